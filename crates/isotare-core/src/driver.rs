@@ -1,0 +1,243 @@
+//! The port to a runtime.
+//!
+//! A [`Driver`] is a static adapter. [`Driver::prepare`] does everything that is not measured (unpack a root,
+//! import an image) and gives an [`Environment`], which makes one fresh [`Instance`] for each trial. The runner
+//! brackets each call with its clock, so no driver times itself.
+
+use crate::{Budget, Deadline, Image, Ledger, Resource, SettingDef, Settings, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Adapter to one runtime. Cheap to build, holds no instance.
+pub trait Driver: Send + Sync {
+    /// Name in environment specs.
+    fn name(&self) -> &'static str;
+    /// One line for `doctor` and help pages.
+    fn summary(&self) -> &'static str;
+    /// The settings it understands.
+    fn settings(&self) -> &'static [SettingDef];
+    /// What its instances can do.
+    fn capabilities(&self) -> Capabilities;
+    /// Whether it works here with these settings: a version, or a reason and a remedy. `work` is an empty folder for
+    /// trial instances; a probe that has to boot something does so within `deadline`.
+    fn probe(&self, settings: &Settings, cx: &PrepareContext<'_>) -> Result<RuntimeInfo, Unavailable>;
+    /// Unmeasured preparation for one condition's settings.
+    fn prepare(
+        &self,
+        settings: &Settings,
+        image: &Image,
+        cx: &PrepareContext<'_>,
+    ) -> Result<Box<dyn Environment>, DriverError>;
+    /// Removes a [`Resource::Managed`] of this driver that an earlier session left; true if it was there.
+    fn release(&self, _resource: &Resource, _deadline: &Deadline) -> Result<bool, DriverError> {
+        Ok(false)
+    }
+}
+
+/// A driver's settings made ready for trials. Dropping it undoes `prepare`.
+pub trait Environment: Send {
+    /// Begins the life of an instance: after this, nothing of the workload's side runs yet.
+    fn create(&mut self, cx: &TrialContext<'_>) -> Result<Box<dyn Instance>, DriverError>;
+    /// Facts for the fairness ledger that only the driver knows: name to value.
+    fn facts(&self) -> BTreeMap<String, String>;
+}
+
+/// One container, virtual machine or plain process tree. The runner always reaches [`Instance::delete`].
+pub trait Instance: Send {
+    /// Starts it; returns when the runtime says that it has started.
+    fn start(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError>;
+    /// Waits for the agent's connection, on which its `Hello` is the next thing to read. Returns early with an error
+    /// when the instance dies.
+    fn wait_ready(&mut self, cx: &TrialContext<'_>) -> Result<UnixStream, DriverError>;
+    /// Its processes and cgroups on the host by role, now.
+    fn footprint(&self) -> Footprint;
+    /// Waits until it has ended by itself, the agent having been told to end; after `grace` it is killed.
+    fn stop(&mut self, grace: Duration, cx: &TrialContext<'_>) -> Result<(), DriverError>;
+    /// Removes it and all that `create` made. Idempotent; works in every state; kills what still runs.
+    fn delete(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError>;
+    /// What it wrote outside the agent's connection: console, runtime's stderr. For failure reports.
+    fn diagnostics(&self) -> String;
+}
+
+/// What [`Driver::probe`] and [`Driver::prepare`] work with.
+pub struct PrepareContext<'a> {
+    /// Session, safe for file, container and cgroup names.
+    pub session: &'a str,
+    /// Folder of this environment alone on the file system where every environment keeps its data; exists.
+    pub work: &'a Path,
+    /// The agent's program, a static binary, on the host.
+    pub agent: &'a Path,
+    /// CPUs and memory of an instance.
+    pub budget: &'a Budget,
+    /// Where to record what outlives a call.
+    pub ledger: &'a dyn Ledger,
+    /// When to give up.
+    pub deadline: Deadline,
+}
+
+/// What one trial works with.
+pub struct TrialContext<'a> {
+    /// Session, safe for file, container and cgroup names.
+    pub session: &'a str,
+    /// Instance, unique on this host and safe for file, container, cgroup and (first 15 bytes) link names.
+    pub instance: &'a str,
+    /// Path of the instance's cgroup below each hierarchy's root.
+    pub cgroup: &'a str,
+    /// Empty folder of this instance alone on the file system where every environment keeps its data; the runner made
+    /// it and removes it.
+    pub work: &'a Path,
+    /// Empty folder with a short path (for sockets), removed by the runner; mode 0700.
+    pub run: &'a Path,
+    /// CPUs and memory.
+    pub budget: &'a Budget,
+    /// Where to record what outlives a call.
+    pub ledger: &'a dyn Ledger,
+    /// When the present phase must end.
+    pub deadline: Deadline,
+    /// Reports the moment of a sub-step, such as `vmm.spawned`.
+    pub mark: &'a dyn Fn(&'static str),
+}
+
+/// What a driver's instances can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capabilities {
+    /// The instance runs a kernel of its own.
+    pub own_kernel: bool,
+    /// The instance sees the host's own files.
+    pub host_files: bool,
+    /// It works without root.
+    pub rootless: bool,
+}
+
+/// A runtime that works.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuntimeInfo {
+    /// Its version, as it says itself.
+    pub version: String,
+    /// What else decides its speed: storage driver, kernel of the guest, … Name to value.
+    pub details: BTreeMap<String, String>,
+}
+
+/// An environment that does not work here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{reason}; {remedy}")]
+pub struct Unavailable {
+    /// What is missing or broken, as seen.
+    pub reason: String,
+    /// What the user can do.
+    pub remedy: String,
+}
+
+/// Whose work a process or cgroup does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// The workload itself with the agent; of a virtual machine: its vCPU threads.
+    Workload,
+    /// A virtual machine monitor beside its vCPUs.
+    Vmm,
+    /// A shim that stays beside each instance.
+    Shim,
+    /// A daemon that serves every instance.
+    Daemon,
+}
+
+impl Role {
+    /// The word for it in every output.
+    pub fn word(self) -> &'static str {
+        match self {
+            Role::Workload => "workload",
+            Role::Vmm => "vmm",
+            Role::Shim => "shim",
+            Role::Daemon => "daemon",
+        }
+    }
+}
+
+/// What an instance consists of on the host.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Footprint {
+    /// Process trees: each listed process with all its descendants that are not listed themselves.
+    pub members: Vec<Member>,
+    /// The instance's cgroup below each hierarchy's root, where it has one.
+    pub cgroup: Option<String>,
+}
+
+/// One process tree of a footprint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Whose work it does.
+    pub role: Role,
+    /// Its root process.
+    pub pid: u32,
+    /// Threads of `pid` that do the workload's work instead (vCPUs).
+    pub workload_threads: Vec<u32>,
+    /// Whether the process also serves others, so that only differences over the trial count.
+    pub shared: bool,
+}
+
+/// An operation that a driver could not do.
+#[derive(Debug, thiserror::Error)]
+pub enum DriverError {
+    /// It broke.
+    #[error("{operation} {subject}: {cause}")]
+    Failed {
+        /// What was being done, as `start container`.
+        operation: &'static str,
+        /// To what: a path, an id, a command line.
+        subject: String,
+        /// Why it did not work, with all that is known.
+        cause: String,
+    },
+    /// It passed the deadline.
+    #[error("{operation} {subject}: not done by the deadline")]
+    TimedOut {
+        /// What was being done.
+        operation: &'static str,
+        /// To what.
+        subject: String,
+    },
+    /// The user stopped it.
+    #[error("interrupted")]
+    Interrupted,
+    /// This environment cannot do it.
+    #[error("not supported: {0}")]
+    Unsupported(String),
+    /// The runtime is not (or no longer) there.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+impl DriverError {
+    /// An operation that broke.
+    pub fn failed(
+        operation: &'static str,
+        subject: impl Into<String>,
+        cause: impl std::fmt::Display,
+    ) -> Self {
+        DriverError::Failed { operation, subject: subject.into(), cause: cause.to_string() }
+    }
+}
+
+impl Unavailable {
+    /// A reason with its remedy.
+    pub fn new(reason: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { reason: reason.into(), remedy: remedy.into() }
+    }
+}
+
+impl TrialContext<'_> {
+    /// Where the agent's control socket is on the host.
+    pub fn control_socket(&self) -> PathBuf {
+        self.run.join("agent.sock")
+    }
+
+    /// The same context with another deadline.
+    #[must_use]
+    pub fn until(&self, at: Timestamp) -> Self {
+        Self { deadline: Deadline { at, interrupt: self.deadline.interrupt.clone() }, ..*self }
+    }
+}

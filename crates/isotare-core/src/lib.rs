@@ -1,0 +1,44 @@
+//! The words of the field and the ports around the runner. No input or output of its own.
+//!
+//! A [`Plan`] lists [`Condition`]s (an [`EnvironmentSpec`] × a [`WorkloadSpec`]) and the random order of their trials. The
+//! runner turns each [`Slot`] into a [`Trial`] by way of three ports: [`Driver`] (an adapter to one runtime),
+//! [`Workload`] (what runs inside, and how its result is read and verified) and [`Sampler`] (what the host sees
+//! meanwhile). The GLOSSARY has every word.
+//!
+//! ```
+//! use isotare_core::EnvironmentSpec;
+//! let environment: EnvironmentSpec = "qemu:accel=tcg,machine=microvm".parse().unwrap();
+//! assert_eq!(environment.driver, "qemu");
+//! assert_eq!(environment.to_string(), "qemu:accel=tcg,machine=microvm");
+//! ```
+
+mod budget;
+mod driver;
+mod environment;
+mod image;
+mod metric;
+mod outcome;
+mod plan;
+mod resource;
+mod sampler;
+mod session;
+mod setting;
+mod time;
+mod workload;
+
+pub use budget::{Budget, CpuSet, CpuSetError};
+pub use driver::{
+    Capabilities, Driver, DriverError, Environment, Footprint, Instance, Member, PrepareContext, Role,
+    RuntimeInfo, TrialContext, Unavailable,
+};
+pub use environment::{EnvironmentSpec, SpecError, WorkloadSpec};
+pub use image::{AGENT_PATH, CONTROL_DIR, DATA_DIR, Image, ImageFile, Source};
+pub use metric::{Better, MetricDef, Sample};
+pub use outcome::{Failure, Outcome};
+pub use plan::{Condition, Plan, Sampling, Slot};
+pub use resource::{Ledger, NoLedger, ProcessId, Resource};
+pub use sampler::{Reading, Sampler, SamplerError};
+pub use session::{ClockCheck, HostFacts, Phase, PhaseTime, Session, SessionEnd, Trial};
+pub use setting::{Kind, SettingDef, SettingError, Settings, Value};
+pub use time::{Deadline, Interrupt, Timestamp};
+pub use workload::{Invalid, JobOutput, Workload};

@@ -1,0 +1,41 @@
+//! The port to what the host can see of an instance while it works.
+
+use crate::{Footprint, MetricDef, Role, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// Reads counters of a footprint. One value lives as long as one measured window.
+pub trait Sampler: Send {
+    /// The metrics it can report.
+    fn metrics(&self) -> Vec<MetricDef>;
+    /// Reads everything once. Values are as the kernel gives them (counters are not yet differences); what cannot be
+    /// read is left out, never reported as zero.
+    fn read(
+        &mut self,
+        footprint: &Footprint,
+        at: Timestamp,
+        out: &mut Vec<Reading>,
+    ) -> Result<(), SamplerError>;
+}
+
+/// One value at one moment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reading {
+    /// When.
+    pub at: Timestamp,
+    /// Name of the metric.
+    pub metric: String,
+    /// Whose; `None`: of the whole host or cgroup.
+    pub role: Option<Role>,
+    /// The value, in the metric's unit.
+    pub value: f64,
+}
+
+/// Counters that could not be read at all.
+#[derive(Debug, thiserror::Error)]
+#[error("read {subject}: {cause}")]
+pub struct SamplerError {
+    /// Which file or interface.
+    pub subject: String,
+    /// Why.
+    pub cause: String,
+}

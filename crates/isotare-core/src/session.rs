@@ -1,0 +1,147 @@
+//! What one execution of a plan leaves behind: the record that the store keeps and reports are made from.
+
+use crate::{Failure, Outcome, Plan, Reading, RuntimeInfo, Sample, Unavailable};
+use isotare_protocol::{ClockPair, Interval, Observation};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// One execution of a plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Session {
+    /// Identity: start time and random part, safe for file names.
+    pub id: String,
+    /// Start, RFC 3339, UTC.
+    pub started: String,
+    /// Version of isotare.
+    pub version: String,
+    /// The command line.
+    pub argv: Vec<String>,
+    /// What was to run.
+    pub plan: Plan,
+    /// The machine.
+    pub host: HostFacts,
+    /// Environments by spec: what they are, or why they are not there.
+    pub environments: BTreeMap<String, Result<RuntimeInfo, Unavailable>>,
+}
+
+/// How a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SessionEnd {
+    /// All blocks ran.
+    Complete,
+    /// The time limit was reached.
+    TimeLimit,
+    /// The user stopped it.
+    Interrupted,
+}
+
+/// What the machine is and what will disturb a measurement on it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostFacts {
+    /// Name to value; a fact that cannot be found out is `unknown`.
+    pub facts: BTreeMap<String, String>,
+    /// Sentences: what was seen and what to do.
+    pub warnings: Vec<String>,
+}
+
+/// A named stretch of a trial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// The instance comes to be.
+    Create,
+    /// The runtime starts it.
+    Start,
+    /// Until the agent has said hello.
+    Ready,
+    /// The workload, its warm-up included.
+    Exec,
+    /// From asking the agent to end until the instance has ended.
+    Stop,
+    /// Everything of it is removed.
+    Delete,
+}
+
+impl Phase {
+    /// The word for it in every output.
+    pub fn word(self) -> &'static str {
+        match self {
+            Phase::Create => "create",
+            Phase::Start => "start",
+            Phase::Ready => "ready",
+            Phase::Exec => "exec",
+            Phase::Stop => "stop",
+            Phase::Delete => "delete",
+        }
+    }
+}
+
+/// When a phase, or a driver's mark in it, was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhaseTime {
+    /// Which.
+    pub phase: Phase,
+    /// Name of a mark in the phase; `None`: the phase as a whole.
+    pub mark: Option<String>,
+    /// Start since the session began, ns.
+    pub at_ns: u64,
+    /// Length, ns; of a mark: since the start of its phase.
+    pub took_ns: u64,
+}
+
+/// The agent's clock against the host's, before and after the measured window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockCheck {
+    /// Closest reading before.
+    pub before: ClockPair,
+    /// Closest reading after.
+    pub after: ClockPair,
+}
+
+impl ClockCheck {
+    /// How fast the agent's clock ran, as agent seconds per host second, and the bound on its error: half of both
+    /// round trips over the time between (Cristian 1989).
+    pub fn rate(&self) -> Option<(f64, f64)> {
+        let middle = |pair: &ClockPair| (pair.asked_ns as f64 + pair.answered_ns as f64) / 2.0;
+        let trip = |pair: &ClockPair| pair.answered_ns.saturating_sub(pair.asked_ns) as f64;
+        let host = middle(&self.after) - middle(&self.before);
+        let agent = self.after.agent_ns as f64 - self.before.agent_ns as f64;
+        (host > 0.0).then(|| (agent / host, (trip(&self.before) + trip(&self.after)) / 2.0 / host))
+    }
+}
+
+/// One executed trial.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Trial {
+    /// Position in the session, from 0.
+    pub index: u32,
+    /// Block, from 0.
+    pub block: u32,
+    /// Index of the condition in the plan.
+    pub condition: usize,
+    /// Start since the session began, ns.
+    pub at_ns: u64,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why it did not complete.
+    pub failure: Option<Failure>,
+    /// Its phases and marks, in order.
+    pub phases: Vec<PhaseTime>,
+    /// Trial-level values: the workload's and the samplers'.
+    pub samples: Vec<Sample>,
+    /// Readings of the host's counters in the measured window; their `at` is since the session began.
+    pub readings: Vec<Reading>,
+    /// Readings of the guest's counters.
+    pub observations: Vec<Observation>,
+    /// Events per interval, of built-in workloads.
+    pub intervals: Vec<Interval>,
+    /// Latency histogram, HDR V2 encoding, ns; of built-in workloads and commands.
+    pub latency: Option<Vec<u8>>,
+    /// Both clocks.
+    pub clock: Option<ClockCheck>,
+    /// The agent's facts and the driver's, for the ledger.
+    pub facts: BTreeMap<String, String>,
+    /// What the workload wrote: stdout and stderr.
+    pub output: (Vec<u8>, Vec<u8>),
+}

@@ -1,0 +1,38 @@
+//! The port to a workload: what runs inside an instance, and how its result is read and verified.
+
+use crate::{Image, MetricDef, Sample, SettingDef, Settings};
+use isotare_protocol::{Job, JobResult};
+
+/// A workload. Decoding is a pure function of what the instance sent back.
+pub trait Workload: Send + Sync {
+    /// Name in workload specs.
+    fn name(&self) -> &str;
+    /// One line for help pages.
+    fn summary(&self) -> &str;
+    /// The settings it understands.
+    fn settings(&self) -> &[SettingDef];
+    /// The metrics it can report, most telling first.
+    fn metrics(&self) -> Vec<MetricDef>;
+    /// Files that an instance must hold for it; the error says which program is missing and how to get it.
+    fn image(&self, settings: &Settings) -> Result<Image, String>;
+    /// What the agent is to run.
+    fn job(&self, settings: &Settings) -> Result<Job, String>;
+    /// Reads the result and verifies that the work was really done.
+    fn decode(&self, output: &JobOutput, settings: &Settings) -> Result<Vec<Sample>, Invalid>;
+}
+
+/// What came back from an instance.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JobOutput {
+    /// The agent's result.
+    pub result: JobResult,
+    /// Standard output, whole.
+    pub stdout: Vec<u8>,
+    /// Standard error, whole.
+    pub stderr: Vec<u8>,
+}
+
+/// The work was not done, or cannot be shown to have been done.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Invalid(pub String);
