@@ -1,0 +1,101 @@
+//! An image as a folder or as a tar archive.
+
+use isotare_core::{Image, Source};
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+
+/// Writes the image's files below `root`, which exists.
+pub fn lay_out(image: &Image, root: &Path) -> io::Result<()> {
+    for file in &image.files {
+        let path = root.join(file.path.strip_prefix("/").unwrap_or(&file.path));
+        let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+        match &file.source {
+            Source::Folder => fs::create_dir_all(&path).map_err(named)?,
+            Source::Link(target) => symlink(target, &path).map_err(named)?,
+            Source::Host(source) => fs::copy(source, &path)
+                .map(|_| ())
+                .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", source.display())))?,
+            Source::Bytes(bytes) => fs::write(&path, bytes).map_err(named)?,
+        }
+        if !matches!(file.source, Source::Link(_)) {
+            fs::set_permissions(&path, fs::Permissions::from_mode(file.mode)).map_err(named)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes the image as a tar archive whose files belong to root and have no times, so that equal images are equal bytes.
+pub fn write_tar(image: &Image, to: impl Write) -> io::Result<()> {
+    let mut archive = tar::Builder::new(to);
+    for file in &image.files {
+        let path = file.path.strip_prefix("/").unwrap_or(&file.path);
+        let mut header = tar::Header::new_gnu();
+        header.set_mode(file.mode);
+        header.set_mtime(0);
+        match &file.source {
+            Source::Folder => {
+                header.set_entry_type(tar::EntryType::Directory);
+                header.set_size(0);
+                archive.append_data(&mut header, path, io::empty())?;
+            }
+            Source::Link(target) => {
+                header.set_entry_type(tar::EntryType::Symlink);
+                header.set_size(0);
+                archive.append_link(&mut header, path, target)?;
+            }
+            Source::Host(source) => {
+                let content = fs::File::open(source).map_err(|error| {
+                    io::Error::new(error.kind(), format!("{}: {error}", source.display()))
+                })?;
+                header.set_size(content.metadata()?.len());
+                archive.append_data(&mut header, path, content)?;
+            }
+            Source::Bytes(bytes) => {
+                header.set_size(bytes.len() as u64);
+                archive.append_data(&mut header, path, &bytes[..])?;
+            }
+        }
+    }
+    archive.into_inner()?.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    fn image() -> Image {
+        let mut image = Image::default();
+        image.add(Path::new("/bin/tool"), Source::Bytes(Arc::from(*b"#!x")), 0o755);
+        image.add(Path::new("/bin/alias"), Source::Link("tool".into()), 0o777);
+        image
+    }
+
+    #[test]
+    fn a_folder_and_a_tar_hold_the_same() {
+        let folder = tempfile::tempdir().expect("a folder");
+        lay_out(&image(), folder.path()).expect("laid out");
+        let mut bytes = Vec::new();
+        write_tar(&image(), &mut bytes).expect("archived");
+        let unpacked = tempfile::tempdir().expect("a folder");
+        tar::Archive::new(&bytes[..]).unpack(unpacked.path()).expect("unpacked");
+        for root in [folder.path(), unpacked.path()] {
+            assert_eq!(fs::read(root.join("bin/alias")).expect("through the link"), b"#!x");
+            assert_eq!(
+                fs::metadata(root.join("bin/tool")).expect("there").permissions().mode() & 0o777,
+                0o755
+            );
+        }
+    }
+
+    #[test]
+    fn a_missing_source_is_named() {
+        let mut image = Image::default();
+        image.add(Path::new("/a"), Source::Host("/no/such/file".into()), 0o644);
+        let folder = tempfile::tempdir().expect("a folder");
+        let error = lay_out(&image, folder.path()).expect_err("missing").to_string();
+        assert!(error.contains("/no/such/file"), "{error}");
+    }
+}

@@ -1,0 +1,22 @@
+//! The one door to the machine.
+//!
+//! Nothing but this crate (and the kernel-interface crates below it) spawns processes, sleeps or reads a clock on
+//! the host's side. Every wait has a deadline and heeds the user's wish to stop.
+
+mod agent;
+mod clock;
+mod layout;
+mod process;
+mod program;
+mod state;
+mod sweep;
+mod wait;
+
+pub use agent::{AgentClient, AgentError, JobEvent};
+pub use clock::{deadline_in, now, utc_now};
+pub use layout::{lay_out, write_tar};
+pub use process::{Child, Spawn, identify, is_alive};
+pub use program::{find_program, output_of};
+pub use state::{SessionState, StaleSession, state_root};
+pub use sweep::{Swept, sweep};
+pub use wait::{WaitError, accept, pause, readable};

@@ -1,0 +1,293 @@
+//! Starting, watching and ending processes.
+
+use crate::{WaitError, readable};
+use isotare_core::{Deadline, ProcessId};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, pidfd_open, pidfd_send_signal};
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+
+/// What to start and how. The child dies with the thread that started it.
+#[derive(Debug)]
+pub struct Spawn {
+    program: PathBuf,
+    arguments: Vec<OsString>,
+    environment: Vec<(OsString, OsString)>,
+    cgroup_files: Vec<PathBuf>,
+    output: Option<PathBuf>,
+    outlives_thread: bool,
+}
+
+/// A child process of ours. Dropping it kills and reaps it.
+#[derive(Debug)]
+pub struct Child {
+    inner: std::process::Child,
+    pidfd: OwnedFd,
+    status: Option<ExitStatus>,
+}
+
+impl Spawn {
+    /// The program at this path, with an empty environment but for a standard `PATH`.
+    pub fn new(program: impl Into<PathBuf>) -> Self {
+        Self {
+            program: program.into(),
+            arguments: Vec::new(),
+            environment: vec![(
+                "PATH".into(),
+                "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".into(),
+            )],
+            cgroup_files: Vec::new(),
+            output: None,
+            outlives_thread: false,
+        }
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.arguments.push(argument.as_ref().to_owned());
+        self
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<A: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(|argument| argument.as_ref().to_owned()));
+        self
+    }
+
+    /// Sets a variable.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.environment.push((name.into(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// Joins cgroups before the program begins: the `cgroup.procs` file of each.
+    #[must_use]
+    pub fn in_cgroups(mut self, procs_files: Vec<PathBuf>) -> Self {
+        self.cgroup_files = procs_files;
+        self
+    }
+
+    /// Appends stdout and stderr to this file; otherwise they go to `/dev/null`.
+    #[must_use]
+    pub fn output_to(mut self, path: &Path) -> Self {
+        self.output = Some(path.to_owned());
+        self
+    }
+
+    /// Keeps the child alive when the thread that started it ends (it still ends when dropped).
+    #[must_use]
+    pub fn outlives_thread(mut self) -> Self {
+        self.outlives_thread = true;
+        self
+    }
+
+    /// The command line, for messages.
+    pub fn line(&self) -> String {
+        let words =
+            std::iter::once(self.program.as_os_str()).chain(self.arguments.iter().map(OsString::as_os_str));
+        words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Starts it in a process group of its own.
+    pub fn start(&self) -> io::Result<Child> {
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments).env_clear().envs(self.environment.iter().map(|(k, v)| (k, v)));
+        command.stdin(Stdio::null()).process_group(0);
+        match &self.output {
+            Some(path) => {
+                let file = File::options().create(true).append(true).open(path)?;
+                command.stdout(file.try_clone()?).stderr(file);
+            }
+            None => {
+                command.stdout(Stdio::null()).stderr(Stdio::null());
+            }
+        }
+        let groups: Vec<File> = self
+            .cgroup_files
+            .iter()
+            .map(|path| File::options().write(true).open(path))
+            .collect::<io::Result<_>>()?;
+        let dies_with_us = !self.outlives_thread;
+        let join = move || {
+            // "0" means the writing process itself: cgroups.rst, "Attaching processes"; cgroup-v2.rst, "Processes".
+            for group in &groups {
+                rustix::io::write(group, b"0")?;
+            }
+            if dies_with_us {
+                rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+            }
+            Ok(())
+        };
+        // SAFETY: between fork and exec the closure only makes system calls on descriptors opened before; it
+        // neither allocates nor takes a lock.
+        unsafe { command.pre_exec(join) };
+        let mut inner = command.spawn()?;
+        let pidfd = pid_of(inner.id()).and_then(|pid| Ok(pidfd_open(pid, PidfdFlags::empty())?));
+        match pidfd {
+            Ok(pidfd) => Ok(Child { inner, pidfd, status: None }),
+            Err(error) => {
+                inner.kill()?;
+                inner.wait()?;
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Child {
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.inner.id()
+    }
+
+    /// Becomes readable when it has ended.
+    pub fn pidfd(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+
+    /// Its exit status, once it has been reaped.
+    pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
+        if self.status.is_none() {
+            self.status = self.inner.try_wait()?;
+        }
+        Ok(self.status)
+    }
+
+    /// Waits for its end.
+    pub fn wait(&mut self, deadline: &Deadline) -> Result<ExitStatus, WaitError> {
+        if let Some(status) = self.status {
+            return Ok(status);
+        }
+        readable(self.pidfd.as_fd(), None, deadline)?;
+        let status = self.inner.wait()?;
+        self.status = Some(status);
+        Ok(status)
+    }
+
+    /// Sends a signal; an ended child is no error.
+    pub fn signal(&self, signal: Signal) -> io::Result<()> {
+        match pidfd_send_signal(&self.pidfd, signal) {
+            Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Kills it and its process group, and reaps it.
+    pub fn kill(&mut self) -> io::Result<()> {
+        if self.status.is_none() {
+            // The group outlives its leader only while members do, and the leader is not reaped yet: no other
+            // process can have this number.
+            if let Ok(group) = pid_of(self.inner.id()) {
+                match rustix::process::kill_process_group(group, Signal::KILL) {
+                    Ok(()) | Err(rustix::io::Errno::SRCH | rustix::io::Errno::PERM) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            self.signal(Signal::KILL)?;
+            self.status = Some(self.inner.wait()?);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // Nothing to tell anyone here; a child that cannot be killed is found by the sweep.
+        let _unkillable = self.kill();
+    }
+}
+
+fn pid_of(pid: u32) -> io::Result<Pid> {
+    i32::try_from(pid)
+        .ok()
+        .and_then(Pid::from_raw)
+        .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))
+}
+
+/// The identity of a running process; `None` when it is gone.
+pub fn identify(pid: u32) -> Option<ProcessId> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // Fields after the command name, which is in parentheses and may hold anything: proc_pid_stat(5).
+    let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
+    (fields.first() != Some(&"Z")).then_some(())?;
+    Some(ProcessId { pid, started: fields.get(19)?.parse().ok()? })
+}
+
+/// Whether this very process (not another with its number) still runs.
+pub fn is_alive(process: ProcessId) -> bool {
+    identify(process.pid) == Some(process)
+}
+
+/// Kills this very process if it still runs; true if it did. `deadline` bounds the wait for its end.
+pub(crate) fn kill_identified(process: ProcessId, deadline: &Deadline) -> Result<bool, WaitError> {
+    let Ok(pid) = pid_of(process.pid) else { return Ok(false) };
+    let pidfd = match pidfd_open(pid, PidfdFlags::empty()) {
+        Ok(pidfd) => pidfd,
+        Err(rustix::io::Errno::SRCH) => return Ok(false),
+        Err(error) => return Err(WaitError::Io(error.into())),
+    };
+    if !is_alive(process) {
+        return Ok(false);
+    }
+    match pidfd_send_signal(&pidfd, Signal::KILL) {
+        Ok(()) => {}
+        Err(rustix::io::Errno::SRCH) => return Ok(false),
+        Err(error) => return Err(WaitError::Io(error.into())),
+    }
+    readable(pidfd.as_fd(), None, deadline)?;
+    // If it is a child of ours, reap it.
+    let _not_ours = rustix::process::waitpid(Some(pid), WaitOptions::NOHANG);
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deadline_in;
+    use isotare_core::Interrupt;
+    use std::time::Duration;
+
+    #[test]
+    fn a_child_is_waited_for_and_its_status_kept() {
+        let mut child = Spawn::new("/bin/sh").args(["-c", "exit 7"]).start().expect("starts");
+        let deadline = deadline_in(Duration::from_secs(5), &Interrupt::default());
+        assert_eq!(child.wait(&deadline).expect("ends").code(), Some(7));
+        assert_eq!(child.try_wait().expect("kept").and_then(|status| status.code()), Some(7));
+    }
+
+    #[test]
+    fn waiting_ends_at_the_deadline_and_at_an_interrupt() {
+        let mut child = Spawn::new("/bin/sleep").arg("60").start().expect("starts");
+        let interrupt = Interrupt::default();
+        let deadline = deadline_in(Duration::from_millis(30), &interrupt);
+        assert!(matches!(child.wait(&deadline), Err(WaitError::TimedOut)));
+        interrupt.raise();
+        let deadline = deadline_in(Duration::from_secs(60), &interrupt);
+        assert!(matches!(child.wait(&deadline), Err(WaitError::Interrupted)));
+    }
+
+    #[test]
+    fn dropping_a_child_ends_it_and_its_group() {
+        let child = Spawn::new("/bin/sh").args(["-c", "sleep 61 & wait"]).start().expect("starts");
+        let id = identify(child.pid()).expect("runs");
+        drop(child);
+        assert!(!is_alive(id));
+    }
+
+    #[test]
+    fn a_process_with_another_start_time_is_not_killed() {
+        let child = Spawn::new("/bin/sleep").arg("60").start().expect("starts");
+        let mut other = identify(child.pid()).expect("runs");
+        other.started += 1;
+        let deadline = deadline_in(Duration::from_secs(1), &Interrupt::default());
+        assert!(!kill_identified(other, &deadline).expect("looked"));
+        assert!(identify(child.pid()).is_some());
+    }
+}

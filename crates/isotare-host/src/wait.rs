@@ -1,0 +1,90 @@
+//! Waiting with a deadline.
+
+use crate::now;
+use isotare_core::{Deadline, DriverError};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::time::Duration;
+
+/// Longest time in which a wish to stop goes unnoticed.
+const SLICE: Duration = Duration::from_millis(50);
+
+/// Why a wait ended without what it waited for.
+#[derive(Debug, thiserror::Error)]
+pub enum WaitError {
+    /// The deadline passed.
+    #[error("not done by the deadline")]
+    TimedOut,
+    /// The user wants to stop.
+    #[error("interrupted")]
+    Interrupted,
+    /// The process that should have brought it about has ended.
+    #[error("the process ended first")]
+    Died,
+    /// The system refused.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl WaitError {
+    /// The same as a driver's error: what was being done, to what.
+    pub fn during(self, operation: &'static str, subject: impl Into<String>) -> DriverError {
+        match self {
+            WaitError::TimedOut => DriverError::TimedOut { operation, subject: subject.into() },
+            WaitError::Interrupted => DriverError::Interrupted,
+            WaitError::Died | WaitError::Io(_) => DriverError::failed(operation, subject, self),
+        }
+    }
+}
+
+/// Waits until `wanted` is readable, or fails with [`WaitError::Died`] when `watched` (a pidfd) becomes readable first.
+pub fn readable(
+    wanted: BorrowedFd<'_>,
+    watched: Option<BorrowedFd<'_>>,
+    deadline: &Deadline,
+) -> Result<(), WaitError> {
+    loop {
+        if deadline.interrupt.is_raised() {
+            return Err(WaitError::Interrupted);
+        }
+        let left = deadline.at.since(now());
+        let slice = left.min(SLICE);
+        let timeout = Timespec { tv_sec: 0, tv_nsec: slice.subsec_nanos().into() };
+        let mut fds = vec![PollFd::new(&wanted, PollFlags::IN)];
+        fds.extend(watched.as_ref().map(|fd| PollFd::new(fd, PollFlags::IN)));
+        match poll(&mut fds, Some(&timeout)) {
+            Ok(0) if left.is_zero() => return Err(WaitError::TimedOut),
+            Ok(0) | Err(rustix::io::Errno::INTR) => {}
+            Ok(_) if !fds[0].revents().is_empty() => return Ok(()),
+            Ok(_) => return Err(WaitError::Died),
+            Err(error) => return Err(WaitError::Io(error.into())),
+        }
+    }
+}
+
+/// Waits for one connection. `watched` is the pidfd of the process that is to connect, where there is one.
+pub fn accept(
+    listener: &UnixListener,
+    watched: Option<BorrowedFd<'_>>,
+    deadline: &Deadline,
+) -> Result<UnixStream, WaitError> {
+    readable(listener.as_fd(), watched, deadline)?;
+    Ok(listener.accept()?.0)
+}
+
+/// Does nothing for `time`, for the rare cases in which the kernel has nothing to wait on.
+pub fn pause(time: Duration, deadline: &Deadline) -> Result<(), WaitError> {
+    let end = now().plus(time);
+    while now() < end {
+        if deadline.interrupt.is_raised() {
+            return Err(WaitError::Interrupted);
+        }
+        if now() >= deadline.at {
+            return Err(WaitError::TimedOut);
+        }
+        std::thread::sleep(end.since(now()).min(SLICE));
+    }
+    Ok(())
+}
