@@ -1,0 +1,31 @@
+//! Every driver, in the order in which users see them.
+
+use isotare_core::Driver;
+
+/// One line for each driver.
+pub static DRIVERS: &[&dyn Driver] = &[&crate::native::Native];
+
+/// A name that no driver has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownDriver {
+    /// The name asked for.
+    pub name: String,
+    /// The names there are.
+    pub known: Vec<&'static str>,
+}
+
+impl std::error::Error for UnknownDriver {}
+
+impl std::fmt::Display for UnknownDriver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "unknown driver '{}'; there are {}", self.name, self.known.join(", "))
+    }
+}
+
+/// The driver of this name.
+pub fn find(name: &str) -> Result<&'static dyn Driver, UnknownDriver> {
+    DRIVERS.iter().copied().find(|driver| driver.name() == name).ok_or_else(|| UnknownDriver {
+        name: name.to_owned(),
+        known: DRIVERS.iter().map(|driver| driver.name()).collect(),
+    })
+}
