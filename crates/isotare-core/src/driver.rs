@@ -19,6 +19,11 @@ pub trait Driver: Send + Sync {
     fn summary(&self) -> &'static str;
     /// The settings it understands.
     fn settings(&self) -> &'static [SettingDef];
+    /// Settings (as in a spec, after the colon) that stand for an environment of their own in `doctor`, the best first;
+    /// the first that works is what a comparison without a choice of environments takes.
+    fn variants(&self) -> &'static [&'static str] {
+        &[""]
+    }
     /// What its instances can do.
     fn capabilities(&self) -> Capabilities;
     /// Whether it works here with these settings: a version, or a reason and a remedy. `work` is an empty folder for

@@ -21,6 +21,31 @@ pub trait Workload: Send + Sync {
     fn decode(&self, output: &JobOutput, settings: &Settings) -> Result<Vec<Sample>, Invalid>;
 }
 
+/// A workload of a registry is one wherever a workload is asked for.
+impl<W: Workload + ?Sized> Workload for &W {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+    fn summary(&self) -> &str {
+        (**self).summary()
+    }
+    fn settings(&self) -> &[SettingDef] {
+        (**self).settings()
+    }
+    fn metrics(&self) -> Vec<MetricDef> {
+        (**self).metrics()
+    }
+    fn image(&self, settings: &Settings) -> Result<Image, String> {
+        (**self).image(settings)
+    }
+    fn job(&self, settings: &Settings) -> Result<Job, String> {
+        (**self).job(settings)
+    }
+    fn decode(&self, output: &JobOutput, settings: &Settings) -> Result<Vec<Sample>, Invalid> {
+        (**self).decode(output, settings)
+    }
+}
+
 /// What came back from an instance.
 #[derive(Clone, Debug, PartialEq)]
 pub struct JobOutput {
