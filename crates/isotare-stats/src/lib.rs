@@ -8,6 +8,7 @@
 mod estimate;
 mod hodges_lehmann;
 mod pairs;
+mod power;
 mod quantile;
 mod serial;
 mod signed_rank;
@@ -15,6 +16,7 @@ mod student;
 
 pub use estimate::{Estimate, Method, mean_ratio_of_pairs, ratio_of_pairs};
 pub use pairs::log_ratios;
+pub use power::minimum_detectable_effect;
 pub use quantile::{median, quantile};
 pub use serial::lag1_autocorrelation;
 pub use signed_rank::signed_rank_p;
