@@ -6,15 +6,20 @@
 //! Choosing which trials count is left to the caller.
 
 mod estimate;
+mod family;
 mod hodges_lehmann;
+mod holm;
 mod pairs;
 mod power;
 mod quantile;
 mod serial;
+mod sign_flips;
 mod signed_rank;
 mod student;
 
 pub use estimate::{Estimate, Method, mean_ratio_of_pairs, ratio_of_pairs};
+pub use family::{adjusted_p_values, pointwise_p};
+pub use holm::holm;
 pub use pairs::log_ratios;
 pub use power::minimum_detectable_effect;
 pub use quantile::{median, quantile};
