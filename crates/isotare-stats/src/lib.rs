@@ -4,6 +4,22 @@
 //! condition with the baseline within blocks, so that whatever slows a whole block cancels. Everything here is
 //! a function of its arguments: no files, no clock, and random flips only from a seed that is an argument.
 //! Choosing which trials count is left to the caller.
+//!
+//! ```
+//! use isotare_stats::{Direction, Margin, Verdict, adjusted_p_values, judge, log_ratios, ratio_of_pairs};
+//!
+//! // Seconds under the condition and natively, one pair per block.
+//! let pairs: Vec<(f64, f64)> =
+//!     [1.10, 1.12, 1.09, 1.11, 1.13, 1.10, 1.12, 1.08].iter().map(|r| (2.0 * r, 2.0)).collect();
+//!
+//! let estimate = ratio_of_pairs(&pairs, 0.95).expect("8 usable pairs");
+//! assert!(estimate.low > 1.08 && estimate.low < 1.10 && estimate.high < 1.13);
+//!
+//! let family = [log_ratios(&pairs)]; // one column per condition of the report
+//! let p = adjusted_p_values(&family, 42)[0];
+//! let margin = Margin::new(0.02).expect("above zero");
+//! assert_eq!(judge(&pairs, Direction::Lower, margin, p, 0.95), Verdict::Slower);
+//! ```
 
 mod estimate;
 mod family;
@@ -16,6 +32,7 @@ mod serial;
 mod sign_flips;
 mod signed_rank;
 mod student;
+mod verdict;
 
 pub use estimate::{Estimate, Method, mean_ratio_of_pairs, ratio_of_pairs};
 pub use family::{adjusted_p_values, pointwise_p};
@@ -25,3 +42,4 @@ pub use power::minimum_detectable_effect;
 pub use quantile::{median, quantile};
 pub use serial::lag1_autocorrelation;
 pub use signed_rank::signed_rank_p;
+pub use verdict::{Direction, EQUIVALENCE_LEVEL, Margin, Verdict, judge};
