@@ -1,4 +1,7 @@
 //! How users name environments and workloads: `name[:key=value,…]`.
+//!
+//! A backslash takes the next character as it is, so that any text can be a value: `command:argv=["ls"\,"-l"]`. Written
+//! texts escape only what would not be read back otherwise (`,`, `#`, `\` and, in keys, `=`).
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -64,6 +67,8 @@ fn pairs(given: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> {
     given.iter().map(|(key, value)| (key.as_str(), value.as_str()))
 }
 
+const ESCAPE: char = '\\';
+
 fn parse(text: &str) -> Result<(String, Vec<(String, String)>), SpecError> {
     let error = |why: &str| SpecError { text: text.to_owned(), why: why.to_owned() };
     let (name, rest) = text.split_once(':').map_or((text, None), |(name, rest)| (name, Some(rest)));
@@ -73,20 +78,72 @@ fn parse(text: &str) -> Result<(String, Vec<(String, String)>), SpecError> {
         ));
     }
     let mut given = Vec::new();
-    for pair in rest.into_iter().flat_map(|rest| rest.split(',')) {
-        let (key, value) = pair.split_once('=').ok_or_else(|| error(&format!("'{pair}' has no '='")))?;
+    let mut rest = rest;
+    while let Some(pairs) = rest {
+        let (pair, more) = match find(pairs, ',') {
+            Some(comma) => (&pairs[..comma], Some(&pairs[comma + 1..])),
+            None => (pairs, None),
+        };
+        let equals = find(pair, '=').ok_or_else(|| error(&format!("'{pair}' has no '='")))?;
+        let (key, value) = (&pair[..equals], &pair[equals + 1..]);
         if key.is_empty() || value.is_empty() {
             return Err(error(&format!("'{pair}' lacks its key or its value")));
         }
-        given.push((key.to_owned(), value.to_owned()));
+        let plain = |part| unescape(part).ok_or_else(|| error("it ends in a backslash"));
+        given.push((plain(key)?, plain(value)?));
+        rest = more;
     }
     Ok((name.to_owned(), given))
+}
+
+/// Where `wanted` first stands without a backslash before it.
+fn find(text: &str, wanted: char) -> Option<usize> {
+    let mut escaped = false;
+    text.char_indices().find_map(|(at, c)| {
+        let hit = !escaped && c == wanted;
+        escaped = !escaped && c == ESCAPE;
+        hit.then_some(at)
+    })
+}
+
+/// Where `wanted` last stands without a backslash before it.
+fn rfind(text: &str, wanted: char) -> Option<usize> {
+    let mut found = None;
+    let mut from = 0;
+    while let Some(at) = find(&text[from..], wanted) {
+        found = Some(from + at);
+        from += at + wanted.len_utf8();
+    }
+    found
+}
+
+/// Takes the backslashes away; `None` if nothing follows the last one.
+fn unescape(text: &str) -> Option<String> {
+    let mut plain = String::with_capacity(text.len());
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        plain.push(if c == ESCAPE { chars.next()? } else { c });
+    }
+    Some(plain)
+}
+
+fn write_escaped(f: &mut fmt::Formatter<'_>, text: &str, special: &[char]) -> fmt::Result {
+    for c in text.chars() {
+        if c == ESCAPE || special.contains(&c) {
+            write!(f, "{ESCAPE}")?;
+        }
+        write!(f, "{c}")?;
+    }
+    Ok(())
 }
 
 fn write(f: &mut fmt::Formatter<'_>, name: &str, given: &[(String, String)]) -> fmt::Result {
     f.write_str(name)?;
     for (i, (key, value)) in given.iter().enumerate() {
-        write!(f, "{}{key}={value}", if i == 0 { ':' } else { ',' })?;
+        f.write_str(if i == 0 { ":" } else { "," })?;
+        write_escaped(f, key, &[',', '#', '='])?;
+        f.write_str("=")?;
+        write_escaped(f, value, &[',', '#'])?;
     }
     Ok(())
 }
@@ -94,11 +151,17 @@ fn write(f: &mut fmt::Formatter<'_>, name: &str, given: &[(String, String)]) -> 
 impl FromStr for EnvironmentSpec {
     type Err = SpecError;
     fn from_str(text: &str) -> Result<Self, SpecError> {
-        let (text, replica) = match text.rsplit_once('#') {
-            Some((text, replica)) => (text, Some(replica.to_owned())),
+        let error = |why: &str| SpecError { text: text.to_owned(), why: why.to_owned() };
+        let (spec, replica) = match rfind(text, '#') {
+            Some(hash) => (&text[..hash], Some(&text[hash + 1..])),
             None => (text, None),
         };
-        parse(text).map(|(driver, given)| Self { driver, given, replica })
+        let replica = match replica {
+            Some("") => return Err(error("the replica after '#' has no name")),
+            Some(replica) => Some(unescape(replica).ok_or_else(|| error("it ends in a backslash"))?),
+            None => None,
+        };
+        parse(spec).map(|(driver, given)| Self { driver, given, replica })
     }
 }
 
@@ -113,7 +176,10 @@ impl fmt::Display for EnvironmentSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write(f, &self.driver, &self.given)?;
         match &self.replica {
-            Some(replica) => write!(f, "#{replica}"),
+            Some(replica) => {
+                f.write_str("#")?;
+                write_escaped(f, replica, &['#'])
+            }
             None => Ok(()),
         }
     }
@@ -146,6 +212,7 @@ as_text!(WorkloadSpec);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn what_is_written_is_what_was_read() {
@@ -163,6 +230,47 @@ mod tests {
         {
             let error = text.parse::<EnvironmentSpec>().expect_err(text).to_string();
             assert!(error.contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn only_what_must_be_is_escaped() {
+        let spec = WorkloadSpec {
+            name: "command".to_owned(),
+            given: vec![("argv".to_owned(), r#"["a=b:c","d\n"]"#.to_owned())],
+        };
+        assert_eq!(spec.to_string(), r#"command:argv=["a=b:c"\,"d\\n"]"#);
+        let image: EnvironmentSpec = "docker:image=debian:12,x=a=b".parse().expect("valid");
+        assert_eq!(image.given, [("image", "debian:12"), ("x", "a=b")].map(|(k, v)| (k.into(), v.into())));
+        assert_eq!(image.to_string(), "docker:image=debian:12,x=a=b");
+        for bad in [r"x:a=\", r"x#\", "x#", r"x:a=b\#"] {
+            let read = bad.parse::<EnvironmentSpec>();
+            assert_eq!(read.is_ok(), bad.ends_with("\\#"), "{bad}: {read:?}");
+        }
+    }
+
+    fn given() -> impl Strategy<Value = Vec<(String, String)>> {
+        prop::collection::vec((r"[a-z,=:#\\\\]{1,6}", r#"[a-c,=:#\\\\"ü \n\[]{1,12}"#), 0..4)
+    }
+
+    proptest! {
+        #[test]
+        fn every_value_survives_its_text(
+            name in "[a-zA-Z0-9._-]{1,8}",
+            given in given(),
+            replica in prop::option::of(r"[a-z,=:#\\\\]{1,6}"),
+        ) {
+            let workload = WorkloadSpec { name: name.clone(), given: given.clone() };
+            prop_assert_eq!(workload.to_string().parse::<WorkloadSpec>(), Ok(workload));
+            let environment = EnvironmentSpec { driver: name, given, replica };
+            prop_assert_eq!(environment.to_string().parse::<EnvironmentSpec>(), Ok(environment));
+        }
+
+        #[test]
+        fn no_text_breaks_the_reader(text in ".{0,40}") {
+            if let Ok(spec) = text.parse::<EnvironmentSpec>() {
+                prop_assert_eq!(spec.to_string().parse::<EnvironmentSpec>(), Ok(spec));
+            }
         }
     }
 }

@@ -35,7 +35,7 @@ pub enum Kind {
     Duration,
     /// `true` or `false`.
     Flag,
-    /// Any text without a comma.
+    /// Any text but the empty one.
     Text,
     /// One of these words.
     Choice(&'static [&'static str]),

@@ -1,0 +1,292 @@
+//! What is compared with what, how often and how surely; and the [`Plan`] that follows from it.
+
+use crate::schedule::schedule;
+use isotare_core::{Budget, Condition, EnvironmentSpec, Plan, Sampling, WorkloadSpec};
+use std::collections::BTreeSet;
+
+/// Replica name of the baseline's second self.
+pub const NULL_REPLICA: &str = "null";
+/// The most blocks of a plan.
+pub const LIMIT_BLOCKS: u32 = 100_000;
+/// The most trials of a plan.
+pub const LIMIT_TRIALS: usize = 1_000_000;
+
+/// A complete design: every choice that a plan depends on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Design {
+    /// The environments to compare. The baseline is added when it is not among them.
+    pub environments: Vec<EnvironmentSpec>,
+    /// The workloads to run in each.
+    pub workloads: Vec<WorkloadSpec>,
+    /// The environment that the others are compared with.
+    pub baseline: EnvironmentSpec,
+    /// Whether the baseline also runs as a condition of its own that is compared with itself.
+    pub null_test: bool,
+    /// How many blocks.
+    pub blocks: Blocks,
+    /// No new block begins when it would probably end after this, s.
+    pub time_limit: Option<f64>,
+    /// Equivalence margin, as a fraction.
+    pub margin: f64,
+    /// Confidence level of intervals.
+    pub level: f64,
+    /// CPUs and memory of every instance.
+    pub budget: Budget,
+    /// What is read on the host meanwhile.
+    pub sampling: Sampling,
+    /// A phase longer than this is timed out, s.
+    pub timeout: f64,
+    /// Seed of the order.
+    pub seed: u64,
+}
+
+/// How many blocks: `min` run whatever the time limit says, `max` are planned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Blocks {
+    /// Fewest.
+    pub min: u32,
+    /// Most.
+    pub max: u32,
+}
+
+/// A design that cannot be carried out, or could not show anything. The help text is the remedy.
+#[derive(Clone, Debug, PartialEq, thiserror::Error, miette::Diagnostic)]
+pub enum DesignError {
+    /// Nothing to compare.
+    #[error("the design has no environment")]
+    #[diagnostic(help("name at least one environment, such as container"))]
+    NoEnvironment,
+    /// Nothing to run.
+    #[error("the design has no workload")]
+    #[diagnostic(help("name at least one workload, such as cpu"))]
+    NoWorkload,
+    /// The same environment again.
+    #[error("environment '{spec}' is given twice")]
+    #[diagnostic(help(
+        "remove one; to run the same environment as a condition of its own, write {spec}#NAME"
+    ))]
+    DuplicateEnvironment {
+        /// Which.
+        spec: EnvironmentSpec,
+        /// Where the second one stands in the design.
+        index: usize,
+    },
+    /// The same workload again.
+    #[error("workload '{spec}' is given twice")]
+    #[diagnostic(help("remove one; more blocks repeat a workload"))]
+    DuplicateWorkload {
+        /// Which.
+        spec: WorkloadSpec,
+        /// Where the second one stands in the design.
+        index: usize,
+    },
+    /// Too few blocks for any interval.
+    #[error("{given} blocks are too few")]
+    #[diagnostic(help(
+        "ask for {needed} or more: with fewer pairs there is no {} % interval", percent(*level)
+    ))]
+    TooFewBlocks {
+        /// Asked for.
+        given: u32,
+        /// Fewest that give an interval.
+        needed: u32,
+        /// The level.
+        level: f64,
+    },
+    /// More blocks than make sense.
+    #[error("{0} blocks are too many")]
+    #[diagnostic(help("ask for {LIMIT_BLOCKS} at most"))]
+    TooManyBlocks(u32),
+    /// The fewest blocks are more than the most.
+    #[error("the fewest blocks, {min}, are more than the most, {max}")]
+    #[diagnostic(help("raise the one or lower the other"))]
+    BlocksReversed {
+        /// Fewest.
+        min: u32,
+        /// Most.
+        max: u32,
+    },
+    /// More trials than a session can keep.
+    #[error("{0} trials are too many")]
+    #[diagnostic(help("ask for fewer blocks or conditions; a session holds {LIMIT_TRIALS} trials at most"))]
+    TooManyTrials(usize),
+    /// A number outside its range.
+    #[error("the {what} cannot be {value}")]
+    #[diagnostic(help("it has to be {expected}"))]
+    OutOfRange {
+        /// Which, as the file names it.
+        what: &'static str,
+        /// The value.
+        value: f64,
+        /// What would do.
+        expected: &'static str,
+    },
+}
+
+impl Blocks {
+    /// This many, whatever time they take.
+    pub fn exactly(count: u32) -> Self {
+        Self { min: count, max: count }
+    }
+}
+
+impl Design {
+    /// A design that lacks only environments and workloads: 20 blocks against `native` with a null test, 95 % intervals,
+    /// a margin of 1 %, ten readings per second, phases of a minute.
+    pub fn new(budget: Budget, seed: u64) -> Self {
+        Self {
+            environments: Vec::new(),
+            workloads: Vec::new(),
+            baseline: EnvironmentSpec { driver: "native".to_owned(), given: Vec::new(), replica: None },
+            null_test: true,
+            blocks: Blocks::exactly(20),
+            time_limit: None,
+            margin: 0.01,
+            level: 0.95,
+            budget,
+            sampling: Sampling { rate: 10.0 },
+            timeout: 60.0,
+            seed,
+        }
+    }
+
+    /// Everything that is wrong with it.
+    pub fn check(&self) -> Vec<DesignError> {
+        let mut errors = Vec::new();
+        if self.environments.is_empty() {
+            errors.push(DesignError::NoEnvironment);
+        }
+        if self.workloads.is_empty() {
+            errors.push(DesignError::NoWorkload);
+        }
+        let twice = |(index, spec): (usize, &EnvironmentSpec)| DesignError::DuplicateEnvironment {
+            spec: spec.clone(),
+            index,
+        };
+        errors.extend(repeated(&self.environments, sorted_environment).map(twice));
+        let twice = |(index, spec): (usize, &WorkloadSpec)| DesignError::DuplicateWorkload {
+            spec: spec.clone(),
+            index,
+        };
+        errors.extend(repeated(&self.workloads, sorted_workload).map(twice));
+        let ranges = [
+            ("level", self.level, (0.5..=0.9999).contains(&self.level), "from 0.5 to 0.9999"),
+            ("margin", self.margin, self.margin > 0.0 && self.margin < 1.0, "between 0 and 1"),
+            ("time", self.time_limit.unwrap_or(1.0), positive(self.time_limit.unwrap_or(1.0)), "positive"),
+            ("timeout", self.timeout, positive(self.timeout), "positive"),
+            ("rate", self.sampling.rate, (0.0..=1000.0).contains(&self.sampling.rate), "from 0 to 1000"),
+            ("memory", self.budget.memory as f64, self.budget.memory > 0, "positive"),
+        ];
+        let outside = ranges.into_iter().filter(|&(_, _, valid, _)| !valid);
+        errors.extend(outside.map(|(what, value, _, expected)| DesignError::OutOfRange {
+            what,
+            value,
+            expected,
+        }));
+        errors.extend(self.check_blocks());
+        errors
+    }
+
+    fn check_blocks(&self) -> Option<DesignError> {
+        let Blocks { min, max } = self.blocks;
+        let needed = fewest_blocks(self.level);
+        let trials = self.conditions().len().saturating_mul(max as usize);
+        match () {
+            () if min.min(max) < needed => {
+                Some(DesignError::TooFewBlocks { given: min.min(max), needed, level: self.level })
+            }
+            () if min > max => Some(DesignError::BlocksReversed { min, max }),
+            () if max > LIMIT_BLOCKS => Some(DesignError::TooManyBlocks(max)),
+            () if trials > LIMIT_TRIALS => Some(DesignError::TooManyTrials(trials)),
+            () => None,
+        }
+    }
+
+    /// Every environment of every workload, the baseline first and its null replica last.
+    fn conditions(&self) -> Vec<Condition> {
+        let mut environments = self.environments.clone();
+        let baseline = sorted_environment(&self.baseline);
+        if !environments.iter().any(|environment| sorted_environment(environment) == baseline) {
+            environments.insert(0, self.baseline.clone());
+        }
+        let null = self.baseline.replica(NULL_REPLICA);
+        if self.null_test && !environments.contains(&null) {
+            environments.push(null);
+        }
+        let cell = |workload: &WorkloadSpec, environment: EnvironmentSpec| Condition {
+            environment,
+            workload: workload.clone(),
+        };
+        self.workloads
+            .iter()
+            .flat_map(|workload| {
+                environments.iter().map(move |environment| cell(workload, environment.clone()))
+            })
+            .collect()
+    }
+}
+
+/// The plan of a design: its conditions and the order of all trials.
+pub fn plan(design: &Design) -> Result<Plan, DesignError> {
+    if let Some(error) = design.check().into_iter().next() {
+        return Err(error);
+    }
+    let conditions = design.conditions();
+    // The baseline as it stands among the conditions: its settings may be in another order there.
+    let sorted = sorted_environment(&design.baseline);
+    let baseline = conditions
+        .iter()
+        .map(|condition| &condition.environment)
+        .find(|environment| sorted_environment(environment) == sorted)
+        .unwrap_or(&design.baseline)
+        .clone();
+    Ok(Plan {
+        order: schedule(&conditions, design.blocks.max, design.seed),
+        conditions,
+        seed: design.seed,
+        baseline,
+        min_blocks: design.blocks.min,
+        max_blocks: design.blocks.max,
+        time_limit: design.time_limit,
+        margin: design.margin,
+        level: design.level,
+        budget: design.budget.clone(),
+        sampling: design.sampling,
+        timeout: design.timeout,
+    })
+}
+
+/// The fewest pairs that can give an interval of this level: the widest signed-rank interval of n pairs, from the
+/// smallest to the largest difference, covers 1 - 2/2^n.
+pub fn fewest_blocks(level: f64) -> u32 {
+    (1..64).find(|&n| 2.0_f64.powi(1 - n) <= (1.0 - level) * (1.0 + 1e-9)).map_or(64, i32::unsigned_abs)
+}
+
+fn positive(value: f64) -> bool {
+    value.is_finite() && value > 0.0
+}
+
+fn percent(level: f64) -> f64 {
+    (level * 1e6).round() / 1e4
+}
+
+fn sorted_environment(spec: &EnvironmentSpec) -> EnvironmentSpec {
+    let mut spec = spec.clone();
+    spec.given.sort();
+    spec
+}
+
+fn sorted_workload(spec: &WorkloadSpec) -> WorkloadSpec {
+    let mut spec = spec.clone();
+    spec.given.sort();
+    spec
+}
+
+/// The items whose key an earlier one has, with their places.
+fn repeated<T, K: Ord>(items: &[T], key: impl Fn(&T) -> K) -> impl Iterator<Item = (usize, &T)> {
+    let mut seen = BTreeSet::new();
+    items.iter().enumerate().filter(move |(_, item)| !seen.insert(key(item)))
+}
+
+#[cfg(test)]
+mod tests;

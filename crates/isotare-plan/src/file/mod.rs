@@ -1,0 +1,368 @@
+//! The experiment file: TOML in, a [`Design`] or everything that is wrong with it out.
+//!
+//! The document is walked by hand, not deserialised, so that one reading reports every mistake with its place. What the
+//! walk asks for is written once, in [`ExperimentFile`], from which the schema is generated too.
+
+mod document;
+mod error;
+mod given;
+mod values;
+
+pub use error::{FileError, Problem};
+pub(crate) use given::{Sort, given_key};
+pub(crate) use values::kind_schema;
+
+use crate::design::{Blocks, Design, DesignError, LIMIT_TRIALS, fewest_blocks};
+use document::{Located, Table};
+use error::Problems;
+use given::Names;
+use isotare_core::{EnvironmentSpec, SettingDef, Settings, WorkloadSpec};
+use schemars::JsonSchema;
+use std::ops::Range;
+use toml::de::DeTable;
+use values::{CpuList, EnvironmentEntry, Fraction, Seconds, Size, WorkloadEntry};
+
+/// The most blocks where a file gives a time and no number.
+const BLOCKS_IN_TIME: u32 = 100;
+
+/// A driver or workload that files can name.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// The settings it understands.
+    pub settings: &'a [SettingDef],
+}
+
+/// What an experiment file says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Experiment {
+    /// Its name, if it has one.
+    pub name: Option<String>,
+    /// What is to be compared, complete.
+    pub design: Design,
+}
+
+/// An experiment of isotare.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case", deny_unknown_fields, title = "isotare experiment")]
+pub(crate) struct ExperimentFile {
+    /// Name for reports.
+    name: Option<Located<String>>,
+    /// The environment that the others are compared with; native if not given.
+    baseline: Option<Located<EnvironmentEntry>>,
+    /// The environments to compare.
+    #[schemars(required)]
+    environments: Option<Located<Vec<Located<EnvironmentEntry>>>>,
+    /// How often each condition runs.
+    blocks: Option<Located<u32>>,
+    /// Blocks that run whatever the time.
+    min_blocks: Option<Located<u32>>,
+    /// The most blocks.
+    max_blocks: Option<Located<u32>>,
+    /// No new block begins when it would probably end after this.
+    time: Option<Located<Seconds>>,
+    /// Seed of the random order.
+    seed: Option<Located<u64>>,
+    /// Differences smaller than this do not matter.
+    margin: Option<Located<Fraction>>,
+    /// Confidence level of intervals.
+    level: Option<Located<Fraction>>,
+    /// Whether the baseline is also compared with itself.
+    null_test: Option<Located<bool>>,
+    /// A phase longer than this is timed out.
+    timeout: Option<Located<Seconds>>,
+    /// CPUs and memory of every instance.
+    budget: Option<Located<BudgetTable>>,
+    /// What is read on the host meanwhile.
+    samplers: Option<Located<SamplersTable>>,
+    /// The workloads. A list as the value of a setting stands for one workload per item.
+    #[schemars(required)]
+    workload: Option<Located<Vec<Located<WorkloadEntry>>>>,
+}
+
+/// CPUs and memory of every instance.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct BudgetTable {
+    /// CPUs to pin to, such as 0-1.
+    cpus: Option<Located<CpuList>>,
+    /// Memory limit, such as 1G.
+    memory: Option<Located<Size>>,
+}
+
+/// What is read on the host meanwhile.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct SamplersTable {
+    /// Readings per second; 0: only at start and end.
+    rate: Option<Located<f64>>,
+}
+
+/// Reads an experiment file. `file` names it in errors; `defaults` holds what the file leaves open: budget, seed and the
+/// rest; its environments and workloads do not count.
+pub fn parse(
+    file: &str,
+    text: &str,
+    drivers: &[Known<'_>],
+    workloads: &[Known<'_>],
+    defaults: &Design,
+) -> Result<Experiment, FileError> {
+    let mut problems = Problems::new(file, text);
+    let (document, broken) = DeTable::parse_recoverable(text);
+    if !broken.is_empty() {
+        problems.syntax(&broken);
+        return Err(problems.into_error());
+    }
+    let mut table = Table::new("an experiment", document.get_ref());
+    let read = ExperimentFile::read(&mut table, &mut problems);
+    table.finish(&mut problems);
+    let design = Reading { text, problems: &mut problems, defaults }.design(&read, drivers, workloads);
+    match problems.is_empty() {
+        true => Ok(Experiment { name: read.name.map(|name| name.value), design }),
+        false => Err(problems.into_error()),
+    }
+}
+
+/// A workload that runs a program of the host: `command` with the program and its arguments as a JSON list in `argv`.
+pub fn command(argv: &[String]) -> WorkloadSpec {
+    let json = serde_json::Value::from(argv.to_vec()).to_string();
+    WorkloadSpec { name: "command".to_owned(), given: vec![("argv".to_owned(), json)] }
+}
+
+impl ExperimentFile {
+    fn read(table: &mut Table<'_, '_>, problems: &mut Problems<'_>) -> Self {
+        Self {
+            name: table.take("name", problems),
+            baseline: table.take("baseline", problems),
+            environments: table.take("environments", problems),
+            blocks: table.take("blocks", problems),
+            min_blocks: table.take("min-blocks", problems),
+            max_blocks: table.take("max-blocks", problems),
+            time: table.take("time", problems),
+            seed: table.take("seed", problems),
+            margin: table.take("margin", problems),
+            level: table.take("level", problems),
+            null_test: table.take("null-test", problems),
+            timeout: table.take("timeout", problems),
+            budget: table.take_table("budget", "[budget]", problems, |table, problems| BudgetTable {
+                cpus: table.take("cpus", problems),
+                memory: table.take("memory", problems),
+            }),
+            samplers: table.take_table("samplers", "[samplers]", problems, |table, problems| SamplersTable {
+                rate: table.take("rate", problems),
+            }),
+            workload: table.take("workload", problems),
+        }
+    }
+
+    /// Where the value is that a design error is about.
+    fn place(&self, what: &str) -> Range<usize> {
+        let span = match what {
+            "blocks" => [&self.blocks, &self.min_blocks, &self.max_blocks]
+                .into_iter()
+                .flatten()
+                .map(|l| l.span())
+                .next(),
+            "level" => self.level.as_ref().map(|l| l.span()),
+            "margin" => self.margin.as_ref().map(|l| l.span()),
+            "time" => self.time.as_ref().map(|l| l.span()),
+            "timeout" => self.timeout.as_ref().map(|l| l.span()),
+            "environments" => self.environments.as_ref().map(|l| l.span()),
+            "workload" => self.workload.as_ref().map(|l| l.span()),
+            "rate" => self.samplers.as_ref().and_then(|l| l.value.rate.as_ref()).map(|l| l.span()),
+            "memory" => self.budget.as_ref().and_then(|l| l.value.memory.as_ref()).map(|l| l.span()),
+            _ => None,
+        };
+        span.unwrap_or(0..0)
+    }
+}
+
+/// From what the file says to what it means.
+struct Reading<'a, 'p> {
+    text: &'a str,
+    problems: &'a mut Problems<'p>,
+    defaults: &'a Design,
+}
+
+impl Reading<'_, '_> {
+    fn design(&mut self, file: &ExperimentFile, drivers: &[Known<'_>], workloads: &[Known<'_>]) -> Design {
+        let mut design = self.defaults.clone();
+        let before = self.problems.count();
+        let drivers = Names::new(Sort::Driver, drivers);
+        let environments = self.environments(file, &drivers);
+        design.baseline = self.baseline(file, &drivers, &environments).unwrap_or(design.baseline);
+        design.environments = environments.into_iter().map(|(spec, _)| spec).collect();
+        design.workloads = self.workloads(file, &Names::new(Sort::Workload, workloads));
+        if let Some(budget) = &file.budget {
+            let cpus = budget.value.cpus.as_ref().map(|cpus| cpus.value.0.clone());
+            design.budget.cpus = cpus.unwrap_or(design.budget.cpus);
+            design.budget.memory =
+                budget.value.memory.as_ref().map_or(design.budget.memory, |size| size.value.0);
+        }
+        let rate = file.samplers.as_ref().and_then(|samplers| samplers.value.rate.as_ref());
+        design.sampling.rate = rate.map_or(design.sampling.rate, |rate| rate.value);
+        design.seed = file.seed.as_ref().map_or(design.seed, |seed| seed.value);
+        design.margin = file.margin.as_ref().map_or(design.margin, |margin| margin.value.0);
+        design.level = file.level.as_ref().map_or(design.level, |level| level.value.0);
+        design.null_test = file.null_test.as_ref().map_or(design.null_test, |flag| flag.value);
+        design.timeout = file.timeout.as_ref().map_or(design.timeout, |time| time.value.0);
+        design.time_limit = file.time.as_ref().map_or(design.time_limit, |time| Some(time.value.0));
+        let complete = self.problems.count() == before;
+        let blocks = self.blocks(file, design.level);
+        design.blocks = blocks.unwrap_or(design.blocks);
+        for error in design.check() {
+            self.refuse(file, &error, complete, blocks.is_some());
+        }
+        design
+    }
+
+    /// Reports what is wrong with the design unless the file's own mistakes, reported already, are the cause.
+    fn refuse(&mut self, file: &ExperimentFile, error: &DesignError, complete: bool, blocks: bool) {
+        let what = match error {
+            DesignError::NoEnvironment if complete => "environments",
+            DesignError::NoWorkload if complete => "workload",
+            DesignError::TooFewBlocks { .. }
+            | DesignError::TooManyBlocks(_)
+            | DesignError::BlocksReversed { .. }
+            | DesignError::TooManyTrials(_)
+                if blocks =>
+            {
+                "blocks"
+            }
+            DesignError::OutOfRange { what, .. } => what,
+            // Repeated ones are found where they stand, with their defaults filled in.
+            _ => return,
+        };
+        self.problems.design(file.place(what), error);
+    }
+
+    fn environments(
+        &mut self,
+        file: &ExperimentFile,
+        drivers: &Names<'_>,
+    ) -> Vec<(EnvironmentSpec, Settings)> {
+        let mut found: Vec<(EnvironmentSpec, Settings)> = Vec::new();
+        for entry in file.environments.iter().flat_map(|list| &list.value) {
+            let Some((spec, settings)) = self.environment(entry, drivers) else { continue };
+            let same = |(other, others): &&(EnvironmentSpec, Settings)| {
+                (&other.driver, &other.replica, others) == (&spec.driver, &spec.replica, &settings)
+            };
+            match found.iter().find(same) {
+                Some((first, _)) => self.problems.add(
+                    entry.span(),
+                    format!("environment '{spec}' is given twice"),
+                    if *first == spec { "again".to_owned() } else { format!("the same as '{first}'") },
+                    format!("remove one; to run it as a condition of its own as well, write \"{spec}#NAME\""),
+                ),
+                None => found.push((spec, settings)),
+            }
+        }
+        found
+    }
+
+    fn environment(
+        &mut self,
+        entry: &Located<EnvironmentEntry>,
+        drivers: &Names<'_>,
+    ) -> Option<(EnvironmentSpec, Settings)> {
+        let given = entry.value.0.as_ref()?;
+        let settings = drivers.check(given, self.text, self.problems)?;
+        let pairs = given
+            .settings
+            .iter()
+            .filter_map(|setting| Some((setting.key.clone(), setting.values.first()?.text.clone())));
+        let spec = EnvironmentSpec {
+            driver: given.name.clone(),
+            given: pairs.collect(),
+            replica: given.replica.clone(),
+        };
+        Some((spec, settings))
+    }
+
+    /// The baseline, in the words of the list of environments if it is in there under other words.
+    fn baseline(
+        &mut self,
+        file: &ExperimentFile,
+        drivers: &Names<'_>,
+        environments: &[(EnvironmentSpec, Settings)],
+    ) -> Option<EnvironmentSpec> {
+        let (spec, settings) = self.environment(file.baseline.as_ref()?, drivers)?;
+        let same = environments.iter().find(|(other, others)| {
+            (&other.driver, &other.replica, others) == (&spec.driver, &spec.replica, &settings)
+        });
+        Some(same.map_or(spec, |(other, _)| other.clone()))
+    }
+
+    fn workloads(&mut self, file: &ExperimentFile, names: &Names<'_>) -> Vec<WorkloadSpec> {
+        let mut found: Vec<(WorkloadSpec, Settings)> = Vec::new();
+        for entry in file.workload.iter().flat_map(|list| &list.value) {
+            let Some(given) = &entry.value.0 else { continue };
+            if names.check(given, self.text, self.problems).is_none() {
+                continue;
+            }
+            let Some(combinations) = given.combinations(LIMIT_TRIALS / 100) else {
+                self.problems.add(
+                    entry.span(),
+                    format!("workload '{}' has too many combinations", given.name),
+                    "its lists multiply".to_owned(),
+                    "shorten the lists".to_owned(),
+                );
+                continue;
+            };
+            for combination in combinations {
+                let spec = WorkloadSpec { name: given.name.clone(), given: combination };
+                let settings = names.settings(&spec.name, &spec.given);
+                match found.iter().find(|(other, others)| other.name == spec.name && *others == settings) {
+                    Some(_) => self.problems.add(
+                        entry.span(),
+                        format!("workload '{spec}' is given twice"),
+                        "again".to_owned(),
+                        "remove one; more blocks repeat a workload".to_owned(),
+                    ),
+                    None => found.push((spec, settings)),
+                }
+            }
+        }
+        found.into_iter().map(|(spec, _)| spec).collect()
+    }
+
+    /// How many blocks; `None` if what the file says about them does not go together.
+    fn blocks(&mut self, file: &ExperimentFile, level: f64) -> Option<Blocks> {
+        let value = |field: &Option<Located<u32>>| field.as_ref().map(|located| located.value);
+        let (exact, min, max) = (value(&file.blocks), value(&file.min_blocks), value(&file.max_blocks));
+        let few = fewest_blocks(level);
+        let span = file.place("blocks");
+        let mut refuse = |message: &str, label: &str, help: String| {
+            self.problems.add(span.clone(), message.to_owned(), label.to_owned(), help);
+            None
+        };
+        match (exact, min, max, file.time.is_some()) {
+            (Some(_), None, None, false) => exact.map(Blocks::exactly),
+            (Some(n), None, None, true) => refuse(
+                "`blocks` does not go with `time`",
+                "all of them run, whatever the time",
+                format!("write max-blocks = {n} to let the time end them, or remove `time`"),
+            ),
+            (Some(n), ..) => refuse(
+                "`blocks` does not go with `min-blocks` or `max-blocks`",
+                "this is both",
+                format!("write only blocks = {n}, or only the other two"),
+            ),
+            (None, Some(n), max, false) if max != Some(n) => refuse(
+                "`min-blocks` means nothing without `time`",
+                "nothing would end the blocks before the most",
+                format!("write blocks = {n}, or add a line such as time = \"5m\""),
+            ),
+            (None, None, Some(max), false) => Some(Blocks::exactly(max)),
+            (None, None, None, false) => Some(self.defaults.blocks),
+            (None, min, max, _) => Some(Blocks {
+                min: min.unwrap_or_else(|| max.map_or(few, |max| few.min(max))),
+                max: max.unwrap_or_else(|| BLOCKS_IN_TIME.max(min.unwrap_or(0)).max(few)),
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
