@@ -1,0 +1,58 @@
+//! One group in every hierarchy.
+
+use crate::stats::{self, CgroupStats};
+use crate::{CgroupError, files};
+use std::path::{Path, PathBuf};
+
+/// A group: one folder in each hierarchy. Dropping it removes nothing.
+#[derive(Clone, Debug)]
+pub struct Cgroup {
+    /// Controllers and folder, for each version 1 hierarchy.
+    pub(crate) v1: Vec<(Vec<String>, PathBuf)>,
+    /// Folder in the version 2 hierarchy.
+    pub(crate) v2: Option<PathBuf>,
+}
+
+impl Cgroup {
+    /// `cgroup.procs` of every hierarchy. A process joins by writing its id, or `0` for itself, to each.
+    pub fn procs_files(&self) -> Vec<PathBuf> {
+        self.dirs().map(|dir| dir.join("cgroup.procs")).collect()
+    }
+
+    /// Moves a process with all its threads into the group.
+    pub fn add(&self, pid: u32) -> Result<(), CgroupError> {
+        self.procs_files().iter().try_for_each(|file| files::write(file, &pid.to_string()))
+    }
+
+    /// Processes in the group itself, ascending, as any hierarchy sees them.
+    pub fn processes(&self) -> Vec<u32> {
+        let mut pids: Vec<u32> = self
+            .procs_files()
+            .iter()
+            .filter_map(|file| files::read(file).ok())
+            .flat_map(|text| text.lines().filter_map(|line| line.parse().ok()).collect::<Vec<u32>>())
+            .collect();
+        pids.sort_unstable();
+        pids.dedup();
+        pids
+    }
+
+    /// Whether any hierarchy has it.
+    pub fn exists(&self) -> bool {
+        self.dirs().any(Path::is_dir)
+    }
+
+    /// What it and the groups below it have used; what cannot be read is absent.
+    pub fn stats(&self) -> CgroupStats {
+        stats::read(self)
+    }
+
+    pub(crate) fn dirs(&self) -> impl Iterator<Item = &Path> {
+        self.v1.iter().map(|(_, dir)| dir.as_path()).chain(self.v2.as_deref())
+    }
+
+    pub(crate) fn v1_dir(&self, controller: &str) -> Option<&Path> {
+        let holds = |controllers: &[String]| controllers.iter().any(|name| name == controller);
+        self.v1.iter().find(|(controllers, _)| holds(controllers)).map(|(_, dir)| dir.as_path())
+    }
+}

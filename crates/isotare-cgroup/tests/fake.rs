@@ -1,0 +1,202 @@
+//! Hierarchies of fake machines: what is found, written and read, without any rights.
+
+use isotare_cgroup::{Hierarchies, Version};
+use isotare_core::{Budget, CpuSet};
+use std::fs;
+use std::path::Path;
+use tempfile::TempDir;
+
+const V1_MOUNTS: &str = "\
+33 31 0:30 / /cg/cpu,cpuacct rw,relatime - cgroup cgroup rw,cpu,cpuacct
+34 31 0:31 / /cg/cpuset rw,relatime - cgroup cgroup rw,cpuset
+35 31 0:32 / /cg/memory rw,relatime - cgroup cgroup rw,memory
+37 31 0:34 / /cg/blkio rw,relatime - cgroup cgroup rw,blkio
+";
+const V2_MOUNT: &str = "41 31 0:38 / /cg/unified rw,relatime - cgroup2 cgroup2 rw\n";
+
+fn machine(mounts: &str, files: &[(&str, &str)]) -> (TempDir, Hierarchies) {
+    let root = tempfile::tempdir().expect("temporary folder");
+    let mut all = vec![("proc/self/mountinfo", mounts), ("proc/self/cgroup", "0::/user.slice/a.scope\n")];
+    all.extend(files);
+    for (path, text) in all {
+        let path = root.path().join(path);
+        fs::create_dir_all(path.parent().expect("has a parent")).expect("folder");
+        fs::write(path, text).expect("file");
+    }
+    let hierarchies = Hierarchies::discover_in(root.path()).expect("hierarchies");
+    (root, hierarchies)
+}
+
+fn content(root: &TempDir, path: &str) -> String {
+    fs::read_to_string(root.path().join(path)).expect(path)
+}
+
+fn budget() -> Budget {
+    Budget { cpus: CpuSet::new([1]).expect("not empty"), memory: 64 << 20 }
+}
+
+// Linux 6.18, version 1; numbers as recorded from a Debian 12 virtual machine, `io_service_bytes` after a throttle was
+// set on a device.
+const V1_FILES: &[(&str, &str)] = &[
+    ("cg/cpu,cpuacct/s/i/cpuacct.usage", "830971777610\n"),
+    ("cg/cpu,cpuacct/s/i/cpuacct.stat", "user 72817\nsystem 10279\n"),
+    (
+        "cg/cpu,cpuacct/s/i/cpu.stat",
+        "nr_periods 0\nnr_throttled 0\nthrottled_time 0\nnr_bursts 0\nburst_time 0\n",
+    ),
+    ("cg/cpuset/cpuset.cpus", "0-1\n"),
+    ("cg/cpuset/cpuset.mems", "0\n"),
+    ("cg/cpuset/s/cpuset.cpus", "\n"),
+    ("cg/cpuset/s/cpuset.mems", "\n"),
+    ("cg/cpuset/s/i/cpuset.cpus", "\n"),
+    ("cg/cpuset/s/i/cpuset.mems", "\n"),
+    ("cg/memory/s/i/memory.usage_in_bytes", "2429308928\n"),
+    ("cg/memory/s/i/memory.max_usage_in_bytes", "2741616640\n"),
+    ("cg/memory/s/i/memory.limit_in_bytes", "9223372036854771712\n"),
+    (
+        "cg/memory/s/i/memory.stat",
+        "cache 1\nrss 2\ntotal_cache 2064384\ntotal_rss 1769472\ntotal_rss_huge 0\n",
+    ),
+    (
+        "cg/blkio/s/i/blkio.throttle.io_service_bytes_recursive",
+        "254:0 Read 4096\n254:0 Write 8192\n254:0 Total 12288\nTotal 12288\n",
+    ),
+];
+
+// Formats from Documentation/admin-guide/cgroup-v2.rst and accounting/psi.rst.
+const V2_FILES: &[(&str, &str)] = &[
+    (
+        "cg/unified/s/i/cpu.stat",
+        "usage_usec 490821919\nuser_usec 425492135\nsystem_usec 65329783\nnr_periods 4\nnr_throttled 3\nthrottled_usec 20\n",
+    ),
+    (
+        "cg/unified/s/i/cpu.pressure",
+        "some avg10=1.03 avg60=2.09 avg300=2.84 total=25818395\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n",
+    ),
+    ("cg/unified/s/i/memory.current", "1000\n"),
+    ("cg/unified/s/i/memory.max", "max\n"),
+    ("cg/unified/s/i/memory.stat", "anon 500\nfile 400\nkernel 100\n"),
+    (
+        "cg/unified/s/i/io.stat",
+        "8:16 rbytes=1459200 wbytes=314773504 rios=192 wios=353 dbytes=0 dios=0\n8:0 rbytes=90430464 wbytes=299008000 rios=8950 wios=1252 dbytes=0 dios=0\n",
+    ),
+    ("cg/unified/s/i/cpuset.cpus", "\n"),
+];
+
+#[test]
+fn version_1_is_read_and_limited() {
+    let (root, hierarchies) = machine(V1_MOUNTS, V1_FILES);
+    assert_eq!(hierarchies.version(), Version::V1);
+    let group = hierarchies.create("s/i", Some(&budget())).expect("create");
+    let stats = group.stats();
+    assert_eq!(stats.cpu_total_ns, Some(830_971_777_610));
+    assert_eq!(stats.cpu_user_ns, Some(728_170_000_000));
+    assert_eq!((stats.throttled_periods, stats.throttled_ns), (Some(0), Some(0)));
+    assert_eq!((stats.memory_current, stats.memory_peak), (Some(2_429_308_928), Some(2_741_616_640)));
+    assert_eq!((stats.memory_rss, stats.memory_file), (Some(1_769_472), Some(2_064_384)));
+    assert_eq!((stats.io_read_bytes, stats.io_write_bytes), (Some(4096), Some(8192)));
+    assert_eq!((stats.pressure_cpu_us, stats.pids_current), (None, None));
+    assert_eq!(content(&root, "cg/cpuset/s/cpuset.cpus"), "0-1");
+    assert_eq!(content(&root, "cg/cpuset/s/i/cpuset.cpus"), "1");
+    assert_eq!(content(&root, "cg/cpuset/s/i/cpuset.mems"), "0");
+    assert_eq!(content(&root, "cg/memory/s/i/memory.limit_in_bytes"), "67108864");
+    assert_eq!(group.procs_files().len(), 4);
+}
+
+#[test]
+fn version_2_is_read_and_limited_and_parents_pass_controllers_on() {
+    let controllers = "cpuset cpu io memory hugetlb pids\n";
+    let (root, hierarchies) = machine(
+        V2_MOUNT,
+        &[
+            V2_FILES,
+            &[
+                ("cg/unified/cgroup.procs", "1\n"),
+                ("cg/unified/cgroup.controllers", controllers),
+                ("cg/unified/cgroup.subtree_control", "cpu memory pids\n"),
+                ("cg/unified/s/cgroup.controllers", controllers),
+                ("cg/unified/s/cgroup.subtree_control", ""),
+                ("cg/unified/s/i/memory.swap.max", "max\n"),
+            ],
+        ]
+        .concat(),
+    );
+    assert_eq!(hierarchies.version(), Version::V2);
+    hierarchies.writable("s").expect("writable");
+    let stats = hierarchies.create("s/i", Some(&budget())).expect("create").stats();
+    assert_eq!((stats.cpu_total_ns, stats.cpu_system_ns), (Some(490_821_919_000), Some(65_329_783_000)));
+    assert_eq!((stats.throttled_periods, stats.throttled_ns), (Some(3), Some(20_000)));
+    assert_eq!((stats.memory_current, stats.memory_peak, stats.memory_rss), (Some(1000), None, Some(500)));
+    assert_eq!((stats.io_read_bytes, stats.io_write_bytes), (Some(91_889_664), Some(613_781_504)));
+    assert_eq!((stats.pressure_cpu_us, stats.pressure_io_us), (Some(25_818_395), None));
+    assert_eq!(content(&root, "cg/unified/cgroup.subtree_control"), "+cpuset +io");
+    assert_eq!(content(&root, "cg/unified/s/cgroup.subtree_control"), "+cpuset +cpu +memory +io +pids");
+    assert_eq!(content(&root, "cg/unified/s/i/cpuset.cpus"), "1");
+    assert_eq!(content(&root, "cg/unified/s/i/memory.max"), "67108864");
+    assert_eq!(content(&root, "cg/unified/s/i/memory.swap.max"), "0");
+}
+
+#[test]
+fn hybrid_counts_by_version_1_and_takes_pressure_from_version_2() {
+    let others: &[(&str, &str)] = &[
+        ("cg/unified/cgroup.controllers", "hugetlb\n"),
+        ("cg/unified/cgroup.subtree_control", "\n"),
+        ("cg/unified/s/cgroup.controllers", "\n"),
+        ("cg/unified/s/cgroup.subtree_control", "\n"),
+    ];
+    let both = [V1_FILES, V2_FILES, others].concat();
+    let (root, hierarchies) = machine(&format!("{V1_MOUNTS}{V2_MOUNT}"), &both);
+    assert_eq!(hierarchies.version(), Version::Hybrid);
+    let group = hierarchies.create("/s/i", Some(&budget())).expect("create");
+    assert_eq!(group.stats().cpu_total_ns, Some(830_971_777_610));
+    assert_eq!(group.stats().pressure_cpu_us, Some(25_818_395));
+    assert_eq!(content(&root, "cg/unified/s/i/cpuset.cpus"), "\n", "the controller is on version 1");
+    assert_eq!(hierarchies.runtime_path("s/i"), "/s/i");
+}
+
+#[test]
+fn a_counter_that_the_kernel_leaves_idle_is_absent() {
+    let idle: &[(&str, &str)] = &[("cg/blkio/s/i/blkio.throttle.io_service_bytes_recursive", "Total 0\n")];
+    let (_root, hierarchies) = machine(V1_MOUNTS, idle);
+    assert_eq!(hierarchies.open("s/i").stats(), Default::default());
+}
+
+#[test]
+fn paths_that_name_no_group_of_ours_are_refused() {
+    let (_root, hierarchies) = machine(V2_MOUNT, &[]);
+    for path in ["", "/", "..", "a/../..", "a//b", "."] {
+        assert!(hierarchies.create(path, None).is_err(), "{path}");
+        assert!(hierarchies.remove_tree(path).is_err(), "{path}");
+    }
+    assert!(!hierarchies.remove_tree("gone").expect("nothing to do"));
+}
+
+#[test]
+fn reasons_come_with_remedies() {
+    let (_root, hierarchies) = machine(V2_MOUNT, &[("cg/unified/cgroup.controllers", "cpuset cpu pids\n")]);
+    let missing = hierarchies.writable("s").expect_err("no memory controller");
+    assert!(missing.reason.contains("memory") && missing.remedy.contains("Delegate"), "{missing}");
+    let (_root, hierarchies) = machine(
+        V2_MOUNT,
+        &[
+            ("cg/unified/cgroup.controllers", "cpuset memory\n"),
+            ("cg/unified/cgroup.procs", "1\n77\n"),
+            ("cg/unified/cgroup.subtree_control", "\n"),
+            ("cg/unified/cgroup.type", "domain\n"),
+        ],
+    );
+    let occupied = hierarchies.writable("s").expect_err("processes inside");
+    assert!(occupied.reason.contains("holds processes"), "{occupied}");
+}
+
+#[test]
+fn a_machine_without_cgroups_says_so() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    let error = Hierarchies::discover_in(root.path()).expect_err("no mount table");
+    assert!(error.to_string().contains("mountinfo"), "{error}");
+    fs::create_dir_all(root.path().join("proc/self")).expect("folder");
+    fs::write(root.path().join("proc/self/mountinfo"), "22 27 0:21 / /proc rw - proc proc rw\n")
+        .expect("file");
+    let error = Hierarchies::discover_in(Path::new(root.path())).expect_err("no cgroups");
+    assert_eq!(error.source.to_string(), "none is mounted");
+}

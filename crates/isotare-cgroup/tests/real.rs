@@ -1,0 +1,96 @@
+//! Groups of this machine. Each test ends early where cgroups cannot be written.
+
+use isotare_cgroup::{Hierarchies, Version};
+use isotare_core::{Budget, CpuSet};
+use std::fs;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A group of one test's own, removed whatever happens.
+struct Own {
+    hierarchies: Hierarchies,
+    path: String,
+}
+
+impl Own {
+    fn new(name: &str) -> Option<Self> {
+        let path = format!("isotare-cgroup-test-{}-{name}", std::process::id());
+        let hierarchies = Hierarchies::discover().ok()?;
+        hierarchies.writable(&path).ok()?;
+        Some(Self { hierarchies, path })
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        let _ = self.hierarchies.remove_tree(&self.path);
+    }
+}
+
+/// A shell that waits for a line before it does `script`.
+fn shell(script: &str) -> Child {
+    Command::new("sh").args(["-c", &format!("read go; {script}")]).stdin(Stdio::piped()).spawn().expect("sh")
+}
+
+#[test]
+fn budgets_hold_and_use_is_counted() {
+    let Some(own) = Own::new("budget") else { return };
+    let budget = Budget { cpus: CpuSet::new([0]).expect("not empty"), memory: 64 << 20 };
+    let path = format!("{}/trial", own.path);
+    let group = own.hierarchies.create(&path, Some(&budget)).expect("create");
+    own.hierarchies.create(&path, Some(&Budget { memory: 128 << 20, ..budget })).expect("take over");
+    let mut child = shell(
+        "x=0123456789; for i in 1 2 3 4 5 6 7 8 9 a b c d e f g; do x=$x$x; done; i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; read end",
+    );
+    group.add(child.id()).expect("join");
+    assert_eq!(group.processes(), [child.id()]);
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).expect("status");
+    assert!(status.contains("Cpus_allowed_list:\t0\n"), "{status}");
+    let before = group.stats().cpu_total_ns.expect("CPU time is counted everywhere");
+    std::io::Write::write_all(&mut child.stdin.as_ref().expect("piped"), b"go\n").expect("go");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while group.stats().cpu_total_ns.expect("still") - before < 10_000_000 {
+        assert!(Instant::now() < deadline, "no CPU time was counted");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let stats = group.stats();
+    assert!(stats.memory_current.is_some_and(|bytes| bytes > 0 && bytes < 64 << 20), "{stats:?}");
+    assert!(stats.memory_rss.is_some() && stats.cpu_user_ns.is_some(), "{stats:?}");
+    if own.hierarchies.version() != Version::V1 && fs::exists("/proc/pressure/cpu").unwrap_or(false) {
+        assert!(stats.pressure_cpu_us.is_some(), "{stats:?}");
+    }
+    assert!(own.hierarchies.remove_tree(&own.path).expect("remove"));
+    assert!(!group.exists());
+    assert!(!child.wait().expect("reaped").success(), "it was killed");
+}
+
+#[test]
+fn removal_kills_what_forks_on_in_nested_groups() {
+    let Some(own) = Own::new("forks") else { return };
+    let group = own.hierarchies.create(&format!("{}/a/b", own.path), None).expect("create");
+    let mut child = shell("while :; do (sleep 30 & sleep 0.01 & wait) & sleep 0.002; done");
+    group.add(child.id()).expect("join");
+    std::io::Write::write_all(&mut child.stdin.as_ref().expect("piped"), b"go\n").expect("go");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while group.processes().len() < 10 {
+        assert!(Instant::now() < deadline, "it does not fork");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(own.hierarchies.remove_tree(&own.path).expect("remove"));
+    assert!(!own.hierarchies.open(&own.path).exists());
+    assert!(!own.hierarchies.remove_tree(&own.path).expect("idempotent"));
+    child.wait().expect("reaped");
+}
+
+#[test]
+fn removal_kills_what_sits_in_one_hierarchy_only() {
+    let Some(own) = Own::new("one") else { return };
+    let group = own.hierarchies.create(&format!("{}/one", own.path), None).expect("create");
+    let file = group.procs_files().pop().expect("some hierarchy");
+    let was = fs::read_to_string("/proc/self/cgroup").expect("own groups");
+    let mut child = shell("read end");
+    fs::write(&file, child.id().to_string()).expect("join");
+    assert!(own.hierarchies.remove_tree(&own.path).expect("remove"), "a process in one hierarchy counts");
+    assert!(!child.wait().expect("reaped").success());
+    assert_eq!(was, fs::read_to_string("/proc/self/cgroup").expect("own groups"));
+}

@@ -1,0 +1,51 @@
+//! What the host is, and what on it will disturb a measurement.
+//!
+//! Facts are texts by name, `unknown` where the host does not tell; [`host_facts`] never fails. Warnings are sentences
+//! about true disturbers only: what was seen, and what to do. Nothing is changed.
+//!
+//! ```
+//! use std::path::Path;
+//! let host = isotare_facts::host_facts(Path::new("/"));
+//! assert!(host.facts.contains_key("kernel"));
+//! ```
+
+mod cpu;
+mod kernel;
+mod load;
+mod machine;
+mod memory;
+mod root;
+mod storage;
+mod warnings;
+
+use isotare_core::HostFacts;
+use root::Root;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+pub use storage::storage_facts;
+
+/// What a fact is that cannot be found out.
+pub const UNKNOWN: &str = "unknown";
+
+/// How long steal is watched for.
+const STEAL_WINDOW: Duration = Duration::from_millis(100);
+
+/// Everything about the machine whose file systems are below `root`. Takes a tenth of a second, to watch steal.
+pub fn host_facts(root: &Path) -> HostFacts {
+    let root = Root::new(root);
+    let before = load::cpu_times(&root);
+    thread::sleep(STEAL_WINDOW);
+    let after = load::cpu_times(&root);
+    let facts = cpu::facts(&root)
+        .into_iter()
+        .chain(machine::facts(&root))
+        .chain(kernel::facts(&root))
+        .chain(memory::facts(&root))
+        .chain(load::facts(&root, before, after))
+        .map(|(name, value)| (name.to_owned(), value.unwrap_or_else(|| UNKNOWN.to_owned())))
+        .collect();
+    let warnings = warnings::of(&facts);
+    HostFacts { facts, warnings }
+}

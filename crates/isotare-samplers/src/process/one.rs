@@ -1,0 +1,204 @@
+//! One process between readings: what it was last seen to have, and whose work that was.
+
+use super::account::Known;
+use super::counts::{Counter, Counts};
+use super::files::ProcFiles;
+use super::stat::{self, Stat};
+use isotare_core::Role;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// Metrics that stand or fall with one file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Source {
+    /// `io`.
+    Io,
+    /// `status`, for the switches.
+    Status,
+    /// `schedstat`.
+    Schedstat,
+    /// `smaps_rollup`.
+    Smaps,
+}
+
+/// Where and as whose a process was found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place<'a> {
+    /// Its id.
+    pub pid: u32,
+    /// Whose work it does.
+    pub role: Role,
+    /// Whether it serves others too.
+    pub shared: bool,
+    /// Its threads that do the workload's work instead.
+    pub workload_threads: &'a [u32],
+}
+
+/// How thoroughly to read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Depth {
+    /// Switches and run delay of each thread.
+    pub threads: bool,
+    /// Proportional memory.
+    pub pss: bool,
+}
+
+/// What all processes of a sampler add to.
+#[derive(Default)]
+pub(crate) struct Ledger {
+    /// Running totals.
+    pub totals: BTreeMap<Role, Counts>,
+    /// What some process of a role does not let us read: its metric is left out from then on.
+    pub unreadable: BTreeSet<(Role, Source)>,
+}
+
+impl Ledger {
+    fn add(&mut self, role: Role, more: Counts) {
+        let total = self.totals.entry(role).or_default();
+        *total = total.plus(more);
+    }
+}
+
+/// A tracked process.
+#[derive(Default)]
+pub(crate) struct Process {
+    /// What the accounts need.
+    pub known: Known,
+    /// Its role; a process without one has not been read.
+    pub role: Option<Role>,
+    /// Whether it serves others too.
+    pub shared: bool,
+    /// Resident pages.
+    pub rss_pages: u64,
+    /// Proportional memory, if it was read this time.
+    pub pss: Option<u64>,
+    /// The reading that saw it last.
+    pub seen: u64,
+    /// What is not its workload threads'.
+    rest: Counts,
+    /// CPU time and faults of each workload thread.
+    workload: HashMap<u32, Counts>,
+    /// Switches and run delay of each thread.
+    threads: HashMap<u32, Counts>,
+}
+
+impl Process {
+    /// Takes a new `stat` and reads the rest. `before`: it is new to us, but older than the window, so what it has is
+    /// where it starts from.
+    pub fn update(
+        &mut self,
+        place: Place<'_>,
+        stat: Stat,
+        depth: Depth,
+        before: bool,
+        files: &mut ProcFiles,
+        ledger: &mut Ledger,
+    ) {
+        let fresh = self.role.is_none();
+        let mut ignored = Ledger::default();
+        (self.role, self.shared, self.rss_pages) = (Some(place.role), place.shared, stat.rss_pages);
+        self.known.start = stat.start;
+        let unreadable = {
+            let into = if before { &mut ignored } else { &mut *ledger };
+            let io = self.read_io(place, &stat, files, into);
+            self.count(place, stat, io, fresh, files, into);
+            if depth.threads || fresh {
+                self.read_threads(place, &stat, files, into);
+            }
+            self.pss = if depth.pss { self.read_pss(place, &stat, files, into) } else { None };
+            std::mem::take(&mut ignored.unreadable)
+        };
+        ledger.unreadable.extend(unreadable);
+    }
+
+    /// CPU time, faults and I/O.
+    fn count(
+        &mut self,
+        place: Place<'_>,
+        stat: Stat,
+        io: Counts,
+        fresh: bool,
+        files: &mut ProcFiles,
+        ledger: &mut Ledger,
+    ) {
+        let reapable = stat.reaped.plus(io);
+        self.known.reaped_now = if fresh { Counts::default() } else { reapable.minus(self.known.reapable) };
+        self.known.reapable = reapable;
+        self.known.all = stat.own.plus(reapable);
+        let mut of_threads = Counts::default();
+        for &tid in place.workload_threads {
+            let known = self.workload.entry(tid).or_default();
+            if let Some(thread) = files.of_thread(place.pid, tid, "stat").ok().and_then(Stat::parse) {
+                ledger.add(Role::Workload, thread.own.minus(*known));
+                *known = known.max(thread.own);
+            }
+            of_threads = of_threads.plus(*known);
+        }
+        // Times of threads and of their process are rounded apart, so the rest could step back by a tick.
+        let rest = self.rest.max(self.known.all.minus(of_threads));
+        ledger.add(place.role, rest.minus(self.rest));
+        self.rest = rest;
+    }
+
+    fn read_io(&self, place: Place<'_>, stat: &Stat, files: &mut ProcFiles, ledger: &mut Ledger) -> Counts {
+        // One that has ended keeps what it had.
+        let mut counts = Counts::default();
+        (counts[Counter::Read], counts[Counter::Write]) =
+            (self.known.all[Counter::Read], self.known.all[Counter::Write]);
+        match files.of_process(place.pid, "io").ok().and_then(stat::io) {
+            Some((read, written)) => (counts[Counter::Read], counts[Counter::Write]) = (read, written),
+            None => refuse(place, stat, Source::Io, files, ledger),
+        }
+        counts
+    }
+
+    fn read_threads(&mut self, place: Place<'_>, stat: &Stat, files: &mut ProcFiles, ledger: &mut Ledger) {
+        if stat.ended {
+            return;
+        }
+        let tids = if stat.threads <= 1 { vec![place.pid] } else { files.threads(place.pid) };
+        for tid in tids {
+            let mut counts = Counts::default();
+            match files.of_thread(place.pid, tid, "status").ok().and_then(stat::switches) {
+                Some((voluntary, involuntary)) => {
+                    (counts[Counter::Voluntary], counts[Counter::Involuntary]) = (voluntary, involuntary);
+                }
+                None if tid == place.pid => refuse(place, stat, Source::Status, files, ledger),
+                None => {}
+            }
+            match files.of_thread(place.pid, tid, "schedstat").ok().and_then(stat::run_delay) {
+                Some(ns) => counts[Counter::RunDelay] = ns,
+                None if tid == place.pid => refuse(place, stat, Source::Schedstat, files, ledger),
+                None => {}
+            }
+            let known = self.threads.entry(tid).or_default();
+            let role = if place.workload_threads.contains(&tid) { Role::Workload } else { place.role };
+            ledger.add(role, counts.minus(*known));
+            *known = known.max(counts);
+        }
+    }
+
+    fn read_pss(
+        &self,
+        place: Place<'_>,
+        stat: &Stat,
+        files: &mut ProcFiles,
+        ledger: &mut Ledger,
+    ) -> Option<u64> {
+        if stat.rss_pages == 0 {
+            return Some(0);
+        }
+        let pss = files.of_process(place.pid, "smaps_rollup").ok().and_then(stat::pss);
+        if pss.is_none() {
+            refuse(place, stat, Source::Smaps, files, ledger);
+        }
+        pss
+    }
+}
+
+/// Notes that a file of a process cannot be read, unless that is because the process has ended since.
+fn refuse(place: Place<'_>, stat: &Stat, source: Source, files: &mut ProcFiles, ledger: &mut Ledger) {
+    let now = files.of_process(place.pid, "stat").ok().and_then(Stat::parse);
+    if now.is_some_and(|now| now.start == stat.start && !now.ended) {
+        ledger.unreadable.insert((place.role, source));
+    }
+}

@@ -1,0 +1,120 @@
+//! Every sampler, in the order shown to users, and how a window's samplers are opened together.
+
+use crate::{CgroupSampler, HostSampler, Meter, ProcessSampler};
+use isotare_core::{Sampler, Unavailable};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// One sampler there is.
+pub struct Entry {
+    /// Name, as in `--samplers process,cgroup`.
+    pub name: &'static str,
+    /// One line for help pages.
+    pub summary: &'static str,
+    /// What it can report.
+    pub meters: &'static [Meter],
+    /// Makes one for one window; an error says why it cannot work here.
+    pub open: fn(&Closing) -> Result<Box<dyn Sampler>, Unavailable>,
+}
+
+/// Every sampler.
+pub static SAMPLERS: &[Entry] = &[
+    Entry {
+        name: "process",
+        summary: "CPU, memory, faults, switches and I/O of the instance's process trees, by role",
+        meters: crate::process::METERS,
+        open: |closing| Ok(Box::new(ProcessSampler::new(Path::new("/"), closing.clone())?)),
+    },
+    Entry {
+        name: "cgroup",
+        summary: "CPU, memory, I/O and pressure of the instance's cgroup",
+        meters: crate::cgroup::METERS,
+        open: |_| Ok(Box::new(CgroupSampler::new()?)),
+    },
+    Entry {
+        name: "host",
+        summary: "CPU and steal time, pressure and major faults of the whole host",
+        meters: crate::host::METERS,
+        open: |_| Ok(Box::new(HostSampler::new(Path::new("/"))?)),
+    },
+];
+
+/// The sampler of this name.
+pub fn find(name: &str) -> Option<&'static Entry> {
+    SAMPLERS.iter().find(|entry| entry.name == name)
+}
+
+/// What all samplers can report.
+pub fn meters() -> Vec<Meter> {
+    SAMPLERS.iter().flat_map(|entry| entry.meters).cloned().collect()
+}
+
+/// Raised before the last reading of a window: now is the time for what would disturb the window.
+#[derive(Clone, Debug, Default)]
+pub struct Closing(Arc<AtomicBool>);
+
+impl Closing {
+    /// The next reading is the last.
+    pub fn raise(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Whether the next reading is the last.
+    pub fn is_raised(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// The samplers of one window.
+#[derive(Default)]
+pub struct Samplers {
+    /// Each.
+    pub list: Vec<Box<dyn Sampler>>,
+    /// What tells them that the window ends.
+    pub closing: Closing,
+}
+
+impl Samplers {
+    /// Opens samplers by name; the first that is unknown or cannot work here is the error.
+    pub fn open(names: &[&str]) -> Result<Self, Unavailable> {
+        let closing = Closing::default();
+        let open = |name: &&str| match find(name) {
+            Some(entry) => (entry.open)(&closing),
+            None => {
+                let known: Vec<_> = SAMPLERS.iter().map(|entry| entry.name).collect();
+                Err(Unavailable::new(
+                    format!("there is no sampler '{name}'"),
+                    format!("choose from {}", known.join(", ")),
+                ))
+            }
+        };
+        let list = names.iter().map(open).collect::<Result<_, _>>()?;
+        Ok(Self { list, closing })
+    }
+}
+
+impl From<Vec<Box<dyn Sampler>>> for Samplers {
+    fn from(list: Vec<Box<dyn Sampler>>) -> Self {
+        Self { list, closing: Closing::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_are_unique_over_all_samplers() {
+        let meters = meters();
+        let names: BTreeSet<_> = meters.iter().map(|meter| &meter.def.name).collect();
+        assert_eq!(names.len(), meters.len());
+    }
+
+    #[test]
+    fn an_unknown_name_lists_the_known_ones() {
+        let error = Samplers::open(&["procs"]).err().expect("unknown").to_string();
+        assert_eq!(error, "there is no sampler 'procs'; choose from process, cgroup, host");
+    }
+}

@@ -1,0 +1,143 @@
+//! Turns the readings of a window into one value per metric and role. Pure.
+
+use crate::{Meter, MeterKind};
+use isotare_core::{Reading, Role, Sample, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One sample per metric and role, and for metrics split by role also one without a role: all roles together.
+///
+/// A counter needs two readings at different moments, and is left out if it fell (then it is not the same counter any
+/// more). The sum over roles uses only moments at which every role of the window was read, and is left out where a
+/// role has no reading at all, since it would pass a part for the whole.
+pub fn summarise(readings: &[Reading], meters: &[Meter]) -> Vec<Sample> {
+    let roles: BTreeSet<Role> = readings.iter().filter_map(|reading| reading.role).collect();
+    let mut samples = Vec::new();
+    for meter in meters {
+        let mut series: BTreeMap<Option<Role>, BTreeMap<Timestamp, f64>> = BTreeMap::new();
+        for reading in readings.iter().filter(|reading| reading.metric == meter.def.name) {
+            series.entry(reading.role).or_default().insert(reading.at, reading.value);
+        }
+        if !series.is_empty() && !series.contains_key(&None) {
+            series.insert(None, together(&series, &roles));
+        }
+        for (role, values) in series {
+            if let Some(value) = condense(&values, meter.kind) {
+                samples.push(Sample { metric: meter.def.clone(), role, value });
+            }
+        }
+    }
+    samples
+}
+
+/// The sum over `roles` at each moment at which every one of them was read.
+fn together(
+    series: &BTreeMap<Option<Role>, BTreeMap<Timestamp, f64>>,
+    roles: &BTreeSet<Role>,
+) -> BTreeMap<Timestamp, f64> {
+    let moments: BTreeSet<Timestamp> = series.values().flat_map(BTreeMap::keys).copied().collect();
+    let sum = |at: &Timestamp| {
+        roles.iter().map(|role| series.get(&Some(*role))?.get(at).copied()).sum::<Option<f64>>()
+    };
+    moments.iter().filter_map(|at| Some((*at, sum(at)?))).collect()
+}
+
+fn condense(values: &BTreeMap<Timestamp, f64>, kind: MeterKind) -> Option<f64> {
+    let last = values.last_key_value();
+    match kind {
+        MeterKind::Counter => {
+            let ((from, first), (to, last)) = (values.first_key_value()?, last?);
+            (from < to && last >= first).then(|| last - first)
+        }
+        MeterKind::Peak => values.values().copied().reduce(f64::max),
+        MeterKind::Last => last.map(|(_, value)| *value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const METERS: &[Meter] = &[
+        Meter::detail("cpu", "s", MeterKind::Counter),
+        Meter::detail("rss", "B", MeterKind::Peak),
+        Meter::detail("peak", "B", MeterKind::Last),
+    ];
+
+    fn reading(at: u64, metric: &str, role: Option<Role>, value: f64) -> Reading {
+        Reading { at: Timestamp(at), metric: metric.to_owned(), role, value }
+    }
+
+    fn check(readings: &[(u64, &str, Option<Role>, f64)], expect: &[(&str, Option<Role>, f64)]) {
+        let readings: Vec<_> = readings.iter().map(|r| reading(r.0, r.1, r.2, r.3)).collect();
+        let samples = summarise(&readings, METERS);
+        let found: Vec<_> = samples.iter().map(|s| (s.metric.name.as_ref(), s.role, s.value)).collect();
+        assert_eq!(found, expect);
+    }
+
+    const W: Option<Role> = Some(Role::Workload);
+    const V: Option<Role> = Some(Role::Vmm);
+
+    #[test]
+    fn counters_become_differences_and_gauges_one_value() {
+        check(
+            &[
+                (1, "cpu", None, 5.0),
+                (2, "rss", None, 9.0),
+                (3, "rss", None, 7.0),
+                (3, "peak", None, 1.0),
+                (2, "peak", None, 2.0),
+                (3, "cpu", None, 5.5),
+                (3, "unknown", None, 1.0),
+            ],
+            &[("cpu", None, 0.5), ("rss", None, 9.0), ("peak", None, 1.0)],
+        );
+    }
+
+    #[test]
+    fn one_reading_of_a_counter_or_a_fall_is_no_value() {
+        check(&[(1, "cpu", None, 5.0)], &[]);
+        check(&[(1, "cpu", None, 5.0), (2, "cpu", None, 4.0)], &[]);
+    }
+
+    #[test]
+    fn roles_are_summed_moment_by_moment() {
+        check(
+            &[
+                (1, "rss", W, 1.0),
+                (1, "rss", V, 10.0),
+                (2, "rss", W, 5.0),
+                (2, "rss", V, 4.0),
+                (3, "rss", W, 100.0),
+            ],
+            &[("rss", None, 11.0), ("rss", W, 100.0), ("rss", V, 10.0)],
+        );
+    }
+
+    #[test]
+    fn a_part_is_never_passed_for_the_whole() {
+        check(
+            &[(1, "cpu", W, 1.0), (2, "cpu", W, 2.0), (1, "rss", W, 1.0), (1, "rss", V, 1.0)],
+            &[("cpu", W, 1.0), ("rss", None, 2.0), ("rss", W, 1.0), ("rss", V, 1.0)],
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn counters_are_never_negative(
+            raw in prop::collection::vec((0u64..20, 0usize..3, prop::option::of(0usize..2), -1e9f64..1e9), 0..60),
+        ) {
+            let readings: Vec<_> = raw
+                .into_iter()
+                .map(|(at, metric, role, value)| {
+                    reading(at, ["cpu", "rss", "peak"][metric], role.map(|role| [Role::Workload, Role::Vmm][role]), value)
+                })
+                .collect();
+            for sample in summarise(&readings, METERS) {
+                prop_assert!(sample.metric.name != "cpu" || sample.value >= 0.0);
+                let known = readings.iter().any(|r| r.metric == sample.metric.name);
+                prop_assert!(known && sample.value.is_finite());
+            }
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Samplers on the processes of this machine.
+
+use isotare_cgroup::Hierarchies;
+use isotare_core::{Footprint, Member, Reading, Role, Sample, Sampler, SamplerError, Timestamp};
+use isotare_samplers::{Collector, Samplers, find, meters, summarise};
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+fn clock() -> Timestamp {
+    static START: OnceLock<Instant> = OnceLock::new();
+    let since = START.get_or_init(Instant::now).elapsed();
+    Timestamp(u64::try_from(since.as_nanos()).expect("a short test"))
+}
+
+/// A shell that does `script` when told to, then says so and waits to be told to end.
+struct Shell(Child);
+
+impl Shell {
+    fn new(script: &str) -> Self {
+        let script = format!("read go; {script}; echo done; read end");
+        let child = Command::new("bash")
+            .args(["-c", &script])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("bash");
+        Self(child)
+    }
+
+    fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    fn member(&self, role: Role) -> Member {
+        Member { role, pid: self.pid(), workload_threads: vec![], shared: false }
+    }
+
+    fn footprint(&self) -> Footprint {
+        Footprint { members: vec![self.member(Role::Workload)], cgroup: None }
+    }
+
+    fn go(&self) {
+        self.0.stdin.as_ref().expect("piped").write_all(b"go\n").expect("go");
+    }
+
+    fn work(&mut self) {
+        self.go();
+        let mut line = String::new();
+        BufReader::new(self.0.stdout.as_mut().expect("piped")).read_line(&mut line).expect("done");
+        assert_eq!(line, "done\n");
+    }
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Bash that burns about this much CPU time, by its own account.
+fn burn(milliseconds: u32) -> String {
+    // Field 14 and 15 of stat are ticks of 10 ms.
+    format!(
+        "burn() {{ while :; do for i in {{1..500}}; do :; done; read -r l < /proc/$BASHPID/stat; l=${{l##*) }}; set -- $l; \
+         [ $(( (${{12}} + ${{13}}) * 10 )) -ge {milliseconds} ] && return; done; }}; burn"
+    )
+}
+
+fn value(samples: &[Sample], metric: &str, role: Option<Role>) -> Option<f64> {
+    samples
+        .iter()
+        .find(|sample| sample.metric.name == metric && sample.role == role)
+        .map(|sample| sample.value)
+}
+
+fn cpu(samples: &[Sample], role: Option<Role>) -> f64 {
+    let part = |metric| value(samples, metric, role).expect(metric);
+    part("cpu_user") + part("cpu_system")
+}
+
+fn measure(footprint: Footprint, rate: f64, names: &[&str], work: impl FnOnce()) -> Vec<Sample> {
+    let samplers = Samplers::open(names).expect("samplers");
+    let collector = Collector::start(footprint, rate, samplers, clock);
+    work();
+    let (readings, errors) = collector.finish();
+    assert!(errors.is_empty(), "{errors:?}");
+    summarise(&readings, &meters())
+}
+
+const W: Option<Role> = Some(Role::Workload);
+
+#[test]
+fn a_burning_child_is_seen_by_process_and_cgroup() {
+    // Waiting for the sleeper makes a switch for sure.
+    let mut shell = Shell::new(&format!("sleep 0.02; {}", burn(300)));
+    let path = format!("isotare-samplers-test-{}", std::process::id());
+    let hierarchies = Hierarchies::discover().ok().filter(|all| all.writable(&path).is_ok());
+    let mut footprint = shell.footprint();
+    if let Some(hierarchies) = &hierarchies {
+        hierarchies.create(&path, None).and_then(|group| group.add(shell.pid())).expect("join");
+        footprint.cgroup = Some(path.clone());
+    }
+    let samples = measure(footprint, 20.0, &["process", "cgroup", "host"], || shell.work());
+    if let Some(hierarchies) = &hierarchies {
+        hierarchies.remove_tree(&path).expect("remove");
+        let cpu = value(&samples, "cgroup_cpu", None).expect("counted");
+        assert!((0.2..0.4).contains(&cpu), "{cpu}");
+    }
+    let cpu = cpu(&samples, W);
+    assert!((0.2..0.4).contains(&cpu), "{cpu}");
+    assert!(value(&samples, "rss", W).expect("rss") > 1e6, "{samples:?}");
+    assert!(value(&samples, "pss", W).expect("pss at the end") > 1e5, "{samples:?}");
+    assert!(value(&samples, "voluntary_switches", W).is_some_and(|n| n >= 1.0), "{samples:?}");
+    assert!(value(&samples, "host_cpu_total", None).is_some_and(|s| s > 0.2), "{samples:?}");
+}
+
+#[test]
+fn short_lived_grandchildren_are_not_lost() {
+    // Each burns 40 ms two levels down and is gone before the next reading, if there is one at all.
+    for rate in [0.0, 5.0, 200.0] {
+        let script = format!("for n in 1 2 3 4 5 6; do ( ( {} ); : ); done", burn(40));
+        let mut shell = Shell::new(&script);
+        let samples = measure(shell.footprint(), rate, &["process"], || shell.work());
+        let cpu = cpu(&samples, W);
+        assert!((0.2..0.45).contains(&cpu), "{cpu} at {rate} Hz");
+    }
+}
+
+#[test]
+fn a_member_that_ends_keeps_its_cpu_in_its_own_role() {
+    // The shell (shim) waits for a child (workload) that burns and ends within the window.
+    let mut shell = Shell::new(&format!("( read go < /dev/null; sleep 0.3; {} )", burn(200)));
+    shell.go();
+    let children = format!("/proc/{0}/task/{0}/children", shell.pid());
+    let deadline = Instant::now() + Duration::from_secs(5);
+    let child = loop {
+        if let Some(pid) = std::fs::read_to_string(&children).ok().and_then(|text| text.trim().parse().ok()) {
+            break pid;
+        }
+        assert!(Instant::now() < deadline, "no child");
+    };
+    let workload = Member { pid: child, ..shell.member(Role::Workload) };
+    let footprint = Footprint { members: vec![workload, shell.member(Role::Shim)], cgroup: None };
+    let samples = measure(footprint, 50.0, &["process"], || {
+        let mut line = String::new();
+        BufReader::new(shell.0.stdout.as_mut().expect("piped")).read_line(&mut line).expect("done");
+    });
+    let (workload, shim) = (cpu(&samples, W), cpu(&samples, Some(Role::Shim)));
+    assert!((0.12..0.35).contains(&workload), "{workload}");
+    assert!(shim < 0.1, "{shim}");
+    let both = cpu(&samples, None);
+    assert!((both - workload - shim).abs() < 1e-6, "{both}");
+}
+
+#[test]
+fn workload_threads_are_split_off() {
+    let burner = std::thread::spawn(|| {
+        let tid = u32::try_from(rustix::thread::gettid().as_raw_nonzero().get()).expect("positive");
+        let member =
+            Member { role: Role::Vmm, pid: std::process::id(), workload_threads: vec![tid], shared: true };
+        let footprint = Footprint { members: vec![member], cgroup: None };
+        measure(footprint, 20.0, &["process"], || {
+            let start = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+            let spent = || {
+                let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+                (now.tv_sec - start.tv_sec) as f64 + (now.tv_nsec - start.tv_nsec) as f64 / 1e9
+            };
+            while spent() < 0.3 {
+                std::hint::black_box(0);
+            }
+        })
+    });
+    let samples = burner.join().expect("no panic");
+    let workload = cpu(&samples, W);
+    assert!((0.25..0.35).contains(&workload), "{workload}");
+    assert!(value(&samples, "rss", W).is_some_and(|bytes| bytes == 0.0), "memory stays with the process");
+}
+
+#[test]
+fn readings_come_at_the_rate_and_the_finish_is_immediate() {
+    let mut shell = Shell::new("sleep 0.5");
+    let collector =
+        Collector::start(shell.footprint(), 20.0, Samplers::open(&["process"]).expect("process"), clock);
+    shell.work();
+    let asked = Instant::now();
+    let (readings, _) = collector.finish();
+    assert!(asked.elapsed() < Duration::from_millis(100), "{:?}", asked.elapsed());
+    let moments = readings.iter().filter(|r| r.metric == "cpu_user").count();
+    assert!((6..=14).contains(&moments), "{moments}");
+    let dear = readings.iter().filter(|r| r.metric == "run_delay").count();
+    assert_eq!(dear, 2, "the first and the last");
+}
+
+#[test]
+fn errors_are_told_once_and_end_nothing() {
+    struct Broken(u32);
+    impl Sampler for Broken {
+        fn metrics(&self) -> Vec<isotare_core::MetricDef> {
+            Vec::new()
+        }
+        fn read(&mut self, _: &Footprint, at: Timestamp, out: &mut Vec<Reading>) -> Result<(), SamplerError> {
+            self.0 += 1;
+            out.push(Reading { at, metric: "n".to_owned(), role: None, value: self.0.into() });
+            Err(SamplerError { subject: "it".to_owned(), cause: "is broken".to_owned() })
+        }
+    }
+    let list: Vec<Box<dyn Sampler>> = vec![Box::new(Broken(0))];
+    let (readings, errors) = Collector::start(Footprint::default(), 0.0, list, clock).finish();
+    assert_eq!((readings.len(), errors.len()), (2, 1));
+    let gone = Footprint {
+        members: vec![Member { role: Role::Shim, pid: 0, workload_threads: vec![], shared: false }],
+        cgroup: Some("isotare-no-such-group".to_owned()),
+    };
+    for name in ["process", "cgroup"] {
+        let Ok(sampler) = (find(name).expect(name).open)(&Default::default()) else { continue };
+        let (readings, errors) = Collector::start(gone.clone(), 0.0, vec![sampler], clock).finish();
+        assert!(readings.is_empty() && errors.len() == 1, "{name}: {errors:?}");
+    }
+}

@@ -1,0 +1,125 @@
+//! Program closures: all files that a program of the host needs to start in an otherwise empty root.
+//!
+//! That is the program, the interpreter of a script, the ELF interpreter, and every library that is named as needed,
+//! found where `ld.so` would find it, under the same paths and behind the same links as on the host. The host's cache
+//! of libraries goes along, so that starting a program costs the same look-ups in every environment. Libraries that a
+//! program opens by itself later (name services, plug-ins) are not found.
+
+mod cache;
+mod libraries;
+mod place;
+
+use cache::LibraryCache;
+use isotare_core::Image;
+use libraries::{Binary, Search};
+use std::collections::HashSet;
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+const CACHE: &str = "/etc/ld.so.cache";
+/// The kernel follows no more interpreters of interpreters than this.
+const DEEPEST_SCRIPT: usize = 5;
+
+/// The closure of a program, given as a path or as a name to look up in `PATH`, and its absolute path.
+pub fn closure(program: &str) -> Result<(PathBuf, Image), String> {
+    let path = find(program)?;
+    let mut image = Image::default();
+    let cache = fs::read(CACHE).ok().map(|bytes| LibraryCache::parse(&bytes)).unwrap_or_default();
+    let mut builder = Builder { image: &mut image, search: Search::new(cache), seen: HashSet::new() };
+    builder.program(&path, 0)?;
+    if builder.seen.len() > 1 && Path::new(CACHE).exists() {
+        place::add(&mut image, Path::new(CACHE))?;
+    }
+    Ok((path, image))
+}
+
+/// Absolute path of a program as a shell would find it.
+fn find(program: &str) -> Result<PathBuf, String> {
+    let is_program = |path: &Path| {
+        path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+    };
+    if program.contains('/') {
+        let path = std::path::absolute(program).map_err(|e| format!("find {program}: {e}"))?;
+        return match is_program(&path) {
+            true => Ok(path),
+            false => Err(format!("{} is no program that can be run", path.display())),
+        };
+    }
+    let folders = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
+    let mut candidates = std::env::split_paths(&folders).filter(|folder| folder.is_absolute());
+    candidates
+        .find_map(|folder| Some(folder.join(program)).filter(|path| is_program(path)))
+        .ok_or_else(|| format!("{program} is not in PATH; install it or give its path"))
+}
+
+struct Builder<'a> {
+    image: &'a mut Image,
+    search: Search,
+    seen: HashSet<PathBuf>,
+}
+
+impl Builder<'_> {
+    fn program(&mut self, path: &Path, depth: usize) -> Result<(), String> {
+        if depth > DEEPEST_SCRIPT {
+            return Err(format!("{}: too many interpreters of interpreters", path.display()));
+        }
+        place::add(self.image, path)?;
+        if !self.seen.insert(path.to_owned()) {
+            return Ok(());
+        }
+        let mut start = Vec::new();
+        let file = fs::File::open(path).map_err(|e| format!("read {}: {e}", path.display()))?;
+        file.take(4096).read_to_end(&mut start).map_err(|e| format!("read {}: {e}", path.display()))?;
+        if start.starts_with(b"\x7fELF") {
+            return self.binary(path, &[]);
+        }
+        for interpreter in interpreters(&start) {
+            self.program(&find(&interpreter)?, depth + 1)?;
+        }
+        Ok(())
+    }
+
+    /// Adds what a binary needs. `above` are the run paths of the binaries that led here, nearest last.
+    fn binary(&mut self, path: &Path, above: &[PathBuf]) -> Result<(), String> {
+        let binary = Binary::read(path)?;
+        if let Some(interpreter) = &binary.interpreter {
+            place::add(self.image, interpreter)?;
+            self.seen.insert(interpreter.clone());
+        }
+        let below: Vec<PathBuf> = above.iter().chain(&binary.rpath).cloned().collect();
+        for name in &binary.needed {
+            let found = self.search.find(name, &binary, &below);
+            if found.is_empty() {
+                return Err(format!("{} needs the library {name}, which is not found", path.display()));
+            }
+            for library in found {
+                place::add(self.image, &library)?;
+                if self.seen.insert(library.clone()) {
+                    self.binary(&library, &below)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Programs named by the first line of a script: its interpreter and, where that is `env`, the one it looks up.
+fn interpreters(start: &[u8]) -> Vec<String> {
+    let Some(line) = start.strip_prefix(b"#!").and_then(|rest| rest.split(|&byte| byte == b'\n').next())
+    else {
+        return Vec::new();
+    };
+    let line = String::from_utf8_lossy(line).into_owned();
+    let mut words = line.split_ascii_whitespace().map(str::to_owned);
+    let Some(first) = words.next() else { return Vec::new() };
+    let looked_up = match first.ends_with("/env") {
+        true => words.find(|word| !word.starts_with('-') && !word.contains('=')),
+        false => None,
+    };
+    std::iter::once(first).chain(looked_up).collect()
+}
+
+#[cfg(test)]
+mod tests;

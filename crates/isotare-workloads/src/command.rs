@@ -1,0 +1,217 @@
+//! A program of the user's choice, run again and again inside each instance.
+//!
+//! It runs in the instance's data folder, with the same small environment everywhere, so that neither the user's shell
+//! nor a folder that only the host has can make a difference.
+
+use crate::closure::closure;
+use isotare_core::{
+    Better, Image, Invalid, JobOutput, Kind, MetricDef, Sample, SettingDef, Settings, Workload,
+};
+use isotare_protocol::{CommandJob, Job, JobResult, Repetition, Usage};
+use std::path::{Path, PathBuf};
+
+/// The environment of every command.
+const ENVIRONMENT: [(&str, &str); 3] = [
+    ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+    ("HOME", isotare_core::DATA_DIR),
+    ("LC_ALL", "C"),
+];
+
+/// `-- COMMAND ARGUMENTS`.
+pub struct CommandWorkload {
+    argv: Vec<String>,
+    folder: PathBuf,
+}
+
+const SETTINGS: &[SettingDef] = &[
+    SettingDef {
+        key: "time",
+        kind: Kind::Duration,
+        default: Some("300ms"),
+        help: "the program is run again until this has passed",
+    },
+    SettingDef {
+        key: "min-runs",
+        kind: Kind::Integer { min: 1, max: 1 << 20 },
+        default: Some("1"),
+        help: "fewest timed runs in one trial",
+    },
+    SettingDef {
+        key: "warmup",
+        kind: Kind::Integer { min: 0, max: 1 << 20 },
+        default: Some("1"),
+        help: "discarded runs before them",
+    },
+];
+
+impl CommandWorkload {
+    /// The program and its arguments. A relative path of the program is below `folder`, the user's own.
+    pub fn new(argv: Vec<String>, folder: PathBuf) -> Self {
+        Self { argv, folder }
+    }
+
+    /// The program as the user meant it: a name, or an absolute path.
+    fn program(&self) -> Result<String, String> {
+        let given = self.argv.first().filter(|name| !name.is_empty()).ok_or("the command is empty")?;
+        if !given.contains('/') {
+            return Ok(given.clone());
+        }
+        let path = self.folder.join(given);
+        path.to_str().map(str::to_owned).ok_or_else(|| format!("{} is not valid text", path.display()))
+    }
+
+    fn closure(&self) -> Result<(PathBuf, Image), String> {
+        closure(&self.program()?)
+    }
+}
+
+impl Workload for CommandWorkload {
+    fn name(&self) -> &str {
+        "command"
+    }
+
+    fn summary(&self) -> &str {
+        "a program of your choice, run again and again"
+    }
+
+    fn settings(&self) -> &[SettingDef] {
+        SETTINGS
+    }
+
+    fn metrics(&self) -> Vec<MetricDef> {
+        vec![
+            MetricDef::headline("wall_time", "s", Better::Lower),
+            MetricDef::detail("wall_time_min", "s", Better::Lower),
+            MetricDef::detail("wall_time_max", "s", Better::Lower),
+            MetricDef::detail("user_time", "s", Better::Lower),
+            MetricDef::detail("system_time", "s", Better::Lower),
+            // At least the agent's own few MiB: a process starts with the high-water mark of the one it came from.
+            MetricDef::detail("max_rss", "B", Better::Lower),
+        ]
+    }
+
+    fn image(&self, _: &Settings) -> Result<Image, String> {
+        Ok(self.closure()?.1)
+    }
+
+    fn job(&self, settings: &Settings) -> Result<Job, String> {
+        let (program, _) = self.closure()?;
+        let program = Path::to_str(&program).ok_or("the program's path is not valid text")?.to_owned();
+        let count = |key: &str| {
+            let value = settings.integer(key).ok_or_else(|| format!("setting '{key}' is missing"))?;
+            u32::try_from(value).map_err(|_| format!("setting '{key}' is too large: {value}"))
+        };
+        let time = settings.duration("time").unwrap_or_default();
+        Ok(Job::Command(CommandJob {
+            argv: std::iter::once(program).chain(self.argv.iter().skip(1).cloned()).collect(),
+            env: ENVIRONMENT.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec(),
+            directory: None,
+            stdin: Vec::new(),
+            repetition: Repetition::Loop {
+                warmup: count("warmup")?,
+                min_runs: count("min-runs")?,
+                duration_ms: u64::try_from(time.as_millis()).unwrap_or(u64::MAX),
+            },
+        }))
+    }
+
+    fn decode(&self, output: &JobOutput, settings: &Settings) -> Result<Vec<Sample>, Invalid> {
+        let JobResult::Command { exit, runs } = &output.result else {
+            return Err(Invalid("the agent sent a built-in workload's result for a command".to_owned()));
+        };
+        if !exit.is_success() {
+            return Err(Invalid(format!("the command ended with {exit}{}", quote(&output.stderr))));
+        }
+        let fewest = settings.integer("min-runs").unwrap_or(1).max(1);
+        if (runs.len() as u64) < fewest {
+            return Err(Invalid(format!("{} timed runs instead of at least {fewest}", runs.len())));
+        }
+        if let Some(place) = runs.iter().position(|run| run.wall_ns == 0) {
+            return Err(Invalid(format!("timed run {} took no time", place + 1)));
+        }
+        let column = |value: fn(&Usage) -> u64| {
+            let mut values: Vec<u64> = runs.iter().map(value).collect();
+            values.sort_unstable();
+            values
+        };
+        let wall = column(|run| run.wall_ns);
+        let values = [
+            median(&wall) / 1e9,
+            wall[0] as f64 / 1e9,
+            wall[wall.len() - 1] as f64 / 1e9,
+            median(&column(|run| run.user_ns)) / 1e9,
+            median(&column(|run| run.system_ns)) / 1e9,
+            median(&column(|run| run.max_rss)),
+        ];
+        let sample = |(metric, value)| Sample { metric, role: None, value };
+        Ok(self.metrics().into_iter().zip(values).map(sample).collect())
+    }
+}
+
+/// The middle of sorted values, of which there is at least one.
+fn median(sorted: &[u64]) -> f64 {
+    let middle = sorted.len() / 2;
+    match sorted.len() % 2 {
+        1 => sorted[middle] as f64,
+        _ => (sorted[middle - 1] as f64 + sorted[middle] as f64) / 2.0,
+    }
+}
+
+/// The end of what a program wrote to its standard error, for an error message.
+pub fn quote(stderr: &[u8]) -> String {
+    const LAST: usize = 400;
+    let text = String::from_utf8_lossy(stderr);
+    let text = text.trim();
+    let start = (text.len().saturating_sub(LAST)..).find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+    match &text[start..] {
+        "" => String::new(),
+        tail => format!("; its standard error ends: {tail}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use isotare_protocol::Exit;
+
+    fn decode(exit: Exit, wall: &[u64], stderr: &str) -> Result<Vec<Sample>, Invalid> {
+        let command = CommandWorkload::new(vec!["true".into()], "/".into());
+        let settings = Settings::check("w", command.settings(), [("min-runs", "2")]).expect("valid");
+        let run = |&wall_ns: &u64| Usage { wall_ns, user_ns: 7, max_rss: 4096, ..Usage::default() };
+        let result = JobResult::Command { exit, runs: wall.iter().map(run).collect() };
+        command.decode(&JobOutput { result, stdout: Vec::new(), stderr: stderr.into() }, &settings)
+    }
+
+    #[test]
+    fn the_median_run_is_the_headline() {
+        let samples = decode(Exit::Code(0), &[5_000, 1_000, 3_000], "").expect("valid");
+        let values: Vec<(&str, f64)> = samples.iter().map(|s| (s.metric.name.as_ref(), s.value)).collect();
+        assert_eq!(values[..3], [("wall_time", 3e-6), ("wall_time_min", 1e-6), ("wall_time_max", 5e-6)]);
+        assert_eq!(values[5], ("max_rss", 4096.0));
+        assert!(samples[0].metric.headline);
+        assert_eq!(median(&[1, 2, 4, 9]), 3.0);
+    }
+
+    #[test]
+    fn failures_quote_what_the_program_said_last() {
+        let error =
+            decode(Exit::Code(3), &[1, 1], &format!("{}é no such file\n", "é".repeat(400))).expect_err("3");
+        assert!(error.0.contains("exit status 3") && error.0.ends_with("no such file"), "{error}");
+        assert!(error.0.len() < 500);
+        assert_eq!(decode(Exit::Signal(9), &[1, 1], "").expect_err("9").0, "the command ended with signal 9");
+        assert!(decode(Exit::Code(0), &[1], "").is_err(), "fewer runs than asked for");
+        assert!(decode(Exit::Code(0), &[1, 0], "").is_err(), "no time");
+    }
+
+    #[test]
+    fn the_job_names_the_same_program_everywhere() {
+        let command = CommandWorkload::new(vec!["./sh".into(), "-c".into(), "exit 1".into()], "/bin".into());
+        let settings = Settings::check("w", command.settings(), []).expect("valid");
+        let Job::Command(job) = command.job(&settings).expect("job") else { panic!("no command") };
+        assert!(job.argv[0].starts_with("/bin/") && job.argv[0].ends_with("sh"), "{:?}", job.argv);
+        assert_eq!(job.argv[1..], ["-c", "exit 1"]);
+        let image = command.image(&settings).expect("image");
+        assert!(image.files.iter().any(|file| file.path.ends_with("ld.so.cache")));
+        assert!(CommandWorkload::new(Vec::new(), "/".into()).job(&settings).is_err());
+    }
+}

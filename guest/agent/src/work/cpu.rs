@@ -1,0 +1,125 @@
+//! sysbench's `cpu`: an event counts the primes from 3 to below a limit by trial division.
+
+use super::engine::{Event, Work};
+use super::random::Random;
+use std::hint::black_box;
+
+/// The limit, and what each event must find.
+pub struct Cpu {
+    max_prime: u64,
+    expected: u64,
+}
+
+/// Above this, a divisor could not be a `u32`, and one event would take minutes.
+const LARGEST: u64 = 1 << 31;
+
+impl Cpu {
+    /// Finds out, by the sieve, what each event must count.
+    pub fn prepare(max_prime: u64) -> Result<Self, String> {
+        match max_prime {
+            3..=LARGEST => Ok(Self { max_prime, expected: sieve(max_prime) }),
+            _ => Err(format!("the cpu workload takes a max_prime from 3 to {LARGEST}, not {max_prime}")),
+        }
+    }
+}
+
+impl Work for Cpu {
+    type Worker = ();
+
+    fn worker(&self, _: Random) -> Result<(), String> {
+        Ok(())
+    }
+
+    #[inline]
+    fn event(&self, (): &mut ()) -> Result<Event, String> {
+        let found = count_primes(black_box(self.max_prime));
+        Ok(Event { proof: found, wrong: found != self.expected, ..Event::default() })
+    }
+}
+
+/// Numbers from 3 to below `max_prime` that no number up to their square root divides.
+///
+/// The instructions are those of sysbench 1.0.20 as Debian builds it, so that results agree: the square root and the
+/// comparison in doubles, the division of 64-bit words, and the parity test that stands for a division by 2.
+#[inline(never)]
+fn count_primes(max_prime: u64) -> u64 {
+    let mut primes = 0;
+    for number in 3..max_prime {
+        #[expect(
+            clippy::cast_possible_wrap,
+            reason = "below 2^31; signed, the conversion is one instruction"
+        )]
+        let root = (number as i64 as f64).sqrt();
+        if is_prime(number, root) {
+            primes += 1;
+        }
+    }
+    primes
+}
+
+#[inline(always)]
+fn is_prime(number: u64, root: f64) -> bool {
+    if root >= 2.0 && number & 1 == 0 {
+        return false;
+    }
+    let mut divisor: u32 = 3;
+    while f64::from(divisor) <= root {
+        if remainder(number, u64::from(divisor)) == 0 {
+            return false;
+        }
+        divisor += 1;
+    }
+    true
+}
+
+/// `a % b` by the 64-bit division.
+///
+/// LLVM puts a test and a 32-bit division before each 64-bit one, where gcc, which built sysbench, does not.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn remainder(a: u64, b: u64) -> u64 {
+    let rest;
+    // SAFETY: registers only. `b` is not zero and the upper half of the dividend is, so the quotient fits.
+    unsafe {
+        std::arch::asm!("xor edx, edx", "div {b}", b = in(reg) b, inout("rax") a => _, out("rdx") rest,
+            options(pure, nomem, nostack));
+    }
+    rest
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+fn remainder(a: u64, b: u64) -> u64 {
+    a % b
+}
+
+/// The same count by the sieve of Eratosthenes.
+fn sieve(max_prime: u64) -> u64 {
+    let length = usize::try_from(max_prime).unwrap_or(0);
+    let mut composite = vec![false; length];
+    let mut primes = 0;
+    for number in 2..length {
+        if composite[number] {
+            continue;
+        }
+        primes += u64::from(number > 2);
+        for multiple in (number.saturating_mul(number)..length).step_by(number) {
+            composite[multiple] = true;
+        }
+    }
+    primes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trial_division_and_sieve_agree() {
+        for limit in (3..200).chain([1009, 1010, 10_000]) {
+            assert_eq!(count_primes(limit), sieve(limit), "{limit}");
+        }
+        assert_eq!(sieve(10_000), 1228, "1229 primes up to 10000 but for the number 2");
+        assert!(Cpu::prepare(2).is_err());
+    }
+}

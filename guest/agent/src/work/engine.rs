@@ -1,0 +1,347 @@
+//! The measured loop, the same for every kind of work.
+//!
+//! Each thread does events until the warm-up is over, meets the others at a barrier, and then does measured events in a
+//! closed loop: read the clock, do the event, read the clock, count. As in sysbench, an event under way when time is
+//! up is finished and counted, and the elapsed time lasts until the last one has ended.
+
+use super::random::Random;
+use crate::clock::now_ns;
+use crate::control::Control;
+use crate::observe::Observer;
+use crate::reap::own_usage;
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::{Serializer, V2Serializer};
+use isotare_protocol::{Builtin, Interval, Observation, Usage, WorkReport};
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Sender, channel};
+
+/// Longest latency told apart, ns: one hour. Longer ones count as this.
+const LONGEST_NS: u64 = 3_600_000_000_000;
+/// Most intervals kept; later events count to the last one.
+const MOST_INTERVALS: u64 = 1 << 20;
+
+/// A kind of work.
+pub trait Work: Sync {
+    /// What one thread needs for itself.
+    type Worker: Send;
+    /// Makes it. `random` is seeded by the thread's number, so that runs repeat.
+    fn worker(&self, random: Random) -> Result<Self::Worker, String>;
+    /// Does one event.
+    fn event(&self, worker: &mut Self::Worker) -> Result<Event, String>;
+    /// Ends the measured part, after the last event, as part of it.
+    fn finish(&self) -> Result<Event, String> {
+        Ok(Event::default())
+    }
+}
+
+/// What one event did.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Event {
+    /// Bytes read.
+    pub read: u64,
+    /// Bytes written.
+    pub written: u64,
+    /// Reads, writes and fsyncs.
+    pub operations: [u64; 3],
+    /// What it computed.
+    pub proof: u64,
+    /// Whether that is wrong.
+    pub wrong: bool,
+}
+
+/// When to begin and end.
+pub struct Schedule {
+    threads: u32,
+    warmup_ns: u64,
+    duration_ns: Option<u64>,
+    events: Option<u64>,
+    interval_ns: u64,
+}
+
+impl Schedule {
+    /// The schedule of a job.
+    pub fn new(job: &Builtin) -> Result<Self, String> {
+        if job.threads == 0 {
+            return Err("a workload needs at least 1 thread".to_owned());
+        }
+        if job.limit.duration_ms.is_none() && job.limit.events.is_none() {
+            return Err("a workload needs a limit, by time or by events".to_owned());
+        }
+        let ns = |ms: u64| ms.saturating_mul(1_000_000);
+        Ok(Self {
+            threads: job.threads,
+            warmup_ns: ns(job.warmup_ms),
+            duration_ns: job.limit.duration_ms.map(ns),
+            events: job.limit.events,
+            interval_ns: if job.interval_ms == 0 { u64::MAX } else { ns(job.interval_ms) },
+        })
+    }
+
+    /// Lowers the limit by events.
+    pub fn at_most_events(&mut self, most: Option<u64>) {
+        self.events = self.events.into_iter().chain(most).min();
+    }
+}
+
+/// What the measured loop reports to.
+pub struct Engine<'a> {
+    /// Tells when to stop early.
+    pub control: &'a Control,
+    /// Interval of observations.
+    pub observe_ms: Option<u32>,
+    /// Called when the warm-up is over.
+    pub measuring: &'a mut dyn FnMut() -> Result<(), String>,
+}
+
+/// What all threads share.
+struct Shared<'a, W> {
+    work: &'a W,
+    schedule: &'a Schedule,
+    control: &'a Control,
+    barrier: Barrier,
+    tickets: AtomicU64,
+    start_ns: AtomicU64,
+    failed: AtomicBool,
+}
+
+impl Engine<'_> {
+    /// Runs the work to its end, or to an error of any thread.
+    pub fn run<W: Work>(
+        &mut self,
+        work: &W,
+        schedule: &Schedule,
+    ) -> Result<(WorkReport, Vec<Observation>), String> {
+        let shared = Shared {
+            work,
+            schedule,
+            control: self.control,
+            barrier: Barrier::new(schedule.threads as usize + 1),
+            tickets: AtomicU64::new(0),
+            start_ns: AtomicU64::new(0),
+            failed: AtomicBool::new(false),
+        };
+        let shared = &shared;
+        std::thread::scope(|scope| {
+            let (results, received) = channel();
+            for index in 0..schedule.threads {
+                let results = results.clone();
+                let named = std::thread::Builder::new().name(format!("work {index}")).stack_size(1 << 20);
+                let started = named.spawn_scoped(scope, move || worker(shared, index, &results));
+                // A barrier with too few threads never opens, so there is no way back from here.
+                started.unwrap_or_else(|error| panic!("start thread {index} of the workload: {error}"));
+            }
+            drop(results);
+            // First meeting: every thread is warm. Second: measuring begins.
+            shared.barrier.wait();
+            let told = (self.measuring)();
+            let observer = Observer::start(self.observe_ms);
+            if told.is_err() || observer.is_err() {
+                shared.failed.store(true, Ordering::Relaxed);
+            }
+            let before = own_usage();
+            let start_ns = now_ns();
+            shared.start_ns.store(start_ns, Ordering::Relaxed);
+            shared.barrier.wait();
+            // Ends when the last thread has sent its result and dropped its end.
+            let parts: Vec<Result<Part, String>> = received.iter().collect();
+            told?;
+            let observer = observer?;
+            let mut total = Part::new(start_ns)?;
+            let mut failure = None;
+            for part in parts {
+                match part {
+                    Ok(part) => total.add(&part)?,
+                    Err(why) => failure = Some(why),
+                }
+            }
+            if failure.is_none() && !self.control.must_stop() {
+                let finished = work.finish()?;
+                total.account(&finished);
+                if finished.operations != [0; 3] {
+                    total.end_ns = now_ns();
+                }
+            }
+            let after = own_usage();
+            let observations = observer.finish();
+            if self.control.must_stop() {
+                return Err(self.control.stop_reason());
+            }
+            match failure {
+                Some(why) => Err(why),
+                None => Ok((total.report(start_ns, schedule, difference(&after, &before))?, observations)),
+            }
+        })
+    }
+}
+
+fn worker<W: Work>(shared: &Shared<'_, W>, index: u32, results: &Sender<Result<Part, String>>) {
+    let warmed = shared.work.worker(Random::new(u64::from(index))).and_then(|mut worker| {
+        warm_up(shared, &mut worker)?;
+        // Made here so that its pages are touched before measuring.
+        Ok((worker, Part::new(0)?))
+    });
+    if warmed.is_err() {
+        shared.failed.store(true, Ordering::Relaxed);
+    }
+    // Both meetings are kept whatever happened, or the others would wait for ever.
+    shared.barrier.wait();
+    shared.barrier.wait();
+    let result = warmed.and_then(|(mut worker, part)| {
+        let measured = measure(shared, &mut worker, part);
+        if measured.is_err() {
+            shared.failed.store(true, Ordering::Relaxed);
+        }
+        measured
+    });
+    // The receiver outlives every worker.
+    let _ = results.send(result);
+}
+
+impl<W: Work> Shared<'_, W> {
+    #[inline]
+    fn must_stop(&self) -> bool {
+        self.control.must_stop() || self.failed.load(Ordering::Relaxed)
+    }
+}
+
+fn warm_up<W: Work>(shared: &Shared<'_, W>, worker: &mut W::Worker) -> Result<(), String> {
+    let end = now_ns().saturating_add(shared.schedule.warmup_ns);
+    while now_ns() < end && !shared.must_stop() {
+        shared.work.event(worker)?;
+    }
+    Ok(())
+}
+
+fn measure<W: Work>(shared: &Shared<'_, W>, worker: &mut W::Worker, mut part: Part) -> Result<Part, String> {
+    let start = shared.start_ns.load(Ordering::Relaxed);
+    let end = shared.schedule.duration_ns.map_or(u64::MAX, |duration| start.saturating_add(duration));
+    part.end_ns = start;
+    let mut begun = now_ns();
+    while begun < end && !shared.must_stop() {
+        // A ticket for each event makes a limit exact with any number of threads; without a limit none is drawn.
+        if let Some(limit) = shared.schedule.events
+            && shared.tickets.fetch_add(1, Ordering::Relaxed) >= limit
+        {
+            break;
+        }
+        let event = shared.work.event(worker)?;
+        let ended = now_ns();
+        part.count(&event, begun, ended, (ended - start) / shared.schedule.interval_ns);
+        begun = now_ns();
+    }
+    Ok(part)
+}
+
+/// What one thread did, or several.
+struct Part {
+    latency: Histogram<u64>,
+    latency_sum_ns: u64,
+    intervals: Vec<u64>,
+    end_ns: u64,
+    events: u64,
+    wrong: u64,
+    sum: Event,
+}
+
+impl Part {
+    fn new(end_ns: u64) -> Result<Self, String> {
+        Ok(Self {
+            latency: Histogram::new_with_bounds(1, LONGEST_NS, 3)
+                .map_err(|e| format!("make a histogram: {e}"))?,
+            latency_sum_ns: 0,
+            intervals: Vec::with_capacity(1024),
+            end_ns,
+            events: 0,
+            wrong: 0,
+            sum: Event::default(),
+        })
+    }
+
+    #[inline]
+    fn count(&mut self, event: &Event, begun: u64, ended: u64, interval: u64) {
+        let latency = ended - begun;
+        self.latency.saturating_record(latency.max(1));
+        self.latency_sum_ns += latency;
+        // At most MOST_INTERVALS, which fits any usize.
+        let interval = interval.min(MOST_INTERVALS) as usize;
+        if self.intervals.len() <= interval {
+            self.intervals.resize(interval + 1, 0);
+        }
+        self.intervals[interval] += 1;
+        self.end_ns = ended;
+        self.events += 1;
+        self.wrong += u64::from(event.wrong);
+        self.account(event);
+    }
+
+    #[inline]
+    fn account(&mut self, event: &Event) {
+        self.sum.read += event.read;
+        self.sum.written += event.written;
+        for (sum, count) in self.sum.operations.iter_mut().zip(event.operations) {
+            *sum += count;
+        }
+        if event.proof != 0 {
+            self.sum.proof = event.proof;
+        }
+    }
+
+    fn add(&mut self, other: &Part) -> Result<(), String> {
+        self.latency.add(&other.latency).map_err(|e| format!("merge histograms: {e}"))?;
+        self.latency_sum_ns += other.latency_sum_ns;
+        if self.intervals.len() < other.intervals.len() {
+            self.intervals.resize(other.intervals.len(), 0);
+        }
+        for (sum, count) in self.intervals.iter_mut().zip(&other.intervals) {
+            *sum += count;
+        }
+        self.end_ns = self.end_ns.max(other.end_ns);
+        self.events += other.events;
+        self.wrong += other.wrong;
+        self.account(&other.sum);
+        Ok(())
+    }
+
+    fn report(self, start_ns: u64, schedule: &Schedule, usage: Usage) -> Result<WorkReport, String> {
+        let elapsed_ns = self.end_ns - start_ns;
+        let interval = |(index, events): (u64, u64)| Interval {
+            at_ns: (index + 1).saturating_mul(schedule.interval_ns).min(elapsed_ns),
+            events,
+        };
+        let mut latency = Vec::new();
+        V2Serializer::new()
+            .serialize(&self.latency, &mut latency)
+            .map_err(|e| format!("encode the histogram: {e}"))?;
+        Ok(WorkReport {
+            events: self.events,
+            elapsed_ns,
+            intervals: (0..).zip(self.intervals).map(interval).collect(),
+            latency,
+            latency_sum_ns: self.latency_sum_ns,
+            bytes_read: self.sum.read,
+            bytes_written: self.sum.written,
+            operations: self.sum.operations,
+            proof: self.sum.proof,
+            wrong: self.wrong,
+            usage: Usage { wall_ns: elapsed_ns, ..usage },
+        })
+    }
+}
+
+fn difference(after: &Usage, before: &Usage) -> Usage {
+    Usage {
+        wall_ns: 0,
+        user_ns: after.user_ns.saturating_sub(before.user_ns),
+        system_ns: after.system_ns.saturating_sub(before.system_ns),
+        // A high-water mark has no difference.
+        max_rss: after.max_rss,
+        minor_faults: after.minor_faults.saturating_sub(before.minor_faults),
+        major_faults: after.major_faults.saturating_sub(before.major_faults),
+        voluntary_switches: after.voluntary_switches.saturating_sub(before.voluntary_switches),
+        involuntary_switches: after.involuntary_switches.saturating_sub(before.involuntary_switches),
+    }
+}
+
+#[cfg(test)]
+mod tests;

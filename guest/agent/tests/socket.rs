@@ -1,0 +1,431 @@
+//! Drives the real agent over a real Unix socket.
+
+use isotare_protocol::{
+    Access, Builtin, CommandJob, Exit, FileMode, FileioJob, FrameBuffer, FromAgent, Hello, Job, JobResult,
+    Kind, Limit, MemoryJob, Observation, Operation, Pattern, Repetition, Stream, ToAgent, Usage, VERSION,
+    WorkReport, decode_hello, encode,
+};
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+/// The host's side of one agent.
+struct Agent {
+    child: Child,
+    stream: UnixStream,
+    buffer: FrameBuffer,
+    data: tempfile::TempDir,
+}
+
+/// What a job sent back.
+#[derive(Default)]
+struct Answer {
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+    measuring: u32,
+    largest: usize,
+    end: Option<FromAgent>,
+}
+
+impl Agent {
+    fn start() -> (Self, Hello) {
+        let data = tempfile::tempdir().expect("folder");
+        let socket = data.path().join("s");
+        let listener = UnixListener::bind(&socket).expect("binds");
+        let folder = data.path().join("data");
+        std::fs::create_dir(&folder).expect("folder");
+        let child = Command::new(env!("CARGO_BIN_EXE_isotare-agent"))
+            .args(["--socket".as_ref(), socket.as_os_str(), "--data".as_ref(), folder.as_os_str()])
+            .spawn()
+            .expect("starts");
+        let (stream, _) = listener.accept().expect("accepts");
+        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("sets");
+        let mut agent = Self { child, stream, buffer: FrameBuffer::default(), data };
+        let hello = agent.next_body(|body| decode_hello(body).expect("hello"));
+        agent.send(&ToAgent::Welcome(VERSION));
+        (agent, hello)
+    }
+
+    fn folder(&self) -> std::path::PathBuf {
+        self.data.path().join("data")
+    }
+
+    fn send(&mut self, message: &ToAgent) {
+        self.stream.write_all(&encode(message).expect("encodes")).expect("sends");
+    }
+
+    fn next_body<T>(&mut self, read: impl Fn(&[u8]) -> T) -> T {
+        let mut piece = vec![0; 1 << 16];
+        loop {
+            if let Some(body) = self.buffer.next_body().expect("frame") {
+                return read(body);
+            }
+            let count = self.stream.read(&mut piece).expect("reads");
+            assert_ne!(count, 0, "the agent closed the connection");
+            self.buffer.feed(&piece[..count]);
+        }
+    }
+
+    fn next(&mut self) -> FromAgent {
+        let mut piece = vec![0; 1 << 16];
+        loop {
+            if let Some(message) = self.buffer.next_message().expect("frame") {
+                return message;
+            }
+            let count = self.stream.read(&mut piece).expect("reads");
+            assert_ne!(count, 0, "the agent closed the connection");
+            self.buffer.feed(&piece[..count]);
+        }
+    }
+
+    fn answer(&mut self) -> Answer {
+        let mut answer = Answer::default();
+        loop {
+            match self.next() {
+                FromAgent::Output { stream, data } => {
+                    answer.largest = answer.largest.max(data.len());
+                    match stream {
+                        Stream::Stdout => answer.stdout.extend(data),
+                        Stream::Stderr => answer.stderr.extend(data),
+                    }
+                }
+                FromAgent::Measuring => answer.measuring += 1,
+                end => {
+                    answer.end = Some(end);
+                    return answer;
+                }
+            }
+        }
+    }
+
+    fn run(&mut self, job: Job) -> Answer {
+        self.send(&ToAgent::Run { job, observe_ms: None });
+        self.answer()
+    }
+
+    fn shell(&mut self, script: &str) -> Answer {
+        self.run(shell(script))
+    }
+
+    fn wait_exit(&mut self) -> std::process::ExitStatus {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("waits") {
+                return status;
+            }
+            assert!(start.elapsed() < Duration::from_secs(10), "the agent does not end");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Answer {
+    fn command(&self) -> (Exit, &[Usage]) {
+        match &self.end {
+            Some(FromAgent::Finished { result: JobResult::Command { exit, runs }, .. }) => (*exit, runs),
+            other => panic!("not a finished command: {other:?}"),
+        }
+    }
+
+    fn work(&self) -> (&WorkReport, &[Observation]) {
+        match &self.end {
+            Some(FromAgent::Finished { result: JobResult::Work(report), observations }) => {
+                (report, observations)
+            }
+            other => panic!("not a finished workload: {other:?}"),
+        }
+    }
+
+    fn refusal(&self) -> &str {
+        match &self.end {
+            Some(FromAgent::Refused(why)) => why,
+            other => panic!("not refused: {other:?}"),
+        }
+    }
+}
+
+fn command(argv: &[&str]) -> CommandJob {
+    CommandJob {
+        argv: argv.iter().map(|&word| word.to_owned()).collect(),
+        env: vec![("PATH".into(), "/usr/bin:/bin".into()), ("GREETING".into(), "hello".into())],
+        directory: None,
+        stdin: Vec::new(),
+        repetition: Repetition::Once,
+    }
+}
+
+fn shell(script: &str) -> Job {
+    Job::Command(command(&["sh", "-c", script]))
+}
+
+fn alive(pid: &str) -> bool {
+    let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    !state.is_empty() && !state.contains(") Z ")
+}
+
+#[test]
+fn the_handshake_gives_clocks_and_facts() {
+    let (mut agent, hello) = Agent::start();
+    assert_eq!(hello.pid, agent.child.id());
+    assert!(hello.started_ns <= hello.clock_ns);
+    agent.send(&ToAgent::Ping);
+    let FromAgent::Pong { clock_ns } = agent.next() else { panic!("no pong") };
+    assert!(clock_ns >= hello.clock_ns);
+    agent.send(&ToAgent::Facts);
+    let FromAgent::Facts(facts) = agent.next() else { panic!("no facts") };
+    assert!(facts.contains_key("kernel") && facts.contains_key("clock.cost_ns"), "{facts:?}");
+    agent.send(&ToAgent::PowerOff);
+    assert!(agent.wait_exit().success());
+}
+
+#[test]
+fn another_version_is_refused() {
+    let (mut agent, _) = Agent::start();
+    agent.send(&ToAgent::PowerOff);
+    agent.wait_exit();
+    let socket = agent.data.path().join("t");
+    let listener = UnixListener::bind(&socket).expect("binds");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_isotare-agent"))
+        .arg("--socket")
+        .arg(&socket)
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("starts");
+    let (mut stream, _) = listener.accept().expect("accepts");
+    stream.write_all(&encode(&ToAgent::Welcome(VERSION + 1)).expect("encodes")).expect("sends");
+    assert!(!child.wait().expect("waits").success());
+}
+
+#[test]
+fn ends_of_programs_are_reported_as_they_were() {
+    let (mut agent, _) = Agent::start();
+    for code in [0, 1, 77, 255] {
+        let answer = agent.shell(&format!("exit {code}"));
+        assert_eq!(answer.command().0, Exit::Code(code));
+        assert_eq!((answer.measuring, answer.command().1.len()), (1, 1));
+    }
+    assert_eq!(agent.shell("kill -ABRT $$").command().0, Exit::Signal(6));
+    // The environment is what the job says and nothing else; the folder is the data folder; SIGPIPE is as usual.
+    let answer = agent.shell("echo $GREETING; pwd; yes | head -1; echo ${HOME-none} >&2");
+    let folder = agent.folder();
+    assert_eq!(answer.stdout, format!("hello\n{}\ny\n", folder.display()).into_bytes());
+    assert_eq!(answer.stderr, b"none\n");
+}
+
+#[test]
+fn usage_is_that_of_the_program() {
+    let (mut agent, _) = Agent::start();
+    let answer = agent.shell("i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; sleep 0.05");
+    let usage = answer.command().1[0];
+    assert!(usage.wall_ns >= 50_000_000 + usage.cpu_ns() / 2, "{usage:?}");
+    assert!(usage.user_ns > 10_000_000, "{usage:?}");
+    assert!(usage.max_rss > 100_000 && usage.minor_faults > 10, "{usage:?}");
+}
+
+#[test]
+fn five_mebibytes_come_whole_on_both_streams() {
+    let (mut agent, _) = Agent::start();
+    let script = "head -c 5242880 /dev/zero & head -c 5242880 /dev/zero | tr '\\0' x >&2; wait";
+    let answer = agent.shell(script);
+    assert_eq!(answer.command().0, Exit::Code(0));
+    assert_eq!((answer.stdout.len(), answer.stderr.len()), (5 << 20, 5 << 20));
+    assert!(answer.stdout.iter().all(|&byte| byte == 0) && answer.stderr.iter().all(|&byte| byte == b'x'));
+    assert!(answer.largest <= 64 << 10);
+}
+
+#[test]
+fn input_arrives_whole_while_output_is_carried() {
+    let (mut agent, _) = Agent::start();
+    let bytes: Vec<u8> = (0..3_000_000_u32).map(|n| n.to_le_bytes()[0]).collect();
+    let job = CommandJob { stdin: bytes.clone(), ..command(&["cat"]) };
+    let answer = agent.run(Job::Command(job));
+    assert!(answer.stdout == bytes, "input came back changed");
+    // One that does not read its input ends all the same.
+    let job = CommandJob { stdin: bytes.clone(), ..command(&["true"]) };
+    assert_eq!(agent.run(Job::Command(job)).command().0, Exit::Code(0));
+    // Every run of a loop gets the input from its beginning.
+    let repetition = Repetition::Loop { warmup: 1, min_runs: 3, duration_ms: 0 };
+    let job = CommandJob { stdin: bytes, repetition, ..command(&["sh", "-c", "test $(wc -c) = 3000000"]) };
+    let answer = agent.run(Job::Command(job));
+    assert_eq!((answer.command().0, answer.command().1.len()), (Exit::Code(0), 3));
+}
+
+#[test]
+fn a_hundred_programs_leave_no_trace() {
+    let (mut agent, _) = Agent::start();
+    let descriptors =
+        |agent: &Agent| std::fs::read_dir(format!("/proc/{}/fd", agent.child.id())).expect("lists").count();
+    agent.shell("exit 0");
+    let before = descriptors(&agent);
+    for n in 0..100 {
+        assert_eq!(agent.shell(&format!("echo {n}")).stdout, format!("{n}\n").into_bytes());
+    }
+    assert_eq!(descriptors(&agent), before);
+}
+
+#[test]
+fn a_loop_times_its_runs_and_stops_at_a_failure() {
+    let (mut agent, _) = Agent::start();
+    let looped = |min_runs, duration_ms, argv: &[&str]| {
+        let repetition = Repetition::Loop { warmup: 1, min_runs, duration_ms };
+        Job::Command(CommandJob { repetition, ..command(argv) })
+    };
+    let answer = agent.run(looped(20, 0, &["echo", "once"]));
+    let (exit, runs) = answer.command();
+    assert_eq!((exit, runs.len(), answer.measuring), (Exit::Code(0), 20, 1));
+    assert_eq!(answer.stdout, b"once\n", "output of the first discarded run only");
+    assert!(runs.iter().all(|run| run.wall_ns > 0 && run.max_rss > 0));
+    let answer = agent.run(looped(1, 60, &["sleep", "0.01"]));
+    assert!((3..=7).contains(&answer.command().1.len()), "{}", answer.command().1.len());
+    // Fails at its fourth run, the third timed one.
+    let script = "echo x >> n; test $(wc -l < n) -lt 4";
+    let answer = agent.run(looped(10, 0, &["sh", "-c", script]));
+    assert_eq!((answer.command().0, answer.command().1.len()), (Exit::Code(1), 3));
+}
+
+#[test]
+fn what_cannot_run_is_refused_with_its_cause() {
+    let (mut agent, _) = Agent::start();
+    let mut nowhere = command(&["true"]);
+    nowhere.directory = Some("/nonexistent".into());
+    for (job, why) in [
+        (command(&["no-such-program"]), "not found in PATH"),
+        (command(&["/no/such/program"]), "No such file"),
+        (command(&["/etc/passwd"]), "ermission denied"),
+        (command(&[]), "empty"),
+        (nowhere, "/nonexistent does not exist"),
+    ] {
+        let answer = agent.run(Job::Command(job));
+        assert!(answer.refusal().contains(why), "{}", answer.refusal());
+    }
+    let zero = Builtin { threads: 0, ..builtin(Kind::Cpu { max_prime: 100 }) };
+    assert!(agent.run(Job::Builtin(zero)).refusal().contains("1 thread"));
+    assert_eq!(agent.shell("exit 3").command().0, Exit::Code(3), "the agent goes on");
+}
+
+#[test]
+fn signals_reach_the_whole_group() {
+    let (mut agent, _) = Agent::start();
+    agent.send(&ToAgent::Signal(9));
+    agent.send(&ToAgent::Run { job: shell("sleep 60 & echo $! $$; wait"), observe_ms: None });
+    assert_eq!(agent.next(), FromAgent::Measuring);
+    let FromAgent::Output { data, .. } = agent.next() else { panic!("no output") };
+    agent.send(&ToAgent::Signal(15));
+    assert_eq!(agent.answer().command().0, Exit::Signal(15));
+    for pid in String::from_utf8_lossy(&data).split_whitespace() {
+        assert!(!alive(pid), "{pid} still runs");
+    }
+    // A loop ends too, and so does a built-in workload.
+    let repetition = Repetition::Loop { warmup: 0, min_runs: 1000, duration_ms: 0 };
+    let job = Job::Command(CommandJob { repetition, ..command(&["sleep", "5"]) });
+    agent.send(&ToAgent::Run { job, observe_ms: None });
+    assert_eq!(agent.next(), FromAgent::Measuring);
+    agent.send(&ToAgent::Signal(15));
+    assert_eq!(agent.answer().command().0, Exit::Signal(15));
+    let mut job = builtin(fileio(FileMode::SeqWrite));
+    job.limit.duration_ms = Some(60_000);
+    agent.send(&ToAgent::Run { job: Job::Builtin(job), observe_ms: None });
+    assert_eq!(agent.next(), FromAgent::Measuring);
+    agent.send(&ToAgent::Signal(15));
+    assert_eq!(agent.answer().refusal(), "stopped by signal 15");
+    assert_eq!(std::fs::read_dir(agent.folder()).expect("lists").count(), 0, "its files are gone");
+}
+
+#[test]
+fn what_a_program_leaves_behind_is_ended() {
+    let (mut agent, _) = Agent::start();
+    let answer = agent.shell("sleep 60 & echo $!");
+    assert_eq!(answer.command().0, Exit::Code(0));
+    let pid = String::from_utf8_lossy(&answer.stdout).trim().to_owned();
+    std::thread::sleep(Duration::from_millis(20));
+    assert!(!alive(&pid), "{pid} still runs");
+}
+
+#[test]
+fn the_end_of_the_connection_ends_everything() {
+    for job in
+        [shell("sleep 60 & echo $! $$; wait"), shell("trap '' TERM; echo $$; while :; do sleep 1; done")]
+    {
+        let (mut agent, _) = Agent::start();
+        agent.send(&ToAgent::Run { job, observe_ms: None });
+        assert_eq!(agent.next(), FromAgent::Measuring);
+        let FromAgent::Output { data, .. } = agent.next() else { panic!("no output") };
+        agent.stream.shutdown(std::net::Shutdown::Both).expect("closes");
+        agent.wait_exit();
+        for pid in String::from_utf8_lossy(&data).split_whitespace() {
+            assert!(!alive(pid), "{pid} still runs");
+        }
+    }
+    let (mut agent, _) = Agent::start();
+    let mut job = builtin(fileio(FileMode::RandomReadWrite));
+    job.limit.duration_ms = Some(60_000);
+    agent.send(&ToAgent::Run { job: Job::Builtin(job), observe_ms: None });
+    assert_eq!(agent.next(), FromAgent::Measuring);
+    agent.stream.shutdown(std::net::Shutdown::Both).expect("closes");
+    agent.wait_exit();
+    assert_eq!(std::fs::read_dir(agent.folder()).expect("lists").count(), 0, "its files are gone");
+}
+
+fn builtin(kind: Kind) -> Builtin {
+    let limit = Limit { duration_ms: Some(100), events: None };
+    Builtin { kind, threads: 2, limit, warmup_ms: 20, interval_ms: 20 }
+}
+
+fn fileio(mode: FileMode) -> Kind {
+    let (total, pattern) = (1 << 20, Pattern::Buffered);
+    let (fsync_every, fsync_end, read_write_ratio) = (100, true, 1.5);
+    Kind::Fileio(FileioJob {
+        mode,
+        files: 4,
+        total,
+        block: 4096,
+        fsync_every,
+        fsync_end,
+        pattern,
+        read_write_ratio,
+    })
+}
+
+#[test]
+fn each_builtin_workload_runs() {
+    let (mut agent, _) = Agent::start();
+    let memory = |operation, access| Kind::Memory(MemoryJob { block: 4096, total: 0, operation, access });
+    let kinds = [
+        Kind::Cpu { max_prime: 1000 },
+        memory(Operation::Read, Access::Sequential),
+        memory(Operation::Write, Access::Sequential),
+        memory(Operation::Read, Access::Random),
+        memory(Operation::Write, Access::Random),
+        Kind::Threads { yields: 10, locks: 2 },
+        Kind::Mutex { mutexes: 16, locks: 100, loops: 100 },
+        fileio(FileMode::SeqRead),
+        fileio(FileMode::SeqWrite),
+        fileio(FileMode::RandomRead),
+        fileio(FileMode::RandomWrite),
+        fileio(FileMode::RandomReadWrite),
+    ];
+    for kind in kinds {
+        let job = Job::Builtin(builtin(kind.clone()));
+        agent.send(&ToAgent::Run { job, observe_ms: Some(20) });
+        let answer = agent.answer();
+        let (report, observations) = answer.work();
+        assert_eq!(answer.measuring, 1);
+        assert!(report.events > 0 && report.wrong == 0, "{kind:?}: {report:?}");
+        assert!(report.elapsed_ns >= 99_000_000, "{kind:?}: {report:?}");
+        assert_eq!(report.intervals.iter().map(|i| i.events).sum::<u64>(), report.events, "{kind:?}");
+        assert!(report.usage.cpu_ns() > 0, "{kind:?}");
+        assert!(observations.len() >= 3, "{kind:?}: {observations:?}");
+        if kind == (Kind::Cpu { max_prime: 1000 }) {
+            assert_eq!(report.proof, 167);
+        }
+    }
+    assert_eq!(std::fs::read_dir(agent.folder()).expect("lists").count(), 0);
+}
