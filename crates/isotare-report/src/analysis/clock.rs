@@ -1,0 +1,32 @@
+//! Whether seconds inside an instance are seconds of the host.
+
+use super::design::{Design, Place};
+
+/// A clock off by more than this cannot be trusted with overheads of a tenth of a per cent.
+const TOLERANCE: f64 = 100e-6;
+
+/// A sentence about the clock of one environment under one workload; `None` if it kept time, or was not checked.
+pub(super) fn complaint(design: &Design<'_>, here: Place) -> Option<String> {
+    let rates: Vec<(f64, f64)> = design
+        .completed()
+        .filter(|(place, _)| *place == here)
+        .filter_map(|(_, trial)| trial.clock.as_ref()?.rate())
+        .collect();
+    let off: Vec<f64> = rates
+        .iter()
+        .map(|(rate, bound)| (rate - 1.0, *bound))
+        .filter(|(off, bound)| off.abs() - bound > TOLERANCE)
+        .map(|(off, _)| off)
+        .collect();
+    let worst = off.iter().copied().max_by(|a, b| a.abs().total_cmp(&b.abs()))?;
+    let by = match worst.abs() {
+        small if small < 0.001 => format!("{:.0} ppm", small * 1e6),
+        large => crate::words::percent(large),
+    };
+    let way = if worst > 0.0 { "fast" } else { "slow" };
+    Some(format!(
+        "the clock inside ran up to {by} {way} against the host's ({} of {} trials): what it timed is off by as much",
+        off.len(),
+        rates.len()
+    ))
+}

@@ -1,0 +1,120 @@
+//! The fairness ledger: what the environments got, and where a difference spoils the comparison.
+
+use super::design::Design;
+use crate::report::{Ledger, LedgerRow};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Memory that differs by more than this is another budget; less is what a kernel keeps for itself.
+const MEMORY_TOLERANCE: f64 = 0.10;
+
+/// Facts by name, with one value per environment (all its values, if its trials disagree).
+pub(super) fn ledger(design: &Design<'_>) -> Ledger {
+    let mut seen: BTreeMap<&str, Vec<BTreeSet<&str>>> = BTreeMap::new();
+    for (place, trial) in design.completed() {
+        for (fact, value) in &trial.facts {
+            let values = seen.entry(fact).or_insert_with(|| vec![BTreeSet::new(); design.environments.len()]);
+            values[place.environment].insert(value);
+        }
+    }
+    let measured: BTreeSet<usize> = design.completed().map(|(place, _)| place.environment).collect();
+    let mut ledger = Ledger::default();
+    for (fact, values) in seen {
+        let known: BTreeMap<usize, String> = values
+            .into_iter()
+            .enumerate()
+            .filter(|(_, values)| !values.is_empty())
+            .map(|(at, values)| (at, values.into_iter().collect::<Vec<_>>().join(" | ")))
+            .collect();
+        let different: BTreeSet<&String> = known.values().collect();
+        match different.into_iter().next() {
+            Some(only) if known.values().all(|value| value == only) && known.len() == measured.len() => {
+                ledger.same.insert(fact.to_owned(), only.clone());
+            }
+            Some(_) => ledger.differs.push(row(design, fact, &known)),
+            None => {}
+        }
+    }
+    ledger.differs.sort_by(|a, b| b.warning.is_some().cmp(&a.warning.is_some()).then(a.fact.cmp(&b.fact)));
+    ledger
+}
+
+fn row(design: &Design<'_>, fact: &str, known: &BTreeMap<usize, String>) -> LedgerRow {
+    let baseline = design.environments.iter().position(|arm| arm.is_baseline);
+    let base = baseline.and_then(|at| known.get(&at));
+    let unfair: Vec<String> = known
+        .iter()
+        .filter_map(|(at, value)| {
+            let why = base.and_then(|base| unfairness(fact, value, base))?;
+            Some(format!("{}: {why}", design.environments[*at].name))
+        })
+        .collect();
+    LedgerRow {
+        fact: fact.to_owned(),
+        values: known.iter().map(|(at, v)| (design.environments[*at].name.clone(), v.clone())).collect(),
+        warning: (!unfair.is_empty()).then(|| unfair.join("; ")),
+    }
+}
+
+/// Why `value` where the baseline has `base` makes a comparison unfair; `None` if it does not.
+pub(super) fn unfairness(fact: &str, value: &str, base: &str) -> Option<String> {
+    if value == base {
+        return None;
+    }
+    let because = match fact {
+        "cpus" => "it did not get the same CPUs",
+        "memory" if memory_is_close(value, base) => return None,
+        "memory" => "it did not get the same memory",
+        "data.filesystem" => "its files are on another file system",
+        "clock.source" => "its clock comes from another source, so reading it costs something else",
+        fact if fact.starts_with("mitigations") => "it runs with other CPU mitigations",
+        _ => return None,
+    };
+    Some(format!("{because} ({value}, baseline {base})"))
+}
+
+/// Whether an unfair fact matters to a workload.
+pub(super) fn concerns(fact: &str, workload: &str) -> bool {
+    match fact {
+        "data.filesystem" => workload == "fileio",
+        // The phases are timed from outside.
+        "clock.source" => workload != crate::report::LIFECYCLE,
+        _ => true,
+    }
+}
+
+fn memory_is_close(value: &str, base: &str) -> bool {
+    let bytes = |text: &str| isotare_core::Kind::Size.parse(&text.replace(' ', ""));
+    match (bytes(value), bytes(base)) {
+        (Some(isotare_core::Value::Integer(value)), Some(isotare_core::Value::Integer(base))) => {
+            let (value, base) = (value as f64, base as f64);
+            (value - base).abs() <= MEMORY_TOLERANCE * base
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_unfair_and_what_is_part_of_the_comparison() {
+        for (fact, value, base, unfair) in [
+            ("cpus", "0", "0-1", true),
+            ("memory", "1990000000", "2GiB", false),
+            ("memory", "1 GiB", "2GiB", true),
+            ("memory", "unlimited", "2GiB", true),
+            ("mitigations.spectre_v2", "Vulnerable", "Retpolines", true),
+            ("clock.source", "kvm-clock", "tsc", true),
+            ("kernel", "6.1.0", "6.12.0", false),
+            ("seccomp", "filter", "none", false),
+        ] {
+            assert_eq!(unfairness(fact, value, base).is_some(), unfair, "{fact}: {value} against {base}");
+        }
+        assert!(
+            !concerns("data.filesystem", "cpu")
+                && !concerns("clock.source", "lifecycle")
+                && concerns("data.filesystem", "fileio")
+        );
+    }
+}

@@ -1,0 +1,88 @@
+//! From the trials of a session to its [`Report`]. Only completed trials feed estimates; the others are counted,
+//! explained and never silently absent.
+
+mod clock;
+mod compare;
+mod cpu;
+mod design;
+mod environments;
+mod ledger;
+mod lifecycle;
+mod null_test;
+mod plausibility;
+mod series;
+mod trial_rows;
+
+use crate::report::{Report, SCHEMA_VERSION, Warning, WarningKind};
+use design::Design;
+use isotare_core::{Session, SessionEnd, Trial};
+use std::collections::BTreeSet;
+
+/// Judges the trials of a session. `end` is `None` for a session that did not end by itself.
+pub fn analyse(session: &Session, trials: &[Trial], end: Option<SessionEnd>) -> Report {
+    let plan = &session.plan;
+    let design = Design::new(plan, trials);
+    let mut series = series::of_samples(&design);
+    series.extend(lifecycle::series(&design));
+    let mut compared = compare::compare(&design, &series, plan);
+    let ledger = ledger::ledger(&design);
+    let notes = plausibility::Notes::new(&design, session, &ledger, plan.margin);
+    notes.attach(&mut compared.results);
+    let null_test = null_test::judge(&compared.results, plan.margin);
+    null_test::mark(&mut compared.results);
+
+    Report {
+        session: session.id.clone(),
+        schema_version: SCHEMA_VERSION,
+        started: session.started.clone(),
+        version: session.version.clone(),
+        argv: session.argv.clone(),
+        seed: plan.seed,
+        end,
+        baseline: plan.baseline.to_string(),
+        margin: plan.margin,
+        level: plan.level,
+        cpus: plan.budget.cpus.to_string(),
+        memory: plan.budget.memory,
+        blocks: blocks(trials),
+        host: session.host.clone(),
+        warnings: report_wide(&null_test, end, &compared.baseline_values),
+        environments: environments::statuses(&design, session),
+        results: compared.results,
+        unpaired: compared.unpaired,
+        baseline_values: compared.baseline_values,
+        null_test,
+        lifecycle: lifecycle::rows(&design),
+        cpu_by_role: cpu::by_role(&design),
+        ledger,
+        outcomes: environments::outcomes(&design),
+        trials: trial_rows::rows(&design, trials),
+    }
+}
+
+fn blocks(trials: &[Trial]) -> u32 {
+    let blocks: BTreeSet<u32> = trials.iter().map(|trial| trial.block).collect();
+    u32::try_from(blocks.len()).unwrap_or(u32::MAX)
+}
+
+fn report_wide(
+    null_test: &crate::report::NullTest,
+    end: Option<SessionEnd>,
+    baselines: &[crate::report::BaselineRow],
+) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    if null_test.calibrated != Some(true) {
+        warnings.push(Warning { kind: WarningKind::NotCalibrated, message: null_test.sentence.clone() });
+    }
+    if baselines.iter().all(|row| row.value.is_none()) {
+        let message = "the baseline never completed: no overhead can be stated".to_owned();
+        warnings.push(Warning { kind: WarningKind::NoBaseline, message });
+    }
+    let message = match end {
+        Some(SessionEnd::Complete | SessionEnd::TimeLimit) => return warnings,
+        Some(SessionEnd::Interrupted) => "the session was interrupted; this is what was done by then",
+        None => "the session has no recorded end: it was killed or still runs",
+    };
+    warnings.push(Warning { kind: WarningKind::EndedEarly, message: message.to_owned() });
+    warnings
+}

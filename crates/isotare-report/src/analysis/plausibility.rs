@@ -1,0 +1,101 @@
+//! Doubts about single results: an emulated machine, a clock that strays, an unfair budget, lost trials, an
+//! environment that beats the machine it runs on.
+
+use super::clock;
+use super::design::{Design, Place};
+use super::ledger::{concerns, unfairness};
+use crate::report::{LIFECYCLE, Ledger, ResultRow, Warning, WarningKind};
+use isotare_core::{Outcome, Session};
+use isotare_stats::Verdict;
+use std::collections::BTreeMap;
+
+/// Environment, and workload with its parameters.
+type Cell = (String, Option<(String, BTreeMap<String, String>)>);
+
+/// What is doubtful in each cell of the design; `None` as workload: the lifecycle.
+pub(super) struct Notes {
+    cells: BTreeMap<Cell, Vec<Warning>>,
+    margin: f64,
+}
+
+impl Notes {
+    pub fn new(design: &Design<'_>, session: &Session, ledger: &Ledger, margin: f64) -> Self {
+        let mut cells = BTreeMap::new();
+        for (environment, arm) in design.environments.iter().enumerate() {
+            let emulated = is_emulated(design, session, environment);
+            for workload in (0..design.workloads.len()).map(Some).chain([None]) {
+                let name = workload.map_or(LIFECYCLE, |workload| design.workload_name(workload));
+                let mut warnings = Vec::new();
+                let mut warn = |kind, message| warnings.push(Warning { kind, message });
+                if emulated {
+                    let message =
+                        "software emulation: shows that it works, not how fast virtual machines are";
+                    warn(WarningKind::Emulation, message.to_owned());
+                }
+                if let Some(message) =
+                    workload.and_then(|w| clock::complaint(design, Place { environment, workload: w }))
+                {
+                    warn(WarningKind::Clock, message);
+                }
+                for message in unfair(ledger, &arm.name, session, name) {
+                    warn(WarningKind::Unfair, message);
+                }
+                if let Some(message) = workload.and_then(|w| lost(design, Place { environment, workload: w }))
+                {
+                    warn(WarningKind::LostTrials, message);
+                }
+                let workload = workload.map(|w| (name.to_owned(), design.parameters(w)));
+                cells.insert((arm.name.clone(), workload), warnings);
+            }
+        }
+        Self { cells, margin }
+    }
+
+    /// Puts each doubt on the rows that it concerns.
+    pub fn attach(&self, rows: &mut [ResultRow]) {
+        for row in rows {
+            let workload = match row.workload.as_str() {
+                LIFECYCLE => None,
+                _ => Some((row.workload.clone(), row.parameters.clone())),
+            };
+            let notes = self.cells.get(&(row.environment.clone(), workload));
+            row.warnings.extend(notes.into_iter().flatten().cloned());
+            let is_better = row.cost_high.is_some_and(|high| high < 1.0 / (1.0 + self.margin));
+            if row.verdict == Verdict::Faster && is_better && !row.null && row.headline {
+                let message = "faster than the baseline: check that both did the same work (caches, durability of \
+                               writes, clock, CPU frequency) before believing it";
+                let kind = WarningKind::FasterThanBaseline;
+                row.warnings.push(Warning { kind, message: message.to_owned() });
+            }
+        }
+    }
+}
+
+fn is_emulated(design: &Design<'_>, session: &Session, environment: usize) -> bool {
+    let arm = &design.environments[environment];
+    let info = session.environments.get(&arm.original).and_then(|known| known.as_ref().ok());
+    let of_driver = info.and_then(|info| info.details.get("accelerator"));
+    let of_trials = design
+        .completed()
+        .filter(|(place, _)| place.environment == environment)
+        .map(|(_, trial)| &trial.facts);
+    of_trials
+        .filter_map(|facts| facts.get("accelerator"))
+        .chain(of_driver)
+        .any(|accelerator| accelerator == "tcg")
+}
+
+fn unfair(ledger: &Ledger, environment: &str, session: &Session, workload: &str) -> Vec<String> {
+    let baseline = session.plan.baseline.to_string();
+    let rows = ledger.differs.iter().filter(|row| concerns(&row.fact, workload));
+    rows.filter_map(|row| unfairness(&row.fact, row.values.get(environment)?, row.values.get(&baseline)?))
+        .collect()
+}
+
+fn lost(design: &Design<'_>, place: Place) -> Option<String> {
+    let trials: Vec<Outcome> =
+        design.trials.iter().filter(|(at, _)| *at == place).map(|(_, trial)| trial.outcome).collect();
+    let lost = trials.iter().filter(|outcome| **outcome != Outcome::Completed).count();
+    (lost > 0)
+        .then(|| format!("{lost} of {} trials did not complete and are not in the estimate", trials.len()))
+}

@@ -1,0 +1,111 @@
+//! The results as CSV: one line per result, absent numbers as empty fields.
+
+use crate::RenderError;
+use crate::report::{Report, ResultRow};
+use isotare_core::Better;
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct Line<'a> {
+    session: &'a str,
+    workload: &'a str,
+    parameters: String,
+    metric: &'a str,
+    unit: &'a str,
+    better: Better,
+    environment: &'a str,
+    baseline: &'a str,
+    value: f64,
+    baseline_value: Option<f64>,
+    ratio: Option<f64>,
+    low: Option<f64>,
+    high: Option<f64>,
+    level: f64,
+    cost: Option<f64>,
+    cost_low: Option<f64>,
+    cost_high: Option<f64>,
+    verdict: isotare_stats::Verdict,
+    p: Option<f64>,
+    p_adjusted: Option<f64>,
+    blocks: usize,
+    minimum_detectable_effect: Option<f64>,
+    mean_ratio: Option<f64>,
+    mean_low: Option<f64>,
+    mean_high: Option<f64>,
+    warnings: String,
+}
+
+/// The results of a report as CSV with a header.
+pub(crate) fn render(report: &Report) -> Result<String, RenderError> {
+    let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
+    writer.write_record(HEADER).map_err(RenderError::Csv)?;
+    for row in report.results.iter().chain(&report.unpaired) {
+        writer.serialize(line(report, row)).map_err(RenderError::Csv)?;
+    }
+    let bytes = writer.into_inner().map_err(|error| RenderError::Csv(error.into_error().into()))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Written by hand so that a report without results has a header too.
+const HEADER: [&str; 26] = [
+    "session",
+    "workload",
+    "parameters",
+    "metric",
+    "unit",
+    "better",
+    "environment",
+    "baseline",
+    "value",
+    "baseline_value",
+    "ratio",
+    "low",
+    "high",
+    "level",
+    "cost",
+    "cost_low",
+    "cost_high",
+    "verdict",
+    "p",
+    "p_adjusted",
+    "blocks",
+    "minimum_detectable_effect",
+    "mean_ratio",
+    "mean_low",
+    "mean_high",
+    "warnings",
+];
+
+fn line<'a>(report: &'a Report, row: &'a ResultRow) -> Line<'a> {
+    let parameters: Vec<String> =
+        row.parameters.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let warnings: Vec<&str> = row.warnings.iter().map(|warning| warning.message.as_str()).collect();
+    Line {
+        session: &report.session,
+        workload: &row.workload,
+        parameters: parameters.join(","),
+        metric: &row.metric,
+        unit: &row.unit,
+        better: row.better,
+        environment: &row.environment,
+        baseline: &row.baseline,
+        value: row.value,
+        baseline_value: row.baseline_value,
+        ratio: row.ratio,
+        low: row.low,
+        high: row.high,
+        level: row.level,
+        cost: row.cost,
+        cost_low: row.cost_low,
+        cost_high: row.cost_high,
+        verdict: row.verdict,
+        p: row.p,
+        p_adjusted: row.p_adjusted,
+        blocks: row.blocks,
+        minimum_detectable_effect: row.minimum_detectable_effect,
+        mean_ratio: row.mean_ratio,
+        mean_low: row.mean_low,
+        mean_high: row.mean_high,
+        warnings: warnings.join("; "),
+    }
+}

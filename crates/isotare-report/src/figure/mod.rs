@@ -1,0 +1,20 @@
+//! Figures as SVG. Each stands for a table of the page, so nothing is only in a figure.
+
+mod axis;
+mod canvas;
+mod cpu;
+mod drift;
+mod forest;
+mod palette;
+
+pub(crate) use cpu::cpu_by_role;
+pub(crate) use drift::drift;
+pub(crate) use forest::forest;
+
+/// A drawn figure.
+pub(crate) struct Figure {
+    /// The `svg` element.
+    pub svg: String,
+    /// What it shows and how to read it.
+    pub caption: String,
+}

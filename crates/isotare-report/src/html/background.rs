@@ -1,0 +1,213 @@
+//! What a sceptic asks for: what differed, what failed, how to repeat it, on which machine, by which method.
+
+use crate::quantity::size;
+use crate::report::{Report, TrialRow, workload_label};
+use crate::visible::visible;
+use crate::words;
+use isotare_core::Outcome;
+use maud::{Markup, html};
+
+/// Failures of one kind shown with what they wrote.
+const DIAGNOSTICS_SHOWN: usize = 20;
+
+/// What the environments got.
+pub(super) fn ledger(report: &Report) -> Markup {
+    let differs = &report.ledger.differs;
+    let names: Vec<&str> = report
+        .environments
+        .iter()
+        .map(|status| status.environment.as_str())
+        .filter(|name| differs.iter().any(|row| row.values.contains_key(*name)))
+        .collect();
+    html! {
+        @if !differs.is_empty() || !report.ledger.same.is_empty() {
+            h2 { "Fairness ledger" }
+            p {
+                "Every instance was given CPUs " (visible(&report.cpus)) " and "
+                (size(report.memory)) " of memory. "
+                @if differs.is_empty() { "No fact differs between the environments." }
+                @else { "These facts differ between the environments:" }
+            }
+            @if !differs.is_empty() {
+                div.scroll {
+                    table {
+                        thead {
+                            tr {
+                                th scope="col" { "fact" }
+                                @for name in &names { th scope="col" { (visible(name)) } }
+                            }
+                        }
+                        tbody {
+                            @for row in differs {
+                                tr {
+                                    th scope="row" {
+                                        @if row.warning.is_some() { span.slower { "⚠ " } }
+                                        (visible(&row.fact))
+                                    }
+                                    @for name in &names {
+                                        td.wrap { (row.values.get(*name).map_or("–".to_owned(), |v| visible(v))) }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+                @for row in differs {
+                    @if let Some(warning) = &row.warning {
+                        p.warning role="note" { strong { (visible(&row.fact)) } ": " (visible(warning)) "." }
+                    }
+                }
+            }
+            @if !report.ledger.same.is_empty() {
+                details {
+                    summary { "Facts that are the same everywhere (" (report.ledger.same.len()) ")" }
+                    (facts(report.ledger.same.iter()))
+                }
+            }
+        }
+    }
+}
+
+fn facts<'a>(facts: impl Iterator<Item = (&'a String, &'a String)>) -> Markup {
+    html! {
+        table {
+            thead { tr { th scope="col" { "fact" } th scope="col" { "value" } } }
+            tbody {
+                @for (fact, value) in facts {
+                    tr { th scope="row" { (visible(fact)) } td.wrap { (visible(value)) } }
+                }
+            }
+        }
+    }
+}
+
+/// How trials ended, and why some did not complete.
+pub(super) fn outcomes(report: &Report) -> Markup {
+    let occurred: Vec<Outcome> = Outcome::ALL
+        .into_iter()
+        .filter(|outcome| report.outcomes.iter().any(|row| row.counts.contains_key(outcome.word())))
+        .collect();
+    html! {
+        h2 { "Outcomes" }
+        div.scroll {
+            table {
+                thead {
+                    tr {
+                        th scope="col" { "environment" }
+                        th scope="col" { "runtime" }
+                        @for outcome in &occurred { th.n scope="col" { (outcome.word()) } }
+                    }
+                }
+                tbody {
+                    @for status in &report.environments {
+                        @let counts = report.outcomes.iter().find(|row| row.environment == status.environment);
+                        tr {
+                            th scope="row" { (visible(&status.environment)) }
+                            td {
+                                @if let Some(why) = status.why_not() { span.missing { (visible(&why)) } }
+                                @else { (visible(status.version.as_deref().unwrap_or("–"))) }
+                            }
+                            @for outcome in &occurred {
+                                td.n { (counts.and_then(|row| row.counts.get(outcome.word())).copied().unwrap_or(0)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        @for (reason, trials) in failures(report) { (failure(&reason, &trials)) }
+    }
+}
+
+fn failures(report: &Report) -> Vec<(String, Vec<&TrialRow>)> {
+    let mut kinds: Vec<(String, Vec<&TrialRow>)> = Vec::new();
+    for trial in report.trials.iter().filter(|trial| trial.outcome != Outcome::Completed) {
+        let reason = trial.failure.as_ref().map_or("no reason recorded", |failure| &failure.reason);
+        let key = format!("{}, {}: {reason}", trial.environment, trial.outcome.word());
+        match kinds.iter_mut().find(|(other, _)| *other == key) {
+            Some((_, trials)) => trials.push(trial),
+            None => kinds.push((key, vec![trial])),
+        }
+    }
+    kinds
+}
+
+fn failure(reason: &str, trials: &[&TrialRow]) -> Markup {
+    let written =
+        |trial: &&&TrialRow| trial.failure.as_ref().is_some_and(|f| !f.diagnostics.trim().is_empty());
+    let telling: Vec<&&TrialRow> = trials.iter().filter(written).take(DIAGNOSTICS_SHOWN).collect();
+    html! {
+        details {
+            summary { (visible(reason)) " " span.quiet { "(" (trials.len()) " trials)" } }
+            p.quiet {
+                "Trials "
+                @for (at, trial) in trials.iter().enumerate() {
+                    @if at > 0 { ", " }
+                    (trial.index) " (block " (trial.block) ", "
+                    (visible(&workload_label(&trial.workload, &trial.parameters))) ")"
+                }
+                "."
+            }
+            @for trial in telling {
+                @if let Some(failure) = &trial.failure {
+                    p.quiet { "Written in trial " (trial.index) ":" }
+                    pre { (visible(&failure.diagnostics)) }
+                }
+            }
+        }
+    }
+}
+
+/// How to run it again.
+pub(super) fn repeat(report: &Report) -> Markup {
+    html! {
+        h2 { "How to repeat" }
+        pre { (visible(&words::command_line(&report.argv))) }
+        p {
+            "isotare " (visible(&report.version)) ", seed " (report.seed) ", CPUs " (visible(&report.cpus)) ", memory "
+            (size(report.memory)) ". The same seed gives the same order of trials. All raw values: "
+            code { "isotare report " (visible(&report.session)) " --format json" } "."
+        }
+    }
+}
+
+/// The machine and what disturbed it.
+pub(super) fn host(report: &Report) -> Markup {
+    html! {
+        h2 { "Host" }
+        @for warning in &report.host.warnings {
+            p.warning role="note" { (visible(warning)) }
+        }
+        @if report.host.facts.is_empty() { p.quiet { "Nothing was recorded about the host." } }
+        @else { div.scroll { (facts(report.host.facts.iter())) } }
+    }
+}
+
+/// How the numbers were made.
+pub(super) fn method(report: &Report) -> Markup {
+    html! {
+        h2 { "Method" }
+        p {
+            "Every trial ran in a fresh instance. A block holds one trial of each condition in random order, so that what \
+             disturbs the machine meets all of them; each environment is compared with " (visible(&report.baseline))
+            " within blocks."
+        }
+        p {
+            "Cost is the pseudo-median (Hodges-Lehmann) of the block-wise ratios, turned so that above 1 is worse, with the \
+             exact signed-rank interval at " (words::percent(report.level)) "; below 6 blocks it is the geometric mean \
+             with a t interval. Intervals are pointwise. Mean cost is the ratio of arithmetic means, which rare long \
+             trials weigh on."
+        }
+        p {
+            "Verdicts: equivalent if the 90 % interval lies within ±" (words::percent(report.margin))
+            "; slower or faster if the p value, adjusted for all environments compared in that metric, is below "
+            (format!("{:.3}", 1.0 - report.level).trim_end_matches('0')) " and the interval excludes 1; otherwise \
+             inconclusive, which is not the same as no overhead. Detectable is the smallest overhead that a session of this \
+             length and noise finds in four of five cases."
+        }
+        p {
+            "Only completed and verified trials count; none is left out for its value. All of it holds for this machine in \
+             this session."
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! What stands behind the results: values by block, phases, CPU time.
+
+use crate::group::groups;
+use crate::quantity::quantity;
+use crate::report::{LIFECYCLE, Report, workload_label};
+use crate::visible::visible;
+use crate::words;
+use isotare_core::{Outcome, Phase, Role};
+use maud::{Markup, html};
+use std::collections::BTreeMap;
+
+const PHASES: [Phase; 6] =
+    [Phase::Create, Phase::Start, Phase::Ready, Phase::Exec, Phase::Stop, Phase::Delete];
+const ROLES: [Role; 4] = [Role::Workload, Role::Vmm, Role::Shim, Role::Daemon];
+
+/// The numbers behind the figure of values over time.
+pub(super) fn block_values(report: &Report) -> Markup {
+    let groups: Vec<_> = groups(report).into_iter().filter(|group| group.workload != LIFECYCLE).collect();
+    html! {
+        details {
+            summary { "Values of every block as tables" }
+            @for group in &groups {
+                @let names: Vec<&str> = [report.baseline.as_str()].into_iter()
+                    .chain(group.rows.iter().map(|row| row.environment.as_str())).collect();
+                @let label = workload_label(group.workload, group.parameters);
+                @let cells = cells(report, group);
+                h3 { (visible(&label)) " · " (visible(&words::metric(group.metric))) }
+                div.scroll {
+                    table {
+                        thead {
+                            tr {
+                                th scope="col" { "block" }
+                                @for name in &names { th.n scope="col" { (visible(name)) } }
+                            }
+                        }
+                        tbody {
+                            @for (block, values) in cells {
+                                tr {
+                                    th scope="row" { (block) }
+                                    @for name in &names {
+                                        td.n {
+                                            @match values.get(name) {
+                                                Some(value) => (visible(&quantity(*value, group.unit, None))),
+                                                None => "–",
+                                            }
+                                        }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn cells<'a>(report: &'a Report, group: &crate::group::Group<'_>) -> BTreeMap<u32, BTreeMap<&'a str, f64>> {
+    let mut cells: BTreeMap<u32, BTreeMap<&str, f64>> = BTreeMap::new();
+    for trial in report.trials.iter().filter(|trial| {
+        trial.outcome == Outcome::Completed
+            && (trial.workload.as_str(), &trial.parameters) == (group.workload, group.parameters)
+    }) {
+        if let Some(sample) = trial.samples.iter().find(|s| s.role.is_none() && s.metric == group.metric) {
+            cells.entry(trial.block).or_default().insert(&trial.environment, sample.value);
+        }
+    }
+    cells
+}
+
+/// How long an instance takes to come and go.
+pub(super) fn lifecycle(report: &Report) -> Markup {
+    html! {
+        @if !report.lifecycle.is_empty() {
+            h2 { "Lifecycle" }
+            p.quiet {
+                "Median length of each phase over completed trials, timed from outside by one clock. Startup is create, \
+                 start and ready together; ready is the agent's first word, not a guess."
+            }
+            div.scroll {
+                table {
+                    thead {
+                        tr {
+                            th scope="col" { "environment" }
+                            @for phase in PHASES { th.n scope="col" { (phase.word()) } }
+                            th.n scope="col" { "startup" }
+                            th.n scope="col" { "trials" }
+                        }
+                    }
+                    tbody {
+                        @for row in &report.lifecycle {
+                            tr {
+                                th scope="row" { (visible(&row.environment)) }
+                                @for phase in PHASES {
+                                    td.n { (row.phases.get(&phase).map_or("–".to_owned(), |s| seconds(*s))) }
+                                }
+                                td.n { strong { (row.startup.map_or("–".to_owned(), seconds)) } }
+                                td.n { (row.trials) }
+                            }
+                        }
+                    }
+                }
+            }
+            (marks(report))
+        }
+    }
+}
+
+fn marks(report: &Report) -> Markup {
+    html! {
+        @if report.lifecycle.iter().any(|row| !row.marks.is_empty()) {
+            details {
+                summary { "Steps within the phases" }
+                table {
+                    thead {
+                        tr {
+                            th scope="col" { "environment" }
+                            th scope="col" { "phase" }
+                            th scope="col" { "mark" }
+                            th.n scope="col" { "after" }
+                        }
+                    }
+                    tbody {
+                        @for row in &report.lifecycle {
+                            @for mark in &row.marks {
+                                tr {
+                                    th scope="row" { (visible(&row.environment)) }
+                                    td { (mark.phase.word()) }
+                                    td { (visible(&mark.mark)) }
+                                    td.n { (seconds(mark.after)) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn seconds(value: f64) -> String {
+    quantity(value, "s", None)
+}
+
+/// Host CPU time by role.
+pub(super) fn cpu(report: &Report, figure: Markup) -> Markup {
+    html! {
+        @if !report.cpu_by_role.is_empty() {
+            h2 { "CPU time by role" }
+            (figure)
+            details {
+                summary { "The same as a table" }
+                table {
+                    thead {
+                        tr {
+                            th scope="col" { "workload" }
+                            th scope="col" { "environment" }
+                            @for role in ROLES { th.n scope="col" { (role.word()) } }
+                            th.n scope="col" { "trials" }
+                        }
+                    }
+                    tbody {
+                        @for row in &report.cpu_by_role {
+                            tr {
+                                th scope="row" { (visible(&workload_label(&row.workload, &row.parameters))) }
+                                td { (visible(&row.environment)) }
+                                @for role in ROLES {
+                                    td.n { (row.roles.get(&role).map_or("–".to_owned(), |s| format!("{s:.3}"))) }
+                                }
+                                td.n { (row.trials) }
+                            }
+                        }
+                    }
+                }
+                p.quiet { "CPU seconds of the host per second of the measured window; – where there is no such process." }
+            }
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The page: one file without scripts or anything to load, for light and dark screens and for print.
+
+mod background;
+mod evidence;
+mod tables;
+
+use crate::RenderError;
+use crate::figure::{Figure, cpu_by_role, drift, forest};
+use crate::report::Report;
+use crate::visible::visible;
+use crate::words;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+const STYLE: &str = include_str!("style.css");
+
+/// The report as a page.
+pub(crate) fn render(report: &Report) -> Result<String, RenderError> {
+    let forest = forest(report)?;
+    let drift = drift(report)?;
+    let cpu = cpu_by_role(report)?;
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="generator" content=(format!("isotare {}", visible(&report.version)));
+                title { "Overhead against " (visible(&report.baseline)) " · " (visible(&report.session)) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                main {
+                    (answers(report))
+                    (tables::results(report))
+                    @if forest.is_some() || drift.is_some() {
+                        h2 { "Figures" }
+                        (figure(forest.as_ref()))
+                        (figure(drift.as_ref()))
+                        (evidence::block_values(report))
+                    }
+                    (evidence::lifecycle(report))
+                    (evidence::cpu(report, figure(cpu.as_ref())))
+                    (background::ledger(report))
+                    (background::outcomes(report))
+                    (background::repeat(report))
+                    (background::host(report))
+                    (background::method(report))
+                }
+            }
+        }
+    };
+    Ok(page.into_string())
+}
+
+fn answers(report: &Report) -> Markup {
+    let passed = report.null_test.calibrated == Some(true);
+    html! {
+        h1 { "What isolation costs, against " (visible(&report.baseline)) }
+        p.quiet {
+            (visible(&report.started)) " · session " (visible(&report.session)) " · " (report.blocks) " blocks"
+            @if let Some(cpu) = report.host.facts.get("cpu.model") { " · " (visible(cpu)) }
+            @if let Some(kernel) = report.host.facts.get("kernel") { " · Linux " (visible(kernel)) }
+        }
+        dl.answers {
+            @for answer in words::answers(report) {
+                dt { (visible(&answer.workload)) }
+                dd { (visible(&answer.text)) }
+            }
+        }
+        @if passed {
+            p.calibrated { (visible(&sentence(&report.null_test.sentence))) }
+        }
+        @for warning in &report.warnings {
+            p.warning role="note" { (visible(&sentence(&warning.message))) }
+        }
+    }
+}
+
+/// A sentence from a phrase.
+fn sentence(phrase: &str) -> String {
+    let mut chars = phrase.chars();
+    let first: String = chars.next().map(|first| first.to_uppercase().collect()).unwrap_or_default();
+    let stop = if phrase.ends_with('.') { "" } else { "." };
+    format!("{first}{}{stop}", chars.as_str())
+}
+
+fn figure(figure: Option<&Figure>) -> Markup {
+    html! {
+        @if let Some(figure) = figure {
+            figure {
+                div.scroll tabindex="0" role="group" aria-label="figure, may scroll sideways" {
+                    (PreEscaped(&figure.svg))
+                }
+                figcaption { (visible(&figure.caption)) }
+            }
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! From the record of a session to what people and programs read. Pure: values in, text out; it never looks at a
+//! live system.
+//!
+//! [`analyse`] judges the trials and gives a [`Report`]; [`render`] writes it in one of the [`Format`]s.
+//!
+//! ```
+//! use isotare_report::{Format, Options, Report, render};
+//!
+//! fn page(report: &Report) -> Result<String, isotare_report::RenderError> {
+//!     render(report, Format::Html, &Options::default())
+//! }
+//! ```
+
+mod analysis;
+mod csv;
+mod figure;
+mod group;
+mod html;
+mod json;
+mod markdown;
+mod quantity;
+mod report;
+mod text;
+mod visible;
+mod words;
+
+pub use analysis::analyse;
+pub use report::{
+    BaselineRow, CpuRow, EnvironmentStatus, LIFECYCLE, Ledger, LedgerRow, LifecycleRow, MarkRow, NullTest,
+    OutcomeCounts, PhaseRow, Report, ResultRow, SCHEMA_VERSION, SampleRow, Status, TrialRow, Warning,
+    WarningKind, workload_label,
+};
+
+/// Forms of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Tables for a terminal.
+    Text,
+    /// Everything, for programs: [`Report`] as it is.
+    Json,
+    /// The results, for spreadsheets and statistics programs.
+    Csv,
+    /// Tables for an issue or a repository.
+    Markdown,
+    /// A page with figures that needs no other file.
+    Html,
+}
+
+/// What the reader's side can show; only [`Format::Text`] asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Columns of the terminal.
+    pub width: u16,
+    /// Whether colours may be used.
+    pub color: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { width: 100, color: false }
+    }
+}
+
+/// A report that could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum RenderError {
+    /// As JSON.
+    #[error("write the report as JSON")]
+    Json(#[source] serde_json::Error),
+    /// As CSV.
+    #[error("write the report as CSV")]
+    Csv(#[source] ::csv::Error),
+    /// A figure of the page.
+    #[error("draw a figure: {0}")]
+    Figure(String),
+}
+
+/// Writes a report.
+pub fn render(report: &Report, format: Format, options: &Options) -> Result<String, RenderError> {
+    match format {
+        Format::Text => Ok(text::render(report, options)),
+        Format::Json => json::render(report),
+        Format::Csv => csv::render(report),
+        Format::Markdown => Ok(markdown::render(report)),
+        Format::Html => html::render(report),
+    }
+}

@@ -1,0 +1,389 @@
+//! The report: everything that any output shows, as plain values. Serialised as it is, it is the JSON contract;
+//! fields are added but not renamed or removed within one [`SCHEMA_VERSION`].
+
+use isotare_core::{Better, Failure, HostFacts, Outcome, Phase, Role, SessionEnd};
+use isotare_stats::{Method, Verdict};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Version of the serialised form of [`Report`].
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Name of the workload under which the phases of an instance's life are compared.
+pub const LIFECYCLE: &str = "lifecycle";
+
+/// What a session showed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// Identity of the session.
+    pub session: String,
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// Start, RFC 3339, UTC.
+    pub started: String,
+    /// Version of isotare that measured.
+    pub version: String,
+    /// Its command line.
+    pub argv: Vec<String>,
+    /// Seed of the order of trials.
+    pub seed: u64,
+    /// How the session ended; `None`: it did not end by itself, or still runs.
+    pub end: Option<SessionEnd>,
+    /// The environment that the others are compared with.
+    pub baseline: String,
+    /// Equivalence margin, as a fraction.
+    pub margin: f64,
+    /// Confidence level of intervals.
+    pub level: f64,
+    /// CPUs of every instance, as a list.
+    pub cpus: String,
+    /// Memory of every instance, bytes.
+    pub memory: u64,
+    /// Blocks with at least one trial.
+    pub blocks: u32,
+    /// The machine.
+    pub host: HostFacts,
+    /// What holds for the whole report.
+    pub warnings: Vec<Warning>,
+    /// Every environment that was asked for, measured or not.
+    pub environments: Vec<EnvironmentStatus>,
+    /// The comparisons.
+    pub results: Vec<ResultRow>,
+    /// Values of detail metrics that cannot be compared: zero, or unknown to the baseline.
+    pub unpaired: Vec<ResultRow>,
+    /// The baseline's own values.
+    pub baseline_values: Vec<BaselineRow>,
+    /// The baseline against itself.
+    pub null_test: NullTest,
+    /// How long each phase took.
+    pub lifecycle: Vec<LifecycleRow>,
+    /// Host CPU time by role.
+    pub cpu_by_role: Vec<CpuRow>,
+    /// What the environments have in common and what not.
+    pub ledger: Ledger,
+    /// How trials ended.
+    pub outcomes: Vec<OutcomeCounts>,
+    /// Every trial.
+    pub trials: Vec<TrialRow>,
+}
+
+/// One environment compared with the baseline in one metric of one workload.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ResultRow {
+    /// Name of the workload.
+    pub workload: String,
+    /// Its settings as given.
+    pub parameters: BTreeMap<String, String>,
+    /// Name of the metric; prefixed with a role and a dot if it is that role's share.
+    pub metric: String,
+    /// Its unit.
+    pub unit: String,
+    /// Which way is better.
+    pub better: Better,
+    /// Whether tables show it.
+    pub headline: bool,
+    /// Where it was measured.
+    pub environment: String,
+    /// What it is compared with.
+    pub baseline: String,
+    /// Whether it is a null test: the baseline as a condition of its own.
+    pub null: bool,
+    /// Median over the used blocks.
+    pub value: f64,
+    /// The baseline's median over the same blocks.
+    pub baseline_value: Option<f64>,
+    /// Environment over baseline of the metric as it is; `None` if no block has both.
+    pub ratio: Option<f64>,
+    /// Lower end of its interval; `None` below two usable blocks.
+    pub low: Option<f64>,
+    /// Upper end.
+    pub high: Option<f64>,
+    /// Confidence level, pointwise.
+    pub level: f64,
+    /// The ratio turned so that above 1 is always worse.
+    pub cost: Option<f64>,
+    /// Lower end of its interval.
+    pub cost_low: Option<f64>,
+    /// Upper end.
+    pub cost_high: Option<f64>,
+    /// What it shows, given the margin.
+    pub verdict: Verdict,
+    /// Two-sided p of this comparison alone.
+    pub p: Option<f64>,
+    /// Adjusted for all environments compared in this metric; a null test is judged alone.
+    pub p_adjusted: Option<f64>,
+    /// Blocks with a value of both.
+    pub blocks: usize,
+    /// Smallest overhead that such a session finds in four of five cases, as a fraction.
+    pub minimum_detectable_effect: Option<f64>,
+    /// Ratio of arithmetic means, which rare long trials weigh on as they last.
+    pub mean_ratio: Option<f64>,
+    /// Lower end of its interval.
+    pub mean_low: Option<f64>,
+    /// Upper end.
+    pub mean_high: Option<f64>,
+    /// How `ratio` and its interval were made.
+    pub method: Option<Method>,
+    /// What to know before believing it.
+    pub warnings: Vec<Warning>,
+}
+
+/// A metric of the baseline itself.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct BaselineRow {
+    /// Name of the workload.
+    pub workload: String,
+    /// Its settings as given.
+    pub parameters: BTreeMap<String, String>,
+    /// Name of the metric.
+    pub metric: String,
+    /// Its unit.
+    pub unit: String,
+    /// Which way is better.
+    pub better: Better,
+    /// Whether tables show it.
+    pub headline: bool,
+    /// Median over its blocks; `None` if the baseline never completed.
+    pub value: Option<f64>,
+    /// Its blocks.
+    pub blocks: usize,
+}
+
+/// Something a reader has to know before believing a number.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Warning {
+    /// What kind of thing, for programs.
+    pub kind: WarningKind,
+    /// A sentence, for people.
+    pub message: String,
+}
+
+/// Kinds of [`Warning`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WarningKind {
+    /// The baseline differs from itself, or was not compared with itself.
+    NotCalibrated,
+    /// The baseline has no value to compare with.
+    NoBaseline,
+    /// Too few blocks for an interval that needs no normal noise.
+    FewBlocks,
+    /// Trials of this comparison did not complete.
+    LostTrials,
+    /// The session was too short or too noisy to see the margin.
+    TooNoisy,
+    /// The clock inside ran fast or slow.
+    Clock,
+    /// A virtual machine without hardware support.
+    Emulation,
+    /// Better than the baseline, which isolation cannot explain.
+    FasterThanBaseline,
+    /// The environments did not get the same.
+    Unfair,
+    /// The session ended early.
+    EndedEarly,
+}
+
+/// An environment and whether it was measured.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EnvironmentStatus {
+    /// As the user wrote it.
+    pub environment: String,
+    /// Whether it was measured.
+    pub status: Status,
+    /// Version of the runtime.
+    pub version: Option<String>,
+    /// What else decides its speed.
+    pub details: BTreeMap<String, String>,
+    /// Why it was not measured.
+    pub reason: Option<String>,
+    /// What to do about it.
+    pub remedy: Option<String>,
+    /// Completed trials.
+    pub completed: u32,
+    /// All trials.
+    pub trials: u32,
+}
+
+/// Whether an environment was measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// At least one trial completed.
+    Measured,
+    /// It does not work on this machine.
+    Unavailable,
+    /// It seemed to work, but no trial completed.
+    NothingCompleted,
+    /// The session ended before its first trial.
+    NotReached,
+}
+
+/// The verdict on the session itself.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NullTest {
+    /// Whether the baseline agrees with itself in every headline metric; `None`: not tested.
+    pub calibrated: Option<bool>,
+    /// Largest difference of the baseline from itself, as a fraction: differences below it mean nothing.
+    pub noise_floor: Option<f64>,
+    /// Where it differs: workload with parameters, and metric.
+    pub differs: Vec<String>,
+    /// The verdict as a sentence.
+    pub sentence: String,
+}
+
+/// Phases of one environment.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LifecycleRow {
+    /// Where.
+    pub environment: String,
+    /// Median length over completed trials, s, by phase.
+    pub phases: BTreeMap<Phase, f64>,
+    /// Median of create + start + ready, s.
+    pub startup: Option<f64>,
+    /// Median moment of each mark since the start of its phase, s.
+    pub marks: Vec<MarkRow>,
+    /// Completed trials.
+    pub trials: usize,
+}
+
+/// A mark in a phase.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MarkRow {
+    /// In which phase.
+    pub phase: Phase,
+    /// Its name.
+    pub mark: String,
+    /// Median since the start of the phase, s.
+    pub after: f64,
+}
+
+/// Host CPU time of one environment under one workload.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CpuRow {
+    /// Name of the workload.
+    pub workload: String,
+    /// Its settings as given.
+    pub parameters: BTreeMap<String, String>,
+    /// Where.
+    pub environment: String,
+    /// Median CPU seconds per second of the measured window, by role; roles without readings are absent.
+    pub roles: BTreeMap<Role, f64>,
+    /// Trials with readings.
+    pub trials: usize,
+}
+
+/// What the environments have in common and what not.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Ledger {
+    /// Facts that differ between environments.
+    pub differs: Vec<LedgerRow>,
+    /// Facts that are the same in all of them.
+    pub same: BTreeMap<String, String>,
+}
+
+/// A fact that differs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LedgerRow {
+    /// Its name.
+    pub fact: String,
+    /// Its value by environment; those that do not know it are absent.
+    pub values: BTreeMap<String, String>,
+    /// Why the difference makes the comparison unfair; `None`: it is part of what is compared.
+    pub warning: Option<String>,
+}
+
+/// How the trials of one environment ended.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct OutcomeCounts {
+    /// Where.
+    pub environment: String,
+    /// Number of trials by outcome; those that did not occur are absent.
+    pub counts: BTreeMap<&'static str, u32>,
+}
+
+/// One trial.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TrialRow {
+    /// Position in the session.
+    pub index: u32,
+    /// Block.
+    pub block: u32,
+    /// Where.
+    pub environment: String,
+    /// Name of the workload.
+    pub workload: String,
+    /// Its settings as given.
+    pub parameters: BTreeMap<String, String>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why it did not complete.
+    pub failure: Option<Failure>,
+    /// Start since the session began, s.
+    pub at: f64,
+    /// Phases and marks.
+    pub phases: Vec<PhaseRow>,
+    /// Its values.
+    pub samples: Vec<SampleRow>,
+    /// Seconds of the agent's clock per second of the host's.
+    pub clock_rate: Option<f64>,
+    /// Bound on the error of `clock_rate`.
+    pub clock_bound: Option<f64>,
+}
+
+/// A phase, or a mark in it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PhaseRow {
+    /// Which.
+    pub phase: Phase,
+    /// Name of a mark; `None`: the phase as a whole.
+    pub mark: Option<String>,
+    /// Start since the session began, s.
+    pub at: f64,
+    /// Length, s.
+    pub took: f64,
+}
+
+/// A value of a trial.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SampleRow {
+    /// What was measured.
+    pub metric: String,
+    /// Whose share.
+    pub role: Option<Role>,
+    /// Its unit.
+    pub unit: String,
+    /// The value.
+    pub value: f64,
+}
+
+impl EnvironmentStatus {
+    /// Why there is no value, in words; `None` if it was measured.
+    pub fn why_not(&self) -> Option<String> {
+        let word = match self.status {
+            Status::Measured => return None,
+            Status::Unavailable => "unavailable",
+            Status::NothingCompleted => "no trial completed",
+            Status::NotReached => "not reached",
+        };
+        let parts: Vec<&str> = [Some(word), self.reason.as_deref()]
+            .into_iter()
+            .flatten()
+            .filter(|part| !part.is_empty())
+            .collect();
+        let why = parts.join(": ");
+        Some(match self.remedy.as_deref().filter(|remedy| !remedy.is_empty()) {
+            Some(remedy) => format!("{why}; {remedy}"),
+            None => why,
+        })
+    }
+}
+
+/// A workload with its parameters, as people read it.
+pub fn workload_label(workload: &str, parameters: &BTreeMap<String, String>) -> String {
+    let mut label = workload.to_owned();
+    for (key, value) in parameters {
+        label.push_str(&format!(" {key}={value}"));
+    }
+    label
+}

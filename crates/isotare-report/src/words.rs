@@ -1,0 +1,192 @@
+//! Results in words: one way to say a thing, for every output.
+
+use crate::group::{Group, groups};
+use crate::report::{Report, ResultRow, workload_label};
+use isotare_core::Better;
+use isotare_stats::Verdict;
+
+/// A fraction as per cent with two significant digits, one decimal at least from 1 % on.
+pub(crate) fn percent(fraction: f64) -> String {
+    let percent = fraction * 100.0;
+    match percent.abs() {
+        p if !p.is_finite() => "an unknown amount".to_owned(),
+        p if p >= 10.0 => format!("{percent:.0} %"),
+        p if p >= 1.0 && (p - p.round()).abs() < 1e-9 => format!("{percent:.0} %"),
+        p if p >= 1.0 => format!("{percent:.1} %"),
+        0.0 => "0 %".to_owned(),
+        p if p >= 0.01 => format!("{percent:.2} %"),
+        _ => "less than 0.01 %".to_owned(),
+    }
+}
+
+/// A factor with as many decimals as its distance from 1 deserves.
+pub(crate) fn factor(value: f64) -> String {
+    match value {
+        v if !v.is_finite() => "∞".to_owned(),
+        v if v >= 1000.0 => format!("{v:.0}"),
+        v if v >= 100.0 => format!("{v:.1}"),
+        v if v >= 10.0 => format!("{v:.2}"),
+        v if v >= 2.0 => format!("{v:.2}"),
+        v if v >= 0.001 => format!("{v:.3}"),
+        v => format!("{v:.1e}"),
+    }
+}
+
+/// Name of a metric for people.
+pub(crate) fn metric(name: &str) -> String {
+    name.replace('_', " ")
+}
+
+/// Which way a metric is better, in words.
+pub(crate) fn direction(better: Better) -> &'static str {
+    match better {
+        Better::Higher => "higher is better",
+        Better::Lower => "lower is better",
+    }
+}
+
+/// An interval in brackets; empty without one.
+pub(crate) fn interval(low: Option<f64>, high: Option<f64>) -> String {
+    match (low, high) {
+        (Some(low), Some(high)) => format!("[{}, {}]", factor(low), factor(high)),
+        _ => String::new(),
+    }
+}
+
+/// The cost of a row with its interval, as in `×1.034 [1.021, 1.047]`.
+pub(crate) fn cost(row: &ResultRow) -> String {
+    let Some(cost) = row.cost else { return "unknown".to_owned() };
+    format!("×{} {}", factor(cost), interval(row.cost_low, row.cost_high)).trim_end().to_owned()
+}
+
+/// The verdict of a row, as in `3.4 % slower`.
+pub(crate) fn verdict(row: &ResultRow, margin: f64) -> String {
+    let Some(cost) = row.cost else { return "not comparable".to_owned() };
+    let (worse, better) = comparatives(&row.unit);
+    match row.verdict {
+        Verdict::Equivalent => format!("equivalent within {}", percent(margin)),
+        Verdict::Inconclusive => "inconclusive".to_owned(),
+        Verdict::Slower => format!("{} {worse}", by(cost)),
+        Verdict::Faster => format!("{} {better}", by(cost.recip())),
+    }
+}
+
+fn by(cost: f64) -> String {
+    match cost {
+        large if large >= 10.0 => format!("{large:.0} times"),
+        large if large >= 2.0 => format!("{large:.1} times"),
+        small => percent(small - 1.0),
+    }
+}
+
+fn comparatives(unit: &str) -> (&'static str, &'static str) {
+    match unit {
+        "B" => ("larger", "smaller"),
+        _ => ("slower", "faster"),
+    }
+}
+
+/// What a workload's first headline metric says, in one sentence.
+pub(crate) struct Answer {
+    /// The workload with its parameters.
+    pub workload: String,
+    /// The sentence.
+    pub text: String,
+}
+
+/// One answer for each workload, the lifecycle included.
+pub(crate) fn answers(report: &Report) -> Vec<Answer> {
+    let mut answers: Vec<Answer> = Vec::new();
+    for group in groups(report) {
+        let workload = workload_label(group.workload, group.parameters);
+        if answers.iter().all(|answer| answer.workload != workload) {
+            answers.push(Answer { workload, text: sentence(&group, report) });
+        }
+    }
+    answers
+}
+
+fn sentence(group: &Group<'_>, report: &Report) -> String {
+    let baseline = &report.baseline;
+    let rows: Vec<&ResultRow> = group.rows.iter().copied().filter(|row| !row.null).collect();
+    let of = |verdict| rows.iter().copied().filter(move |row| row.verdict == verdict);
+    let names =
+        |rows: Vec<&ResultRow>| list(&rows.iter().map(|row| row.environment.clone()).collect::<Vec<_>>());
+    let mut parts = Vec::new();
+    let same: Vec<_> = of(Verdict::Equivalent).collect();
+    if !same.is_empty() {
+        let verb = if same.len() == 1 { "costs" } else { "cost" };
+        parts.push(format!(
+            "{} {verb} the same as {baseline} within {}",
+            names(same),
+            percent(report.margin)
+        ));
+    }
+    for row in rows.iter().filter(|row| matches!(row.verdict, Verdict::Slower | Verdict::Faster)) {
+        let costs = format!("×{}", interval(row.cost_low, row.cost_high));
+        parts.push(format!("{} is {} ({costs})", row.environment, verdict(row, report.margin)));
+    }
+    let open: Vec<_> = of(Verdict::Inconclusive).collect();
+    if !open.is_empty() {
+        parts.push(format!("nothing can be said about {}", names(open)));
+    }
+    if !group.missing.is_empty() {
+        let missing: Vec<String> = group.missing.iter().map(|status| status.environment.clone()).collect();
+        parts.push(format!("{} could not be measured", list(&missing)));
+    }
+    match parts.is_empty() {
+        true => format!("only {baseline} was measured."),
+        false => format!("{}.", parts.join("; ")),
+    }
+}
+
+fn list(names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+/// How trials that did not complete ended, as one sentence per environment.
+pub(crate) fn not_completed(report: &Report) -> Vec<String> {
+    let lost = |counts: &crate::report::OutcomeCounts| {
+        let parts: Vec<String> = counts
+            .counts
+            .iter()
+            .filter(|(word, _)| **word != "completed")
+            .map(|(word, count)| format!("{count} {word}"))
+            .collect();
+        (!parts.is_empty()).then(|| format!("{}: {}", counts.environment, parts.join(", ")))
+    };
+    report.outcomes.iter().filter_map(lost).collect()
+}
+
+/// The command line, quoted for a shell.
+pub(crate) fn command_line(argv: &[String]) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+#".contains(c);
+    let quote = |word: &String| match !word.is_empty() && word.chars().all(plain) {
+        true => word.clone(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    };
+    argv.iter().map(quote).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_as_long_as_they_are_sure() {
+        let percents = [0.034, 0.0012, 0.25, 0.01, 0.0, 1e-7].map(percent);
+        assert_eq!(percents, ["3.4 %", "0.12 %", "25 %", "1 %", "0 %", "less than 0.01 %"]);
+        let factors = [1.0344, 12.34, 2.345, 1234.5, 0.98, f64::INFINITY].map(factor);
+        assert_eq!(factors, ["1.034", "12.34", "2.35", "1234", "0.980", "∞"]);
+    }
+
+    #[test]
+    fn command_lines_can_be_pasted() {
+        let argv = ["isotare", "compare", "--", "sh", "-c", "echo 'a b'"].map(str::to_owned);
+        assert_eq!(command_line(&argv), r"isotare compare -- sh -c 'echo '\''a b'\'''");
+    }
+}

@@ -1,0 +1,252 @@
+//! What other programs build on: the fields of the JSON, and pages that no data can break.
+
+mod fixture;
+
+use fixture::{Fixture, NATIVE, Noise};
+use isotare_core::{Outcome, Session, SessionEnd, Trial};
+use isotare_report::{Format, Options, Report, Status, WarningKind, analyse, render};
+use proptest::prelude::{any, prop};
+use proptest::proptest;
+use serde_json::Value;
+
+const FORMATS: [Format; 5] = [Format::Text, Format::Json, Format::Csv, Format::Markdown, Format::Html];
+
+fn complete((session, trials): &(Session, Vec<Trial>)) -> Report {
+    analyse(session, trials, Some(SessionEnd::Complete))
+}
+
+fn all_formats(report: &Report) -> Vec<String> {
+    FORMATS.iter().map(|format| render(report, *format, &Options::default()).expect("rendered")).collect()
+}
+
+/// Reads the page as XML would be read, with the void elements of HTML closed.
+fn check_page(page: &str) {
+    let page = page.replacen("<!DOCTYPE html>", "", 1);
+    let mut open: Vec<String> = Vec::new();
+    let mut reader = quick_xml::Reader::from_str(&page);
+    reader.config_mut().check_end_names = false;
+    reader.config_mut().allow_unmatched_ends = true;
+    loop {
+        use quick_xml::events::Event;
+        let name = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        match reader.read_event().unwrap_or_else(|error| panic!("{error} at {}", reader.error_position())) {
+            Event::Start(tag) => {
+                let name = name(tag.name().as_ref());
+                assert!(tag.attributes().all(|attribute| attribute.is_ok()), "attributes of {name}");
+                assert_ne!(name, "script", "the page needs no scripts");
+                if !["meta", "col", "br"].contains(&name.as_str()) {
+                    open.push(name);
+                }
+            }
+            Event::End(tag) => assert_eq!(open.pop(), Some(name(tag.name().as_ref()))),
+            Event::Eof => break,
+            _ => {}
+        }
+    }
+    assert!(open.is_empty(), "{open:?} not closed");
+}
+
+#[test]
+fn json_has_the_fields_of_the_contract() {
+    let report = complete(&Fixture::default().build());
+    let json: Value = serde_json::from_str(&all_formats(&report)[1]).expect("JSON");
+    assert_eq!(json["schema_version"], 1);
+    assert_eq!(json["session"], "20260314-091500-k3f9");
+    let results = json["results"].as_array().expect("a list");
+    for row in results {
+        for text in ["workload", "metric", "unit", "environment", "baseline"] {
+            assert!(row[text].is_string(), "{text} of {row}");
+        }
+        for number in
+            ["value", "baseline_value", "ratio", "low", "high", "level", "cost", "cost_low", "cost_high"]
+        {
+            assert!(row[number].is_number(), "{number} of {row}");
+        }
+        assert!(row["parameters"].is_object() && row["warnings"].is_array() && row["blocks"].is_u64());
+        assert!(["higher", "lower"].contains(&row["better"].as_str().expect("text")));
+        let verdicts = ["slower", "faster", "equivalent", "inconclusive"];
+        assert!(verdicts.contains(&row["verdict"].as_str().expect("text")));
+    }
+    let find = |environment: &str, metric: &str| {
+        let is_it = |row: &&Value| row["environment"] == environment && row["metric"] == metric;
+        results.iter().find(is_it).unwrap_or_else(|| panic!("{environment} {metric}"))
+    };
+    assert_eq!(find("native#null", "events_per_second")["verdict"], "equivalent");
+    let emulated = find("qemu:accel=tcg", "events_per_second");
+    assert_eq!(emulated["verdict"], "slower");
+    let (ratio, cost) =
+        (emulated["ratio"].as_f64().expect("number"), emulated["cost"].as_f64().expect("number"));
+    assert!((cost / 12.3 - 1.0).abs() < 0.01 && (ratio * cost - 1.0).abs() < 1e-9);
+    let kinds: Vec<&Value> =
+        emulated["warnings"].as_array().expect("list").iter().map(|w| &w["kind"]).collect();
+    assert_eq!(kinds, ["emulation", "clock", "unfair"]);
+    assert!(find("container", "startup")["ratio"].as_f64().expect("number") > 3.0);
+    let trials = json["trials"].as_array().expect("a list");
+    assert_eq!(trials.len(), 300);
+    assert!(trials.iter().all(|trial| trial["outcome"].is_string() && trial["environment"].is_string()));
+    assert!(json["environments"].as_array().expect("a list").iter().any(|e| e["status"] == "unavailable"));
+}
+
+#[test]
+fn known_overheads_are_found_through_drift() {
+    let report = complete(&Fixture { drift: 0.5, ..Fixture::default() }.build());
+    for (environment, metric, cost) in
+        [("container", "operations_per_second", 1.085), ("docker", "operations_per_second", 1.12)]
+    {
+        let row = report
+            .results
+            .iter()
+            .find(|r| r.environment == environment && r.metric == metric)
+            .expect("a row");
+        let (low, high) = (row.cost_low.expect("low"), row.cost_high.expect("high"));
+        assert!(low - 0.003 < cost && cost < high + 0.003, "{environment}: {low}..{high}");
+    }
+    assert_eq!(report.null_test.calibrated, Some(true));
+}
+
+#[test]
+fn a_baseline_that_differs_from_itself_is_called_out() {
+    let mut fixture = Fixture::default();
+    fixture.arms[1].cost = [1.05; 3];
+    let report = complete(&fixture.build());
+    assert_eq!(report.null_test.calibrated, Some(false));
+    assert!(report.warnings.iter().any(|w| w.kind == WarningKind::NotCalibrated));
+    let container = report.results.iter().find(|row| row.environment == "container").expect("a row");
+    assert!(container.warnings.iter().any(|w| w.kind == WarningKind::NotCalibrated));
+}
+
+#[test]
+fn faster_than_the_machine_itself_is_doubted() {
+    let mut fixture = Fixture::default();
+    fixture.arms[2].cost = [0.9; 3];
+    let report = complete(&fixture.build());
+    let container = report.results.iter().find(|row| row.environment == "container").expect("a row");
+    assert!(container.warnings.iter().any(|w| w.kind == WarningKind::FasterThanBaseline));
+}
+
+#[test]
+fn an_environment_with_failures_only_does_not_vanish() {
+    let report = complete(&Fixture { failing: Some(("docker", 1)), ..Fixture::default() }.build());
+    let docker = report.environments.iter().find(|e| e.environment == "docker").expect("listed");
+    assert_eq!((docker.status, docker.completed, docker.trials), (Status::NothingCompleted, 0, 60));
+    assert!(docker.reason.as_deref().is_some_and(|reason| reason.contains("cgroup vanished")));
+    assert!(report.results.iter().all(|row| row.environment != "docker"));
+    for (at, text) in all_formats(&report).iter().enumerate().filter(|(at, _)| *at != 2) {
+        assert!(text.contains("docker") && text.contains("cgroup vanished"), "format {at}");
+    }
+}
+
+#[test]
+fn a_baseline_that_fails_leaves_values_but_no_ratios() {
+    let report = complete(&Fixture { failing: Some(("native", 1)), ..Fixture::default() }.build());
+    let row = report.results.iter().find(|row| row.headline).expect("a row");
+    assert_eq!((row.ratio, row.blocks), (None, 0));
+    assert!(report.warnings.iter().any(|w| w.kind == WarningKind::NoBaseline));
+    check_page(&all_formats(&report)[4]);
+}
+
+#[test]
+fn one_block_gives_ratios_and_no_verdicts() {
+    let report = complete(&Fixture { blocks: 1, ..Fixture::default() }.build());
+    let row = report.results.iter().find(|row| row.environment == "container").expect("a row");
+    assert!(row.ratio.is_some() && row.low.is_none() && row.p.is_none());
+    assert_eq!(serde_json::to_value(row.verdict).expect("JSON"), "inconclusive");
+    assert_eq!(row.warnings.first().map(|warning| warning.kind), Some(WarningKind::FewBlocks));
+    assert_eq!(report.null_test.calibrated, None);
+    check_page(&all_formats(&report)[4]);
+}
+
+#[test]
+fn no_trials_no_results_no_panic() {
+    let (session, _) = Fixture::default().build();
+    let report = analyse(&session, &[], Some(SessionEnd::Interrupted));
+    assert!(report.results.is_empty());
+    assert!(report.environments.iter().filter(|e| e.status == Status::NotReached).count() == 5);
+    let formats = all_formats(&report);
+    assert!(formats[0].contains("Nothing was measured") && formats[0].contains("/dev/kvm opens"));
+    check_page(&formats[4]);
+}
+
+#[test]
+fn no_data_can_break_a_page_or_drive_a_terminal() {
+    const EVIL: &str = "</title><script>alert(1)</script>\"'&\u{1b}[2J|\u{0}";
+    let (mut session, mut trials) = Fixture::default().build();
+    for condition in &mut session.plan.conditions {
+        condition.workload.name = EVIL.to_owned();
+        condition.workload.given.push((EVIL.to_owned(), EVIL.to_owned()));
+        if condition.environment.driver == "docker" {
+            condition.environment.given = vec![(EVIL.to_owned(), EVIL.to_owned())];
+        }
+    }
+    session.host.warnings.push(EVIL.to_owned());
+    session.host.facts.insert(EVIL.to_owned(), EVIL.to_owned());
+    session.argv.push(EVIL.to_owned());
+    session.id = EVIL.to_owned();
+    for trial in &mut trials {
+        trial.facts.insert(EVIL.to_owned(), format!("{EVIL}{}", trial.condition));
+        for sample in &mut trial.samples {
+            sample.metric.name = format!("{EVIL}{}", sample.metric.name).into();
+            sample.metric.unit = EVIL.into();
+        }
+        if let Some(failure) = &mut trial.failure {
+            failure.reason = EVIL.to_owned();
+            failure.diagnostics = EVIL.to_owned();
+        }
+    }
+    let formats = all_formats(&analyse(&session, &trials, None));
+    for (at, page) in [(0, &formats[0]), (3, &formats[3]), (4, &formats[4])] {
+        assert!(!page.contains('\u{1b}') && !page.contains('\0'), "control characters in format {at}");
+    }
+    assert!(!formats[4].contains("<script"));
+    // In Markdown the session and the command line are code, which shows everything as it is.
+    let is_code = |line: &&str| line.starts_with("    ") || line.starts_with("Session `");
+    assert!(formats[3].lines().filter(|line| !is_code(line)).all(|line| !line.contains("<script")));
+    check_page(&formats[4]);
+}
+
+#[test]
+fn the_page_is_well_formed_and_needs_nothing_else() {
+    let page = all_formats(&complete(&Fixture::default().build())).remove(4);
+    check_page(&page);
+    for outside in ["http://", "https://", "src=", "@import", "url("] {
+        let found = page.replace("http://www.w3.org/2000/svg", "");
+        assert!(!found.contains(outside), "{outside}");
+    }
+    assert_eq!(page.matches("<svg").count(), 3);
+    assert_eq!(page.matches("<figcaption").count(), 3);
+    assert_eq!(page.matches("<title id=").count(), 3);
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_trials_never_panic(
+        seed in any::<u64>(),
+        blocks in 0_u32..4,
+        values in prop::collection::vec(any::<f64>(), 0..8),
+        level in any::<f64>(),
+        margin in any::<f64>(),
+    ) {
+        let fixture = Fixture { blocks, arms: vec![NATIVE, fixture::Arm { spec: "docker", ..NATIVE }], ..Fixture::default() };
+        let (mut session, mut trials) = fixture.build();
+        (session.plan.level, session.plan.margin) = (level, margin);
+        let mut noise = Noise(seed);
+        let mut pick = |most: usize| usize::try_from(noise.next() % most as u64).expect("small");
+        for trial in &mut trials {
+            trial.outcome = Outcome::ALL[pick(Outcome::ALL.len())];
+            trial.condition = pick(9);
+            trial.block = u32::try_from(pick(5)).expect("small");
+            trial.at_ns = u64::MAX / (1 + pick(5) as u64);
+            for sample in &mut trial.samples {
+                sample.value = values.get(pick(9)).copied().unwrap_or(sample.value);
+            }
+            if pick(3) == 0 {
+                trial.phases.clear();
+                trial.clock = None;
+            }
+        }
+        let report = analyse(&session, &trials, None);
+        for format in FORMATS {
+            render(&report, format, &Options { width: 20, color: true }).expect("rendered");
+        }
+    }
+}
