@@ -138,9 +138,11 @@ impl Checked<'_> {
         }
     }
 
-    /// Adds a count as a rate.
+    /// Adds a count as a rate; what a mode never does has none.
     pub fn push_rate(&mut self, name: &str, count: u64) {
-        self.push(name, count as f64 / (self.report.elapsed_ns as f64 / 1e9));
+        if count > 0 {
+            self.push(name, count as f64 / (self.report.elapsed_ns as f64 / 1e9));
+        }
     }
 
     /// The samples, headlines first.

@@ -95,14 +95,15 @@ impl Parsed {
         }
     }
 
-    /// Metrics by name. Latencies below the printed resolution of 10 us are left out: they are not zero.
+    /// Metrics by name. Zeros are left out: a latency below the printed resolution of 10 us is not zero, and a rate of
+    /// what a mode does not do is no rate.
     pub fn values(&self) -> Vec<(&'static str, f64)> {
         let files = match (self.read_mib, self.written_mib) {
             (None, None) => None,
             (read, written) => Some((read.unwrap_or(0.0) + written.unwrap_or(0.0)) * MIB),
         };
         let memory = self.memory_mib.map(|rate| rate * MIB);
-        let [min, mean, p95, max, _] = self.latency.map(|ms| Some(ms / 1e3).filter(|&s| s > 0.0));
+        let [min, mean, p95, max, _] = self.latency.map(|ms| Some(ms / 1e3));
         let events_per_second = self.cpu_rate.unwrap_or(self.events as f64 / self.total_time);
         [
             ("events_per_second", Some(events_per_second)),
@@ -117,7 +118,7 @@ impl Parsed {
             ("latency_max", max),
         ]
         .into_iter()
-        .filter_map(|(name, value)| Some((name, value?)))
+        .filter_map(|(name, value)| Some((name, value.filter(|&value| value > 0.0)?)))
         .collect()
     }
 }

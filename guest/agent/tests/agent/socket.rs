@@ -1,156 +1,14 @@
 //! Drives the real agent over a real Unix socket.
 
+use super::host::{Agent, Answer};
 use isotare_protocol::{
-    Access, Builtin, CommandJob, Exit, FileMode, FileioJob, FrameBuffer, FromAgent, Hello, Job, JobResult,
-    Kind, Limit, MemoryJob, Observation, Operation, Pattern, Repetition, Stream, ToAgent, Usage, VERSION,
-    WorkReport, decode_hello, encode,
+    Access, Builtin, CommandJob, Exit, FileMode, FileioJob, FromAgent, Job, Kind, Limit, MemoryJob,
+    Operation, Pattern, Repetition, ToAgent, VERSION, encode,
 };
-use std::io::{Read, Write};
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::process::{Child, Command};
-use std::time::{Duration, Instant};
-
-/// The host's side of one agent.
-struct Agent {
-    child: Child,
-    stream: UnixStream,
-    buffer: FrameBuffer,
-    data: tempfile::TempDir,
-}
-
-/// What a job sent back.
-#[derive(Default)]
-struct Answer {
-    stdout: Vec<u8>,
-    stderr: Vec<u8>,
-    measuring: u32,
-    largest: usize,
-    end: Option<FromAgent>,
-}
-
-impl Agent {
-    fn start() -> (Self, Hello) {
-        let data = tempfile::tempdir().expect("folder");
-        let socket = data.path().join("s");
-        let listener = UnixListener::bind(&socket).expect("binds");
-        let folder = data.path().join("data");
-        std::fs::create_dir(&folder).expect("folder");
-        let child = Command::new(env!("CARGO_BIN_EXE_isotare-agent"))
-            .args(["--socket".as_ref(), socket.as_os_str(), "--data".as_ref(), folder.as_os_str()])
-            .spawn()
-            .expect("starts");
-        let (stream, _) = listener.accept().expect("accepts");
-        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("sets");
-        let mut agent = Self { child, stream, buffer: FrameBuffer::default(), data };
-        let hello = agent.next_body(|body| decode_hello(body).expect("hello"));
-        agent.send(&ToAgent::Welcome(VERSION));
-        (agent, hello)
-    }
-
-    fn folder(&self) -> std::path::PathBuf {
-        self.data.path().join("data")
-    }
-
-    fn send(&mut self, message: &ToAgent) {
-        self.stream.write_all(&encode(message).expect("encodes")).expect("sends");
-    }
-
-    fn next_body<T>(&mut self, read: impl Fn(&[u8]) -> T) -> T {
-        let mut piece = vec![0; 1 << 16];
-        loop {
-            if let Some(body) = self.buffer.next_body().expect("frame") {
-                return read(body);
-            }
-            let count = self.stream.read(&mut piece).expect("reads");
-            assert_ne!(count, 0, "the agent closed the connection");
-            self.buffer.feed(&piece[..count]);
-        }
-    }
-
-    fn next(&mut self) -> FromAgent {
-        let mut piece = vec![0; 1 << 16];
-        loop {
-            if let Some(message) = self.buffer.next_message().expect("frame") {
-                return message;
-            }
-            let count = self.stream.read(&mut piece).expect("reads");
-            assert_ne!(count, 0, "the agent closed the connection");
-            self.buffer.feed(&piece[..count]);
-        }
-    }
-
-    fn answer(&mut self) -> Answer {
-        let mut answer = Answer::default();
-        loop {
-            match self.next() {
-                FromAgent::Output { stream, data } => {
-                    answer.largest = answer.largest.max(data.len());
-                    match stream {
-                        Stream::Stdout => answer.stdout.extend(data),
-                        Stream::Stderr => answer.stderr.extend(data),
-                    }
-                }
-                FromAgent::Measuring => answer.measuring += 1,
-                end => {
-                    answer.end = Some(end);
-                    return answer;
-                }
-            }
-        }
-    }
-
-    fn run(&mut self, job: Job) -> Answer {
-        self.send(&ToAgent::Run { job, observe_ms: None });
-        self.answer()
-    }
-
-    fn shell(&mut self, script: &str) -> Answer {
-        self.run(shell(script))
-    }
-
-    fn wait_exit(&mut self) -> std::process::ExitStatus {
-        let start = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().expect("waits") {
-                return status;
-            }
-            assert!(start.elapsed() < Duration::from_secs(10), "the agent does not end");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-}
-
-impl Drop for Agent {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Answer {
-    fn command(&self) -> (Exit, &[Usage]) {
-        match &self.end {
-            Some(FromAgent::Finished { result: JobResult::Command { exit, runs }, .. }) => (*exit, runs),
-            other => panic!("not a finished command: {other:?}"),
-        }
-    }
-
-    fn work(&self) -> (&WorkReport, &[Observation]) {
-        match &self.end {
-            Some(FromAgent::Finished { result: JobResult::Work(report), observations }) => {
-                (report, observations)
-            }
-            other => panic!("not a finished workload: {other:?}"),
-        }
-    }
-
-    fn refusal(&self) -> &str {
-        match &self.end {
-            Some(FromAgent::Refused(why)) => why,
-            other => panic!("not refused: {other:?}"),
-        }
-    }
-}
+use std::io::Write;
+use std::os::unix::net::UnixListener;
+use std::process::Command;
+use std::time::Duration;
 
 fn command(argv: &[&str]) -> CommandJob {
     CommandJob {
@@ -162,8 +20,12 @@ fn command(argv: &[&str]) -> CommandJob {
     }
 }
 
-fn shell(script: &str) -> Job {
+fn script_job(script: &str) -> Job {
     Job::Command(command(&["sh", "-c", script]))
+}
+
+fn shell(agent: &mut Agent, script: &str) -> Answer {
+    agent.run(script_job(script))
 }
 
 fn alive(pid: &str) -> bool {
@@ -208,13 +70,13 @@ fn another_version_is_refused() {
 fn ends_of_programs_are_reported_as_they_were() {
     let (mut agent, _) = Agent::start();
     for code in [0, 1, 77, 255] {
-        let answer = agent.shell(&format!("exit {code}"));
+        let answer = shell(&mut agent, &format!("exit {code}"));
         assert_eq!(answer.command().0, Exit::Code(code));
         assert_eq!((answer.measuring, answer.command().1.len()), (1, 1));
     }
-    assert_eq!(agent.shell("kill -ABRT $$").command().0, Exit::Signal(6));
+    assert_eq!(shell(&mut agent, "kill -ABRT $$").command().0, Exit::Signal(6));
     // The environment is what the job says and nothing else; the folder is the data folder; SIGPIPE is as usual.
-    let answer = agent.shell("echo $GREETING; pwd; yes | head -1; echo ${HOME-none} >&2");
+    let answer = shell(&mut agent, "echo $GREETING; pwd; yes | head -1; echo ${HOME-none} >&2");
     let folder = agent.folder();
     assert_eq!(answer.stdout, format!("hello\n{}\ny\n", folder.display()).into_bytes());
     assert_eq!(answer.stderr, b"none\n");
@@ -223,7 +85,7 @@ fn ends_of_programs_are_reported_as_they_were() {
 #[test]
 fn usage_is_that_of_the_program() {
     let (mut agent, _) = Agent::start();
-    let answer = agent.shell("i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; sleep 0.05");
+    let answer = shell(&mut agent, "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; sleep 0.05");
     let usage = answer.command().1[0];
     assert!(usage.wall_ns >= 50_000_000 + usage.cpu_ns() / 2, "{usage:?}");
     assert!(usage.user_ns > 10_000_000, "{usage:?}");
@@ -234,7 +96,7 @@ fn usage_is_that_of_the_program() {
 fn five_mebibytes_come_whole_on_both_streams() {
     let (mut agent, _) = Agent::start();
     let script = "head -c 5242880 /dev/zero & head -c 5242880 /dev/zero | tr '\\0' x >&2; wait";
-    let answer = agent.shell(script);
+    let answer = shell(&mut agent, script);
     assert_eq!(answer.command().0, Exit::Code(0));
     assert_eq!((answer.stdout.len(), answer.stderr.len()), (5 << 20, 5 << 20));
     assert!(answer.stdout.iter().all(|&byte| byte == 0) && answer.stderr.iter().all(|&byte| byte == b'x'));
@@ -263,10 +125,10 @@ fn a_hundred_programs_leave_no_trace() {
     let (mut agent, _) = Agent::start();
     let descriptors =
         |agent: &Agent| std::fs::read_dir(format!("/proc/{}/fd", agent.child.id())).expect("lists").count();
-    agent.shell("exit 0");
+    shell(&mut agent, "exit 0");
     let before = descriptors(&agent);
     for n in 0..100 {
-        assert_eq!(agent.shell(&format!("echo {n}")).stdout, format!("{n}\n").into_bytes());
+        assert_eq!(shell(&mut agent, &format!("echo {n}")).stdout, format!("{n}\n").into_bytes());
     }
     assert_eq!(descriptors(&agent), before);
 }
@@ -308,14 +170,14 @@ fn what_cannot_run_is_refused_with_its_cause() {
     }
     let zero = Builtin { threads: 0, ..builtin(Kind::Cpu { max_prime: 100 }) };
     assert!(agent.run(Job::Builtin(zero)).refusal().contains("1 thread"));
-    assert_eq!(agent.shell("exit 3").command().0, Exit::Code(3), "the agent goes on");
+    assert_eq!(shell(&mut agent, "exit 3").command().0, Exit::Code(3), "the agent goes on");
 }
 
 #[test]
 fn signals_reach_the_whole_group() {
     let (mut agent, _) = Agent::start();
     agent.send(&ToAgent::Signal(9));
-    agent.send(&ToAgent::Run { job: shell("sleep 60 & echo $! $$; wait"), observe_ms: None });
+    agent.send(&ToAgent::Run { job: script_job("sleep 60 & echo $! $$; wait"), observe_ms: None });
     assert_eq!(agent.next(), FromAgent::Measuring);
     let FromAgent::Output { data, .. } = agent.next() else { panic!("no output") };
     agent.send(&ToAgent::Signal(15));
@@ -342,7 +204,7 @@ fn signals_reach_the_whole_group() {
 #[test]
 fn what_a_program_leaves_behind_is_ended() {
     let (mut agent, _) = Agent::start();
-    let answer = agent.shell("sleep 60 & echo $!");
+    let answer = shell(&mut agent, "sleep 60 & echo $!");
     assert_eq!(answer.command().0, Exit::Code(0));
     let pid = String::from_utf8_lossy(&answer.stdout).trim().to_owned();
     std::thread::sleep(Duration::from_millis(20));
@@ -351,9 +213,10 @@ fn what_a_program_leaves_behind_is_ended() {
 
 #[test]
 fn the_end_of_the_connection_ends_everything() {
-    for job in
-        [shell("sleep 60 & echo $! $$; wait"), shell("trap '' TERM; echo $$; while :; do sleep 1; done")]
-    {
+    for job in [
+        script_job("sleep 60 & echo $! $$; wait"),
+        script_job("trap '' TERM; echo $$; while :; do sleep 1; done"),
+    ] {
         let (mut agent, _) = Agent::start();
         agent.send(&ToAgent::Run { job, observe_ms: None });
         assert_eq!(agent.next(), FromAgent::Measuring);

@@ -1,0 +1,114 @@
+//! What can go wrong with a store: which file, why, and what to do.
+
+use rusqlite::ErrorCode;
+use std::path::{Path, PathBuf};
+
+/// An operation on a store that did not work.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file could not be opened, read or written.
+    #[error("{operation} {}: {cause}; {remedy}", path.display())]
+    Access {
+        /// What was being done, as `open store`.
+        operation: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why it did not work.
+        cause: String,
+        /// What the user can do.
+        remedy: String,
+    },
+    /// A newer isotare has written the file.
+    #[error(
+        "open store {}: its format is version {found}, this isotare knows versions up to {supported}; use a newer \
+         isotare, or another file", path.display()
+    )]
+    TooNew {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// The newest version that can be read.
+        supported: i64,
+    },
+    /// The file holds something that isotare never writes.
+    #[error("read store {}: {what}; the file is damaged or was edited, take a copy of before", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What was found where.
+        what: String,
+    },
+    /// No session of that name.
+    #[error("no session '{asked}' in {}; {remedy}", path.display())]
+    NoSession {
+        /// The file.
+        path: PathBuf,
+        /// The name or prefix asked for.
+        asked: String,
+        /// What there is.
+        remedy: String,
+    },
+    /// Several sessions begin like that.
+    #[error("session '{asked}' in {} could be any of {}; write more of its name", path.display(), matches.join(", "))]
+    Ambiguous {
+        /// The file.
+        path: PathBuf,
+        /// The prefix asked for.
+        asked: String,
+        /// The first sessions that it fits, newest first.
+        matches: Vec<String>,
+    },
+    /// The session or trial is in the store already.
+    #[error("write store {}: {what} is there already", path.display())]
+    Twice {
+        /// The file.
+        path: PathBuf,
+        /// Session, or session and trial.
+        what: String,
+    },
+}
+
+impl StoreError {
+    /// What SQLite says in words of this store.
+    pub(crate) fn sqlite(operation: &'static str, path: &Path, error: &rusqlite::Error) -> Self {
+        let code = error.sqlite_error_code();
+        let (cause, remedy) = match code {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
+                "another process has locked it".to_owned(),
+                "wait until the other isotare is done, or use another file",
+            ),
+            Some(ErrorCode::ReadOnly) => {
+                ("it is read-only".to_owned(), "make file and folder writable, or use another file")
+            }
+            Some(ErrorCode::DiskFull) => {
+                ("the disk is full".to_owned(), "free some space; every trial recorded so far is safe")
+            }
+            Some(ErrorCode::NotADatabase) => {
+                ("it is not a database".to_owned(), "use another file, or move this one away")
+            }
+            Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+                (unopened(path), "use a file in a folder that you can write to")
+            }
+            Some(ErrorCode::DatabaseCorrupt) => (
+                "the database is damaged".to_owned(),
+                "move it away and use a copy; `sqlite3 FILE .recover` may save what is in it",
+            ),
+            Some(ErrorCode::SystemIoFailure) => (
+                format!("input or output failed ({error})"),
+                "check the disk and its free space; network file systems cannot hold a store",
+            ),
+            _ => (error.to_string(), "this is a defect of isotare; please report it"),
+        };
+        Self::Access { operation, path: path.to_owned(), cause, remedy: remedy.to_owned() }
+    }
+}
+
+/// Why SQLite could not open a file, which it does not tell.
+fn unopened(path: &Path) -> String {
+    match std::fs::File::open(path) {
+        _ if path.is_dir() => "it is a folder".to_owned(),
+        Err(error) => error.to_string(),
+        Ok(_) => "the files beside it cannot be made or opened".to_owned(),
+    }
+}

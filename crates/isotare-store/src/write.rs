@@ -1,0 +1,205 @@
+//! Writing sessions and trials.
+
+use crate::words::Word;
+use crate::{Store, StoreError};
+use isotare_core::{MetricDef, Role, Session, SessionEnd, Trial};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior, params};
+use serde::Serialize;
+
+/// Level of zstd: as good as any on text, and fast.
+const COMPRESSION: i32 = 3;
+const WRITE: &str = "write store";
+
+impl Store {
+    /// Writes down that a session begins.
+    pub fn begin(&mut self, session: &Session) -> Result<(), StoreError> {
+        let row = params![
+            session.id,
+            session.started,
+            session.version,
+            self.json(&session.argv)?,
+            self.json(&session.plan)?,
+            self.json(&session.host)?,
+            self.json(&session.environments)?,
+        ];
+        let sql = "INSERT INTO session (id, started, version, argv, plan, host, environments)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        match self.connection.execute(sql, row) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.unwritten(&error, || format!("session {}", session.id))),
+        }
+    }
+
+    /// Writes a finished trial, whole or not at all. When this returns, a killed process loses it no more.
+    pub fn record(&mut self, session: &str, trial: &Trial) -> Result<(), StoreError> {
+        let number = self.session_number(session)?;
+        let (clock, facts) =
+            (trial.clock.as_ref().map(|clock| self.json(clock)).transpose()?, self.json(&trial.facts)?);
+        let (stdout, stderr) = (self.compress(&trial.output.0)?, self.compress(&trial.output.1)?);
+        let failed =
+            |error: &rusqlite::Error| self.unwritten(error, || format!("trial {} of {session}", trial.index));
+        let write = || {
+            // Immediate: a lock that is taken at once is waited for, one that is widened later is not.
+            let behavior = TransactionBehavior::Immediate;
+            let transaction = rusqlite::Transaction::new_unchecked(&self.connection, behavior)?;
+            let failure = trial.failure.as_ref();
+            transaction
+                .prepare_cached(
+                    "INSERT INTO trial (session, idx, block, condition, at_ns, outcome, failure_reason,
+                         failure_diagnostics, latency, clock, facts, stdout, stderr)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                )?
+                .execute(params![
+                    number,
+                    trial.index,
+                    trial.block,
+                    (trial.condition as u64).cast_signed(),
+                    trial.at_ns.cast_signed(),
+                    trial.outcome.word(),
+                    failure.map(|failure| &failure.reason),
+                    failure.map(|failure| &failure.diagnostics),
+                    trial.latency,
+                    clock,
+                    facts,
+                    stdout,
+                    stderr,
+                ])?;
+            details(&transaction, transaction.last_insert_rowid(), trial)?;
+            transaction.commit()
+        };
+        write().map_err(|error| failed(&error))
+    }
+
+    /// Writes down how a session ended, and folds the log into the file.
+    pub fn finish(&mut self, session: &str, end: SessionEnd) -> Result<(), StoreError> {
+        let number = self.session_number(session)?;
+        let sql = "UPDATE session SET ended = ?2 WHERE number = ?1";
+        self.connection.execute(sql, params![number, end.word()]).map_err(self.failed(WRITE))?;
+        // Others that read or write keep the log alive; then it is folded in later.
+        match self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(()),
+            done => done.map_err(self.failed(WRITE)),
+        }
+    }
+
+    /// Removes a session, named as for [`Store::load`], with its trials. Returns its id.
+    pub fn remove(&mut self, asked: &str) -> Result<String, StoreError> {
+        let (number, id) = self.resolve(asked)?;
+        self.connection
+            .execute("DELETE FROM session WHERE number = ?1", [number])
+            .map_err(self.failed("remove from store"))?;
+        let mut freed =
+            self.connection.prepare("PRAGMA incremental_vacuum").map_err(self.failed("shrink store"))?;
+        let mut pages = freed.query([]).map_err(self.failed("shrink store"))?;
+        while pages.next().map_err(self.failed("shrink store"))?.is_some() {}
+        Ok(id)
+    }
+
+    fn session_number(&self, id: &str) -> Result<i64, StoreError> {
+        let find = || {
+            let sql = "SELECT number FROM session WHERE id = ?1";
+            self.connection.prepare_cached(sql)?.query_row([id], |row| row.get(0))
+        };
+        find().map_err(|error| match error {
+            rusqlite::Error::QueryReturnedNoRows => self.no_session(id),
+            error => StoreError::sqlite(WRITE, &self.path, &error),
+        })
+    }
+
+    fn unwritten(&self, error: &rusqlite::Error, what: impl Fn() -> String) -> StoreError {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::ConstraintViolation) => {
+                StoreError::Twice { path: self.path.clone(), what: what() }
+            }
+            _ => StoreError::sqlite(WRITE, &self.path, error),
+        }
+    }
+
+    fn json(&self, value: &impl Serialize) -> Result<String, StoreError> {
+        serde_json::to_string(value).map_err(|error| self.unwritable(error))
+    }
+
+    fn compress(&self, bytes: &[u8]) -> Result<Vec<u8>, StoreError> {
+        match bytes {
+            [] => Ok(Vec::new()),
+            bytes => zstd::bulk::compress(bytes, COMPRESSION).map_err(|error| self.unwritable(error)),
+        }
+    }
+
+    fn unwritable(&self, error: impl std::fmt::Display) -> StoreError {
+        StoreError::Access {
+            operation: WRITE,
+            path: self.path.clone(),
+            cause: error.to_string(),
+            remedy: "this is a defect of isotare; please report it".to_owned(),
+        }
+    }
+}
+
+/// The rows that belong to a trial.
+fn details(connection: &Connection, trial: i64, data: &Trial) -> rusqlite::Result<()> {
+    let mut insert = connection.prepare_cached("INSERT INTO phase VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+    for (seq, phase) in (0_i64..).zip(&data.phases) {
+        let (at, took) = (phase.at_ns.cast_signed(), phase.took_ns.cast_signed());
+        insert.execute(params![trial, seq, phase.phase.word(), phase.mark, at, took])?;
+    }
+    let mut insert = connection.prepare_cached("INSERT INTO sample VALUES (?1, ?2, ?3, ?4, ?5)")?;
+    for (seq, sample) in (0_i64..).zip(&data.samples) {
+        let metric = metric_number(connection, &sample.metric)?;
+        insert.execute(params![trial, seq, metric, sample.role.map(Role::word), sample.value])?;
+    }
+    let mut insert = connection.prepare_cached("INSERT INTO reading VALUES (?1, ?2, ?3, ?4, ?5)")?;
+    let mut known: Vec<(&str, Option<Role>, i64)> = Vec::new();
+    for (seq, reading) in (0_i64..).zip(&data.readings) {
+        let same = |(metric, role, _): &&(&str, Option<Role>, i64)| {
+            *metric == reading.metric && *role == reading.role
+        };
+        let series = match known.iter().find(same) {
+            Some(&(_, _, number)) => number,
+            None => {
+                let number = series_number(connection, &reading.metric, reading.role)?;
+                known.push((&reading.metric, reading.role, number));
+                number
+            }
+        };
+        insert.execute(params![trial, seq, series, reading.at.0.cast_signed(), reading.value])?;
+    }
+    let mut insert =
+        connection.prepare_cached("INSERT INTO observation VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?;
+    for (seq, seen) in (0_i64..).zip(&data.observations) {
+        let times = [seen.at_ns, seen.user_ns, seen.system_ns, seen.steal_ns].map(u64::cast_signed);
+        let memory = seen.memory_available.map(u64::cast_signed);
+        insert.execute(params![trial, seq, times[0], times[1], times[2], times[3], memory])?;
+    }
+    let mut insert = connection.prepare_cached("INSERT INTO interval VALUES (?1, ?2, ?3, ?4)")?;
+    for (seq, interval) in (0_i64..).zip(&data.intervals) {
+        insert.execute(params![trial, seq, interval.at_ns.cast_signed(), interval.events.cast_signed()])?;
+    }
+    Ok(())
+}
+
+/// The number of a metric, given when it is first seen.
+fn metric_number(connection: &Connection, metric: &MetricDef) -> rusqlite::Result<i64> {
+    let row = params![metric.name, metric.unit, metric.better.word(), metric.headline];
+    let find = "SELECT number FROM metric WHERE name = ?1 AND unit = ?2 AND better = ?3 AND headline = ?4";
+    match connection.prepare_cached(find)?.query_row(row, |row| row.get(0)) {
+        Err(rusqlite::Error::QueryReturnedNoRows) => {
+            let add = "INSERT INTO metric (name, unit, better, headline) VALUES (?1, ?2, ?3, ?4)";
+            connection.prepare_cached(add)?.insert(row)
+        }
+        found => found,
+    }
+}
+
+/// The number of a time series, given when it is first seen.
+fn series_number(connection: &Connection, metric: &str, role: Option<Role>) -> rusqlite::Result<i64> {
+    let row = params![metric, role.map_or("", Role::word)];
+    let find = "SELECT number FROM series WHERE metric = ?1 AND role = ?2";
+    match connection.prepare_cached(find)?.query_row(row, |row| row.get(0)) {
+        Err(rusqlite::Error::QueryReturnedNoRows) => {
+            let add = "INSERT INTO series (metric, role) VALUES (?1, ?2)";
+            connection.prepare_cached(add)?.insert(row)
+        }
+        found => found,
+    }
+}

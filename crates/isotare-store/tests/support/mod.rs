@@ -1,0 +1,107 @@
+//! Sessions and trials to store.
+
+use isotare_core::{
+    Better, Budget, ClockCheck, Condition, CpuSet, Failure, HostFacts, MetricDef, Outcome, Phase, PhaseTime,
+    Plan, Reading, Role, RuntimeInfo, Sample, Sampling, Session, Slot, Timestamp, Trial, Unavailable,
+    WorkloadSpec,
+};
+use isotare_protocol::{ClockPair, Interval, Observation};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// A session with two conditions, one of which is not there.
+pub fn session(id: &str, started: &str) -> Session {
+    let environment = |text: &str| text.parse().expect("valid");
+    let workload =
+        WorkloadSpec { name: "command".into(), given: vec![("argv".into(), r##"["a,b","\"#"]"##.into())] };
+    let cell = |text: &str| Condition { environment: environment(text), workload: workload.clone() };
+    Session {
+        id: id.into(),
+        started: started.into(),
+        version: "0.1.0".into(),
+        argv: vec!["isotare".into(), "compare".into(), "ü \"'".into()],
+        plan: Plan {
+            conditions: vec![cell("native"), cell("qemu:accel=tcg")],
+            order: (0..12).map(|n| Slot { block: n / 2, condition: n as usize % 2 }).collect(),
+            seed: u64::MAX,
+            baseline: environment("native"),
+            min_blocks: 6,
+            max_blocks: 6,
+            time_limit: Some(0.1),
+            margin: 0.02,
+            level: 0.95,
+            budget: Budget { cpus: CpuSet::new([0, 1]).expect("not empty"), memory: 1 << 30 },
+            sampling: Sampling { rate: 10.0 },
+            timeout: 60.0,
+        },
+        host: HostFacts {
+            facts: BTreeMap::from([("kernel".into(), "6.1".into())]),
+            warnings: vec!["busy; stop something".into()],
+        },
+        environments: BTreeMap::from([
+            ("native".into(), Ok(RuntimeInfo { version: "6.1".into(), details: BTreeMap::new() })),
+            ("qemu:accel=tcg".into(), Err(Unavailable::new("no qemu", "install it"))),
+        ]),
+    }
+}
+
+/// A trial whose every value follows from its index.
+pub fn trial(index: u32, readings: u64) -> Trial {
+    let n = u64::from(index);
+    let pair = |at: u64| ClockPair { asked_ns: at, agent_ns: at + 7, answered_ns: at + 20 };
+    let sample = |name: &'static str, role, value| Sample {
+        metric: MetricDef {
+            name: Cow::Borrowed(name),
+            unit: "1/s".into(),
+            better: Better::Higher,
+            headline: true,
+        },
+        role,
+        value,
+    };
+    Trial {
+        index,
+        block: index / 2,
+        condition: index as usize % 2,
+        at_ns: n * 1_000_000_000,
+        outcome: if index % 5 == 4 { Outcome::TimedOut } else { Outcome::Completed },
+        failure: (index % 5 == 4)
+            .then(|| Failure { reason: "start x: not done".into(), diagnostics: String::new() }),
+        phases: [Phase::Create, Phase::Start, Phase::Ready, Phase::Exec, Phase::Stop, Phase::Delete]
+            .into_iter()
+            .map(|phase| PhaseTime { phase, mark: None, at_ns: n, took_ns: n + 1 })
+            .chain([PhaseTime {
+                phase: Phase::Start,
+                mark: Some("vmm.spawned".into()),
+                at_ns: n,
+                took_ns: 3,
+            }])
+            .collect(),
+        samples: (0..10)
+            .map(|i| {
+                sample(["rate", "latency", "cpu", "memory", "steal"][i % 5], None, 0.1 * n as f64 + i as f64)
+            })
+            .chain([sample("cpu", Some(Role::Vmm), f64::INFINITY)])
+            .collect(),
+        readings: (0..readings)
+            .map(|i| Reading {
+                at: Timestamp(n * 1_000_000_000 + i),
+                metric: ["cpu.user", "cpu.system", "memory.current", "io.read", "psi.cpu"][i as usize % 5]
+                    .into(),
+                role: (i % 2 == 0).then_some(Role::Workload),
+                value: 1e9 + 0.1 * i as f64,
+            })
+            .collect(),
+        observations: vec![Observation {
+            at_ns: n,
+            user_ns: u64::MAX,
+            memory_available: None,
+            ..Default::default()
+        }],
+        intervals: (0..10).map(|i| Interval { at_ns: i * 100_000_000, events: 1000 + i }).collect(),
+        latency: Some((0..500_u32).map(|i| (i * i % 251) as u8).collect()),
+        clock: Some(ClockCheck { before: pair(n), after: pair(n + 1_000_000_000) }),
+        facts: BTreeMap::from([("cpus".into(), "2".into()), ("memory".into(), "1073741824".into())]),
+        output: (format!("events {index}\n").repeat(20).into_bytes(), Vec::new()),
+    }
+}

@@ -1,0 +1,6 @@
+//! The real agent, driven over a real Unix socket.
+
+mod agreement;
+mod host;
+mod socket;
+mod suite;
