@@ -5,10 +5,10 @@
 
 use crate::closure::closure;
 use isotare_core::{
-    Better, Image, Invalid, JobOutput, Kind, MetricDef, Sample, SettingDef, Settings, Workload,
+    Better, Image, Invalid, JobOutput, Kind, MetricDef, Sample, SettingDef, Settings, Source, Workload,
 };
 use isotare_protocol::{CommandJob, Job, JobResult, Repetition, Usage};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The environment of every command.
 const ENVIRONMENT: [(&str, &str); 3] = [
@@ -18,12 +18,21 @@ const ENVIRONMENT: [(&str, &str); 3] = [
 ];
 
 /// `-- COMMAND ARGUMENTS`.
-pub struct CommandWorkload {
-    argv: Vec<String>,
-    folder: PathBuf,
-}
+pub struct Command;
 
 const SETTINGS: &[SettingDef] = &[
+    SettingDef {
+        key: "argv",
+        kind: Kind::Text,
+        default: None,
+        help: "program and arguments, as a JSON list of texts",
+    },
+    SettingDef {
+        key: "carry",
+        kind: Kind::Text,
+        default: None,
+        help: "files of the host that it reads, as a JSON list of absolute paths; they are where they are in every instance",
+    },
     SettingDef {
         key: "time",
         kind: Kind::Duration,
@@ -44,28 +53,23 @@ const SETTINGS: &[SettingDef] = &[
     },
 ];
 
-impl CommandWorkload {
-    /// The program and its arguments. A relative path of the program is below `folder`, the user's own.
-    pub fn new(argv: Vec<String>, folder: PathBuf) -> Self {
-        Self { argv, folder }
-    }
+/// Texts in a setting that holds a JSON list.
+fn list(settings: &Settings, key: &str) -> Result<Vec<String>, String> {
+    let Some(text) = settings.text(key) else { return Ok(Vec::new()) };
+    serde_json::from_str(text)
+        .map_err(|error| format!("setting '{key}' has to be a JSON list of texts such as [\"a\", \"b\"]: {error}"))
+}
 
-    /// The program as the user meant it: a name, or an absolute path.
-    fn program(&self) -> Result<String, String> {
-        let given = self.argv.first().filter(|name| !name.is_empty()).ok_or("the command is empty")?;
-        if !given.contains('/') {
-            return Ok(given.clone());
-        }
-        let path = self.folder.join(given);
-        path.to_str().map(str::to_owned).ok_or_else(|| format!("{} is not valid text", path.display()))
-    }
-
-    fn closure(&self) -> Result<(PathBuf, Image), String> {
-        closure(&self.program()?)
+/// The program and its arguments. A relative path of the program is below the user's own folder.
+fn argv(settings: &Settings) -> Result<Vec<String>, String> {
+    let argv = list(settings, "argv")?;
+    match argv.first() {
+        Some(program) if !program.is_empty() => Ok(argv),
+        _ => Err("the command is empty: give a program in 'argv', or after --".to_owned()),
     }
 }
 
-impl Workload for CommandWorkload {
+impl Workload for Command {
     fn name(&self) -> &str {
         "command"
     }
@@ -90,12 +94,21 @@ impl Workload for CommandWorkload {
         ]
     }
 
-    fn image(&self, _: &Settings) -> Result<Image, String> {
-        Ok(self.closure()?.1)
+    fn image(&self, settings: &Settings) -> Result<Image, String> {
+        let (_, mut image) = closure(&argv(settings)?[0])?;
+        for file in list(settings, "carry")? {
+            let path = Path::new(&file);
+            if !path.is_absolute() || !path.is_file() {
+                return Err(format!("{file}, to be carried along, is no file with an absolute path"));
+            }
+            image.add(path, Source::Host(path.to_owned()), 0o644);
+        }
+        Ok(image)
     }
 
     fn job(&self, settings: &Settings) -> Result<Job, String> {
-        let (program, _) = self.closure()?;
+        let argv = argv(settings)?;
+        let (program, _) = closure(&argv[0])?;
         let program = Path::to_str(&program).ok_or("the program's path is not valid text")?.to_owned();
         let count = |key: &str| {
             let value = settings.integer(key).ok_or_else(|| format!("setting '{key}' is missing"))?;
@@ -103,7 +116,7 @@ impl Workload for CommandWorkload {
         };
         let time = settings.duration("time").unwrap_or_default();
         Ok(Job::Command(CommandJob {
-            argv: std::iter::once(program).chain(self.argv.iter().skip(1).cloned()).collect(),
+            argv: std::iter::once(program).chain(argv.into_iter().skip(1)).collect(),
             env: ENVIRONMENT.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec(),
             directory: None,
             stdin: Vec::new(),
@@ -175,11 +188,10 @@ mod tests {
     use isotare_protocol::Exit;
 
     fn decode(exit: Exit, wall: &[u64], stderr: &str) -> Result<Vec<Sample>, Invalid> {
-        let command = CommandWorkload::new(vec!["true".into()], "/".into());
-        let settings = Settings::check("w", command.settings(), [("min-runs", "2")]).expect("valid");
+        let settings = Settings::check("w", Command.settings(), [("min-runs", "2")]).expect("valid");
         let run = |&wall_ns: &u64| Usage { wall_ns, user_ns: 7, max_rss: 4096, ..Usage::default() };
         let result = JobResult::Command { exit, runs: wall.iter().map(run).collect() };
-        command.decode(&JobOutput { result, stdout: Vec::new(), stderr: stderr.into() }, &settings)
+        Command.decode(&JobOutput { result, stdout: Vec::new(), stderr: stderr.into() }, &settings)
     }
 
     #[test]
@@ -205,13 +217,26 @@ mod tests {
 
     #[test]
     fn the_job_names_the_same_program_everywhere() {
-        let command = CommandWorkload::new(vec!["./sh".into(), "-c".into(), "exit 1".into()], "/bin".into());
-        let settings = Settings::check("w", command.settings(), []).expect("valid");
-        let Job::Command(job) = command.job(&settings).expect("job") else { panic!("no command") };
-        assert!(job.argv[0].starts_with("/bin/") && job.argv[0].ends_with("sh"), "{:?}", job.argv);
+        let settings = |argv: &str| Settings::check("w", Command.settings(), [("argv", argv)]).expect("valid");
+        let given = settings(r#"["sh", "-c", "exit 1"]"#);
+        let Job::Command(job) = Command.job(&given).expect("job") else { panic!("no command") };
+        assert!(job.argv[0].starts_with('/') && job.argv[0].ends_with("sh"), "{:?}", job.argv);
         assert_eq!(job.argv[1..], ["-c", "exit 1"]);
-        let image = command.image(&settings).expect("image");
+        let image = Command.image(&given).expect("image");
         assert!(image.files.iter().any(|file| file.path.ends_with("ld.so.cache")));
-        assert!(CommandWorkload::new(Vec::new(), "/".into()).job(&settings).is_err());
+        for bad in ["[]", r#"[""]"#, "sh", r#"["no-such-program-anywhere"]"#] {
+            assert!(Command.job(&settings(bad)).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn files_are_carried_along() {
+        let carry = |file: &str| {
+            let carry = format!("[\"{file}\"]");
+            let given = [("argv", r#"["true"]"#), ("carry", carry.as_str())];
+            Command.image(&Settings::check("w", Command.settings(), given).expect("valid"))
+        };
+        assert!(carry("/etc/hostname").expect("image").files.iter().any(|file| file.path.ends_with("hostname")));
+        assert!(carry("hostname").is_err() && carry("/no/such/file").is_err());
     }
 }

@@ -15,5 +15,4 @@ mod registry;
 mod sysbench;
 
 pub use closure::closure;
-pub use command::CommandWorkload;
 pub use registry::{find, quick_suite, workloads};
