@@ -3,6 +3,7 @@
 //! To add one: a folder here that implements [`isotare_core::Driver`], a line in `registry.rs`, a page in
 //! `docs/drivers/`. The conformance suite runs over the registry.
 
+mod docker;
 mod native;
 mod registry;
 

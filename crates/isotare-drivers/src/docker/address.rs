@@ -1,0 +1,142 @@
+//! Where the daemon listens, who it is, and which API version it speaks.
+
+use isotare_core::{Deadline, DriverError, Settings, Unavailable};
+use isotare_host::readable;
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+const DEFAULT: &str = "/var/run/docker.sock";
+/// Longest answer to a ping that is read: its head is a few hundred bytes.
+const MAX_HEAD: usize = 64 << 10;
+
+/// A daemon's Unix socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Address(PathBuf);
+
+/// Version of the Engine API: major, minor.
+pub(super) type ApiVersion = (usize, usize);
+
+impl Address {
+    /// The setting `host`, else `DOCKER_HOST`, else the usual place.
+    pub(super) fn choose(settings: &Settings) -> Result<Self, Unavailable> {
+        match settings.text("host") {
+            Some(host) => Self::parse(host, "setting host"),
+            None => match std::env::var("DOCKER_HOST") {
+                Ok(host) if !host.is_empty() => Self::parse(&host, "DOCKER_HOST"),
+                _ => Ok(Self(DEFAULT.into())),
+            },
+        }
+    }
+
+    /// Reads `unix:///path` or a plain absolute path.
+    pub(super) fn parse(host: &str, owner: &str) -> Result<Self, Unavailable> {
+        let path = Path::new(host.strip_prefix("unix://").unwrap_or(host));
+        if path.is_absolute() {
+            return Ok(Self(path.to_owned()));
+        }
+        Err(Unavailable::new(
+            format!("{owner} is '{host}', which is no Unix socket of this machine"),
+            "only a daemon on the same kernel can be measured; write it as unix:///path/of/docker.sock",
+        ))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Connects and says who may listen if that fails.
+    pub(super) fn connect(&self) -> Result<UnixStream, Unavailable> {
+        UnixStream::connect(&self.0).map_err(|error| {
+            let path = self.0.display();
+            let start =
+                "start it (systemctl start docker, or dockerd), or name another with host=unix:///path";
+            match error.kind() {
+                io::ErrorKind::NotFound => Unavailable::new(
+                    format!("there is no Docker daemon's socket at {path}"),
+                    format!("install Docker (Debian: apt-get install docker.io) and {start}"),
+                ),
+                io::ErrorKind::PermissionDenied => Unavailable::new(
+                    format!("the Docker daemon's socket {path} may not be used: permission denied"),
+                    "run as root or join the socket's group (usermod -aG docker USER, then log in again)",
+                ),
+                io::ErrorKind::ConnectionRefused => {
+                    Unavailable::new(format!("no Docker daemon listens at {path}"), start)
+                }
+                _ => Unavailable::new(format!("the Docker daemon at {path}: {error}"), start),
+            }
+        })
+    }
+
+    /// Asks for the newest API version that the daemon speaks. The question carries no version itself, because a
+    /// daemon refuses every question in a version newer than its own: Engine API, "Versioning".
+    pub(super) fn api_version(&self, deadline: &Deadline) -> Result<ApiVersion, DriverError> {
+        let mut stream = self.connect()?;
+        let broken = |cause: &dyn std::fmt::Display| {
+            DriverError::Unavailable(Unavailable::new(
+                format!("what listens at {self} does not answer as a Docker daemon does: {cause}"),
+                "see its log (journalctl -u docker), restart it, or name another with host=unix:///path",
+            ))
+        };
+        stream
+            .write_all(b"GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n")
+            .map_err(|error| broken(&error))?;
+        let mut answer = Vec::new();
+        let mut chunk = [0; 4096];
+        while !ends_head(&answer) && answer.len() < MAX_HEAD {
+            readable(stream.as_fd(), None, deadline).map_err(|error| match error {
+                isotare_host::WaitError::Interrupted => DriverError::Interrupted,
+                other => broken(&other),
+            })?;
+            match stream.read(&mut chunk).map_err(|error| broken(&error))? {
+                0 => break,
+                length => answer.extend_from_slice(&chunk[..length]),
+            }
+        }
+        version_in(&String::from_utf8_lossy(&answer)).ok_or_else(|| broken(&"it names no API version"))
+    }
+}
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "unix://{}", self.0.display())
+    }
+}
+
+fn ends_head(bytes: &[u8]) -> bool {
+    bytes.windows(4).any(|window| window == b"\r\n\r\n")
+}
+
+fn version_in(head: &str) -> Option<ApiVersion> {
+    let value = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("api-version").then_some(value)
+    })?;
+    let (major, minor) = value.trim().split_once('.')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_unix_sockets_are_addresses() {
+        let path = Address(PathBuf::from("/x/d.sock"));
+        assert_eq!(Address::parse("unix:///x/d.sock", "test"), Ok(path.clone()));
+        assert_eq!(Address::parse("/x/d.sock", "test"), Ok(path.clone()));
+        assert_eq!(path.to_string(), "unix:///x/d.sock");
+        for bad in ["tcp://127.0.0.1:2375", "docker.sock", "ssh://host"] {
+            let unavailable = Address::parse(bad, "DOCKER_HOST").expect_err(bad);
+            assert!(unavailable.reason.contains(bad), "{unavailable}");
+        }
+    }
+
+    #[test]
+    fn the_version_is_read_from_the_head() {
+        let head = "HTTP/1.1 200 OK\r\napi-version: 1.41\r\nDocker-Experimental: false\r\n\r\nOK";
+        assert_eq!(version_in(head), Some((1, 41)));
+        assert_eq!(version_in("SSH-2.0-OpenSSH_9.2\r\n"), None);
+    }
+}

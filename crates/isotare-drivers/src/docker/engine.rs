@@ -1,0 +1,155 @@
+//! The Engine API as blocking calls, each of which ends by a deadline.
+
+use super::address::Address;
+use bollard::errors::Error;
+use bollard::{API_DEFAULT_VERSION, ClientVersion};
+use isotare_core::{Deadline, DriverError, Unavailable};
+use isotare_host::now;
+use std::future::Future;
+use std::pin::pin;
+use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
+
+/// Oldest API that has all that is used here: of Docker 20.10.
+const OLDEST: (usize, usize) = (1, 41);
+/// Longest time in which a wish to stop goes unnoticed.
+const SLICE: Duration = Duration::from_millis(50);
+/// The client's own limit on a request, seconds. Deadlines bound each call; this must not cut one short.
+const NO_LIMIT: u64 = 24 * 60 * 60;
+
+/// A connection to one daemon.
+pub(super) struct Engine {
+    /// Where it listens.
+    pub(super) address: Address,
+    /// The API version in use.
+    pub(super) version: (usize, usize),
+    client: bollard::Docker,
+    runtime: Runtime,
+}
+
+/// A call without the wanted answer.
+pub(super) enum CallError {
+    TimedOut,
+    Interrupted,
+    /// The daemon cannot be reached.
+    Gone(Unavailable),
+    /// The daemon refused, with this HTTP status.
+    Refused {
+        status: u16,
+        message: String,
+    },
+    /// The conversation broke.
+    Broken(String),
+}
+
+impl Engine {
+    /// Finds out what the daemon speaks.
+    pub(super) fn connect(address: Address, deadline: &Deadline) -> Result<Self, DriverError> {
+        let speaks = address.api_version(deadline)?;
+        if speaks < OLDEST {
+            return Err(DriverError::Unavailable(Unavailable::new(
+                format!("the Docker daemon at {address} speaks API {}.{} at most", speaks.0, speaks.1),
+                format!("API {}.{} is needed: install Docker 20.10 or newer", OLDEST.0, OLDEST.1),
+            )));
+        }
+        let newest = (API_DEFAULT_VERSION.major_version, API_DEFAULT_VERSION.minor_version);
+        let version = speaks.min(newest);
+        let spoken = ClientVersion { major_version: version.0, minor_version: version.1 };
+        let client =
+            bollard::Docker::connect_with_unix(&address.to_string(), NO_LIMIT, &spoken).map_err(|error| {
+                DriverError::failed("connect to Docker daemon at", address.to_string(), error)
+            })?;
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| DriverError::failed("prepare client of", address.to_string(), error))?;
+        Ok(Self { address, version, client, runtime })
+    }
+
+    /// Makes one request and waits for its answer.
+    pub(super) fn call<'a, T, F>(
+        &'a self,
+        deadline: &Deadline,
+        request: impl FnOnce(&'a bollard::Docker) -> F,
+    ) -> Result<T, CallError>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        self.runtime.block_on(async {
+            let mut request = pin!(request(&self.client));
+            loop {
+                if deadline.interrupt.is_raised() {
+                    return Err(CallError::Interrupted);
+                }
+                let left = deadline.at.since(now());
+                match tokio::time::timeout(left.min(SLICE), request.as_mut()).await {
+                    Ok(answer) => return answer.map_err(|error| self.explain(error)),
+                    Err(_) if left.is_zero() => return Err(CallError::TimedOut),
+                    Err(_) => {}
+                }
+            }
+        })
+    }
+
+    fn explain(&self, error: Error) -> CallError {
+        match error {
+            Error::DockerResponseServerError { status_code, message } => {
+                CallError::Refused { status: status_code, message }
+            }
+            Error::HyperLegacyError { err } if err.is_connect() => {
+                CallError::Gone(self.address.connect().err().unwrap_or_else(|| {
+                    Unavailable::new(
+                        format!("the Docker daemon at {} did not take a connection", self.address),
+                        "see its log (journalctl -u docker)",
+                    )
+                }))
+            }
+            other => CallError::Broken(with_sources(&other)),
+        }
+    }
+}
+
+impl CallError {
+    /// The same as a driver's error: what was being done, to what.
+    pub(super) fn during(self, operation: &'static str, subject: impl Into<String>) -> DriverError {
+        match self {
+            CallError::TimedOut => DriverError::TimedOut { operation, subject: subject.into() },
+            CallError::Interrupted => DriverError::Interrupted,
+            CallError::Gone(unavailable) => DriverError::Unavailable(unavailable),
+            CallError::Refused { .. } | CallError::Broken(_) => DriverError::failed(operation, subject, self),
+        }
+    }
+
+    /// Whether the daemon answered with this HTTP status.
+    pub(super) fn is_status(&self, wanted: u16) -> bool {
+        matches!(self, CallError::Refused { status, .. } if *status == wanted)
+    }
+}
+
+impl std::fmt::Display for CallError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            CallError::TimedOut => write!(f, "not done by the deadline"),
+            CallError::Interrupted => write!(f, "interrupted"),
+            CallError::Gone(unavailable) => unavailable.fmt(f),
+            CallError::Refused { status, message } => {
+                write!(f, "the Docker daemon answered: {} (HTTP {status})", message.trim_end())
+            }
+            CallError::Broken(cause) => write!(f, "the Docker daemon's answer broke off: {cause}"),
+        }
+    }
+}
+
+/// An error with what caused it, which the client's own texts leave out.
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let cause = error.to_string();
+        if !text.ends_with(&cause) {
+            text = format!("{text}: {cause}");
+        }
+        source = error.source();
+    }
+    text
+}

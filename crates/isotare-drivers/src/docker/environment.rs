@@ -1,0 +1,132 @@
+//! An imported image, and the description of containers made of it.
+
+use super::engine::Engine;
+use super::image::Imported;
+use super::info::places_by_path;
+use super::instance::DockerInstance;
+use super::removal::{INSTANCE_LABEL, SESSION_LABEL, What, resource};
+use bollard::models::{ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountType, SystemInfo};
+use bollard::query_parameters::CreateContainerOptionsBuilder;
+use isotare_core::{
+    AGENT_PATH, CONTROL_DIR, DATA_DIR, DriverError, Environment, Image, Instance, PrepareContext, Resource,
+    Settings, TrialContext,
+};
+use std::collections::BTreeMap;
+use std::os::unix::net::UnixListener;
+use std::sync::Arc;
+
+pub(super) struct DockerEnvironment {
+    engine: Arc<Engine>,
+    image: Imported,
+    runtime: Option<String>,
+    network: String,
+    /// Whether a container's cgroup can be put below the session's.
+    placed: bool,
+    parent_recorded: bool,
+    warnings: Vec<String>,
+}
+
+impl DockerEnvironment {
+    pub(super) fn prepare(
+        engine: Engine,
+        info: &SystemInfo,
+        settings: &Settings,
+        image: &Image,
+        cx: &PrepareContext<'_>,
+    ) -> Result<Self, DriverError> {
+        let engine = Arc::new(engine);
+        Ok(Self {
+            image: Imported::new(Arc::clone(&engine), image, cx)?,
+            engine,
+            runtime: settings.text("runtime").map(str::to_owned),
+            network: settings.text("network").unwrap_or("none").to_owned(),
+            placed: places_by_path(info),
+            parent_recorded: false,
+            warnings: Vec::new(),
+        })
+    }
+
+    fn container(&self, cx: &TrialContext<'_>) -> Result<ContainerCreateBody, DriverError> {
+        let socket = format!("{CONTROL_DIR}/agent.sock");
+        let command = [AGENT_PATH, "--socket", &socket, "--data", DATA_DIR];
+        let labels = [(SESSION_LABEL, cx.session), (INSTANCE_LABEL, cx.instance)];
+        Ok(ContainerCreateBody {
+            image: Some(self.image.name.clone()),
+            entrypoint: Some(command.map(str::to_owned).to_vec()),
+            labels: Some(labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
+            // Process 1 of a container ignores SIGTERM unless it handles it.
+            stop_signal: Some("SIGKILL".to_owned()),
+            host_config: Some(self.host_config(cx)?),
+            ..Default::default()
+        })
+    }
+
+    fn host_config(&self, cx: &TrialContext<'_>) -> Result<HostConfig, DriverError> {
+        let memory = i64::try_from(cx.budget.memory)
+            .map_err(|error| DriverError::failed("limit memory of", cx.instance, error))?;
+        let run = cx.run.to_str().ok_or_else(|| {
+            DriverError::failed("mount", cx.run.display().to_string(), "the path is not UTF-8")
+        })?;
+        let control = Mount {
+            typ: Some(MountType::BIND),
+            source: Some(run.to_owned()),
+            target: Some(CONTROL_DIR.to_owned()),
+            ..Default::default()
+        };
+        Ok(HostConfig {
+            cpuset_cpus: Some(cx.budget.cpus.to_string()),
+            memory: Some(memory),
+            // The sum of memory and swap: no swap.
+            memory_swap: Some(memory),
+            cgroup_parent: self.placed.then(|| format!("/{}", parent_of(cx.cgroup))),
+            mounts: Some(vec![control]),
+            network_mode: Some(self.network.clone()),
+            runtime: self.runtime.clone(),
+            // What the agent says outside its connection is read from there when a trial failed.
+            log_config: Some(HostConfigLogConfig { typ: Some("json-file".to_owned()), config: None }),
+            auto_remove: Some(false),
+            init: Some(false),
+            ..Default::default()
+        })
+    }
+}
+
+impl Environment for DockerEnvironment {
+    fn create(&mut self, cx: &TrialContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
+        let failed = |what, error: &dyn std::fmt::Display| DriverError::failed(what, cx.instance, error);
+        let listener =
+            UnixListener::bind(cx.control_socket()).map_err(|e| failed("listen for agent of", &e))?;
+        let body = self.container(cx)?;
+        if self.placed && !self.parent_recorded {
+            // The daemon removes the container's cgroup, but not the parents that it made.
+            cx.ledger
+                .record(&Resource::Cgroup { path: parent_of(cx.cgroup).to_owned() })
+                .map_err(|e| failed("record cgroup above", &e))?;
+            self.parent_recorded = true;
+        }
+        cx.ledger
+            .record(&resource(What::Container, &self.engine.address, cx.instance))
+            .map_err(|e| failed("record container", &e))?;
+        let options = CreateContainerOptionsBuilder::new().name(cx.instance).build();
+        let created = self
+            .engine
+            .call(&cx.deadline, |docker| docker.create_container(Some(options), body))
+            .map_err(|error| error.during("create container", cx.instance))?;
+        self.warnings = created.warnings;
+        Ok(Box::new(DockerInstance::new(Arc::clone(&self.engine), created.id, listener)))
+    }
+
+    fn facts(&self) -> BTreeMap<String, String> {
+        let placed = if self.placed { "session" } else { "daemon's default" };
+        BTreeMap::from([
+            ("budget.enforced".to_owned(), "cgroup".to_owned()),
+            ("cgroup.parent".to_owned(), placed.to_owned()),
+            ("docker.warnings".to_owned(), self.warnings.join("; ")),
+        ])
+    }
+}
+
+/// The session's cgroup, in which the daemon puts containers beside the instances of other environments.
+fn parent_of(cgroup: &str) -> &str {
+    cgroup.rsplit_once('/').map_or(cgroup, |(parent, _)| parent)
+}

@@ -1,0 +1,16 @@
+//! `docker`: containers of a Docker daemon on this machine, through its Engine API.
+//!
+//! The API's client is asynchronous; `engine.rs` keeps that to itself and gives bounded, blocking calls.
+
+mod address;
+mod diagnosis;
+mod driver;
+mod engine;
+mod environment;
+mod image;
+mod info;
+mod instance;
+mod processes;
+mod removal;
+
+pub use driver::Docker;

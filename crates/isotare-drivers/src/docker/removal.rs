@@ -1,0 +1,107 @@
+//! Removing containers and images, by identity and only those that carry our label.
+
+use super::address::Address;
+use super::engine::{CallError, Engine};
+use bollard::query_parameters::{RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder};
+use isotare_core::{Deadline, DriverError, Resource};
+use isotare_host::pause;
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// Label with the session's name.
+pub(super) const SESSION_LABEL: &str = "isotare.session";
+/// Label with the instance's name.
+pub(super) const INSTANCE_LABEL: &str = "isotare.instance";
+/// Pause before the next try while the daemon is at it already; there is nothing to wait on.
+const AGAIN: Duration = Duration::from_millis(20);
+
+/// Kind of a recorded thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    Container,
+    Image,
+}
+
+impl What {
+    fn word(self) -> &'static str {
+        match self {
+            What::Container => "container",
+            What::Image => "image",
+        }
+    }
+}
+
+/// A thing of a daemon as a resource. Its identity names the daemon, because a later `clean` knows no settings.
+pub(super) fn resource(what: What, address: &Address, name: &str) -> Resource {
+    Resource::Managed {
+        driver: "docker".to_owned(),
+        what: what.word().to_owned(),
+        id: format!("{address}#{name}"),
+    }
+}
+
+/// Removes a recorded container or image; true if it was there.
+pub(super) fn release(what: &str, id: &str, deadline: &Deadline) -> Result<bool, DriverError> {
+    let unknown = || DriverError::failed("remove", format!("{what} {id}"), "no record of the driver docker");
+    let what =
+        [What::Container, What::Image].into_iter().find(|kind| kind.word() == what).ok_or_else(unknown)?;
+    let (host, name) = id.rsplit_once('#').ok_or_else(unknown)?;
+    let engine = Engine::connect(Address::parse(host, "the record")?, deadline)?;
+    let labels = match what {
+        What::Container => engine
+            .call(deadline, |docker| docker.inspect_container(name, None))
+            .map(|found| found.config.and_then(|config| config.labels)),
+        What::Image => engine
+            .call(deadline, |docker| docker.inspect_image(name))
+            .map(|found| found.config.and_then(|config| config.labels)),
+    };
+    match labels {
+        Ok(labels) if is_ours(labels.as_ref()) => {}
+        Ok(_) => return Ok(false),
+        Err(error) if error.is_status(404) => return Ok(false),
+        Err(error) => return Err(error.during("look at", format!("{} {name}", what.word()))),
+    }
+    match what {
+        What::Container => remove_container(&engine, name, deadline),
+        What::Image => remove_image(&engine, name, deadline),
+    }
+}
+
+fn is_ours(labels: Option<&HashMap<String, String>>) -> bool {
+    labels.is_some_and(|labels| labels.contains_key(SESSION_LABEL))
+}
+
+/// Kills and removes a container with its volumes; true if it was there.
+pub(super) fn remove_container(engine: &Engine, id: &str, deadline: &Deadline) -> Result<bool, DriverError> {
+    let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+    remove("remove container", id, deadline, || {
+        engine.call(deadline, |docker| docker.remove_container(id, Some(options.clone())))
+    })
+}
+
+/// Removes an image by its name; true if it was there.
+pub(super) fn remove_image(engine: &Engine, name: &str, deadline: &Deadline) -> Result<bool, DriverError> {
+    let options = RemoveImageOptionsBuilder::new().force(true).build();
+    remove("remove image", name, deadline, || {
+        engine.call(deadline, |docker| docker.remove_image(name, Some(options.clone()), None)).map(drop)
+    })
+}
+
+fn remove(
+    operation: &'static str,
+    id: &str,
+    deadline: &Deadline,
+    request: impl Fn() -> Result<(), CallError>,
+) -> Result<bool, DriverError> {
+    loop {
+        match request() {
+            Ok(()) => return Ok(true),
+            Err(error) if error.is_status(404) => return Ok(false),
+            // Being removed already: the daemon goes on with a removal whose client went away.
+            Err(error) if error.is_status(409) && error.to_string().contains("in progress") => {
+                pause(AGAIN, deadline).map_err(|_| error.during(operation, id))?;
+            }
+            Err(error) => return Err(error.during(operation, id)),
+        }
+    }
+}
