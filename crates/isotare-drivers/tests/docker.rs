@@ -13,6 +13,7 @@ use isotare_testkit::dockerd::PrivateDockerd;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::io::Write;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +21,8 @@ use std::time::Duration;
 /// A daemon, a session and what both need.
 struct Bench {
     daemon: PrivateDockerd,
+    /// Dropped after the daemon, which ends containers that a test left.
+    cgroups: SessionCgroups,
     folder: tempfile::TempDir,
     session: String,
     state: SessionState,
@@ -49,7 +52,8 @@ impl Bench {
         let budget = Budget { cpus: CpuSet::new([0]).expect("a CPU"), memory: 256 << 20 };
         let daemon = PrivateDockerd::start().expect("a daemon");
         let (mounts, interrupt) = (mounts_below(&daemon), Interrupt::default());
-        Some(Self { daemon, folder, session, state, mounts, agent, budget, interrupt })
+        let cgroups = SessionCgroups(session.clone());
+        Some(Self { daemon, cgroups, folder, session, state, mounts, agent, budget, interrupt })
     }
 
     fn settings(&self, more: &[(&str, &str)]) -> Settings {
@@ -116,7 +120,7 @@ impl Bench {
         let mut found = vec![self.list("/containers/json?all=1"), self.list("/images/json?all=1")];
         let more = |mount: &String| !self.mounts.contains(mount);
         found.extend(mounts_below(&self.daemon).into_iter().filter(more));
-        for group in self.session_cgroups() {
+        for group in self.cgroups.list() {
             let children = fs::read_dir(&group).expect("a cgroup").flatten();
             found.extend(
                 children.filter(|entry| entry.path().is_dir()).map(|e| e.path().display().to_string()),
@@ -125,26 +129,29 @@ impl Bench {
         found.retain(|line| line != "[]");
         found
     }
+}
 
-    fn session_cgroups(&self) -> Vec<PathBuf> {
+/// The cgroups in which a session's containers were. Dropping it removes them.
+struct SessionCgroups(String);
+
+impl SessionCgroups {
+    fn list(&self) -> Vec<PathBuf> {
         let mounts = fs::read_to_string("/proc/mounts").expect("mounts");
         let roots = mounts.lines().filter_map(|line| {
             let mut fields = line.split(' ').skip(1);
             let (point, kind) = (fields.next()?, fields.next()?);
-            kind.starts_with("cgroup").then(|| Path::new(point).join("isotare").join(&self.session))
+            kind.starts_with("cgroup").then(|| Path::new(point).join("isotare").join(&self.0))
         });
         roots.filter(|path| path.is_dir()).collect()
     }
 }
 
-impl Drop for Bench {
+impl Drop for SessionCgroups {
     fn drop(&mut self) {
-        for group in self.session_cgroups() {
-            let children = fs::read_dir(&group).into_iter().flatten().flatten();
-            for child in children.map(|entry| entry.path()).filter(|path| path.is_dir()) {
-                let _busy = fs::remove_dir(child);
-            }
-            let _busy = fs::remove_dir(group);
+        for group in self.list() {
+            // The daemon has taken its containers' cgroups away.
+            let removed = fs::remove_dir(group);
+            assert!(removed.is_ok() || std::thread::panicking(), "{removed:?}");
         }
     }
 }
@@ -365,11 +372,17 @@ fn a_daemon_that_is_killed_is_an_error_at_once() {
         instance.start(cx).expect("started");
         let _client = ready(instance.as_mut(), cx);
         let agent = instance.footprint().members[0].pid;
+        let socket = bench.daemon.host().trim_start_matches("unix://").to_owned();
         let killed = std::thread::scope(|scope| {
             let killer = scope.spawn(|| {
                 std::thread::sleep(Duration::from_millis(300));
                 bench.signal(Signal::KILL);
-                now()
+                let killed = now();
+                // Until its last thread has let go of the socket.
+                while UnixStream::connect(&socket).is_ok() {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                killed
             });
             instance.stop(Duration::from_secs(30), cx).expect_err("the daemon died meanwhile");
             killer.join().expect("killed")

@@ -1,6 +1,6 @@
 //! A Docker daemon of one's own: its state, sockets and containerd lie in a temporary folder and end with it.
 
-use isotare_core::{Deadline, Interrupt, Resource};
+use isotare_core::{Deadline, Interrupt, ProcessId, Resource};
 use isotare_host::{Child, Spawn, Swept, deadline_in, find_program, identify, now, pause, sweep};
 use rustix::process::Signal;
 use std::fs;
@@ -12,6 +12,10 @@ use tempfile::TempDir;
 
 /// Longest time for the daemon to answer, and again to end.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Longest time for a daemon's successor to end its containers.
+const CLEANING: Duration = Duration::from_secs(10);
+/// A shim's name, of which the kernel keeps 15 bytes.
+const SHIM: &str = "containerd-shim";
 const POLL: Duration = Duration::from_millis(20);
 
 /// A running `dockerd`. Dropping it ends the daemon, its containerd and every container, and removes all their state.
@@ -122,14 +126,22 @@ impl PrivateDockerd {
             self.child = None;
             end_processes_of(self.folder.path(), "dockerd");
             end_processes_of(self.folder.path(), "containerd");
-            let _stale = fs::remove_file(self.path("pid"));
+            // Neither number may be taken for a running process's: a zombie has one as well.
+            for file in ["pid", "exec/containerd/containerd.pid"] {
+                let _stale = fs::remove_file(self.path(file));
+            }
             let _not_again = self.launch();
+            // It answers before it is done with that.
+            let deadline = deadline_in(CLEANING, &Interrupt::default());
+            while !processes_of(self.folder.path(), SHIM).is_empty() && pause(POLL, &deadline).is_ok() {}
         }
         if let Some(mut child) = self.child.take() {
             let _ended = child.signal(Signal::TERM);
             let _in_time = child.wait(&patience());
         }
-        end_processes_of(self.folder.path(), "");
+        for program in ["dockerd", "containerd", SHIM] {
+            end_processes_of(self.folder.path(), program);
+        }
         remove_mounts(self.folder.path());
     }
 }
@@ -160,19 +172,24 @@ fn ask(socket: &Path, method: &str, path: &str, body: &[u8], deadline: &Deadline
     }
 }
 
-/// Kills processes with the folder's (unique) path in their command line: the daemon's containerd and shims.
-fn end_processes_of(folder: &Path, program: &str) {
+/// Processes of a program with the folder's (unique) path in their command line: the daemon's containerd and shims.
+fn processes_of(folder: &Path, program: &str) -> Vec<ProcessId> {
     let mark = folder.to_string_lossy().into_owned();
-    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let pid = entry.file_name().to_str().and_then(|name| name.parse().ok());
-        let Some(process) = pid.and_then(identify).filter(|process| process.pid != std::process::id()) else {
-            continue;
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let ours = |process: &ProcessId| {
+        let read = |file: &str| {
+            let bytes = fs::read(format!("/proc/{}/{file}", process.pid)).unwrap_or_default();
+            String::from_utf8_lossy(&bytes).into_owned()
         };
-        let read = |file: &str| fs::read(format!("/proc/{}/{file}", process.pid)).unwrap_or_default();
-        let named = String::from_utf8_lossy(&read("comm")).trim_end() == program;
-        if String::from_utf8_lossy(&read("cmdline")).contains(&mark) && (named || program.is_empty()) {
-            let _swept: Swept = sweep(&Resource::Process(process), &patience());
-        }
+        read("comm").trim_end() == program && read("cmdline").contains(&mark)
+    };
+    pids.filter_map(identify).filter(ours).collect()
+}
+
+fn end_processes_of(folder: &Path, program: &str) {
+    for process in processes_of(folder, program) {
+        let _swept: Swept = sweep(&Resource::Process(process), &patience());
     }
 }
 
