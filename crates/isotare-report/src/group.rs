@@ -1,7 +1,7 @@
 //! Results as tables show them: one group per workload and headline metric.
 
 use crate::quantity::{Scale, common_scale};
-use crate::report::{BaselineRow, EnvironmentStatus, Report, ResultRow, Warning};
+use crate::report::{BaselineRow, EnvironmentStatus, Report, ResultRow, Source, Warning, WarningKind};
 use isotare_core::Better;
 use std::collections::BTreeMap;
 
@@ -29,7 +29,12 @@ impl Group<'_> {
 
 /// The groups of a report in order.
 pub(crate) fn groups(report: &Report) -> Vec<Group<'_>> {
-    report.baseline_values.iter().filter(|row| row.headline).map(|row| group(report, row)).collect()
+    report
+        .baseline_values
+        .iter()
+        .filter(|row| row.headline && row.source != Source::Sampler)
+        .map(|row| group(report, row))
+        .collect()
 }
 
 fn group<'a>(report: &'a Report, baseline: &'a BaselineRow) -> Group<'a> {
@@ -82,9 +87,10 @@ impl Footnotes {
         }) + 1
     }
 
-    /// The numbers of a row's warnings.
+    /// The numbers of a row's warnings, but of those that the verdict says already.
     pub fn numbers(&mut self, warnings: &[Warning]) -> Vec<usize> {
-        warnings.iter().map(|warning| self.number(&warning.message)).collect()
+        let shown = warnings.iter().filter(|warning| warning.kind != WarningKind::TooNoisy);
+        shown.map(|warning| self.number(&warning.message)).collect()
     }
 
     /// The notes in order.

@@ -27,7 +27,7 @@ mod words;
 pub use analysis::analyse;
 pub use report::{
     BaselineRow, CpuRow, EnvironmentStatus, LIFECYCLE, Ledger, LedgerRow, LifecycleRow, MarkRow, NullTest,
-    OutcomeCounts, PhaseRow, Report, ResultRow, SCHEMA_VERSION, SampleRow, Status, TrialRow, Warning,
+    OutcomeCounts, PhaseRow, Report, ResultRow, SCHEMA_VERSION, SampleRow, Source, Status, TrialRow, Warning,
     WarningKind, workload_label,
 };
 

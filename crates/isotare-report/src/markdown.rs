@@ -60,6 +60,9 @@ pub(crate) fn render(report: &Report) -> String {
 }
 
 fn footer(report: &Report, out: &mut String) {
+    if let Some(about) = words::about_resolution(report) {
+        out.push_str(&format!("\n{}.\n", text(&capital(about))));
+    }
     out.push_str(&format!("\n{}.\n", text(&capital(&report.null_test.sentence))));
     for warning in report.warnings.iter().filter(|warning| warning.message != report.null_test.sentence) {
         out.push_str(&format!("\n**Warning:** {}.\n", text(&warning.message)));

@@ -82,6 +82,8 @@ pub struct ResultRow {
     pub better: Better,
     /// Whether tables show it.
     pub headline: bool,
+    /// Who measured it.
+    pub source: Source,
     /// Where it was measured.
     pub environment: String,
     /// What it is compared with.
@@ -128,6 +130,18 @@ pub struct ResultRow {
     pub warnings: Vec<Warning>,
 }
 
+/// Who measured a metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// The workload, about its own work.
+    Workload,
+    /// A sampler, about what the work took.
+    Sampler,
+    /// The runner, about the phases of an instance's life.
+    Runner,
+}
+
 /// A metric of the baseline itself.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct BaselineRow {
@@ -143,6 +157,8 @@ pub struct BaselineRow {
     pub better: Better,
     /// Whether tables show it.
     pub headline: bool,
+    /// Who measured it.
+    pub source: Source,
     /// Median over its blocks; `None` if the baseline never completed.
     pub value: Option<f64>,
     /// Its blocks.

@@ -158,6 +158,9 @@ fn footer(report: &Report, options: &Options, out: &mut String) {
             words::percent(report.margin)
         ));
     }
+    if let Some(about) = words::about_resolution(report) {
+        say(format!("{about}."));
+    }
     let sentence = &report.null_test.sentence;
     let prefix = if report.null_test.calibrated == Some(true) { "" } else { "warning: " };
     say(format!("{prefix}{sentence}."));

@@ -1,7 +1,7 @@
 //! Results in words: one way to say a thing, for every output.
 
 use crate::group::{Group, groups};
-use crate::report::{Report, ResultRow, workload_label};
+use crate::report::{Report, ResultRow, WarningKind, workload_label};
 use isotare_core::Better;
 use isotare_stats::Verdict;
 
@@ -65,10 +65,27 @@ pub(crate) fn verdict(row: &ResultRow, margin: f64) -> String {
     let (worse, better) = comparatives(&row.unit);
     match row.verdict {
         Verdict::Equivalent => format!("equivalent within {}", percent(margin)),
-        Verdict::Inconclusive => "inconclusive".to_owned(),
+        Verdict::Inconclusive => match row.minimum_detectable_effect.filter(|_| is_too_noisy(row)) {
+            Some(effect) => format!("inconclusive (resolves {})", percent(effect)),
+            None => "inconclusive".to_owned(),
+        },
         Verdict::Slower => format!("{} {worse}", by(cost)),
         Verdict::Faster => format!("{} {better}", by(cost.recip())),
     }
+}
+
+/// Whether the session could not have seen the margin; said in the verdict, not in a footnote.
+pub(crate) fn is_too_noisy(row: &ResultRow) -> bool {
+    row.warnings.iter().any(|warning| warning.kind == WarningKind::TooNoisy)
+}
+
+/// What `resolves` means in a verdict; `None` if no verdict says it.
+pub(crate) fn about_resolution(report: &Report) -> Option<&'static str> {
+    let is_said = groups(report).iter().any(|group| group.rows.iter().any(|row| is_too_noisy(row)));
+    is_said.then_some(
+        "inconclusive (resolves X): with this noise and so few blocks only differences from X on would be found; no \
+         evidence is not evidence of no overhead",
+    )
 }
 
 fn by(cost: f64) -> String {

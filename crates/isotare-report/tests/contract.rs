@@ -250,3 +250,25 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn noise_is_said_once_and_not_in_a_footnote_per_row() {
+    let report = complete(&Fixture { noise: 0.04, blocks: 7, failing: None, ..Fixture::default() }.build());
+    let text = &all_formats(&report)[0];
+    assert!(text.contains("inconclusive (resolves "));
+    assert_eq!(text.matches("evidence of no overhead").count(), 1);
+}
+
+#[test]
+fn what_samplers_see_is_compared_but_does_not_judge_the_session() {
+    let mut fixture = Fixture::default();
+    fixture.arms[1].cpu = &[(isotare_core::Role::Workload, 1.2)];
+    let report = complete(&fixture.build());
+    assert_eq!(report.null_test.calibrated, Some(true));
+    let rows = || report.results.iter().filter(|row| row.environment == "native#null");
+    assert!(
+        rows().any(|row| row.metric == "cpu_user"
+            && row.warnings.iter().any(|w| w.kind == WarningKind::NotCalibrated))
+    );
+    assert!(!all_formats(&report)[0].contains("cpu user") && all_formats(&report)[4].contains("Resources"));
+}

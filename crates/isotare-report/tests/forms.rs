@@ -18,20 +18,20 @@ fn text() {
     insta::assert_snapshot!(form(Format::Text), @r#"
 cpu · events per second (higher is better)
   environment        value  cost [95 %]            verdict                  blocks
-  native           1023 /s  ×1                     baseline                     20
-  native#null      1024 /s  ×1.000 [0.997, 1.004]  equivalent within 1 %        20
-  container        1020 /s  ×1.003 [1.001, 1.005]  equivalent within 1 %        20
-  docker           1017 /s  ×1.006 [1.002, 1.009]  equivalent within 1 % ¹      16
-  qemu:accel=tcg  83.33 /s  ×12.32 [12.29, 12.35]  12 times slower ² ³ ⁴        20
+  native           1029 /s  ×1                     baseline                     20
+  native#null      1030 /s  ×1.000 [0.997, 1.002]  equivalent within 1 %        20
+  container        1031 /s  ×1.002 [0.999, 1.005]  equivalent within 1 %        20
+  docker           1025 /s  ×1.004 [1.001, 1.007]  equivalent within 1 % ¹      16
+  qemu:accel=tcg  83.67 /s  ×12.31 [12.28, 12.33]  12 times slower ² ³ ⁴        20
   qemu:accel=kvm         –  –                      unavailable ⁵                 0
 
 lifecycle · startup (lower is better)
   environment        value  cost [95 %]            verdict                  blocks
-  native          4.099 ms  ×1                     baseline                     20
-  native#null     4.099 ms  ×1.000 [0.998, 1.001]  equivalent within 1 %        20
-  container       14.50 ms  ×3.54 [3.53, 3.54]     3.5 times slower             20
-  docker          412.4 ms  ×100.5 [100.3, 100.7]  100 times slower             16
-  qemu:accel=tcg   2312 ms  ×563.6 [562.6, 564.5]  564 times slower ²           20
+  native          4.101 ms  ×1                     baseline                     20
+  native#null     4.098 ms  ×1.000 [0.999, 1.001]  equivalent within 1 %        20
+  container       14.51 ms  ×3.54 [3.53, 3.54]     3.5 times slower             20
+  docker          412.5 ms  ×100.5 [100.3, 100.8]  101 times slower             16
+  qemu:accel=tcg   2309 ms  ×563.3 [562.4, 564.1]  563 times slower ²           20
   qemu:accel=kvm         –  –                      unavailable ⁵                 0
 
 ¹ 4 of 20 trials did not complete and are not in the estimate
@@ -44,7 +44,7 @@ lifecycle · startup (lower is better)
 
 cost: typical ratio to native within blocks, turned so that above 1 is worse; margin 1 %, intervals
   pointwise.
-null test passed: native against itself differs by at most 0.02 %, within the margin of 1 %.
+null test passed: native against itself differs by at most 0.04 %, within the margin of 1 %.
 not completed: docker: 4 failed
 session 20260314-091500-k3f9, 20 blocks, seed 42
 page with figures: isotare report 20260314-091500-k3f9 --format html --out report.html
@@ -56,29 +56,29 @@ fn markdown() {
     insta::assert_snapshot!(form(Format::Markdown), @r#"
 # Overhead against native
 
-- **cpu**: container and docker cost the same as native within 1 %; qemu:accel=tcg is 12 times slower (×[12.29, 12.35]); qemu:accel=kvm could not be measured.
-- **lifecycle**: container is 3.5 times slower (×[3.53, 3.54]); docker is 100 times slower (×[100.3, 100.7]); qemu:accel=tcg is 564 times slower (×[562.6, 564.5]); qemu:accel=kvm could not be measured.
+- **cpu**: container and docker cost the same as native within 1 %; qemu:accel=tcg is 12 times slower (×[12.28, 12.33]); qemu:accel=kvm could not be measured.
+- **lifecycle**: container is 3.5 times slower (×[3.53, 3.54]); docker is 101 times slower (×[100.3, 100.8]); qemu:accel=tcg is 563 times slower (×[562.4, 564.1]); qemu:accel=kvm could not be measured.
 
 ## cpu: events per second (higher is better)
 
 | environment | value | cost [95 %] | verdict | blocks | notes |
 |:--|--:|:--|:--|--:|:--|
-| native | 1023 /s | ×1 | baseline | 20 | |
-| native#null | 1024 /s | ×1.000 [0.997, 1.004] | equivalent within 1 % | 20 |  |
-| container | 1020 /s | ×1.003 [1.001, 1.005] | equivalent within 1 % | 20 |  |
-| docker | 1017 /s | ×1.006 [1.002, 1.009] | equivalent within 1 % | 16 | (1) |
-| qemu:accel=tcg | 83.33 /s | ×12.32 [12.29, 12.35] | 12 times slower | 20 | (2) (3) (4) |
+| native | 1029 /s | ×1 | baseline | 20 | |
+| native#null | 1030 /s | ×1.000 [0.997, 1.002] | equivalent within 1 % | 20 |  |
+| container | 1031 /s | ×1.002 [0.999, 1.005] | equivalent within 1 % | 20 |  |
+| docker | 1025 /s | ×1.004 [1.001, 1.007] | equivalent within 1 % | 16 | (1) |
+| qemu:accel=tcg | 83.67 /s | ×12.31 [12.28, 12.33] | 12 times slower | 20 | (2) (3) (4) |
 | qemu:accel=kvm | – | – | unavailable: /dev/kvm opens, but a guest did not boot within 20 s; check dmesg for KVM, or use accel=tcg | 0 | |
 
 ## lifecycle: startup (lower is better)
 
 | environment | value | cost [95 %] | verdict | blocks | notes |
 |:--|--:|:--|:--|--:|:--|
-| native | 4.099 ms | ×1 | baseline | 20 | |
-| native#null | 4.099 ms | ×1.000 [0.998, 1.001] | equivalent within 1 % | 20 |  |
-| container | 14.50 ms | ×3.54 [3.53, 3.54] | 3.5 times slower | 20 |  |
-| docker | 412.4 ms | ×100.5 [100.3, 100.7] | 100 times slower | 16 |  |
-| qemu:accel=tcg | 2312 ms | ×563.6 [562.6, 564.5] | 564 times slower | 20 | (2) |
+| native | 4.101 ms | ×1 | baseline | 20 | |
+| native#null | 4.098 ms | ×1.000 [0.999, 1.001] | equivalent within 1 % | 20 |  |
+| container | 14.51 ms | ×3.54 [3.53, 3.54] | 3.5 times slower | 20 |  |
+| docker | 412.5 ms | ×100.5 [100.3, 100.8] | 101 times slower | 16 |  |
+| qemu:accel=tcg | 2309 ms | ×563.3 [562.4, 564.1] | 563 times slower | 20 | (2) |
 | qemu:accel=kvm | – | – | unavailable: /dev/kvm opens, but a guest did not boot within 20 s; check dmesg for KVM, or use accel=tcg | 0 | |
 
 Notes:
@@ -88,7 +88,7 @@ Notes:
 3. the clock inside ran up to 0.30 % fast against the host's (20 of 20 trials): what it timed is off by as much
 4. its clock comes from another source, so reading it costs something else (hpet, baseline tsc)
 
-Null test passed: native against itself differs by at most 0.02 %, within the margin of 1 %.
+Null test passed: native against itself differs by at most 0.04 %, within the margin of 1 %.
 
 Not completed:
 

@@ -49,6 +49,7 @@ fn one(design: &Design<'_>, series: &Series, plan: &Plan, out: &mut Compared) {
             unit: series.metric.unit.to_string(),
             better: series.metric.better,
             headline: series.metric.headline && series.role.is_none(),
+            source: series.source,
             value: median(&base.values().copied().collect::<Vec<_>>()),
             blocks: base.len(),
         });
@@ -137,6 +138,7 @@ fn row(
         unit: series.metric.unit.to_string(),
         better,
         headline: series.metric.headline && series.role.is_none(),
+        source: series.source,
         environment: arm.name.clone(),
         baseline: plan.baseline.to_string(),
         null: arm.is_null,

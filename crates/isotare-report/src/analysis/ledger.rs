@@ -7,6 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Memory that differs by more than this is another budget; less is what a kernel keeps for itself.
 const MEMORY_TOLERANCE: f64 = 0.10;
 
+/// A fact that changes from trial to trial is shown by so many of its values.
+const VALUES_SHOWN: usize = 2;
+
+/// The value of a fact that could not be found out.
+const UNKNOWN: &str = "unknown";
+
 /// Facts by name, with one value per environment (all its values, if its trials disagree).
 pub(super) fn ledger(design: &Design<'_>) -> Ledger {
     let mut seen: BTreeMap<&str, Vec<BTreeSet<&str>>> = BTreeMap::new();
@@ -23,7 +29,7 @@ pub(super) fn ledger(design: &Design<'_>) -> Ledger {
             .into_iter()
             .enumerate()
             .filter(|(_, values)| !values.is_empty())
-            .map(|(at, values)| (at, values.into_iter().collect::<Vec<_>>().join(" | ")))
+            .map(|(at, values)| (at, together(&values)))
             .collect();
         let different: BTreeSet<&String> = known.values().collect();
         match different.into_iter().next() {
@@ -36,6 +42,22 @@ pub(super) fn ledger(design: &Design<'_>) -> Ledger {
     }
     ledger.differs.sort_by(|a, b| b.warning.is_some().cmp(&a.warning.is_some()).then(a.fact.cmp(&b.fact)));
     ledger
+}
+
+/// The values of one environment's trials as one text: process numbers and paths differ from trial to trial.
+fn together(values: &BTreeSet<&str>) -> String {
+    let numbers: Vec<f64> = values.iter().filter_map(|value| value.parse().ok()).collect();
+    if values.len() > 1 && numbers.len() == values.len() {
+        let (low, high) = numbers.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), number| {
+            (low.min(*number), high.max(*number))
+        });
+        return format!("{low} … {high}");
+    }
+    let shown = values.iter().take(VALUES_SHOWN).copied().collect::<Vec<_>>().join(" | ");
+    match values.len() {
+        more if more > VALUES_SHOWN => format!("{shown} | … ({more} values)"),
+        _ => shown,
+    }
 }
 
 fn row(design: &Design<'_>, fact: &str, known: &BTreeMap<usize, String>) -> LedgerRow {
@@ -57,7 +79,7 @@ fn row(design: &Design<'_>, fact: &str, known: &BTreeMap<usize, String>) -> Ledg
 
 /// Why `value` where the baseline has `base` makes a comparison unfair; `None` if it does not.
 pub(super) fn unfairness(fact: &str, value: &str, base: &str) -> Option<String> {
-    if value == base {
+    if value == base || [value, base].contains(&UNKNOWN) {
         return None;
     }
     let because = match fact {
@@ -98,6 +120,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn values_that_change_from_trial_to_trial_stay_short() {
+        let values = |list: &[&'static str]| together(&list.iter().copied().collect());
+        assert_eq!(values(&["27.5", "9", "31"]), "9 … 31");
+        assert_eq!(values(&["a", "b", "c"]), "a | b | … (3 values)");
+    }
+
+    #[test]
     fn what_is_unfair_and_what_is_part_of_the_comparison() {
         for (fact, value, base, unfair) in [
             ("cpus", "0", "0-1", true),
@@ -108,6 +137,7 @@ mod tests {
             ("clock.source", "kvm-clock", "tsc", true),
             ("kernel", "6.1.0", "6.12.0", false),
             ("seccomp", "filter", "none", false),
+            ("clock.source", "unknown", "tsc", false),
         ] {
             assert_eq!(unfairness(fact, value, base).is_some(), unfair, "{fact}: {value} against {base}");
         }

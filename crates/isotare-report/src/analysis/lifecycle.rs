@@ -2,7 +2,7 @@
 
 use super::design::Design;
 use super::series::{Gathered, Series};
-use crate::report::{LIFECYCLE, LifecycleRow, MarkRow};
+use crate::report::{LIFECYCLE, LifecycleRow, MarkRow, Source};
 use isotare_core::{Better, MetricDef, Phase, Trial};
 use isotare_stats::median;
 use std::collections::BTreeMap;
@@ -41,6 +41,7 @@ pub(super) fn series(design: &Design<'_>) -> Vec<Series> {
                 parameters: BTreeMap::new(),
                 metric,
                 role: None,
+                source: Source::Runner,
                 blocks: gathered.medians(design.environments.len()),
             })
         })

@@ -1,14 +1,15 @@
 //! The baseline against itself: what this session would call a difference where there is none.
 
-use crate::report::{LIFECYCLE, NullTest, ResultRow, Warning, WarningKind, workload_label};
+use crate::report::{NullTest, ResultRow, Source, Warning, WarningKind, workload_label};
 use crate::words;
 use isotare_stats::Verdict;
 
-/// Judges the session by its null rows. The lifecycle is not asked: milliseconds of a plain process vary by more
-/// than any margin worth stating, and its own rows carry the warning.
+/// Judges the session by its null rows in what the workloads say. The lifecycle and the samplers are not asked:
+/// milliseconds of a plain process and ticks of CPU time vary by more than any margin worth stating, and their own
+/// rows carry the warning.
 pub(super) fn judge(results: &[ResultRow], margin: f64) -> NullTest {
     let rows: Vec<&ResultRow> =
-        results.iter().filter(|row| row.null && row.headline && row.workload != LIFECYCLE).collect();
+        results.iter().filter(|row| row.null && row.headline && row.source == Source::Workload).collect();
     let tested: Vec<(&ResultRow, f64)> =
         rows.iter().filter(|row| row.low.is_some()).filter_map(|row| Some((*row, row.cost?))).collect();
     let differs: Vec<String> =

@@ -4,7 +4,7 @@
 use super::clock;
 use super::design::{Design, Place};
 use super::ledger::{concerns, unfairness};
-use crate::report::{LIFECYCLE, Ledger, ResultRow, Warning, WarningKind};
+use crate::report::{LIFECYCLE, Ledger, ResultRow, Source, Warning, WarningKind};
 use isotare_core::{Outcome, Session};
 use isotare_stats::Verdict;
 use std::collections::BTreeMap;
@@ -61,7 +61,12 @@ impl Notes {
             let notes = self.cells.get(&(row.environment.clone(), workload));
             row.warnings.extend(notes.into_iter().flatten().cloned());
             let is_better = row.cost_high.is_some_and(|high| high < 1.0 / (1.0 + self.margin));
-            if row.verdict == Verdict::Faster && is_better && !row.null && row.headline {
+            if row.verdict == Verdict::Faster
+                && is_better
+                && !row.null
+                && row.headline
+                && row.source != Source::Sampler
+            {
                 let message = "faster than the baseline: check that both did the same work (caches, durability of \
                                writes, clock, CPU frequency) before believing it";
                 let kind = WarningKind::FasterThanBaseline;

@@ -1,9 +1,10 @@
 //! Values by environment and block: the unit of analysis is the block.
 
 use super::design::Design;
+use crate::report::Source;
 use isotare_core::{MetricDef, Role};
 use isotare_stats::median;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// One metric of one workload.
 pub(super) struct Series {
@@ -15,6 +16,8 @@ pub(super) struct Series {
     pub metric: MetricDef,
     /// Whose share.
     pub role: Option<Role>,
+    /// Who measured it.
+    pub source: Source,
     /// Per environment: the median of each block.
     pub blocks: Vec<BTreeMap<u32, f64>>,
 }
@@ -61,14 +64,26 @@ pub(super) fn of_samples(design: &Design<'_>) -> Vec<Series> {
     }
     found.sort_by_key(|(workload, ..)| *workload);
     let environments = design.environments.len();
+    let split: HashSet<(usize, String)> = found
+        .iter()
+        .filter(|(_, _, role, _)| role.is_some())
+        .map(|(workload, metric, ..)| (*workload, metric.name.to_string()))
+        .collect();
     found
         .into_iter()
         .map(|(workload, metric, role, gathered)| Series {
             workload: design.workload_name(workload).to_owned(),
             parameters: design.parameters(workload),
+            source: source(&metric.name, split.contains(&(workload, metric.name.to_string()))),
             metric: metric.clone(),
             role,
             blocks: gathered.medians(environments),
         })
         .collect()
+}
+
+/// Samples do not say who took them; samplers either split by role or name what they look at.
+fn source(metric: &str, is_split: bool) -> Source {
+    let is_sampler = is_split || ["cgroup_", "host_"].iter().any(|prefix| metric.starts_with(prefix));
+    if is_sampler { Source::Sampler } else { Source::Workload }
 }

@@ -92,7 +92,7 @@ fn scale(canvas: &Canvas<'_>, axis: &Axis, bottom: f64) -> Drawn {
 
 fn bar(canvas: &Canvas<'_>, axis: &Axis, row: &CpuRow, y: f64) -> Drawn {
     let middle = y + LINE / 2.0;
-    let label = shortened(&row.environment, 33);
+    let label = shortened(&row.environment, 28);
     canvas.text(&label, (LABELS_END, middle), Type::new(Anchor::End).size(12.5))?;
     let mut done = 0.0;
     for (at, role) in ROLES.into_iter().enumerate() {

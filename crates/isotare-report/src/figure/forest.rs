@@ -142,7 +142,7 @@ fn line(canvas: &Canvas<'_>, axes: &[Axis], row: &ResultRow, report: &Report, y:
     let Some(cost) = row.cost else { return Ok(()) };
     let at = report.environments.iter().position(|status| status.environment == row.environment);
     let (color, marker) = look(at.unwrap_or(1), row.null);
-    canvas.text(&shortened(&row.environment, 33), (LABELS_END, y), Type::new(Anchor::End).size(12.5))?;
+    canvas.text(&shortened(&row.environment, 28), (LABELS_END, y), Type::new(Anchor::End).size(12.5))?;
     canvas.text(&words::cost(row), (NUMBERS, y), Type::new(Anchor::Start).size(12.5))?;
     for axis in axes {
         let inside = |value: f64| axis.pixel(value.clamp(axis.low, axis.high));

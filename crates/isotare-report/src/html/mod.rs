@@ -2,6 +2,7 @@
 
 mod background;
 mod evidence;
+mod resources;
 mod tables;
 
 use crate::RenderError;
@@ -40,6 +41,7 @@ pub(crate) fn render(report: &Report) -> Result<String, RenderError> {
                     }
                     (evidence::lifecycle(report))
                     (evidence::cpu(report, figure(cpu.as_ref())))
+                    (resources::resources(report))
                     (background::ledger(report))
                     (background::outcomes(report))
                     (background::repeat(report))

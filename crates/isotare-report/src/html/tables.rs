@@ -25,6 +25,7 @@ pub(super) fn results(report: &Report) -> Markup {
             }
         }
         @for group in &groups { (table(report, group, &mut notes)) }
+        @if let Some(about) = words::about_resolution(report) { p.quiet { (about) "." } }
         @if !notes.notes().is_empty() {
             ol.notes {
                 @for (at, note) in notes.notes().iter().enumerate() {

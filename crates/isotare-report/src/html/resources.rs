@@ -1,0 +1,83 @@
+//! What the work took, as the samplers saw it.
+
+use crate::quantity::quantity;
+use crate::report::{BaselineRow, Report, Source, workload_label};
+use crate::visible::visible;
+use crate::words;
+use maud::{Markup, html};
+use std::collections::BTreeMap;
+
+/// A workload with the metrics that samplers show of it.
+type Sampled<'a> = (&'a str, &'a BTreeMap<String, String>, Vec<&'a BaselineRow>);
+
+/// The headline metrics of the samplers: one table per workload, one column per metric.
+pub(super) fn resources(report: &Report) -> Markup {
+    let workloads = sampled(report);
+    html! {
+        @if !workloads.is_empty() {
+            h2 { "Resources" }
+            p.quiet {
+                "What the host saw of all roles together in the measured window, with the cost over "
+                (visible(&report.baseline)) ". Where a workload runs for a fixed time, CPU seconds say how busy it was, not \
+                 what a piece of work took."
+            }
+        }
+        @for (workload, parameters, metrics) in &workloads {
+            h3 { (visible(&workload_label(workload, parameters))) }
+            div.scroll {
+                table {
+                    thead {
+                        tr {
+                            th scope="col" { "environment" }
+                            @for metric in metrics { th.n scope="col" { (visible(&words::metric(&metric.metric))) } }
+                        }
+                    }
+                    tbody {
+                        @for status in &report.environments {
+                            @let cells: Vec<String> =
+                                metrics.iter().map(|metric| cell(report, metric, &status.environment)).collect();
+                            @if cells.iter().any(|cell| !cell.is_empty()) {
+                                tr {
+                                    th scope="row" { (visible(&status.environment)) }
+                                    @for cell in &cells {
+                                        td.n { @if cell.is_empty() { "–" } @else { (visible(cell)) } }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn sampled(report: &Report) -> Vec<Sampled<'_>> {
+    let mut workloads: Vec<Sampled<'_>> = Vec::new();
+    for row in report.baseline_values.iter().filter(|row| row.headline && row.source == Source::Sampler) {
+        match workloads.last_mut() {
+            Some((name, parameters, metrics))
+                if (*name, *parameters) == (row.workload.as_str(), &row.parameters) =>
+            {
+                metrics.push(row);
+            }
+            _ => workloads.push((&row.workload, &row.parameters, vec![row])),
+        }
+    }
+    workloads
+}
+
+/// A value, with its cost unless it is the baseline's; empty without a value.
+fn cell(report: &Report, metric: &BaselineRow, environment: &str) -> String {
+    if environment == report.baseline {
+        return metric.value.map(|value| quantity(value, &metric.unit, None)).unwrap_or_default();
+    }
+    let row = report.results.iter().find(|row| {
+        row.environment == environment
+            && (&row.workload, &row.parameters, &row.metric)
+                == (&metric.workload, &metric.parameters, &metric.metric)
+    });
+    let Some(row) = row else { return String::new() };
+    let cost = row.cost.map(|cost| format!(" (×{})", words::factor(cost))).unwrap_or_default();
+    format!("{}{cost}", quantity(row.value, &metric.unit, None))
+}
