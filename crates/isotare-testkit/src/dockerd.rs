@@ -201,3 +201,10 @@ fn remove_mounts(folder: &Path) {
         let _swept: Swept = sweep(&Resource::Mount { path }, &patience());
     }
 }
+
+/// Whether a daemon answers where a client without settings would ask.
+pub fn answers() -> bool {
+    let host = std::env::var("DOCKER_HOST").unwrap_or_else(|_| "unix:///var/run/docker.sock".to_owned());
+    let soon = deadline_in(Duration::from_secs(5), &Interrupt::default());
+    host.strip_prefix("unix://").is_some_and(|path| ask(Path::new(path), "GET", "/_ping", &[], &soon).is_ok())
+}

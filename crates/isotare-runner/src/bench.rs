@@ -1,0 +1,369 @@
+//! A plan made ready, and its execution.
+
+use crate::event::{Event, Sink, SinkError};
+use crate::phases::Phases;
+use crate::trial::{Findings, TrialError, TrialWork, kept_parts, run_trial};
+use isotare_core::{
+    Driver, DriverError, Environment, Failure, Image, Interrupt, Outcome, Plan, PrepareContext, SessionEnd,
+    Settings, Slot, Timestamp, Trial, TrialContext, Workload,
+};
+use isotare_host::{SessionState, deadline_in, now};
+use isotare_protocol::Job;
+use isotare_samplers::{SAMPLERS, Samplers};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+/// Trials of one condition that may fail in a row before it is given up.
+const PATIENCE: u32 = 3;
+/// Time in which one environment must be ready for trials.
+const PREPARATION: Duration = Duration::from_secs(180);
+
+/// Where things are.
+pub struct Places<'a> {
+    /// The session's record.
+    pub state: &'a SessionState,
+    /// Session.
+    pub session: &'a str,
+    /// Folder on disk for roots, images and workloads' files; exists, recorded, removed by the caller.
+    pub work: &'a Path,
+    /// The agent's program.
+    pub agent: &'a Path,
+}
+
+/// What a condition of the plan means: its driver and workload with checked settings, in the plan's order.
+pub struct Work {
+    /// The driver, or why there is none here.
+    pub driver: Result<(&'static dyn Driver, Settings), String>,
+    /// The workload.
+    pub workload: Box<dyn Workload>,
+    /// Its settings.
+    pub settings: Settings,
+}
+
+/// A plan made ready.
+pub struct Bench<'a> {
+    plan: &'a Plan,
+    places: Places<'a>,
+    works: Vec<Work>,
+    jobs: Vec<Result<Job, String>>,
+    /// By spec without replica.
+    environments: BTreeMap<String, Result<Ready, (Outcome, String)>>,
+    samplers: Vec<&'static str>,
+    interrupt: Interrupt,
+}
+
+struct Ready {
+    environment: Box<dyn Environment>,
+    facts: BTreeMap<String, String>,
+}
+
+/// A session that cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum BenchError {
+    /// A folder or record could not be made.
+    #[error("{operation} {subject}: {source}")]
+    Io {
+        /// What was being done.
+        operation: &'static str,
+        /// To what.
+        subject: String,
+        /// Why it did not work.
+        source: io::Error,
+    },
+    /// What was measured could not be kept.
+    #[error("keep the result: {0}")]
+    Sink(#[from] SinkError),
+}
+
+impl<'a> Bench<'a> {
+    /// Makes every environment ready. One that cannot be made ready takes part with that reason as its outcome.
+    pub fn prepare(
+        plan: &'a Plan,
+        works: Vec<Work>,
+        unavailable: &BTreeMap<String, String>,
+        places: Places<'a>,
+        interrupt: &Interrupt,
+        sink: &mut dyn Sink,
+    ) -> Result<Self, BenchError> {
+        let mut image = Image::default();
+        let mut jobs = Vec::new();
+        for work in &works {
+            let job = work.workload.image(&work.settings).and_then(|files| {
+                files.files.into_iter().for_each(|file| image.add(&file.path, file.source, file.mode));
+                work.workload.job(&work.settings)
+            });
+            jobs.push(job);
+        }
+        let mut environments = BTreeMap::new();
+        for (condition, work) in plan.conditions.iter().zip(&works) {
+            let name = key(condition);
+            if environments.contains_key(&name) || interrupt.is_raised() {
+                continue;
+            }
+            let ready = match (unavailable.get(&name), &work.driver) {
+                (Some(reason), _) => Err((Outcome::Unavailable, reason.clone())),
+                (None, Err(reason)) => Err((Outcome::Unavailable, reason.clone())),
+                (None, Ok((driver, settings))) => {
+                    sink.event(&Event::Preparing { environment: &name })?;
+                    let folder = places.work.join(format!("env{}", environments.len()));
+                    make_folder(&folder)?;
+                    let cx = PrepareContext {
+                        session: places.session,
+                        work: &folder,
+                        agent: places.agent,
+                        budget: &plan.budget,
+                        ledger: places.state,
+                        deadline: deadline_in(PREPARATION, interrupt),
+                    };
+                    driver
+                        .prepare(settings, &image, &cx)
+                        .map_err(prepare_outcome)
+                        .map(|environment| Ready { facts: environment.facts(), environment })
+                }
+            };
+            if let Err((_, reason)) = &ready {
+                sink.event(&Event::NotPrepared { environment: &name, reason })?;
+            }
+            environments.insert(name, ready);
+        }
+        let samplers =
+            SAMPLERS.iter().map(|entry| entry.name).filter(|name| Samplers::open(&[name]).is_ok()).collect();
+        Ok(Self { plan, places, works, jobs, environments, samplers, interrupt: interrupt.clone() })
+    }
+
+    /// Executes the plan. What is done when it ends early has been handed to the sink.
+    pub fn run(&mut self, sink: &mut dyn Sink) -> Result<SessionEnd, BenchError> {
+        let start = now();
+        let per_block = self.plan.conditions.len();
+        let mut failures_in_a_row = vec![0_u32; per_block];
+        let mut last_reason = vec![String::new(); per_block];
+        let mut seen = vec![false; per_block];
+        let mut end = SessionEnd::Complete;
+        for (position, slot) in self.plan.order.iter().enumerate() {
+            let at_block_start = position % per_block.max(1) == 0;
+            let elapsed = now().since(start).as_secs_f64();
+            let blocks = self.expected_blocks(slot.block, elapsed);
+            if at_block_start && slot.block >= blocks {
+                end = SessionEnd::TimeLimit;
+                break;
+            }
+            if self.interrupt.is_raised() {
+                end = SessionEnd::Interrupted;
+                break;
+            }
+            let condition = &self.plan.conditions[slot.condition];
+            let expected = per_block * blocks as usize;
+            let left =
+                (position > 0).then(|| elapsed / position as f64 * expected.saturating_sub(position) as f64);
+            sink.event(&Event::Begins { done: position, expected, block: slot.block, condition, left })?;
+            let given_up = failures_in_a_row[slot.condition] >= PATIENCE;
+            let trial = if given_up {
+                let reason = format!(
+                    "given up after {PATIENCE} failures in a row; the last: {}",
+                    last_reason[slot.condition]
+                );
+                Some(self.not_run(position, *slot, start, Outcome::Failed, reason))
+            } else {
+                self.trial(position, *slot, start, !seen[slot.condition])?
+            };
+            let Some(trial) = trial else { continue };
+            match trial.outcome {
+                Outcome::Completed => {
+                    failures_in_a_row[slot.condition] = 0;
+                    seen[slot.condition] = true;
+                }
+                _ if !given_up => {
+                    failures_in_a_row[slot.condition] += 1;
+                    last_reason[slot.condition] =
+                        trial.failure.as_ref().map(|f| f.reason.clone()).unwrap_or_default();
+                }
+                _ => {}
+            }
+            sink.event(&Event::Ended(&trial))?;
+            if trial.outcome == Outcome::Interrupted {
+                end = SessionEnd::Interrupted;
+                break;
+            }
+        }
+        Ok(end)
+    }
+
+    /// Blocks that will run, judged when `finished` of them have taken `elapsed` seconds.
+    fn expected_blocks(&self, finished: u32, elapsed: f64) -> u32 {
+        let Some(limit) = self.plan.time_limit else { return self.plan.max_blocks };
+        if finished == 0 {
+            return self.plan.max_blocks;
+        }
+        let fitting =
+            (limit / (elapsed / f64::from(finished))).floor().clamp(0.0, f64::from(self.plan.max_blocks));
+        // The clamp keeps it inside u32.
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "clamped to 0..=max_blocks"
+        )]
+        let fitting = fitting as u32;
+        fitting.clamp(self.plan.min_blocks.min(self.plan.max_blocks), self.plan.max_blocks)
+    }
+
+    /// Runs one trial; `None` for a condition that cannot run at all and has been recorded once already.
+    fn trial(
+        &mut self,
+        position: usize,
+        slot: Slot,
+        start: Timestamp,
+        first: bool,
+    ) -> Result<Option<Trial>, BenchError> {
+        let condition = &self.plan.conditions[slot.condition];
+        let name = key(condition);
+        let once = |bench: &Self, outcome, reason: &str| {
+            (slot.block == 0).then(|| bench.not_run(position, slot, start, outcome, reason.to_owned()))
+        };
+        let job = match &self.jobs[slot.condition] {
+            Ok(job) => job.clone(),
+            Err(reason) => return Ok(once(self, Outcome::Unsupported, reason)),
+        };
+        match self.environments.get(&name) {
+            Some(Ok(_)) => {}
+            Some(Err((outcome, reason))) => return Ok(once(self, *outcome, reason)),
+            None => return Ok(once(self, Outcome::Interrupted, "interrupted before it was ready")),
+        }
+        let instance = format!("{}-t{position}", self.places.session);
+        let run = self.places.state.new_folder(&format!("t{position}")).map_err(|source| BenchError::Io {
+            operation: "make folder of",
+            subject: instance.clone(),
+            source,
+        })?;
+        let work_folder = self.places.work.join(format!("t{position}"));
+        make_folder(&work_folder)?;
+        let phases = Phases::new(start);
+        let mark = |name: &'static str| phases.mark(name);
+        let cgroup = format!("isotare/{}/t{position}", self.places.session);
+        let cx = TrialContext {
+            session: self.places.session,
+            instance: &instance,
+            cgroup: &cgroup,
+            work: &work_folder,
+            run: &run,
+            budget: &self.plan.budget,
+            ledger: self.places.state,
+            deadline: deadline_in(Duration::ZERO, &self.interrupt),
+            mark: &mark,
+        };
+        let at = now().since(start);
+        let work = &self.works[slot.condition];
+        let trial_work = TrialWork {
+            workload: work.workload.as_ref(),
+            settings: &work.settings,
+            job: &job,
+            rate: self.plan.sampling.rate,
+            samplers: &self.samplers,
+            timeout: Duration::from_secs_f64(self.plan.timeout),
+            wants_facts: first,
+        };
+        let Some(Ok(ready)) = self.environments.get_mut(&name) else { return Ok(None) };
+        let (findings, end) = run_trial(ready.environment.as_mut(), &trial_work, &cx, &phases, start);
+        let mut facts = findings.facts.clone();
+        if first {
+            facts.extend(ready.facts.clone());
+        }
+        remove_folder(&work_folder)?;
+        remove_folder(&run)?;
+        let trial = finished(position, slot, at, findings, end, facts, phases);
+        Ok(Some(trial))
+    }
+
+    fn not_run(
+        &self,
+        position: usize,
+        slot: Slot,
+        start: Timestamp,
+        outcome: Outcome,
+        reason: String,
+    ) -> Trial {
+        let failure = Failure { reason, diagnostics: String::new() };
+        let mut trial = empty_trial(position, slot, now().since(start));
+        trial.outcome = outcome;
+        trial.failure = Some(failure);
+        trial
+    }
+}
+
+/// Environments are prepared once for all replicas.
+fn key(condition: &isotare_core::Condition) -> String {
+    isotare_core::EnvironmentSpec { replica: None, ..condition.environment.clone() }.to_string()
+}
+
+fn prepare_outcome(error: DriverError) -> (Outcome, String) {
+    let text = error.to_string();
+    (TrialError::Driver(error).outcome(), text)
+}
+
+fn empty_trial(position: usize, slot: Slot, at: Duration) -> Trial {
+    Trial {
+        index: u32::try_from(position).unwrap_or(u32::MAX),
+        block: slot.block,
+        condition: slot.condition,
+        at_ns: u64::try_from(at.as_nanos()).unwrap_or(u64::MAX),
+        outcome: Outcome::Completed,
+        failure: None,
+        phases: Vec::new(),
+        samples: Vec::new(),
+        readings: Vec::new(),
+        observations: Vec::new(),
+        intervals: Vec::new(),
+        latency: None,
+        clock: None,
+        facts: BTreeMap::new(),
+        output: (Vec::new(), Vec::new()),
+    }
+}
+
+fn finished(
+    position: usize,
+    slot: Slot,
+    at: Duration,
+    findings: Findings,
+    end: Result<(), (TrialError, Failure)>,
+    facts: BTreeMap<String, String>,
+    phases: Phases,
+) -> Trial {
+    let mut trial = empty_trial(position, slot, at);
+    if let Err((error, failure)) = end {
+        trial.outcome = error.outcome();
+        trial.failure = Some(failure);
+    }
+    trial.phases = phases.into_times();
+    trial.samples = findings.samples;
+    trial.readings = findings.readings;
+    trial.observations = findings.observations;
+    trial.clock = findings.clock;
+    trial.facts = facts;
+    if let Some(output) = findings.output {
+        (trial.intervals, trial.latency) = kept_parts(&output);
+        trial.output = (output.stdout, output.stderr);
+    }
+    trial
+}
+
+fn make_folder(path: &Path) -> Result<(), BenchError> {
+    fs::create_dir_all(path).map_err(|source| BenchError::Io {
+        operation: "make folder",
+        subject: path.display().to_string(),
+        source,
+    })
+}
+
+/// A trial's own folder. That it is gone already is no error: a driver may have taken it along.
+fn remove_folder(path: &Path) -> Result<(), BenchError> {
+    match fs::remove_dir_all(path) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(source) => {
+            Err(BenchError::Io { operation: "remove folder", subject: path.display().to_string(), source })
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! One trial: a fresh instance from create to delete around one job.
+
+use crate::phases::Phases;
+use isotare_core::{
+    ClockCheck, DriverError, Environment, Failure, Footprint, Instance, Interrupt, Invalid, JobOutput,
+    Outcome, Phase, Reading, Sample, Settings, Timestamp, TrialContext, Workload,
+};
+use isotare_host::{AgentClient, AgentError, JobEvent, WaitError, deadline_in, now};
+use isotare_protocol::{Builtin, CommandJob, Job, JobResult, Observation, Repetition};
+use isotare_samplers::{Collector, Samplers, meters, summarise};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+/// Time that an instance gets to end by itself after its agent has been told to.
+const GRACE: Duration = Duration::from_secs(10);
+/// Time that cleaning up gets, whatever the user wishes.
+const CLEANUP: Duration = Duration::from_secs(60);
+/// Readings of both clocks from which the best is kept, before and after the job.
+const CLOCK_READINGS: u32 = 5;
+/// How often the guest's own counters are read.
+const OBSERVE_MS: u32 = 100;
+
+/// What one trial is made of.
+pub(crate) struct TrialWork<'a> {
+    pub(crate) workload: &'a dyn Workload,
+    pub(crate) settings: &'a Settings,
+    pub(crate) job: &'a Job,
+    /// Readings a second.
+    pub(crate) rate: f64,
+    /// Samplers that work here, by name.
+    pub(crate) samplers: &'a [&'static str],
+    /// Length of a phase.
+    pub(crate) timeout: Duration,
+    /// Ask the agent for its facts.
+    pub(crate) wants_facts: bool,
+}
+
+/// What came of it. `phases` are complete only if `end` is good.
+#[derive(Default)]
+pub(crate) struct Findings {
+    pub(crate) samples: Vec<Sample>,
+    pub(crate) readings: Vec<Reading>,
+    pub(crate) observations: Vec<Observation>,
+    pub(crate) output: Option<JobOutput>,
+    pub(crate) clock: Option<ClockCheck>,
+    pub(crate) facts: BTreeMap<String, String>,
+}
+
+/// Why a trial did not complete.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TrialError {
+    #[error(transparent)]
+    Driver(#[from] DriverError),
+    #[error(transparent)]
+    Agent(#[from] AgentError),
+    #[error("the work was not done: {0}")]
+    Invalid(#[from] Invalid),
+    #[error("isotare itself panicked, which is a defect to report: {0}")]
+    Panicked(String),
+}
+
+impl TrialError {
+    pub(crate) fn outcome(&self) -> Outcome {
+        match self {
+            TrialError::Driver(DriverError::TimedOut { .. }) => Outcome::TimedOut,
+            TrialError::Driver(DriverError::Interrupted) => Outcome::Interrupted,
+            TrialError::Driver(DriverError::Unsupported(_)) => Outcome::Unsupported,
+            TrialError::Driver(DriverError::Unavailable(_)) => Outcome::Unavailable,
+            TrialError::Agent(AgentError::Wait(WaitError::TimedOut)) => Outcome::TimedOut,
+            TrialError::Agent(AgentError::Wait(WaitError::Interrupted)) => Outcome::Interrupted,
+            TrialError::Driver(_) | TrialError::Agent(_) | TrialError::Panicked(_) => Outcome::Failed,
+            TrialError::Invalid(_) => Outcome::Invalid,
+        }
+    }
+}
+
+/// Runs the whole life of one instance. It is deleted whatever happens, and what `delete` says counts.
+pub(crate) fn run_trial(
+    environment: &mut dyn Environment,
+    work: &TrialWork<'_>,
+    cx: &TrialContext<'_>,
+    phases: &Phases,
+    session_start: Timestamp,
+) -> (Findings, Result<(), (TrialError, Failure)>) {
+    let mut findings = Findings::default();
+    let created =
+        contained(|| Ok(phases.time(Phase::Create, || environment.create(&within(cx, work.timeout)))?));
+    let mut instance = match created {
+        Ok(instance) => instance,
+        Err(error) => return (findings, Err(explain(error, String::new()))),
+    };
+    let lived = contained(|| live(instance.as_mut(), work, cx, phases, session_start, &mut findings));
+    let diagnostics = match &lived {
+        Ok(()) => String::new(),
+        Err(_) => instance.diagnostics(),
+    };
+    let cleanup = undisturbed(cx);
+    let deleted = contained(|| Ok(phases.time(Phase::Delete, || instance.delete(&cleanup))?));
+    let end = lived.and(deleted).map_err(|error| explain(error, diagnostics));
+    (findings, end)
+}
+
+fn live(
+    instance: &mut dyn Instance,
+    work: &TrialWork<'_>,
+    cx: &TrialContext<'_>,
+    phases: &Phases,
+    session_start: Timestamp,
+    findings: &mut Findings,
+) -> Result<(), TrialError> {
+    phases.time(Phase::Start, || instance.start(&within(cx, work.timeout)))?;
+    let mut agent = phases.time(Phase::Ready, || -> Result<AgentClient, TrialError> {
+        let cx = within(cx, work.timeout);
+        let stream = instance.wait_ready(&cx)?;
+        Ok(AgentClient::greet(stream, &cx.deadline)?)
+    })?;
+    if work.wants_facts {
+        findings.facts = agent.facts(&within(cx, work.timeout).deadline)?;
+    }
+    let before = agent.clock(CLOCK_READINGS, &within(cx, work.timeout).deadline)?;
+    let deadline = within(cx, work.timeout + expected_length(work.job)).deadline;
+    let window = RefCell::new(Window::Closed(instance.footprint()));
+    let (output, observations) = phases.time(Phase::Exec, || {
+        let mut heard = |JobEvent::Measuring| window.borrow_mut().open(work);
+        agent.run(work.job, Some(OBSERVE_MS), &deadline, &mut heard)
+    })?;
+    let readings = window.into_inner().close();
+    let after = agent.clock(CLOCK_READINGS, &within(cx, work.timeout).deadline)?;
+    findings.clock = Some(ClockCheck { before, after });
+    findings.observations = observations;
+    findings.samples = summarise(&readings, &meters());
+    findings.readings = relative(readings, session_start);
+    let decoded = work.workload.decode(&output, work.settings);
+    findings.output = Some(output);
+    findings.samples.splice(0..0, decoded?);
+    phases.time(Phase::Stop, || -> Result<(), TrialError> {
+        let cx = within(cx, GRACE + work.timeout);
+        agent.power_off(&cx.deadline)?;
+        Ok(instance.stop(GRACE, &cx)?)
+    })
+}
+
+/// The stretch in which the host's counters are read.
+enum Window {
+    Closed(Footprint),
+    Open(Collector),
+}
+
+impl Window {
+    fn open(&mut self, work: &TrialWork<'_>) {
+        if let Window::Closed(footprint) = self {
+            // What could be opened when the bench was prepared can be opened now; else nothing is read, which shows.
+            let samplers = Samplers::open(work.samplers).unwrap_or_default();
+            *self = Window::Open(Collector::start(std::mem::take(footprint), work.rate, samplers, now));
+        }
+    }
+
+    fn close(self) -> Vec<Reading> {
+        match self {
+            Window::Closed(_) => Vec::new(),
+            Window::Open(collector) => {
+                let (readings, errors) = collector.finish();
+                errors.iter().for_each(|error| tracing::debug!("sampler: {error}"));
+                readings
+            }
+        }
+    }
+}
+
+/// A defect in a driver or decoder costs its trial, not the session.
+fn contained<T>(work: impl FnOnce() -> Result<T, TrialError>) -> Result<T, TrialError> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let said = panic.downcast_ref::<String>().cloned();
+        let said = said.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned()));
+        Err(TrialError::Panicked(said.unwrap_or_default()))
+    })
+}
+
+fn within<'a>(cx: &TrialContext<'a>, time: Duration) -> TrialContext<'a> {
+    cx.until(now().plus(time))
+}
+
+/// The context for cleaning up, which the user's wish to stop does not cut short.
+fn undisturbed<'a>(cx: &TrialContext<'a>) -> TrialContext<'a> {
+    TrialContext { deadline: deadline_in(CLEANUP, &Interrupt::default()), ..cx.until(Timestamp(0)) }
+}
+
+fn explain(error: TrialError, diagnostics: String) -> (TrialError, Failure) {
+    let failure = Failure { reason: error.to_string(), diagnostics };
+    (error, failure)
+}
+
+fn relative(mut readings: Vec<Reading>, start: Timestamp) -> Vec<Reading> {
+    for reading in &mut readings {
+        reading.at = Timestamp(reading.at.0.saturating_sub(start.0));
+    }
+    readings
+}
+
+/// How long a job is meant to take, as far as its description says.
+fn expected_length(job: &Job) -> Duration {
+    let millis = match job {
+        Job::Builtin(Builtin { limit, warmup_ms, .. }) => warmup_ms + limit.duration_ms.unwrap_or(0),
+        Job::Command(CommandJob { repetition: Repetition::Loop { duration_ms, .. }, .. }) => *duration_ms,
+        Job::Command(_) => 0,
+    };
+    Duration::from_millis(millis)
+}
+
+/// Parts of a result that the trial's record keeps beside its samples.
+pub(crate) fn kept_parts(output: &JobOutput) -> (Vec<isotare_protocol::Interval>, Option<Vec<u8>>) {
+    match &output.result {
+        JobResult::Work(report) => (report.intervals.clone(), Some(report.latency.clone())),
+        JobResult::Command { .. } => (Vec::new(), None),
+    }
+}

@@ -1,0 +1,143 @@
+//! The runner against drivers that follow scripts: every way in which a trial can end, and what remains afterwards.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
+use isotare_core::{Budget, CpuSet, Driver, Interrupt, Outcome, Plan, SessionEnd, Settings, Trial};
+use isotare_host::SessionState;
+use isotare_plan::{Blocks, Design, plan};
+use isotare_runner::{Bench, Event, Places, Sink, SinkError, Work};
+use isotare_testkit::fake::{FakeDriver, FakeWorkload, Script};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+
+#[derive(Default)]
+struct Kept {
+    trials: Vec<Trial>,
+    stop_after: Option<(usize, Interrupt)>,
+    full_after: Option<usize>,
+}
+
+impl Sink for Kept {
+    fn event(&mut self, event: &Event<'_>) -> Result<(), SinkError> {
+        if let Event::Ended(trial) = event {
+            self.trials.push((*trial).clone());
+            if let Some((after, interrupt)) = &self.stop_after
+                && self.trials.len() == *after
+            {
+                interrupt.raise();
+            }
+            if self.full_after == Some(self.trials.len()) {
+                return Err(SinkError("no space left".to_owned()));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn two(name: &str) -> Plan {
+    let budget = Budget { cpus: CpuSet::new([0]).unwrap(), memory: 1 << 20 };
+    let design = Design {
+        environments: vec!["native".parse().unwrap(), name.parse().unwrap()],
+        workloads: vec!["fake".parse().unwrap()],
+        null_test: false,
+        blocks: Blocks::exactly(6),
+        timeout: 0.2,
+        ..Design::new(budget, 7)
+    };
+    plan(&design).unwrap()
+}
+
+/// Runs six blocks of a working driver and one that follows `script`.
+fn run(script: Script, mut kept: Kept) -> (Kept, Result<SessionEnd, String>, &'static FakeDriver) {
+    let good: &'static &'static FakeDriver =
+        Box::leak(Box::new(&*Box::leak(Box::new(FakeDriver::new("native", Script::Works(1_000))))));
+    let other: &'static &'static FakeDriver =
+        Box::leak(Box::new(&*Box::leak(Box::new(FakeDriver::new("other", script)))));
+    let plan = two("other");
+    let works = plan
+        .conditions
+        .iter()
+        .map(|condition| {
+            let driver: &'static dyn Driver =
+                if condition.environment.driver == "native" { good } else { other };
+            Work {
+                driver: Ok((driver, Settings::default())),
+                workload: Box::new(FakeWorkload),
+                settings: Settings::default(),
+            }
+        })
+        .collect();
+    let root = tempfile::tempdir().unwrap();
+    let state = SessionState::create(&root.path().join("state"), "s").unwrap();
+    let work = root.path().join("work");
+    std::fs::create_dir(&work).unwrap();
+    let places = Places { state: &state, session: "s", work: &work, agent: Path::new("/bin/true") };
+    let interrupt = kept.stop_after.as_ref().map(|(_, interrupt)| interrupt.clone()).unwrap_or_default();
+    let end = Bench::prepare(&plan, works, &BTreeMap::new(), places, &interrupt, &mut kept)
+        .and_then(|mut bench| bench.run(&mut kept))
+        .map_err(|error| error.to_string());
+    let folders = std::fs::read_dir(&work)
+        .unwrap()
+        .filter(|e| e.as_ref().unwrap().file_name().to_string_lossy().starts_with('t'));
+    assert_eq!(folders.count(), 0, "every trial's folder is removed");
+    (kept, end, other)
+}
+
+fn outcomes(kept: &Kept, condition: usize) -> Vec<Outcome> {
+    kept.trials.iter().filter(|trial| trial.condition == condition).map(|trial| trial.outcome).collect()
+}
+
+#[test]
+fn a_good_session_completes_every_trial_in_order() {
+    let (kept, end, driver) = run(Script::Works(2_000), Kept::default());
+    assert_eq!(end, Ok(SessionEnd::Complete));
+    assert_eq!(kept.trials.len(), 12);
+    assert!(kept.trials.iter().all(|trial| trial.outcome == Outcome::Completed));
+    assert_eq!(driver.calls.lock().unwrap()[..5], ["create", "start", "ready", "stop", "delete"]);
+    let phases: Vec<_> = kept.trials[0].phases.iter().map(|time| time.phase.word()).collect();
+    assert_eq!(phases, ["create", "start", "ready", "exec", "stop", "delete"]);
+    assert_eq!(kept.trials[0].output.0, b"out");
+    let with_facts = kept.trials.iter().filter(|trial| !trial.facts.is_empty()).count();
+    assert_eq!(with_facts, 2, "facts are asked for once for each condition");
+}
+
+#[test]
+fn every_failure_is_an_outcome_and_the_rest_goes_on() {
+    for (script, expected, reason) in [
+        (Script::CannotBeCreated, Outcome::Failed, "create s-t"),
+        (Script::NeverReady, Outcome::TimedOut, "not done by the deadline"),
+        (Script::DiesAtWork, Outcome::Failed, "connection ended"),
+        (Script::HangsAtWork, Outcome::TimedOut, "not done by the deadline"),
+        (Script::PanicsAtStart, Outcome::Failed, "the script says so"),
+        (Script::FailsWork, Outcome::Invalid, "the work was not done"),
+        (Script::CannotBeDeleted, Outcome::Failed, "delete s-t"),
+    ] {
+        let (kept, end, driver) = run(script, Kept::default());
+        assert_eq!(end, Ok(SessionEnd::Complete), "{script:?}");
+        assert_eq!(outcomes(&kept, 0), [Outcome::Completed; 6], "{script:?}: the baseline is not disturbed");
+        let failed = outcomes(&kept, 1);
+        assert_eq!(failed[..3], [expected; 3], "{script:?}");
+        assert_eq!(failed.len(), 6, "{script:?}: what is given up is recorded as well");
+        let failure = kept.trials.iter().find_map(|trial| trial.failure.as_ref()).unwrap();
+        assert!(failure.reason.contains(reason), "{script:?}: {}", failure.reason);
+        let (created, deleted) =
+            (driver.created.load(Ordering::SeqCst), driver.deleted.load(Ordering::SeqCst));
+        assert_eq!(created, deleted, "{script:?}: every instance is deleted");
+    }
+}
+
+#[test]
+fn an_interrupt_ends_the_session_with_what_is_done() {
+    let interrupt = Interrupt::default();
+    let (kept, end, _) = run(Script::Works(1), Kept { stop_after: Some((5, interrupt)), ..Kept::default() });
+    assert_eq!(end, Ok(SessionEnd::Interrupted));
+    assert_eq!(kept.trials.len(), 5);
+}
+
+#[test]
+fn a_result_that_cannot_be_kept_ends_the_session() {
+    let (kept, end, _) = run(Script::Works(1), Kept { full_after: Some(3), ..Kept::default() });
+    assert_eq!(end, Err("keep the result: no space left".to_owned()));
+    assert_eq!(kept.trials.len(), 3);
+}

@@ -1,0 +1,239 @@
+//! A driver without a runtime: its agent is a thread that follows a script. For tests of what surrounds drivers.
+
+use isotare_core::{Better, Capabilities, Driver, PrepareContext, RuntimeInfo, Unavailable};
+use isotare_core::{
+    DriverError, Environment, Footprint, Image, Instance, Invalid, JobOutput, MetricDef, Sample, SettingDef,
+    Settings, TrialContext, Workload,
+};
+use isotare_protocol::{
+    CommandJob, Exit, FrameBuffer, FromAgent, Hello, Job, JobResult, Repetition, Stream, ToAgent, Usage,
+    encode, encode_hello,
+};
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+/// What the instances of a fake environment do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Script {
+    /// Everything works; the work takes this many nanoseconds.
+    Works(u64),
+    /// `create` fails.
+    CannotBeCreated,
+    /// `start` panics, as a defective driver may.
+    PanicsAtStart,
+    /// The agent never says hello.
+    NeverReady,
+    /// The agent hangs up in the middle of the job.
+    DiesAtWork,
+    /// The agent never answers the job.
+    HangsAtWork,
+    /// The work ends with status 1.
+    FailsWork,
+    /// `delete` fails.
+    CannotBeDeleted,
+}
+
+/// A driver that follows a script. It counts instances made and deleted.
+#[derive(Debug)]
+pub struct FakeDriver {
+    /// Its name.
+    pub name: &'static str,
+    /// What its instances do.
+    pub script: Script,
+    /// Instances made.
+    pub created: AtomicU32,
+    /// Instances deleted.
+    pub deleted: AtomicU32,
+    /// Calls in order, as `create`, `start`, ….
+    pub calls: Mutex<Vec<&'static str>>,
+}
+
+impl FakeDriver {
+    /// A driver with this script.
+    pub const fn new(name: &'static str, script: Script) -> Self {
+        Self {
+            name,
+            script,
+            created: AtomicU32::new(0),
+            deleted: AtomicU32::new(0),
+            calls: Mutex::new(Vec::new()),
+        }
+    }
+
+    fn called(&self, what: &'static str) {
+        if let Ok(mut calls) = self.calls.lock() {
+            calls.push(what);
+        }
+    }
+}
+
+impl Driver for &'static FakeDriver {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+    fn summary(&self) -> &'static str {
+        "follows a script"
+    }
+    fn settings(&self) -> &'static [SettingDef] {
+        &[]
+    }
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { own_kernel: false, host_files: true, rootless: true }
+    }
+    fn probe(&self, _: &Settings, _: &PrepareContext<'_>) -> Result<RuntimeInfo, Unavailable> {
+        Ok(RuntimeInfo { version: "1".to_owned(), details: BTreeMap::new() })
+    }
+    fn prepare(
+        &self,
+        _: &Settings,
+        _: &Image,
+        _: &PrepareContext<'_>,
+    ) -> Result<Box<dyn Environment>, DriverError> {
+        Ok(Box::new(FakeEnvironment(self)))
+    }
+}
+
+struct FakeEnvironment(&'static FakeDriver);
+
+impl Environment for FakeEnvironment {
+    fn create(&mut self, cx: &TrialContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
+        self.0.called("create");
+        if self.0.script == Script::CannotBeCreated {
+            return Err(DriverError::failed("create", cx.instance, "the script says so"));
+        }
+        self.0.created.fetch_add(1, Ordering::SeqCst);
+        Ok(Box::new(FakeInstance { driver: self.0, stream: None, held: None }))
+    }
+    fn facts(&self) -> BTreeMap<String, String> {
+        BTreeMap::from([("fake".to_owned(), "yes".to_owned())])
+    }
+}
+
+struct FakeInstance {
+    driver: &'static FakeDriver,
+    stream: Option<UnixStream>,
+    held: Option<UnixStream>,
+}
+
+impl Instance for FakeInstance {
+    fn start(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+        self.driver.called("start");
+        assert!(self.driver.script != Script::PanicsAtStart, "the script says so");
+        let (ours, theirs) = UnixStream::pair().map_err(|e| DriverError::failed("start", cx.instance, e))?;
+        self.stream = Some(ours);
+        if self.driver.script == Script::NeverReady {
+            self.held = Some(theirs);
+        } else {
+            let script = self.driver.script;
+            std::thread::spawn(move || agent(theirs, script));
+        }
+        Ok(())
+    }
+    fn wait_ready(&mut self, cx: &TrialContext<'_>) -> Result<UnixStream, DriverError> {
+        self.driver.called("ready");
+        self.stream.take().ok_or_else(|| DriverError::failed("wait for", cx.instance, "not started"))
+    }
+    fn footprint(&self) -> Footprint {
+        Footprint::default()
+    }
+    fn stop(&mut self, _: Duration, _: &TrialContext<'_>) -> Result<(), DriverError> {
+        self.driver.called("stop");
+        Ok(())
+    }
+    fn delete(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+        self.driver.called("delete");
+        self.driver.deleted.fetch_add(1, Ordering::SeqCst);
+        match self.driver.script {
+            Script::CannotBeDeleted => Err(DriverError::failed("delete", cx.instance, "the script says so")),
+            _ => Ok(()),
+        }
+    }
+    fn diagnostics(&self) -> String {
+        "the fake's console".to_owned()
+    }
+}
+
+/// The agent's side; any error ends it, as a hang-up would.
+fn agent(mut stream: UnixStream, script: Script) -> Option<()> {
+    let hello = Hello { agent_version: "fake".to_owned(), pid: 1, clock_ns: 0, started_ns: 0 };
+    stream.write_all(&encode_hello(&hello).ok()?).ok()?;
+    let mut buffer = FrameBuffer::default();
+    let mut clock_ns = 0;
+    loop {
+        while let Some(message) = buffer.next_message::<ToAgent>().ok()? {
+            clock_ns += 1_000_000;
+            let answers = match (message, script) {
+                (ToAgent::Welcome(_) | ToAgent::Signal(_), _) => vec![],
+                (ToAgent::Ping, _) => vec![FromAgent::Pong { clock_ns }],
+                (ToAgent::Facts, _) => {
+                    vec![FromAgent::Facts(BTreeMap::from([("cpus".to_owned(), "1".to_owned())]))]
+                }
+                (ToAgent::PowerOff, _) | (ToAgent::Run { .. }, Script::DiesAtWork) => return None,
+                (ToAgent::Run { .. }, Script::HangsAtWork) => vec![FromAgent::Measuring],
+                (ToAgent::Run { .. }, script) => work(script),
+            };
+            for answer in answers {
+                stream.write_all(&encode(&answer).ok()?).ok()?;
+            }
+        }
+        let mut chunk = [0; 4096];
+        let length = stream.read(&mut chunk).ok().filter(|&length| length > 0)?;
+        buffer.feed(&chunk[..length]);
+    }
+}
+
+fn work(script: Script) -> Vec<FromAgent> {
+    let wall_ns = if let Script::Works(nanos) = script { nanos } else { 1 };
+    let exit = Exit::Code(i32::from(script == Script::FailsWork));
+    let runs = vec![Usage { wall_ns, ..Usage::default() }];
+    vec![
+        FromAgent::Output { stream: Stream::Stdout, data: b"out".to_vec() },
+        FromAgent::Measuring,
+        FromAgent::Finished { result: JobResult::Command { exit, runs }, observations: Vec::new() },
+    ]
+}
+
+/// A workload that reports its wall time.
+#[derive(Debug)]
+pub struct FakeWorkload;
+
+impl Workload for FakeWorkload {
+    fn name(&self) -> &'static str {
+        "fake"
+    }
+    fn summary(&self) -> &'static str {
+        "reports its wall time"
+    }
+    fn settings(&self) -> &[SettingDef] {
+        &[]
+    }
+    fn metrics(&self) -> Vec<MetricDef> {
+        vec![MetricDef::headline("wall", "s", Better::Lower)]
+    }
+    fn image(&self, _: &Settings) -> Result<Image, String> {
+        Ok(Image::default())
+    }
+    fn job(&self, _: &Settings) -> Result<Job, String> {
+        Ok(Job::Command(CommandJob {
+            argv: vec!["fake".to_owned()],
+            env: Vec::new(),
+            directory: None,
+            stdin: Vec::new(),
+            repetition: Repetition::Once,
+        }))
+    }
+    fn decode(&self, output: &JobOutput, _: &Settings) -> Result<Vec<Sample>, Invalid> {
+        match &output.result {
+            JobResult::Command { exit, runs } if exit.is_success() && runs.len() == 1 => Ok(vec![Sample {
+                metric: self.metrics().remove(0),
+                role: None,
+                value: runs[0].wall_ns as f64 / 1e9,
+            }]),
+            other => Err(Invalid(format!("{other:?}"))),
+        }
+    }
+}

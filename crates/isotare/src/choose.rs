@@ -1,0 +1,79 @@
+//! Which environments work here.
+
+use isotare_core::{
+    Budget, Deadline, Driver, EnvironmentSpec, Interrupt, PrepareContext, RuntimeInfo, Settings, Unavailable,
+};
+use isotare_host::deadline_in;
+use std::time::Duration;
+
+use crate::machine::Machine;
+use crate::resolve;
+
+/// Time that one probe may take; a probe boots what has to be booted.
+const PROBE: Duration = Duration::from_secs(20);
+
+/// An environment and whether it works.
+pub struct Probed {
+    /// Its spec.
+    pub environment: EnvironmentSpec,
+    /// Version and details, or reason and remedy.
+    pub found: Result<RuntimeInfo, Unavailable>,
+}
+
+/// Probes one environment in a folder of its own.
+pub fn probe(
+    driver: &'static dyn Driver,
+    settings: &Settings,
+    machine: &Machine,
+    budget: &Budget,
+    interrupt: &Interrupt,
+) -> Result<RuntimeInfo, Unavailable> {
+    let folder = machine.work.join(format!("probe{:08x}", rand::random::<u32>()));
+    std::fs::create_dir(&folder).map_err(|error| {
+        Unavailable::new(
+            format!("{} cannot be made: {error}", folder.display()),
+            "free space or choose another --work",
+        )
+    })?;
+    let deadline: Deadline = deadline_in(PROBE, interrupt);
+    let cx = PrepareContext {
+        session: &machine.session,
+        work: &folder,
+        agent: &machine.agent,
+        budget,
+        ledger: machine.state(),
+        deadline,
+    };
+    let found = driver.probe(settings, &cx);
+    // The session's folder, with this in it, is removed in the end.
+    let _leftover = std::fs::remove_dir_all(&folder);
+    found
+}
+
+/// Probes every variant of every driver, or only up to the first of each driver that works.
+pub fn probe_all(
+    machine: &Machine,
+    budget: &Budget,
+    interrupt: &Interrupt,
+    first_of_each: bool,
+) -> Vec<Probed> {
+    let mut probed = Vec::new();
+    for driver in isotare_drivers::DRIVERS {
+        for variant in driver.variants() {
+            let text = if variant.is_empty() {
+                driver.name().to_owned()
+            } else {
+                format!("{}:{variant}", driver.name())
+            };
+            let Ok(environment) = text.parse::<EnvironmentSpec>() else { continue };
+            let Ok((driver, settings)) = resolve::environment(&environment) else { continue };
+            let found = probe(driver, &settings, machine, budget, interrupt);
+            let works = found.is_ok();
+            probed.push(Probed { environment, found });
+            if works && first_of_each {
+                break;
+            }
+        }
+    }
+    probed
+}

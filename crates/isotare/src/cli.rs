@@ -1,0 +1,232 @@
+//! The command line's types.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use isotare_core::{CpuSet, EnvironmentSpec, Kind, Value, WorkloadSpec};
+use std::path::PathBuf;
+
+/// Weighs isolation: what does running a workload in a container, a sandbox or a virtual machine cost against
+/// running it natively, on this machine?
+///
+/// Exit codes: 0 done; 1 done, but some trials did not complete; 2 usage or bad input; 3 nothing could be measured;
+/// 130 interrupted.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+    /// Say more on stderr about what is done (or set ISOTARE_LOG, as in isotare=debug).
+    #[arg(long, short, global = true)]
+    pub verbose: bool,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Compare environments: with no argument, those that work here with the built-in quick suite.
+    Compare(Compare),
+    /// Run an experiment from a file.
+    Run(Run),
+    /// Show the exact order in which an experiment would run.
+    Plan(Plan),
+    /// Say what can be measured here, and what will disturb a measurement.
+    Doctor(Doctor),
+    /// Show a session again.
+    Report(ReportArgs),
+    /// Remove whatever interrupted sessions left behind, by recorded identity only.
+    Clean(Clean),
+    /// Print the JSON schema of experiment files, for editors.
+    Schema,
+}
+
+/// `isotare compare`.
+#[derive(Debug, Args)]
+pub struct Compare {
+    /// Environment, as DRIVER[:KEY=VALUE,…]; repeat for more [default: native, and the best of each driver that works here].
+    #[arg(long = "env", short, value_name = "ENV")]
+    pub environments: Vec<EnvironmentSpec>,
+    /// Built-in workload, as NAME[:KEY=VALUE,…]; repeat for more [default: the quick suite].
+    #[arg(long = "workload", short, value_name = "WORKLOAD")]
+    pub workloads: Vec<WorkloadSpec>,
+    /// Run exactly this many blocks [default: 20, fewer if --time is over, never fewer than 6].
+    #[arg(long, short = 'n')]
+    pub blocks: Option<u32>,
+    /// Begin no new block that would end after this.
+    #[arg(long, value_name = "TIME", default_value = "4m", value_parser = parse_seconds)]
+    pub time: f64,
+    /// Environment that the others are compared with.
+    #[arg(long, value_name = "ENV", default_value = "native")]
+    pub baseline: EnvironmentSpec,
+    /// Seed of the random order [default: a random one, printed and kept].
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Equivalence margin: differences smaller than this do not matter.
+    #[arg(long, default_value = "2%", value_parser = parse_fraction)]
+    pub margin: f64,
+    /// Confidence level of the intervals.
+    #[arg(long, default_value = "95%", value_parser = parse_fraction)]
+    pub level: f64,
+    /// Leave out the null test (the baseline against itself).
+    #[arg(long)]
+    pub no_null: bool,
+    /// CPUs of every environment, as 0-3 or 0,2 [default: all that this process may use].
+    #[arg(long)]
+    pub cpus: Option<CpuSet>,
+    /// Memory of every environment.
+    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = parse_size)]
+    pub memory: u64,
+    /// Readings of the host's counters a second while a workload is measured.
+    #[arg(long, value_name = "HZ", default_value_t = 10.0)]
+    pub rate: f64,
+    /// Time that each phase of a trial may take.
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_seconds)]
+    pub timeout: f64,
+    /// Where and how to show the result.
+    #[command(flatten)]
+    pub output: Output,
+    /// Where sessions are kept.
+    #[command(flatten)]
+    pub places: Places,
+    /// A command of this host to run as the workload, with its arguments.
+    #[arg(last = true, value_name = "COMMAND", conflicts_with = "workloads")]
+    pub command: Vec<String>,
+}
+
+/// `isotare run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The experiment file (TOML).
+    pub file: PathBuf,
+    /// Where and how to show the result.
+    #[command(flatten)]
+    pub output: Output,
+    /// Where sessions are kept.
+    #[command(flatten)]
+    pub places: Places,
+}
+
+/// `isotare plan`.
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// The experiment file (TOML).
+    pub file: PathBuf,
+    /// Form of the output.
+    #[arg(long, value_enum, default_value_t = Form::Text)]
+    pub format: Form,
+}
+
+/// `isotare doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Form of the output.
+    #[arg(long, value_enum, default_value_t = Form::Text)]
+    pub format: Form,
+    /// Where instances would be.
+    #[command(flatten)]
+    pub places: Places,
+}
+
+/// `isotare report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Session: its id, the beginning of it, or `last`.
+    #[arg(default_value = "last")]
+    pub session: String,
+    /// List the sessions that are kept.
+    #[arg(long, conflicts_with_all = ["session", "format", "out"])]
+    pub list: bool,
+    /// Where and how to show the result.
+    #[command(flatten)]
+    pub output: Output,
+    /// Where sessions are kept.
+    #[command(flatten)]
+    pub places: Places,
+}
+
+/// `isotare clean`.
+#[derive(Debug, Args)]
+pub struct Clean {
+    /// Form of the output.
+    #[arg(long, value_enum, default_value_t = Form::Text)]
+    pub format: Form,
+}
+
+/// Where and how to show a result.
+#[derive(Debug, Args)]
+pub struct Output {
+    /// Form of the report on stdout.
+    #[arg(long, value_enum, default_value_t = Form::Text)]
+    pub format: Form,
+    /// Also write the report to this file, in the form that its ending names (.txt, .json, .csv, .md, .html); repeat for more.
+    #[arg(long, value_name = "FILE")]
+    pub out: Vec<PathBuf>,
+}
+
+/// Where things are kept.
+#[derive(Debug, Args)]
+pub struct Places {
+    /// Database of sessions [default: $XDG_DATA_HOME/isotare/isotare.db].
+    #[arg(long, value_name = "FILE", env = "ISOTARE_STORE")]
+    pub store: Option<PathBuf>,
+    /// Folder on the disk that workloads are to use, for roots, images and their files.
+    #[arg(long, value_name = "DIR", env = "ISOTARE_WORK", default_value = "/var/tmp")]
+    pub work: PathBuf,
+}
+
+/// Forms of output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// For people, in a terminal.
+    Text,
+    /// For programs.
+    Json,
+    /// A row for each result.
+    Csv,
+    /// For documents.
+    Markdown,
+    /// A self-contained page with figures.
+    Html,
+}
+
+fn parse_seconds(text: &str) -> Result<f64, String> {
+    match Kind::Duration.parse(text) {
+        Some(Value::Number(seconds)) if seconds > 0.0 => Ok(seconds),
+        _ => Err(format!("it takes {} above zero", Kind::Duration)),
+    }
+}
+
+fn parse_size(text: &str) -> Result<u64, String> {
+    match Kind::Size.parse(text) {
+        Some(Value::Integer(bytes)) if bytes > 0 => Ok(bytes),
+        _ => Err(format!("it takes {} above zero", Kind::Size)),
+    }
+}
+
+fn parse_fraction(text: &str) -> Result<f64, String> {
+    let (number, divisor) = match text.strip_suffix('%') {
+        Some(number) => (number, 100.0),
+        None => (text, 1.0),
+    };
+    let fraction = number.trim().parse::<f64>().map(|n| n / divisor);
+    fraction
+        .ok()
+        .filter(|f| *f > 0.0 && *f < 1.0)
+        .ok_or_else(|| "it takes a part of one, such as 2% or 0.02".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn fractions_are_read_with_and_without_a_percent_sign() {
+        assert_eq!((parse_fraction("2%"), parse_fraction("0.02")), (Ok(0.02), Ok(0.02)));
+        assert!(["0", "100%", "two", "-1%"].iter().all(|text| parse_fraction(text).is_err()));
+    }
+}

@@ -1,0 +1,101 @@
+//! `isotare compare`: the quick question.
+
+use crate::choose::{Probed, probe, probe_all};
+use crate::cli::Compare;
+use crate::execute::{execute, interrupt};
+use crate::exit::Exit;
+use crate::machine::{Machine, budget};
+use crate::{output, resolve};
+use isotare_core::{Budget, EnvironmentSpec, Interrupt, Sampling, WorkloadSpec};
+use isotare_plan::{Blocks, Design};
+use miette::Report;
+
+/// Fewest blocks of a session that stops by time, and the most.
+const BLOCKS: Blocks = Blocks { min: 6, max: 20 };
+
+/// Compares environments with flags or defaults.
+pub fn compare(arguments: &Compare) -> Result<Exit, Report> {
+    output::check(&arguments.output)?;
+    let budget = budget(arguments.cpus.clone(), arguments.memory)?;
+    let workloads = workloads(arguments);
+    workloads.iter().try_for_each(|workload| resolve::workload(workload).map(|_| ()))?;
+    let asked: Vec<EnvironmentSpec> = match arguments.environments.as_slice() {
+        [] => Vec::new(),
+        given => std::iter::once(&arguments.baseline).chain(given).cloned().collect(),
+    };
+    asked.iter().try_for_each(|environment| resolve::environment(environment).map(|_| ()))?;
+    resolve::environment(&arguments.baseline)?;
+    let mut design = Design {
+        environments: arguments.environments.clone(),
+        workloads,
+        baseline: arguments.baseline.clone(),
+        null_test: !arguments.no_null,
+        blocks: arguments.blocks.map_or(BLOCKS, Blocks::exactly),
+        time_limit: arguments.blocks.is_none().then_some(arguments.time),
+        margin: arguments.margin,
+        level: arguments.level,
+        sampling: Sampling { rate: arguments.rate },
+        timeout: arguments.timeout,
+        ..Design::new(budget.clone(), arguments.seed.unwrap_or_else(|| rand::random::<u32>().into()))
+    };
+    if asked.is_empty() {
+        // The number of blocks and the like are checked before anything is probed.
+        let stand_in = Design { environments: vec![arguments.baseline.clone()], ..design.clone() };
+        isotare_plan::plan(&stand_in)?;
+    } else {
+        isotare_plan::plan(&design)?;
+    }
+    let interrupt = interrupt()?;
+    let machine = Machine::enter(&arguments.places)?;
+    let probed = match asked.as_slice() {
+        [] => probe_all(&machine, &budget, &interrupt, true),
+        asked => probe_these(asked, &machine, &budget, &interrupt)?,
+    };
+    if asked.is_empty() {
+        design.environments =
+            probed.iter().filter(|p| p.found.is_ok()).map(|p| p.environment.clone()).collect();
+        announce(&probed);
+    }
+    let plan = isotare_plan::plan(&design)?;
+    execute(plan, machine, probed, &interrupt, (&arguments.output, &arguments.places))
+}
+
+/// Probes each environment once, whatever its replica.
+pub fn probe_these(
+    asked: &[EnvironmentSpec],
+    machine: &Machine,
+    budget: &Budget,
+    interrupt: &Interrupt,
+) -> Result<Vec<Probed>, Report> {
+    let mut probed: Vec<Probed> = Vec::new();
+    for spec in asked {
+        let environment = EnvironmentSpec { replica: None, ..spec.clone() };
+        if probed.iter().any(|p| p.environment == environment) {
+            continue;
+        }
+        let (driver, settings) = resolve::environment(&environment)?;
+        let found = probe(driver, &settings, machine, budget, interrupt);
+        probed.push(Probed { environment, found });
+    }
+    Ok(probed)
+}
+
+fn workloads(arguments: &Compare) -> Vec<WorkloadSpec> {
+    if !arguments.command.is_empty() {
+        return vec![isotare_plan::command(&arguments.command)];
+    }
+    match arguments.workloads.as_slice() {
+        [] => isotare_workloads::quick_suite(),
+        given => given.to_vec(),
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "talk goes to stderr")]
+fn announce(probed: &[Probed]) {
+    for Probed { environment, found } in probed {
+        match found {
+            Ok(info) => eprintln!("{environment}: {}", info.version),
+            Err(why) => eprintln!("{environment}: not compared: {why}"),
+        }
+    }
+}

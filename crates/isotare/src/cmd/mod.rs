@@ -1,0 +1,26 @@
+//! One file for each verb.
+
+mod clean;
+mod compare;
+mod doctor;
+mod plan;
+mod report;
+mod run;
+mod schema;
+
+use crate::cli::Verb;
+use crate::exit::Exit;
+use miette::Report;
+
+/// Does what was asked.
+pub fn dispatch(verb: Verb) -> Result<Exit, Report> {
+    match verb {
+        Verb::Compare(arguments) => compare::compare(&arguments),
+        Verb::Run(arguments) => run::run(&arguments),
+        Verb::Plan(arguments) => plan::plan(&arguments),
+        Verb::Doctor(arguments) => doctor::doctor(&arguments),
+        Verb::Report(arguments) => report::report(&arguments),
+        Verb::Clean(arguments) => clean::clean(&arguments),
+        Verb::Schema => schema::schema(),
+    }
+}

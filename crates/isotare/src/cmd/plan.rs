@@ -1,0 +1,36 @@
+//! `isotare plan`: the exact order in which an experiment would run.
+
+use crate::cli::Plan;
+use crate::cmd::run::read;
+use crate::exit::Exit;
+use crate::table::Table;
+use miette::Report;
+use serde_json::json;
+
+/// Shows the order.
+pub fn plan(arguments: &Plan) -> Result<Exit, Report> {
+    let experiment = read(&arguments.file)?;
+    let plan = isotare_plan::plan(&experiment.design)?;
+    let mut table = Table::new(&["trial", "block", "environment", "workload"]);
+    for (index, slot) in plan.order.iter().enumerate() {
+        let condition = &plan.conditions[slot.condition];
+        table.row([
+            index.to_string(),
+            slot.block.to_string(),
+            condition.environment.to_string(),
+            condition.workload.to_string(),
+        ]);
+    }
+    let hash = isotare_plan::hash(&plan.order);
+    table.note(format!(
+        "{} trials in {} blocks; seed {}; order {hash}{}",
+        plan.order.len(),
+        plan.max_blocks,
+        plan.seed,
+        plan.time_limit
+            .map(|limit| format!("; no new block that would end after {limit} s"))
+            .unwrap_or_default(),
+    ));
+    table.show(arguments.format, &json!({ "plan": plan, "order_hash": hash }))?;
+    Ok(Exit::Done)
+}

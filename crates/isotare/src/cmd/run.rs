@@ -1,0 +1,50 @@
+//! `isotare run`: an experiment from a file.
+
+use crate::cli::Run;
+use crate::cmd::compare::probe_these;
+use crate::execute::{execute, interrupt};
+use crate::exit::{Exit, refuse};
+use crate::machine::{Machine, budget};
+use crate::output;
+use isotare_plan::{Design, Experiment, Known, parse};
+use miette::Report;
+use std::path::Path;
+
+/// Budget's memory where the file says nothing.
+const MEMORY: u64 = 1 << 30;
+
+/// Runs an experiment.
+pub fn run(arguments: &Run) -> Result<Exit, Report> {
+    output::check(&arguments.output)?;
+    let design = read(&arguments.file)?.design;
+    let plan = isotare_plan::plan(&design)?;
+    let interrupt = interrupt()?;
+    let machine = Machine::enter(&arguments.places)?;
+    let environments: Vec<_> =
+        plan.conditions.iter().map(|condition| condition.environment.clone()).collect();
+    let probed = probe_these(&environments, &machine, &plan.budget, &interrupt)?;
+    execute(plan, machine, probed, &interrupt, (&arguments.output, &arguments.places))
+}
+
+/// Reads an experiment file.
+pub fn read(file: &Path) -> Result<Experiment, Report> {
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        refuse(format!("{} cannot be read: {error}", file.display()), "name a readable experiment file")
+    })?;
+    let defaults = Design::new(budget(None, MEMORY)?, rand::random::<u32>().into());
+    let (drivers, workloads) = known();
+    let experiment = parse(&file.display().to_string(), &text, &drivers, &workloads, &defaults)?;
+    budget(Some(experiment.design.budget.cpus.clone()), experiment.design.budget.memory)?;
+    Ok(experiment)
+}
+
+/// What a file may name.
+pub fn known() -> (Vec<Known<'static>>, Vec<Known<'static>>) {
+    let drivers =
+        isotare_drivers::DRIVERS.iter().map(|d| Known { name: d.name(), settings: d.settings() }).collect();
+    let workloads = isotare_workloads::workloads()
+        .iter()
+        .map(|w| Known { name: w.name(), settings: w.settings() })
+        .collect();
+    (drivers, workloads)
+}

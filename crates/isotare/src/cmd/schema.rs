@@ -1,0 +1,16 @@
+//! `isotare schema`: the JSON schema of experiment files.
+
+use crate::cmd::run::known;
+use crate::exit::{Exit, refuse};
+use crate::output;
+use isotare_plan::json_schema;
+use miette::Report;
+
+/// Prints the schema.
+pub fn schema() -> Result<Exit, Report> {
+    let (drivers, workloads) = known();
+    let text = serde_json::to_string_pretty(&json_schema(&drivers, &workloads))
+        .map_err(|error| refuse(error, ""))?;
+    output::print(&format!("{text}\n"))?;
+    Ok(Exit::Done)
+}

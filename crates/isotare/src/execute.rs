@@ -1,0 +1,111 @@
+//! One session from plan to report.
+
+use crate::choose::Probed;
+use crate::cli::{Output, Places};
+use crate::exit::{Exit, refuse};
+use crate::machine::Machine;
+use crate::progress::Progress;
+use crate::{output, resolve};
+use isotare_core::{Interrupt, Outcome, Plan, Session, SessionEnd, Trial};
+use isotare_report::analyse;
+use isotare_runner::{Bench, BenchError, Places as BenchPlaces};
+use isotare_store::Store;
+use miette::Report;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// The user's wish to stop: the first SIGINT, SIGTERM or SIGHUP ends the session cleanly, a second one at once.
+pub fn interrupt() -> Result<Interrupt, Report> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    let interrupt = Interrupt::default();
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        signal_hook::flag::register_conditional_shutdown(signal, Exit::Interrupted as i32, interrupt.flag())
+            .and_then(|_| signal_hook::flag::register(signal, interrupt.flag()))
+            .map_err(|error| refuse(format!("signal {signal} cannot be handled: {error}"), ""))?;
+    }
+    Ok(interrupt)
+}
+
+/// Where sessions are kept.
+pub fn store_path(places: &Places) -> Result<PathBuf, Report> {
+    let home = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    places
+        .store
+        .clone()
+        .or_else(|| home("XDG_DATA_HOME").map(|data| data.join("isotare/isotare.db")))
+        .or_else(|| home("HOME").map(|home| home.join(".local/share/isotare/isotare.db")))
+        .ok_or_else(|| refuse("there is no place for sessions: HOME is not set", "name a file with --store"))
+}
+
+/// Runs a plan, keeps and shows what came of it.
+pub fn execute(
+    plan: Plan,
+    machine: Machine,
+    probed: Vec<Probed>,
+    interrupt: &Interrupt,
+    (output, places): (&Output, &Places),
+) -> Result<Exit, Report> {
+    let works = resolve::works(&plan)?;
+    let mut store =
+        Store::open(&store_path(places)?).map_err(|error| refuse(error, "name another file with --store"))?;
+    let session = Session {
+        id: machine.session.clone(),
+        started: machine.started.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        argv: std::env::args().collect(),
+        host: machine.facts(),
+        environments: probed.iter().map(|p| (p.environment.to_string(), p.found.clone())).collect(),
+        plan,
+    };
+    store.begin(&session).map_err(|error| refuse(error, "free space, or name another file with --store"))?;
+    let unavailable: BTreeMap<String, String> = probed
+        .iter()
+        .filter_map(|p| Some((p.environment.to_string(), p.found.as_ref().err()?.to_string())))
+        .collect();
+    let mut progress = Progress::new(&mut store, &session);
+    let bench_places = BenchPlaces {
+        state: machine.state(),
+        session: &session.id,
+        work: &machine.work,
+        agent: &machine.agent,
+    };
+    let ended = Bench::prepare(&session.plan, works, &unavailable, bench_places, interrupt, &mut progress)
+        .and_then(|mut bench| bench.run(&mut progress));
+    let trials = progress.finish();
+    let left = machine.leave();
+    for (resource, why) in &left.failed {
+        tracing::error!("left behind: {resource:?}: {why}; 'isotare clean' tries again");
+    }
+    conclude(&session, &trials, ended, &mut store, output)
+}
+
+fn conclude(
+    session: &Session,
+    trials: &[Trial],
+    ended: Result<SessionEnd, BenchError>,
+    store: &mut Store,
+    output: &Output,
+) -> Result<Exit, Report> {
+    let end = ended.as_ref().ok().copied();
+    let kept = match end {
+        Some(end) => {
+            store.finish(&session.id, end).map_err(|error| refuse(error, "free space for the store"))
+        }
+        None => Ok(()),
+    };
+    output::show(&analyse(session, trials, end), output)?;
+    if let Err(error) = ended {
+        return Err(refuse(
+            error,
+            "what was measured until then is shown above; free space, or use --store and --work",
+        ));
+    }
+    kept?;
+    let completed = trials.iter().filter(|trial| trial.outcome == Outcome::Completed).count();
+    Ok(match () {
+        () if end == Some(SessionEnd::Interrupted) => Exit::Interrupted,
+        () if completed == 0 => Exit::NothingMeasured,
+        () if completed < trials.len() => Exit::Incomplete,
+        () => Exit::Done,
+    })
+}

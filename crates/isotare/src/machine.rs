@@ -1,0 +1,135 @@
+//! A session's place on this machine: its id, its record, its folders; all of it removed in the end.
+
+use crate::cli::Places;
+use crate::exit::refuse;
+use isotare_core::{Budget, CpuSet, HostFacts, Interrupt, Ledger, Resource};
+use isotare_host::{SessionState, deadline_in, state_root, utc_now};
+use isotare_runner::{CleanReport, clean};
+use miette::Report;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Time that removing everything may take.
+const CLEANUP: Duration = Duration::from_secs(120);
+
+/// What a session has on this machine. Call [`Machine::leave`]; a panic does the same.
+pub struct Machine {
+    /// The session's id.
+    pub session: String,
+    /// When it began, RFC 3339.
+    pub started: String,
+    /// Its record.
+    pub state: Option<SessionState>,
+    /// Its folder on disk.
+    pub work: PathBuf,
+    /// The agent's program.
+    pub agent: PathBuf,
+}
+
+impl Machine {
+    /// Makes a session's place.
+    pub fn enter(places: &Places) -> Result<Self, Report> {
+        let [year, month, day, hour, minute, second] = utc_now();
+        let session =
+            format!("{year}{month:02}{day:02}-{hour:02}{minute:02}{second:02}-{:04x}", rand::random::<u16>());
+        let started = format!("{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z");
+        let root = state_root();
+        let state = SessionState::create(&root, &session).map_err(|error| {
+            refuse(
+                format!("the session's record cannot be made in {}: {error}", root.display()),
+                "make that folder writable, or name another in ISOTARE_STATE",
+            )
+        })?;
+        let work = places.work.join(format!("isotare-{session}"));
+        let mut machine = Self { session, started, state: Some(state), agent: work.join("agent"), work };
+        let made = machine
+            .state()
+            .record(&Resource::Path { path: machine.work.clone() })
+            .and_then(|()| DirBuilder::new().mode(0o755).create(&machine.work))
+            .and_then(|()| crate::agent::unpack(&machine.work));
+        match made {
+            Ok(agent) => machine.agent = agent,
+            Err(error) => {
+                return Err(refuse(
+                    format!("the session's folder cannot be made in {}: {error}", places.work.display()),
+                    "name a writable folder with free space with --work",
+                ));
+            }
+        }
+        Ok(machine)
+    }
+
+    /// The session's record.
+    pub fn state(&self) -> &SessionState {
+        match &self.state {
+            Some(state) => state,
+            None => unreachable!("the record is taken only by leave, which consumes the machine"),
+        }
+    }
+
+    /// What this machine is, and the disk that the session works on.
+    pub fn facts(&self) -> HostFacts {
+        let root = Path::new("/");
+        let mut host = isotare_facts::host_facts(root);
+        host.facts.extend(isotare_facts::storage_facts(&self.work));
+        host
+    }
+
+    /// Removes everything that is still there, and says what could not be removed.
+    pub fn leave(mut self) -> CleanReport {
+        self.sweep()
+    }
+
+    fn sweep(&mut self) -> CleanReport {
+        let Some(state) = self.state.take() else { return CleanReport::default() };
+        let deadline = deadline_in(CLEANUP, &Interrupt::default());
+        let driver = |name: &str| isotare_drivers::find(name).ok();
+        let mut report = clean(state.recorded().unwrap_or_default(), &driver, &deadline);
+        remove_session_cgroup(&self.session, &mut report);
+        if report.failed.is_empty()
+            && let Err(error) = state.close()
+        {
+            tracing::warn!("the session's record could not be removed: {error}");
+        }
+        report
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        for (resource, why) in self.sweep().failed {
+            tracing::warn!("left behind: {resource:?}: {why}");
+        }
+    }
+}
+
+/// The group that held the instances' groups.
+pub fn remove_session_cgroup(session: &str, report: &mut CleanReport) {
+    let path = format!("isotare/{session}");
+    let resource = Resource::Cgroup { path };
+    if let isotare_host::Swept::Failed(why) =
+        isotare_host::sweep(&resource, &deadline_in(CLEANUP, &Interrupt::default()))
+    {
+        report.failed.push((resource, why));
+    }
+}
+
+/// The budget asked for, or what this process itself may use.
+pub fn budget(cpus: Option<CpuSet>, memory: u64) -> Result<Budget, Report> {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let allowed: CpuSet = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Cpus_allowed_list:"))
+        .and_then(|list| list.trim().parse().ok())
+        .ok_or_else(|| refuse("/proc/self/status does not say which CPUs may be used", "mount /proc"))?;
+    let cpus = cpus.unwrap_or_else(|| allowed.clone());
+    if !cpus.is_subset(&allowed) {
+        return Err(refuse(
+            format!("CPUs {cpus} are not all there: this process may use {allowed}"),
+            format!("choose among {allowed}"),
+        ));
+    }
+    Ok(Budget { cpus, memory })
+}

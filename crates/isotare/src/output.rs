@@ -1,0 +1,85 @@
+//! Where reports go: stdout and files.
+
+use crate::cli::{Form, Output};
+use crate::exit::refuse;
+use isotare_report::{Format, Options, Report as Outcome, render};
+use miette::Report;
+use std::fs;
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+
+impl From<Form> for Format {
+    fn from(form: Form) -> Format {
+        match form {
+            Form::Text => Format::Text,
+            Form::Json => Format::Json,
+            Form::Csv => Format::Csv,
+            Form::Markdown => Format::Markdown,
+            Form::Html => Format::Html,
+        }
+    }
+}
+
+/// Refuses files whose ending names no form and folders that are not there, before anything is measured.
+pub fn check(output: &Output) -> Result<(), Report> {
+    output.out.iter().try_for_each(|path| {
+        form_of(path)?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        match folder.is_dir() {
+            true => Ok(()),
+            false => {
+                Err(refuse(format!("{} is no folder", folder.display()), "make it first, or write elsewhere"))
+            }
+        }
+    })
+}
+
+/// Shows a report on stdout and writes it to the files asked for.
+pub fn show(result: &Outcome, output: &Output) -> Result<(), Report> {
+    for path in &output.out {
+        let text = rendered(result, form_of(path)?, false)?;
+        fs::write(path, text).map_err(|error| {
+            refuse(
+                format!("{} cannot be written: {error}", path.display()),
+                format!("the session is kept: isotare report {} --out FILE", result.session),
+            )
+        })?;
+    }
+    let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    print(&rendered(result, output.format, colour)?)
+}
+
+/// Writes to stdout. A reader that has gone away is no error.
+pub fn print(text: &str) -> Result<(), Report> {
+    match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(refuse(format!("stdout cannot be written: {error}"), ""))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn rendered(result: &Outcome, form: Form, colour: bool) -> Result<String, Report> {
+    let options = Options { width: terminal_width(), color: colour };
+    render(result, form.into(), &options).map_err(|error| refuse(error, "report this as a defect"))
+}
+
+/// Columns of the terminal; what is not a terminal gets enough for every table.
+fn terminal_width() -> u16 {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
+    size.map(|size| size.ws_col).filter(|&columns| columns > 0).unwrap_or(120)
+}
+
+fn form_of(path: &Path) -> Result<Form, Report> {
+    match path.extension().and_then(|ending| ending.to_str()) {
+        Some("txt") => Ok(Form::Text),
+        Some("json") => Ok(Form::Json),
+        Some("csv") => Ok(Form::Csv),
+        Some("md") => Ok(Form::Markdown),
+        Some("html" | "htm") => Ok(Form::Html),
+        _ => Err(refuse(
+            format!("the ending of {} names no form of report", path.display()),
+            "use .txt, .json, .csv, .md or .html",
+        )),
+    }
+}

@@ -1,0 +1,89 @@
+//! Keeps every trial as it ends and shows on stderr what is under way.
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use isotare_core::{Outcome, Session, Trial};
+use isotare_runner::{Event, Sink, SinkError};
+use isotare_store::Store;
+use std::io::IsTerminal;
+use std::time::Duration;
+
+/// The sink of a session.
+pub struct Progress<'a> {
+    store: &'a mut Store,
+    session: &'a Session,
+    trials: Vec<Trial>,
+    bar: ProgressBar,
+    is_terminal: bool,
+    block_shown: Option<u32>,
+}
+
+impl<'a> Progress<'a> {
+    /// Shows a bar where stderr is a terminal, else a line for each block.
+    pub fn new(store: &'a mut Store, session: &'a Session) -> Self {
+        let is_terminal = std::io::stderr().is_terminal();
+        let bar = ProgressBar::new(session.plan.order.len() as u64);
+        bar.set_draw_target(if is_terminal {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        });
+        let style = ProgressStyle::with_template("{bar:24} {pos}/{len} {prefix} {wide_msg}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        Self { store, session, trials: Vec::new(), bar, is_terminal, block_shown: None }
+    }
+
+    /// Removes the bar; the trials in their order.
+    pub fn finish(self) -> Vec<Trial> {
+        self.bar.finish_and_clear();
+        self.trials
+    }
+
+    #[expect(clippy::print_stderr, reason = "talk goes to stderr")]
+    fn say(&self, line: &str) {
+        if self.is_terminal { self.bar.println(line) } else { eprintln!("{line}") }
+    }
+}
+
+impl Sink for Progress<'_> {
+    fn event(&mut self, event: &Event<'_>) -> Result<(), SinkError> {
+        match event {
+            Event::Preparing { environment } => self.bar.set_message(format!("preparing {environment}")),
+            Event::NotPrepared { environment, reason } => self.say(&format!("{environment}: {reason}")),
+            Event::Begins { done, expected, block, condition, left } => {
+                self.bar.set_length(*expected as u64);
+                self.bar.set_position(*done as u64);
+                let left =
+                    left.map(|seconds| format!(", {} left", duration_text(seconds))).unwrap_or_default();
+                let blocks = expected / self.session.plan.conditions.len().max(1);
+                self.bar.set_prefix(format!("block {}/{blocks}{left}", block + 1));
+                self.bar.set_message(format!("{} in {}", condition.workload, condition.environment));
+                if !self.is_terminal && self.block_shown != Some(*block) {
+                    self.block_shown = Some(*block);
+                    self.say(&format!("block {}/{blocks}{left}", block + 1));
+                }
+            }
+            Event::Ended(trial) => {
+                self.store.record(&self.session.id, trial).map_err(|error| SinkError(error.to_string()))?;
+                if trial.outcome != Outcome::Completed {
+                    let condition = &self.session.plan.conditions[trial.condition];
+                    let reason =
+                        trial.failure.as_ref().map(|failure| failure.reason.as_str()).unwrap_or_default();
+                    let (outcome, workload, environment) =
+                        (trial.outcome, &condition.workload, &condition.environment);
+                    self.say(&format!("{outcome}: {workload} in {environment}: {reason}"));
+                }
+                self.trials.push((*trial).clone());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn duration_text(seconds: f64) -> String {
+    let whole = Duration::try_from_secs_f64(seconds).unwrap_or_default().as_secs();
+    match whole {
+        0..60 => format!("{whole}s"),
+        60..3600 => format!("{}m{:02}s", whole / 60, whole % 60),
+        _ => format!("{}h{:02}m", whole / 3600, whole / 60 % 60),
+    }
+}

@@ -1,0 +1,43 @@
+//! From words to things: drivers and workloads with checked settings.
+
+use crate::exit::refuse;
+use isotare_core::{Driver, EnvironmentSpec, Plan, Settings, Workload, WorkloadSpec};
+use isotare_runner::Work;
+use miette::Report;
+
+/// The driver of an environment with its settings.
+pub fn environment(spec: &EnvironmentSpec) -> Result<(&'static dyn Driver, Settings), Report> {
+    let driver = isotare_drivers::find(&spec.driver)
+        .map_err(|error| refuse(error, "'isotare doctor' lists the environments and what they need"))?;
+    let owner = format!("driver {}", driver.name());
+    let settings = Settings::check(&owner, driver.settings(), spec.pairs())
+        .map_err(|error| refuse(format!("environment '{spec}': {error}"), "correct the setting"))?;
+    Ok((driver, settings))
+}
+
+/// A workload with its settings.
+pub fn workload(spec: &WorkloadSpec) -> Result<(Box<dyn Workload>, Settings), Report> {
+    let workload = isotare_workloads::find(&spec.name).ok_or_else(|| {
+        let known: Vec<_> = isotare_workloads::workloads().iter().map(|workload| workload.name()).collect();
+        refuse(
+            format!("unknown workload '{}'; there are {}", spec.name, known.join(", ")),
+            "choose one of those, or give a command after --",
+        )
+    })?;
+    let owner = format!("workload {}", spec.name);
+    let settings = Settings::check(&owner, workload.settings(), spec.pairs())
+        .map_err(|error| refuse(format!("workload '{spec}': {error}"), "correct the setting"))?;
+    Ok((Box::new(workload), settings))
+}
+
+/// What each condition of a plan means, in its order.
+pub fn works(plan: &Plan) -> Result<Vec<Work>, Report> {
+    plan.conditions
+        .iter()
+        .map(|condition| {
+            let (workload, settings) = workload(&condition.workload)?;
+            let driver = Ok(environment(&condition.environment)?);
+            Ok(Work { driver, workload, settings })
+        })
+        .collect()
+}

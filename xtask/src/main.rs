@@ -1,0 +1,48 @@
+//! Development tasks: `cargo xtask demo | test | tidy | bench`.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a development task talks to its developer")]
+
+mod bench;
+mod demo;
+mod test;
+mod tidy;
+
+use anyhow::{Context, Result, bail};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+fn main() -> ExitCode {
+    let task = std::env::args().nth(1).unwrap_or_default();
+    let done = match task.as_str() {
+        "demo" => demo::demo(),
+        "test" => test::test(),
+        "tidy" => tidy::tidy(),
+        "bench" => bench::bench(),
+        other => Err(anyhow::anyhow!("there is no task '{other}'; there are demo, test, tidy and bench")),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask {task}: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The root of the repository.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Runs a program in the root of the repository; its failure is ours.
+fn run(command: &mut Command) -> Result<()> {
+    let status = command.current_dir(root()).status().with_context(|| format!("start {command:?}"))?;
+    if status.success() { Ok(()) } else { bail!("{command:?}: {status}") }
+}
+
+/// Cargo, as it runs us.
+fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(arguments);
+    command
+}

@@ -1,0 +1,31 @@
+//! `cargo xtask test`: formatting, lints, tidiness, all tests, and what ran on which runtime.
+
+use crate::{cargo, root, run};
+use anyhow::{Context, Result};
+use std::fs;
+
+/// Passes the tests.
+pub fn test() -> Result<()> {
+    crate::tidy::tidy()?;
+    if cargo(&["fmt", "--version"]).output().is_ok_and(|output| output.status.success()) {
+        run(&mut cargo(&["fmt", "--all", "--check"]))?;
+    }
+    if cargo(&["clippy", "--version"]).output().is_ok_and(|output| output.status.success()) {
+        run(&mut cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]))?;
+    }
+    let tally = root().join("target/runtimes.txt");
+    fs::create_dir_all(root().join("target")).context("make the target folder")?;
+    fs::write(&tally, "").with_context(|| format!("write {}", tally.display()))?;
+    let tested = run(cargo(&["test", "--workspace", "--no-fail-fast"]).env("ISOTARE_TALLY", &tally));
+    let mut lines: Vec<String> = fs::read_to_string(&tally)
+        .with_context(|| format!("read {}", tally.display()))?
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    lines.sort();
+    lines.dedup();
+    let skipped = lines.iter().filter(|line| line.starts_with("skipped")).count();
+    println!("\nRuntimes: {} ran, {skipped} skipped", lines.len() - skipped);
+    lines.iter().for_each(|line| println!("  {line}"));
+    tested
+}

@@ -1,0 +1,72 @@
+//! `cargo xtask tidy`: what the compiler cannot see about the tree.
+
+use crate::root;
+use anyhow::{Context, Result, bail};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// No source file is longer than this without a reason.
+const LONGEST: usize = 600;
+const VAGUE: [&str; 4] = ["util", "common", "helper", "misc"];
+
+/// Checks file lengths, names, module docs, and that each driver and workload has its page.
+pub fn tidy() -> Result<()> {
+    let mut complaints = Vec::new();
+    let mut lengths = Vec::new();
+    for folder in ["crates", "guest", "xtask"] {
+        for path in sources(&root().join(folder))? {
+            let text = fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+            let lines = text.lines().count();
+            lengths.push(lines);
+            let shown = path.strip_prefix(root()).unwrap_or(&path).display().to_string();
+            if lines > LONGEST {
+                complaints.push(format!("{shown} has {lines} lines, more than {LONGEST}"));
+            }
+            if !text.starts_with("//!") && !text.starts_with("#!") {
+                complaints.push(format!("{shown} does not open with a module doc"));
+            }
+            let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+            if VAGUE.iter().any(|vague| name == *vague || name == format!("{vague}s")) {
+                complaints.push(format!("{shown}: the name says nothing"));
+            }
+        }
+    }
+    complaints.extend(pages("crates/isotare-drivers/src", "docs/drivers")?);
+    lengths.sort_unstable();
+    if complaints.is_empty() {
+        println!(
+            "tidy: {} files, median {} lines",
+            lengths.len(),
+            lengths.get(lengths.len() / 2).unwrap_or(&0)
+        );
+        return Ok(());
+    }
+    bail!("untidy:\n  {}", complaints.join("\n  "));
+}
+
+fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| format!("read {}", folder.display()))? {
+        let path = entry.context("read a folder")?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if path.is_dir() && name != "target" && name != "fixtures" {
+            found.extend(sources(&path)?);
+        } else if name.ends_with(".rs") {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
+/// A folder of adapters has a page for each.
+fn pages(adapters: &str, docs: &str) -> Result<Vec<String>> {
+    let mut missing = Vec::new();
+    for entry in fs::read_dir(root().join(adapters)).with_context(|| format!("read {adapters}"))? {
+        let path = entry.context("read a folder")?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+        if path.is_dir() && !root().join(docs).join(format!("{name}.md")).exists() {
+            missing.push(format!("{adapters}/{name} has no page {docs}/{name}.md"));
+        }
+    }
+    Ok(missing)
+}
