@@ -53,6 +53,8 @@ fn bring_up() -> Result<(Link, Arguments), String> {
     load_modules()?;
     let cmdline = fs::read_to_string("/proc/cmdline").map_err(|e| format!("read /proc/cmdline: {e}"))?;
     let arguments = arguments::parse_kernel(&cmdline)?;
+    // Without a disk of its own it is part of the root.
+    fs::create_dir_all(&arguments.data).map_err(|e| format!("make {}: {e}", arguments.data.display()))?;
     if let Some(disk) = &arguments.disk {
         mount_disk(disk, &arguments.data, &events)?;
     }
@@ -109,7 +111,6 @@ fn mount_disk(disk: &Path, target: &Path, events: &DeviceEvents) -> Result<(), S
     while !disk.exists() {
         events.wait().map_err(|e| format!("{what}: {e}"))?;
     }
-    fs::create_dir_all(target).map_err(|e| format!("{what}: {e}"))?;
     mount(disk, target, "ext4", MountFlags::NOSUID | MountFlags::NODEV, None)
         .map_err(|e| format!("{what}: {e}"))
 }

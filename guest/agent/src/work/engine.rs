@@ -1,6 +1,6 @@
 //! The measured loop, the same for every kind of work.
 //!
-//! Each thread does events until the warm-up is over, meets the others at a barrier, and then does measured events in a
+//! Each thread does events until the warm-up is over, waits at a gate for all others, and then does measured events in a
 //! closed loop: read the clock, do the event, read the clock, count. As in sysbench, an event under way when time is
 //! up is finished and counted, and the elapsed time lasts until the last one has ended.
 
@@ -12,9 +12,9 @@ use crate::reap::own_usage;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer, V2Serializer};
 use isotare_protocol::{Builtin, Interval, Observation, Usage, WorkReport};
-use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
+use std::sync::{Condvar, Mutex, PoisonError};
 
 /// Longest latency told apart, ns: one hour. Longer ones count as this.
 const LONGEST_NS: u64 = 3_600_000_000_000;
@@ -99,7 +99,8 @@ struct Shared<'a, W> {
     work: &'a W,
     schedule: &'a Schedule,
     control: &'a Control,
-    barrier: Barrier,
+    warm: Sender<()>,
+    gate: Gate,
     tickets: AtomicU64,
     start_ns: AtomicU64,
     failed: AtomicBool,
@@ -112,11 +113,13 @@ impl Engine<'_> {
         work: &W,
         schedule: &Schedule,
     ) -> Result<(WorkReport, Vec<Observation>), String> {
+        let (warm, warmed) = channel();
         let shared = Shared {
             work,
             schedule,
             control: self.control,
-            barrier: Barrier::new(schedule.threads as usize + 1),
+            warm,
+            gate: Gate::default(),
             tickets: AtomicU64::new(0),
             start_ns: AtomicU64::new(0),
             failed: AtomicBool::new(false),
@@ -124,17 +127,25 @@ impl Engine<'_> {
         let shared = &shared;
         std::thread::scope(|scope| {
             let (results, received) = channel();
+            let mut started = 0;
+            let mut told = Ok(());
             for index in 0..schedule.threads {
                 let results = results.clone();
                 let named = std::thread::Builder::new().name(format!("work {index}")).stack_size(1 << 20);
-                let started = named.spawn_scoped(scope, move || worker(shared, index, &results));
-                // A barrier with too few threads never opens, so there is no way back from here.
-                started.unwrap_or_else(|error| panic!("start thread {index} of the workload: {error}"));
+                match named.spawn_scoped(scope, move || worker(shared, index, &results)) {
+                    Ok(_) => started += 1,
+                    Err(error) => {
+                        told = Err(format!("start thread {index} of the workload: {error}"));
+                        shared.failed.store(true, Ordering::Relaxed);
+                        break;
+                    }
+                }
             }
             drop(results);
-            // First meeting: every thread is warm. Second: measuring begins.
-            shared.barrier.wait();
-            let told = (self.measuring)();
+            warmed.iter().take(started).for_each(drop);
+            if told.is_ok() {
+                told = (self.measuring)();
+            }
             let observer = Observer::start(self.observe_ms);
             if told.is_err() || observer.is_err() {
                 shared.failed.store(true, Ordering::Relaxed);
@@ -142,7 +153,7 @@ impl Engine<'_> {
             let before = own_usage();
             let start_ns = now_ns();
             shared.start_ns.store(start_ns, Ordering::Relaxed);
-            shared.barrier.wait();
+            shared.gate.open();
             // Ends when the last thread has sent its result and dropped its end.
             let parts: Vec<Result<Part, String>> = received.iter().collect();
             told?;
@@ -184,9 +195,9 @@ fn worker<W: Work>(shared: &Shared<'_, W>, index: u32, results: &Sender<Result<P
     if warmed.is_err() {
         shared.failed.store(true, Ordering::Relaxed);
     }
-    // Both meetings are kept whatever happened, or the others would wait for ever.
-    shared.barrier.wait();
-    shared.barrier.wait();
+    // Said whatever happened, or the others would wait for ever.
+    let _ = shared.warm.send(());
+    shared.gate.wait();
     let result = warmed.and_then(|(mut worker, part)| {
         let measured = measure(shared, &mut worker, part);
         if measured.is_err() {
@@ -196,6 +207,27 @@ fn worker<W: Work>(shared: &Shared<'_, W>, index: u32, results: &Sender<Result<P
     });
     // The receiver outlives every worker.
     let _ = results.send(result);
+}
+
+/// Closed until measuring begins.
+#[derive(Default)]
+struct Gate {
+    is_open: Mutex<bool>,
+    opened: Condvar,
+}
+
+impl Gate {
+    fn open(&self) {
+        *self.is_open.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.opened.notify_all();
+    }
+
+    fn wait(&self) {
+        let mut is_open = self.is_open.lock().unwrap_or_else(PoisonError::into_inner);
+        while !*is_open {
+            is_open = self.opened.wait(is_open).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
 }
 
 impl<W: Work> Shared<'_, W> {

@@ -68,12 +68,20 @@ impl Work for Memory {
 // Each access is volatile, so that the compiler neither drops it nor makes wider ones of several: one word at a time
 // is what sysbench does. Every function says whether what it last read is what it must be.
 
+/// Keeps a loop from being unrolled: gcc leaves sysbench's loops as they are, and LLVM would do eight words a turn.
+#[inline(always)]
+fn one_turn() {
+    // SAFETY: no instruction at all.
+    unsafe { std::arch::asm!("", options(nomem, nostack, preserves_flags)) };
+}
+
 #[inline(never)]
 fn write_all(words: &mut [usize]) -> bool {
     let length = words.len();
     for (index, word) in words.iter_mut().enumerate() {
         // SAFETY: a live exclusive reference.
         unsafe { ptr::write_volatile(word, length - index) };
+        one_turn();
     }
     words.last() == Some(&1)
 }
@@ -84,6 +92,7 @@ fn read_all(words: &[usize]) -> bool {
     for word in words {
         // SAFETY: a live reference.
         last = unsafe { ptr::read_volatile(word) };
+        one_turn();
     }
     last == 1
 }
