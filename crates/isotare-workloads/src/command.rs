@@ -56,8 +56,9 @@ const SETTINGS: &[SettingDef] = &[
 /// Texts in a setting that holds a JSON list.
 fn list(settings: &Settings, key: &str) -> Result<Vec<String>, String> {
     let Some(text) = settings.text(key) else { return Ok(Vec::new()) };
-    serde_json::from_str(text)
-        .map_err(|error| format!("setting '{key}' has to be a JSON list of texts such as [\"a\", \"b\"]: {error}"))
+    serde_json::from_str(text).map_err(|error| {
+        format!("setting '{key}' has to be a JSON list of texts such as [\"a\", \"b\"]: {error}")
+    })
 }
 
 /// The program and its arguments. A relative path of the program is below the user's own folder.
@@ -217,7 +218,8 @@ mod tests {
 
     #[test]
     fn the_job_names_the_same_program_everywhere() {
-        let settings = |argv: &str| Settings::check("w", Command.settings(), [("argv", argv)]).expect("valid");
+        let settings =
+            |argv: &str| Settings::check("w", Command.settings(), [("argv", argv)]).expect("valid");
         let given = settings(r#"["sh", "-c", "exit 1"]"#);
         let Job::Command(job) = Command.job(&given).expect("job") else { panic!("no command") };
         assert!(job.argv[0].starts_with('/') && job.argv[0].ends_with("sh"), "{:?}", job.argv);
@@ -236,7 +238,9 @@ mod tests {
             let given = [("argv", r#"["true"]"#), ("carry", carry.as_str())];
             Command.image(&Settings::check("w", Command.settings(), given).expect("valid"))
         };
-        assert!(carry("/etc/hostname").expect("image").files.iter().any(|file| file.path.ends_with("hostname")));
+        assert!(
+            carry("/etc/hostname").expect("image").files.iter().any(|file| file.path.ends_with("hostname"))
+        );
         assert!(carry("hostname").is_err() && carry("/no/such/file").is_err());
     }
 }
