@@ -3,7 +3,7 @@
 use isotare_core::Driver;
 
 /// One line for each driver.
-pub static DRIVERS: &[&dyn Driver] = &[&crate::native::Native];
+pub static DRIVERS: &[&dyn Driver] = &[&crate::native::Native, &crate::container::Container];
 
 /// A name that no driver has.
 #[derive(Clone, Debug, PartialEq, Eq)]
