@@ -4,7 +4,7 @@ use super::client::Created;
 use super::environment::{SharedClient, lock};
 use super::veth;
 use super::wire::{Link, Order};
-use isotare_cgroup::Hierarchies;
+use isotare_cgroup::{Cgroup, Hierarchies};
 use isotare_core::{
     Deadline, DriverError, Footprint, Instance, Interrupt, Member, Resource, Role, TrialContext,
 };
@@ -83,15 +83,14 @@ impl ContainerInstance {
         if let Some(link) = &self.link {
             record(Resource::Link { name: link.name.clone() })?;
         }
-        let runtime_joins = order.group.is_some();
         let stdio = [null.as_fd(), console.as_fd(), console.as_fd()];
         let created = lock(&self.client).create(order, stdio, &cx.deadline)?;
         let pid = self.created.insert(created).pid;
         if let Some(process) = identify(pid) {
             record(Resource::Process(process))?;
         }
-        if let Some(cgroup) = cgroup.filter(|_| !runtime_joins) {
-            cgroup.add(pid).map_err(|e| failed("fill cgroup of", &e))?;
+        if let Some(cgroup) = cgroup {
+            join(&cgroup, pid).map_err(|e| failed("fill cgroup of", &e))?;
         }
         self.link.as_ref().map_or(Ok(()), |link| veth::configure(link, &cx.deadline))
     }
@@ -135,6 +134,18 @@ impl ContainerInstance {
         }
         self.link.as_ref().map_or(Ok(()), |link| veth::remove(link, deadline))
     }
+}
+
+/// Moves a process into the groups that the runtime left out: all of them without root, and the version 2 group beside
+/// version 1. The others are left alone, because each move waits for the kernel.
+fn join(cgroup: &Cgroup, pid: u32) -> io::Result<()> {
+    let pid = pid.to_string();
+    for file in cgroup.procs_files() {
+        if !fs::read_to_string(&file)?.lines().any(|line| line == pid) {
+            fs::write(&file, &pid)?;
+        }
+    }
+    Ok(())
 }
 
 impl Instance for ContainerInstance {

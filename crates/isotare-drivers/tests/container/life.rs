@@ -113,6 +113,12 @@ fn the_budget_is_in_its_cgroup() {
     ] {
         assert!(read(files).lines().any(|line| line == pid));
     }
+    // Every hierarchy in which the session made the group: what is empty would be read as idle.
+    let hierarchies = isotare_cgroup::Hierarchies::discover().expect("mounted");
+    for file in hierarchies.open(&trial.cgroup).procs_files() {
+        let text = fs::read_to_string(&file).expect("readable");
+        assert!(text.lines().any(|line| line == pid), "{}", file.display());
+    }
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("runs");
     assert!(status.contains("Cpus_allowed_list:\t0\n"), "{status}");
     take_down(instance, agent, &cx);
