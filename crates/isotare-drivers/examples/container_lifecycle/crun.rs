@@ -86,6 +86,11 @@ impl Drop for Crun {
     fn drop(&mut self) {
         // The mount ends with this process's namespace at the latest.
         let _busy = unmount(self.bundle.join("rootfs"), UnmountFlags::DETACH);
+        // crun also makes groups in the hierarchy that is systemd's.
+        for hierarchy in fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten() {
+            let _absent =
+                fs::remove_dir(hierarchy.path().join(format!("isotare/life-{}", std::process::id())));
+        }
     }
 }
 
