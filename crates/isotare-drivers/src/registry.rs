@@ -3,7 +3,8 @@
 use isotare_core::Driver;
 
 /// One line for each driver.
-pub static DRIVERS: &[&dyn Driver] = &[&crate::native::Native, &crate::docker::Docker];
+pub static DRIVERS: &[&dyn Driver] =
+    &[&crate::native::Native, &crate::container::Container, &crate::docker::Docker];
 
 /// A name that no driver has.
 #[derive(Clone, Debug, PartialEq, Eq)]

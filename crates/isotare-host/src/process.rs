@@ -18,6 +18,7 @@ pub struct Spawn {
     arguments: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
     cgroup_files: Vec<PathBuf>,
+    input: Option<OwnedFd>,
     output: Option<PathBuf>,
     outlives_thread: bool,
 }
@@ -41,6 +42,7 @@ impl Spawn {
                 "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".into(),
             )],
             cgroup_files: Vec::new(),
+            input: None,
             output: None,
             outlives_thread: false,
         }
@@ -81,6 +83,13 @@ impl Spawn {
         self
     }
 
+    /// Gives it this descriptor as its standard input, such as one end of a socket pair; otherwise it is `/dev/null`.
+    #[must_use]
+    pub fn input_from(mut self, input: OwnedFd) -> Self {
+        self.input = Some(input);
+        self
+    }
+
     /// Keeps the child alive when the thread that started it ends (it still ends when dropped).
     #[must_use]
     pub fn outlives_thread(mut self) -> Self {
@@ -99,7 +108,11 @@ impl Spawn {
     pub fn start(&self) -> io::Result<Child> {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).env_clear().envs(self.environment.iter().map(|(k, v)| (k, v)));
-        command.stdin(Stdio::null()).process_group(0);
+        command.process_group(0);
+        match &self.input {
+            Some(input) => command.stdin(input.try_clone()?),
+            None => command.stdin(Stdio::null()),
+        };
         match &self.output {
             Some(path) => {
                 let file = File::options().create(true).append(true).open(path)?;

@@ -3,7 +3,7 @@
 use super::host::Agent;
 use isotare_core::{JobOutput, Sample, Settings, Workload};
 use isotare_protocol::FromAgent;
-use isotare_workloads::{CommandWorkload, find, quick_suite};
+use isotare_workloads::{find, quick_suite};
 
 fn run(workload: &dyn Workload, given: &[(&str, &str)]) -> Result<Vec<Sample>, String> {
     let settings = Settings::check("w", workload.settings(), given.iter().copied()).expect("valid");
@@ -57,13 +57,11 @@ fn limits_modes_and_threads_are_valid_end_to_end() {
 
 #[test]
 fn a_command_is_timed_and_its_failure_quoted() {
-    let command = |argv: &[&str]| {
-        let argv = argv.iter().map(|&word| word.to_owned()).collect();
-        CommandWorkload::new(argv, std::env::current_dir().expect("folder"))
-    };
-    let samples = run(&command(&["sleep", "0.02"]), &[("min-runs", "3"), ("time", "0")]).expect("valid");
+    let command = find("command").expect("known");
+    let given = [("argv", r#"["sleep", "0.02"]"#), ("min-runs", "3"), ("time", "0")];
+    let samples = run(command, &given).expect("valid");
     assert!((0.02..0.2).contains(&headline(&samples)), "{samples:?}");
-    let error = run(&command(&["ls", "/no/such/folder"]), &[]).expect_err("fails");
+    let error = run(command, &[("argv", r#"["ls", "/no/such/folder"]"#)]).expect_err("fails");
     assert!(error.contains("exit status 2") && error.contains("No such file"), "{error}");
 }
 

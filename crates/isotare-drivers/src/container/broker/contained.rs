@@ -1,0 +1,94 @@
+//! One container inside the broker: its layers, its handle in the runtime, its process.
+
+use super::error::{BrokerError, Step, runtime};
+use super::executor::Filtered;
+use super::isolation::Privilege;
+use super::layers::Layers;
+use super::oci;
+use crate::container::wire::Order;
+use libcontainer::container::Container;
+use libcontainer::container::builder::ContainerBuilder;
+use libcontainer::syscall::syscall::SyscallType;
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, pidfd_open, pidfd_send_signal, waitpid};
+use seccompiler::sock_filter;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A created container.
+pub(super) struct Contained {
+    container: Container,
+    pid: Pid,
+    pidfd: OwnedFd,
+    layers: Layers,
+    reaped: bool,
+}
+
+impl Contained {
+    /// Mounts the root file system and creates the container; its init process then waits for [`Contained::start`].
+    /// It inherits the network namespace in which the broker is.
+    pub(super) fn create(
+        state: &Path,
+        privilege: Privilege,
+        order: &Order,
+        filter: Arc<[sock_filter]>,
+        [stdin, stdout, stderr]: [OwnedFd; 3],
+    ) -> Result<Self, BrokerError> {
+        let layers = Layers::mount(state, order, privilege)?;
+        oci::build(order, &layers.rootfs(), privilege)?
+            .save(layers.bundle().join("config.json"))
+            .map_err(|error| BrokerError::Spec(error.to_string()))?;
+        let container = ContainerBuilder::new(order.id.clone(), SyscallType::default())
+            .with_executor(Filtered::new(filter))
+            .with_root_path(state.join("runtime"))
+            .map_err(runtime("state folder"))?
+            .with_stdin(stdin)
+            .with_stdout(stdout)
+            .with_stderr(stderr)
+            .as_init(layers.bundle())
+            .with_systemd(false)
+            .with_detach(true)
+            .build()
+            .map_err(runtime("create"))?;
+        let pid = container.pid().and_then(|pid| Pid::from_raw(pid.as_raw())).ok_or(BrokerError::Protocol)?;
+        let pidfd = pidfd_open(pid, PidfdFlags::empty()).step("open the init process")?;
+        Ok(Self { container, pid, pidfd, layers, reaped: false })
+    }
+
+    /// The init process: becomes readable when it ends.
+    pub(super) fn pidfd(&self) -> &OwnedFd {
+        &self.pidfd
+    }
+
+    /// Its number on the host.
+    pub(super) fn pid(&self) -> u32 {
+        self.pid.as_raw_nonzero().get().unsigned_abs()
+    }
+
+    /// Lets the init process run its program.
+    pub(super) fn start(&mut self) -> Result<(), BrokerError> {
+        self.container.start().map_err(runtime("start"))
+    }
+
+    /// Waits for the end of the init process, which takes its whole process namespace with it.
+    pub(super) fn reap(&mut self) -> Result<(), BrokerError> {
+        if !self.reaped {
+            waitpid(Some(self.pid), WaitOptions::empty()).step("wait for the init process")?;
+            self.reaped = true;
+        }
+        Ok(())
+    }
+
+    /// Kills what still runs and removes the container, its cgroups and its layers.
+    pub(super) fn delete(&mut self) -> Result<(), BrokerError> {
+        if !self.reaped {
+            match pidfd_send_signal(&self.pidfd, Signal::KILL) {
+                Ok(()) | Err(rustix::io::Errno::SRCH) => {}
+                Err(error) => return Err(error).step("kill the init process"),
+            }
+            self.reap()?;
+        }
+        let deleted = self.container.delete(true).map_err(runtime("delete"));
+        self.layers.remove().and(deleted)
+    }
+}

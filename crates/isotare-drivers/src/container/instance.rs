@@ -1,0 +1,219 @@
+//! One container, seen from the session.
+
+use super::client::Created;
+use super::environment::{SharedClient, lock};
+use super::veth;
+use super::wire::{Link, Order};
+use isotare_cgroup::{Cgroup, Hierarchies};
+use isotare_core::{
+    Deadline, DriverError, Footprint, Instance, Interrupt, Member, Resource, Role, TrialContext,
+};
+use isotare_host::{accept, deadline_in, identify, now, readable};
+use rustix::process::{Signal, pidfd_send_signal};
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long a killed container may take to be gone.
+const DEATH: Duration = Duration::from_secs(5);
+
+pub(super) struct ContainerInstance {
+    id: String,
+    client: SharedClient,
+    broker: u32,
+    listener: Option<UnixListener>,
+    layers: PathBuf,
+    console: PathBuf,
+    hierarchies: Option<Hierarchies>,
+    cgroup: String,
+    link: Option<Link>,
+    created: Option<Created>,
+    deleted: bool,
+}
+
+impl ContainerInstance {
+    pub(super) fn create(
+        order: Order,
+        hierarchies: Option<&Hierarchies>,
+        client: &SharedClient,
+        cx: &TrialContext<'_>,
+    ) -> Result<Self, DriverError> {
+        let listener = UnixListener::bind(cx.control_socket())
+            .map_err(|e| DriverError::failed("listen for agent of", cx.instance, e))?;
+        let mut instance = Self {
+            id: order.id.clone(),
+            client: client.clone(),
+            broker: lock(client).pid(),
+            listener: Some(listener),
+            layers: order.layers.clone(),
+            console: cx.work.join("console.log"),
+            hierarchies: hierarchies.cloned(),
+            cgroup: cx.cgroup.to_owned(),
+            link: order.link.clone(),
+            created: None,
+            deleted: false,
+        };
+        match instance.make(order, cx) {
+            Ok(()) => Ok(instance),
+            Err(error) => {
+                lock(client).abandon(&instance.id);
+                // What stays is in the record of resources; the first error is the one to tell.
+                let _second = instance.remove_outside(&cx.deadline);
+                Err(error)
+            }
+        }
+    }
+
+    fn make(&mut self, order: Order, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+        let failed = |what, error: &dyn std::fmt::Display| DriverError::failed(what, cx.instance, error);
+        let record =
+            |resource: Resource| cx.ledger.record(&resource).map_err(|e| failed("record resource of", &e));
+        let console = File::create(&self.console).map_err(|e| failed("make console of", &e))?;
+        let null = File::open("/dev/null").map_err(|e| failed("make console of", &e))?;
+        let mut cgroup = None;
+        if let Some(hierarchies) = &self.hierarchies {
+            record(Resource::Cgroup { path: cx.cgroup.to_owned() })?;
+            let made = hierarchies.create(cx.cgroup, Some(cx.budget));
+            cgroup = Some(made.map_err(|e| failed("create cgroup of", &e))?);
+        }
+        if let Some(link) = &self.link {
+            record(Resource::Link { name: link.name.clone() })?;
+        }
+        let stdio = [null.as_fd(), console.as_fd(), console.as_fd()];
+        let created = lock(&self.client).create(order, stdio, &cx.deadline)?;
+        let pid = self.created.insert(created).pid;
+        if let Some(process) = identify(pid) {
+            record(Resource::Process(process))?;
+        }
+        if let Some(cgroup) = cgroup {
+            join(&cgroup, pid).map_err(|e| failed("fill cgroup of", &e))?;
+        }
+        self.link.as_ref().map_or(Ok(()), |link| veth::configure(link, &cx.deadline))
+    }
+
+    fn created(&self, operation: &'static str) -> Result<&Created, DriverError> {
+        self.created.as_ref().ok_or_else(|| DriverError::failed(operation, &self.id, "it was deleted"))
+    }
+
+    /// Ends the init process and with it every process inside; waits until they are gone.
+    fn kill(&self) -> Result<(), DriverError> {
+        let Some(created) = &self.created else { return Ok(()) };
+        match pidfd_send_signal(&created.pidfd, Signal::KILL) {
+            Ok(()) | Err(rustix::io::Errno::SRCH) => {}
+            Err(error) => return Err(DriverError::failed("kill container", &self.id, error)),
+        }
+        readable(created.pidfd.as_fd(), None, &deadline_in(DEATH, &Interrupt::default()))
+            .map_err(|e| e.during("kill container", &self.id))
+    }
+
+    /// Removes what the broker would have, where it cannot any more. Its mounts have ended with it.
+    fn remove_layers(&self) -> Result<(), DriverError> {
+        // Overlayfs makes this folder without any permission, which stops all but root.
+        let _absent = fs::set_permissions(self.layers.join("overlay/work"), Permissions::from_mode(0o700));
+        for layer in ["upper", "overlay"].map(|name| self.layers.join(name)) {
+            match fs::remove_dir_all(&layer) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(DriverError::failed("remove", layer.display().to_string(), error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what is not the broker's.
+    fn remove_outside(&self, deadline: &Deadline) -> Result<(), DriverError> {
+        if let Some(hierarchies) = &self.hierarchies {
+            hierarchies
+                .remove_tree(&self.cgroup)
+                .map_err(|e| DriverError::failed("remove cgroup of", &self.id, e))?;
+        }
+        self.link.as_ref().map_or(Ok(()), |link| veth::remove(link, deadline))
+    }
+}
+
+/// Moves a process into the groups that the runtime left out: all of them without root, and the version 2 group beside
+/// version 1. The others are left alone, because each move waits for the kernel.
+fn join(cgroup: &Cgroup, pid: u32) -> io::Result<()> {
+    let pid = pid.to_string();
+    for file in cgroup.procs_files() {
+        if !fs::read_to_string(&file)?.lines().any(|line| line == pid) {
+            fs::write(&file, &pid)?;
+        }
+    }
+    Ok(())
+}
+
+impl Instance for ContainerInstance {
+    fn start(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+        lock(&self.client).start(&self.id, &cx.deadline)
+    }
+
+    fn wait_ready(&mut self, cx: &TrialContext<'_>) -> Result<UnixStream, DriverError> {
+        let created = self.created("wait for agent of")?;
+        let Some(listener) = &self.listener else {
+            return Err(DriverError::failed("wait for agent of", cx.instance, "it has connected already"));
+        };
+        let stream = accept(listener, Some(created.pidfd.as_fd()), &cx.deadline)
+            .map_err(|e| e.during("wait for agent of", cx.instance))?;
+        self.listener = None;
+        Ok(stream)
+    }
+
+    fn footprint(&self) -> Footprint {
+        let member = |role, pid, shared| Member { role, pid, workload_threads: Vec::new(), shared };
+        let members = self.created.as_ref().map(|created| {
+            vec![member(Role::Workload, created.pid, false), member(Role::Daemon, self.broker, true)]
+        });
+        Footprint {
+            members: members.unwrap_or_default(),
+            cgroup: self.hierarchies.as_ref().map(|_| self.cgroup.clone()),
+        }
+    }
+
+    fn stop(&mut self, grace: Duration, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+        let Some(created) = &self.created else { return Ok(()) };
+        let patience = cx.until(now().plus(grace).min(cx.deadline.at)).deadline;
+        if let Err(error) = readable(created.pidfd.as_fd(), None, &patience) {
+            self.kill()?;
+            return Err(error.during("stop", cx.instance));
+        }
+        lock(&self.client).reap(&self.id, &cx.deadline)
+    }
+
+    fn delete(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+        if self.deleted {
+            return Ok(());
+        }
+        let told = {
+            let mut client = lock(&self.client);
+            let told = client.delete(&self.id, &cx.deadline);
+            match &told {
+                Err(DriverError::Interrupted) => return told,
+                // A broker that does not answer in time is no use to the next trial either.
+                Err(DriverError::TimedOut { .. }) => client.kill(),
+                _ => {}
+            }
+            // A broker that died took its containers along; what is left can be removed from here.
+            if client.is_dead() && !matches!(told, Err(DriverError::TimedOut { .. })) { Ok(()) } else { told }
+        };
+        self.kill()?;
+        self.created = None;
+        self.remove_layers()?;
+        self.remove_outside(&cx.deadline)?;
+        self.deleted = true;
+        told
+    }
+
+    fn diagnostics(&self) -> String {
+        let console = fs::read_to_string(&self.console).unwrap_or_default();
+        match lock(&self.client).log() {
+            log if log.is_empty() => console,
+            log => format!("{console}\ncontainer broker:\n{log}"),
+        }
+    }
+}

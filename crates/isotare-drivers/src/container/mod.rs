@@ -1,0 +1,20 @@
+//! `container`: an embedded container runtime, so that there is always a container to compare with and nothing to install.
+//!
+//! The runtime is `libcontainer`, the library of youki. Making a container with it forks without an exec, changes the
+//! working directory and must happen on the only thread of a process; so an environment starts one helper, the
+//! [`broker`], by running this program again (see [`helper_process`]). The broker has a private mount namespace and
+//! answers the questions of [`client`] over a socket pair. When that socket is closed, however the session ended, it
+//! removes every container it made, and its mounts end with it.
+
+mod broker;
+mod client;
+mod driver;
+mod environment;
+mod helper;
+mod instance;
+mod probe;
+mod veth;
+mod wire;
+
+pub use driver::Container;
+pub use helper::{helper_process, set_helper_program};
