@@ -5,7 +5,10 @@
 use std::path::{Path, PathBuf};
 
 /// The version 1 controllers that budgets and readings need.
-pub(crate) const NEEDED: [&str; 7] = ["cpu", "cpuacct", "cpuset", "memory", "pids", "blkio", "freezer"];
+pub(crate) const NEEDED: [&str; 12] = [
+    "cpu", "cpuacct", "cpuset", "memory", "pids", "blkio", "freezer", "devices", "hugetlb", "net_cls", "net_prio",
+    "perf_event",
+];
 
 /// One mounted hierarchy.
 #[derive(Clone, Debug, PartialEq, Eq)]

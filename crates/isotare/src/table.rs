@@ -59,7 +59,11 @@ impl Table {
             return String::new();
         }
         let mut table = comfy_table::Table::new();
-        table.load_style(style).set_content_arrangement(ContentArrangement::Dynamic).set_header(&self.headers).add_rows(&self.rows);
+        table
+            .load_style(style)
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .set_header(&self.headers)
+            .add_rows(&self.rows);
         let text: String = table.lines().map(|line| format!("{}\n", line.trim_end())).collect();
         text
     }
