@@ -6,7 +6,17 @@ use std::path::{Path, PathBuf};
 
 /// The version 1 controllers that budgets and readings need.
 pub(crate) const NEEDED: [&str; 12] = [
-    "cpu", "cpuacct", "cpuset", "memory", "pids", "blkio", "freezer", "devices", "hugetlb", "net_cls", "net_prio",
+    "cpu",
+    "cpuacct",
+    "cpuset",
+    "memory",
+    "pids",
+    "blkio",
+    "freezer",
+    "devices",
+    "hugetlb",
+    "net_cls",
+    "net_prio",
     "perf_event",
 ];
 

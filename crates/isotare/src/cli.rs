@@ -87,6 +87,9 @@ pub struct Compare {
     /// Where sessions are kept.
     #[command(flatten)]
     pub places: Places,
+    /// File that the command reads, to be carried into every instance at the same absolute path; repeat for more.
+    #[arg(long, value_name = "FILE", requires = "command")]
+    pub carry: Vec<PathBuf>,
     /// A command of this host to run as the workload, with its arguments.
     #[arg(last = true, value_name = "COMMAND", conflicts_with = "workloads")]
     pub command: Vec<String>,

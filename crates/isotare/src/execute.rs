@@ -6,7 +6,7 @@ use crate::exit::{Exit, refuse};
 use crate::machine::Machine;
 use crate::progress::Progress;
 use crate::{output, resolve};
-use isotare_core::{Interrupt, Outcome, Plan, Session, SessionEnd, Trial};
+use isotare_core::{EnvironmentSpec, Interrupt, Outcome, Plan, Session, SessionEnd, Trial};
 use isotare_report::analyse;
 use isotare_runner::{Bench, BenchError, Places as BenchPlaces};
 use isotare_store::Store;
@@ -58,10 +58,7 @@ pub fn execute(
         plan,
     };
     store.begin(&session).map_err(|error| refuse(error, "free space, or name another file with --store"))?;
-    let unavailable: BTreeMap<String, String> = probed
-        .iter()
-        .filter_map(|p| Some((p.environment.to_string(), p.found.as_ref().err()?.to_string())))
-        .collect();
+    let unavailable = unavailable(&probed, &session.plan);
     let mut progress = Progress::new(&mut store, &session);
     let bench_places = BenchPlaces {
         state: machine.state(),
@@ -77,6 +74,18 @@ pub fn execute(
         tracing::error!("left behind: {resource:?}: {why}; 'isotare clean' tries again");
     }
     conclude(&session, &trials, ended, &mut store, output)
+}
+
+/// Environments that take no part, with the reason. Without its baseline a comparison is none, so then nothing runs.
+fn unavailable(probed: &[Probed], plan: &Plan) -> BTreeMap<String, String> {
+    let reason = |p: &Probed| Some(p.found.as_ref().err()?.to_string());
+    let baseline = EnvironmentSpec { replica: None, ..plan.baseline.clone() };
+    let without_baseline = probed.iter().find(|p| p.environment == baseline).and_then(reason);
+    let why_not = |p: &Probed| {
+        let lost = without_baseline.as_ref().map(|why| format!("the baseline {baseline} is unavailable: {why}"));
+        reason(p).or(lost)
+    };
+    probed.iter().filter_map(|p| Some((p.environment.to_string(), why_not(p)?))).collect()
 }
 
 fn conclude(

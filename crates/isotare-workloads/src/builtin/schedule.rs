@@ -3,6 +3,10 @@
 use isotare_core::{Kind as SettingKind, SettingDef, Settings};
 use isotare_protocol::{Builtin, Job, Kind, Limit};
 
+/// Many short trials in many blocks resolve more than few long ones: noise that lasts longer than a trial cancels in its
+/// block's ratio.
+const DEFAULT_TIME_MS: u64 = 300;
+
 /// Worker threads.
 pub const THREADS: SettingDef = SettingDef {
     key: "threads",
@@ -15,7 +19,7 @@ pub const TIME: SettingDef = SettingDef {
     key: "time",
     kind: SettingKind::Duration,
     default: None,
-    help: "length of the measured part; 1s unless events is given",
+    help: "length of the measured part; 300ms unless events is given",
 };
 /// Events in the measured part.
 pub const EVENTS: SettingDef = SettingDef {
@@ -28,7 +32,7 @@ pub const EVENTS: SettingDef = SettingDef {
 pub const WARMUP: SettingDef = SettingDef {
     key: "warmup",
     kind: SettingKind::Duration,
-    default: Some("200ms"),
+    default: Some("100ms"),
     help: "length of the discarded part before it",
 };
 /// Intervals.
@@ -55,7 +59,7 @@ fn limit(settings: &Settings) -> Result<Limit, String> {
     let duration_ms = match (milliseconds(settings, "time")?, events) {
         (Some(0), _) => return Err("setting 'time' is too short: it must be at least 1ms".to_owned()),
         (Some(given), _) => Some(given),
-        (None, None) => Some(1000),
+        (None, None) => Some(DEFAULT_TIME_MS),
         (None, Some(_)) => None,
     };
     Ok(Limit { duration_ms, events })
@@ -83,12 +87,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_limit_is_what_was_given_or_one_second() {
+    fn the_limit_is_what_was_given_or_the_default_time() {
         let defs = [THREADS, TIME, EVENTS, WARMUP, INTERVAL];
         let limit = |given: &[(&str, &str)]| {
             limit(&Settings::check("w", &defs, given.iter().copied()).expect("valid"))
         };
-        assert_eq!(limit(&[]), Ok(Limit { duration_ms: Some(1000), events: None }));
+        assert_eq!(limit(&[]), Ok(Limit { duration_ms: Some(DEFAULT_TIME_MS), events: None }));
         assert_eq!(limit(&[("events", "5")]), Ok(Limit { duration_ms: None, events: Some(5) }));
         let both = Limit { duration_ms: Some(20), events: Some(5) };
         assert_eq!(limit(&[("events", "5"), ("time", "20ms")]), Ok(both));

@@ -3,12 +3,13 @@
 use crate::choose::{Probed, probe, probe_all};
 use crate::cli::Compare;
 use crate::execute::{execute, interrupt};
-use crate::exit::Exit;
+use crate::exit::{Exit, refuse};
 use crate::machine::{Machine, budget};
 use crate::{output, resolve};
 use isotare_core::{Budget, EnvironmentSpec, Interrupt, Sampling, WorkloadSpec};
 use isotare_plan::{Blocks, Design};
 use miette::Report;
+use std::path::{Path, PathBuf};
 
 /// Fewest blocks of a session that stops by time, and the most.
 const BLOCKS: Blocks = Blocks { min: 6, max: 20 };
@@ -17,7 +18,7 @@ const BLOCKS: Blocks = Blocks { min: 6, max: 20 };
 pub fn compare(arguments: &Compare) -> Result<Exit, Report> {
     output::check(&arguments.output)?;
     let budget = budget(arguments.cpus.clone(), arguments.memory)?;
-    let workloads = workloads(arguments);
+    let workloads = workloads(arguments)?;
     workloads.iter().try_for_each(|workload| resolve::workload(workload).map(|_| ()))?;
     let asked: Vec<EnvironmentSpec> = match arguments.environments.as_slice() {
         [] => Vec::new(),
@@ -80,14 +81,27 @@ pub fn probe_these(
     Ok(probed)
 }
 
-fn workloads(arguments: &Compare) -> Vec<WorkloadSpec> {
+fn workloads(arguments: &Compare) -> Result<Vec<WorkloadSpec>, Report> {
     if !arguments.command.is_empty() {
-        return vec![isotare_plan::command(&arguments.command)];
+        let mut command = isotare_plan::command(&arguments.command);
+        if !arguments.carry.is_empty() {
+            let carried: Result<Vec<PathBuf>, Report> =
+                arguments.carry.iter().map(|file| absolute(file)).collect();
+            let list = serde_json::to_string(&carried?)
+                .map_err(|error| refuse(error, "name files with valid text"))?;
+            command.given.push(("carry".to_owned(), list));
+        }
+        return Ok(vec![command]);
     }
-    match arguments.workloads.as_slice() {
+    Ok(match arguments.workloads.as_slice() {
         [] => isotare_workloads::quick_suite(),
         given => given.to_vec(),
-    }
+    })
+}
+
+fn absolute(file: &Path) -> Result<PathBuf, Report> {
+    std::path::absolute(file)
+        .map_err(|error| refuse(format!("{}: {error}", file.display()), "name an existing file"))
 }
 
 #[expect(clippy::print_stderr, reason = "talk goes to stderr")]

@@ -1,0 +1,8 @@
+//! The program as a user runs it: contracts, bad input, interruptions, and what is left afterwards.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
+mod contract;
+mod ends;
+mod input;
+mod place;
