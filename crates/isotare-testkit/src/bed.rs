@@ -2,7 +2,7 @@
 
 use isotare_core::{
     Budget, CpuSet, Driver, DriverError, Environment, Image, Instance, Interrupt, JobOutput, PrepareContext,
-    RuntimeInfo, Settings, TrialContext, Unavailable,
+    Resource, RuntimeInfo, Settings, TrialContext, Unavailable,
 };
 use isotare_host::{AgentClient, AgentError, SessionState, Swept, deadline_in, sweep};
 use isotare_protocol::Job;
@@ -164,8 +164,11 @@ impl<'a> Bed<'a> {
         self.environment = None;
         let deadline = deadline_in(STEP, &Interrupt::default());
         let mut left = Vec::new();
+        // The group that holds the instances' groups is the session's own, and goes with it.
+        let group = Resource::Cgroup { path: format!("isotare/{}", self.session) };
         for resource in self.state.recorded().map_err(|error| error.to_string())?.iter().rev() {
             match sweep(resource, &deadline) {
+                Swept::Removed if *resource == group => {}
                 Swept::Absent | Swept::NeedsDriver => {}
                 found => left.push(format!("{resource:?}: {found:?}")),
             }
@@ -175,7 +178,6 @@ impl<'a> Bed<'a> {
             mounts.lines().filter(|line| line.contains(&self.session)).map(|line| format!("mount {line}")),
         );
         left.extend(processes_naming(&self.session));
-        let group = isotare_core::Resource::Cgroup { path: format!("isotare/{}", self.session) };
         if let Swept::Failed(why) = sweep(&group, &deadline) {
             left.push(why);
         }
@@ -209,7 +211,7 @@ impl Life {
         let deadline = deadline_in(STEP, &Interrupt::default());
         for member in self.instance.footprint().members.iter().filter(|member| !member.shared) {
             if let Some(process) = isotare_host::identify(member.pid)
-                && let Swept::Failed(why) = sweep(&isotare_core::Resource::Process(process), &deadline)
+                && let Swept::Failed(why) = sweep(&Resource::Process(process), &deadline)
             {
                 return Err(why);
             }

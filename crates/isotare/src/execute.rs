@@ -82,7 +82,8 @@ fn unavailable(probed: &[Probed], plan: &Plan) -> BTreeMap<String, String> {
     let baseline = EnvironmentSpec { replica: None, ..plan.baseline.clone() };
     let without_baseline = probed.iter().find(|p| p.environment == baseline).and_then(reason);
     let why_not = |p: &Probed| {
-        let lost = without_baseline.as_ref().map(|why| format!("the baseline {baseline} is unavailable: {why}"));
+        let lost =
+            without_baseline.as_ref().map(|why| format!("the baseline {baseline} is unavailable: {why}"));
         reason(p).or(lost)
     };
     probed.iter().filter_map(|p| Some((p.environment.to_string(), why_not(p)?))).collect()

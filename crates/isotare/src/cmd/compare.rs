@@ -20,12 +20,9 @@ pub fn compare(arguments: &Compare) -> Result<Exit, Report> {
     let budget = budget(arguments.cpus.clone(), arguments.memory)?;
     let workloads = workloads(arguments)?;
     workloads.iter().try_for_each(|workload| resolve::workload(workload).map(|_| ()))?;
-    let asked: Vec<EnvironmentSpec> = match arguments.environments.as_slice() {
-        [] => Vec::new(),
-        given => std::iter::once(&arguments.baseline).chain(given).cloned().collect(),
-    };
+    let asked: Vec<EnvironmentSpec> =
+        std::iter::once(&arguments.baseline).chain(&arguments.environments).cloned().collect();
     asked.iter().try_for_each(|environment| resolve::environment(environment).map(|_| ()))?;
-    resolve::environment(&arguments.baseline)?;
     let mut design = Design {
         environments: arguments.environments.clone(),
         workloads,
@@ -39,36 +36,34 @@ pub fn compare(arguments: &Compare) -> Result<Exit, Report> {
         timeout: arguments.timeout,
         ..Design::new(budget.clone(), arguments.seed.unwrap_or_else(|| rand::random::<u32>().into()))
     };
-    if asked.is_empty() {
-        // The number of blocks and the like are checked before anything is probed.
-        let stand_in = Design { environments: vec![arguments.baseline.clone()], ..design.clone() };
-        isotare_plan::plan(&stand_in)?;
-    } else {
-        isotare_plan::plan(&design)?;
+    // What can be wrong with it is found before anything is probed; the baseline stands for the choice still to come.
+    let chosen_here = arguments.environments.is_empty();
+    if chosen_here {
+        design.environments = vec![arguments.baseline.clone()];
     }
+    isotare_plan::plan(&design)?;
     let interrupt = interrupt()?;
     let machine = Machine::enter(&arguments.places)?;
-    let probed = match asked.as_slice() {
-        [] => probe_all(&machine, &budget, &interrupt, true),
-        asked => probe_these(asked, &machine, &budget, &interrupt)?,
-    };
-    if asked.is_empty() {
+    let mut probed = Vec::new();
+    if chosen_here {
+        probed = probe_all(&machine, &budget, &interrupt, true);
+        announce(&probed);
         design.environments =
             probed.iter().filter(|p| p.found.is_ok()).map(|p| p.environment.clone()).collect();
-        announce(&probed);
     }
+    probe_these(&asked, &machine, &budget, &interrupt, &mut probed)?;
     let plan = isotare_plan::plan(&design)?;
     execute(plan, machine, probed, &interrupt, (&arguments.output, &arguments.places))
 }
 
-/// Probes each environment once, whatever its replica.
+/// Probes each environment that has not been probed yet, whatever its replica.
 pub fn probe_these(
     asked: &[EnvironmentSpec],
     machine: &Machine,
     budget: &Budget,
     interrupt: &Interrupt,
-) -> Result<Vec<Probed>, Report> {
-    let mut probed: Vec<Probed> = Vec::new();
+    probed: &mut Vec<Probed>,
+) -> Result<(), Report> {
     for spec in asked {
         let environment = EnvironmentSpec { replica: None, ..spec.clone() };
         if probed.iter().any(|p| p.environment == environment) {
@@ -78,7 +73,7 @@ pub fn probe_these(
         let found = probe(driver, &settings, machine, budget, interrupt);
         probed.push(Probed { environment, found });
     }
-    Ok(probed)
+    Ok(())
 }
 
 fn workloads(arguments: &Compare) -> Result<Vec<WorkloadSpec>, Report> {

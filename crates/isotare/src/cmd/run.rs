@@ -22,7 +22,8 @@ pub fn run(arguments: &Run) -> Result<Exit, Report> {
     let machine = Machine::enter(&arguments.places)?;
     let environments: Vec<_> =
         plan.conditions.iter().map(|condition| condition.environment.clone()).collect();
-    let probed = probe_these(&environments, &machine, &plan.budget, &interrupt)?;
+    let mut probed = Vec::new();
+    probe_these(&environments, &machine, &plan.budget, &interrupt, &mut probed)?;
     execute(plan, machine, probed, &interrupt, (&arguments.output, &arguments.places))
 }
 

@@ -39,17 +39,14 @@ impl Work for Cpu {
 
 /// Numbers from 3 to below `max_prime` that no number up to their square root divides.
 ///
-/// The instructions are those of sysbench 1.0.20 as Debian builds it, so that results agree: the square root and the
-/// comparison in doubles, the division of 64-bit words, and the parity test that stands for a division by 2.
+/// The instructions are those of sysbench 1.0.20 as Debian builds it, so that results agree: the square root with its
+/// test of the sign, the comparison in doubles, the division of 64-bit words, and the parity test that stands for a
+/// division by 2.
 #[inline(never)]
 fn count_primes(max_prime: u64) -> u64 {
     let mut primes = 0;
     for number in 3..max_prime {
-        #[expect(
-            clippy::cast_possible_wrap,
-            reason = "below 2^31; signed, the conversion is one instruction"
-        )]
-        let root = (number as i64 as f64).sqrt();
+        let root = square_root(number);
         if is_prime(number, root) {
             primes += 1;
         }
@@ -57,19 +54,49 @@ fn count_primes(max_prime: u64) -> u64 {
     primes
 }
 
+/// C's `sqrt`, which looks for a negative argument first.
+#[inline(always)]
+fn square_root(number: u64) -> f64 {
+    #[expect(clippy::cast_possible_wrap, reason = "below 2^31; signed, the conversion is one instruction")]
+    let argument = number as i64 as f64;
+    if 0.0 > argument { square_root_of_negative(argument) } else { argument.sqrt() }
+}
+
+#[cold]
+#[inline(never)]
+fn square_root_of_negative(argument: f64) -> f64 {
+    argument.sqrt()
+}
+
 #[inline(always)]
 fn is_prime(number: u64, root: f64) -> bool {
     if root >= 2.0 && number & 1 == 0 {
         return false;
     }
-    let mut divisor: u32 = 3;
-    while f64::from(divisor) <= root {
-        if remainder(number, u64::from(divisor)) == 0 {
+    let mut divisor: u64 = 3;
+    while as_double(divisor) <= root {
+        if remainder(number, divisor) == 0 {
             return false;
         }
-        divisor += 1;
+        divisor = divisor.wrapping_add(1);
     }
     true
+}
+
+/// A word as a double the way gcc does it: a test of the sign, then one instruction for what is not beyond 2^63. LLVM's own
+/// conversion has no branch and more instructions; without the test the loop is 2 % faster than sysbench's.
+#[inline(always)]
+fn as_double(word: u64) -> f64 {
+    match i64::try_from(word) {
+        Ok(word) => word as f64,
+        Err(_) => beyond_signed(word),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn beyond_signed(word: u64) -> f64 {
+    word as f64
 }
 
 /// `a % b` by the 64-bit division.
