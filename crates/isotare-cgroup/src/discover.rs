@@ -96,8 +96,8 @@ mod tests {
              51 31 0:40 / /x rw shared:3 - cgroup cgroup rw,cpuacct,cpuset\n"
         ));
         let points: Vec<_> = found.iter().map(|mount| mount.point.to_str().expect("UTF-8")).collect();
-        assert_eq!(points, ["/sys/fs/cgroup/cpu", "/sys/fs/cgroup/unified", "/x"]);
-        assert_eq!(found[2].controllers.as_deref(), Some(&["cpuacct".to_owned(), "cpuset".to_owned()][..]));
+        assert_eq!(points, ["/sys/fs/cgroup/cpu", "/sys/fs/cgroup/devices", "/sys/fs/cgroup/unified", "/x"]);
+        assert_eq!(found[3].controllers.as_deref(), Some(&["cpuacct".to_owned(), "cpuset".to_owned()][..]));
         assert_eq!(unescape("/mnt/a\\040b"), "/mnt/a b");
     }
 

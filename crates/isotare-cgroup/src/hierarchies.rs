@@ -33,6 +33,8 @@ impl Version {
 pub struct Hierarchies {
     pub(crate) v1: Vec<Hierarchy>,
     pub(crate) v2: Option<Hierarchy>,
+    /// Whether version 2 is mounted, in use or not.
+    has_v2: bool,
 }
 
 /// One hierarchy, and where in it groups may be made.
@@ -63,7 +65,16 @@ impl Hierarchies {
             Some(Hierarchy { controllers, base: point.clone(), point })
         });
         let v1: Vec<_> = v1.collect();
-        let v2 = mounts.iter().find(|mount| mount.controllers.is_none()).map(|mount| {
+        let v2 = mounts.iter().find(|mount| mount.controllers.is_none());
+        let has_v2 = v2.is_some();
+        // Where version 1 holds every controller, version 2 limits nothing; and joining one of its groups takes the lock
+        // that `Cgroup::joining_files` speaks of, some ten milliseconds in the life of every instance.
+        let is_idle = |point: &Path| {
+            let ours = ["cpu", "cpuset", "io", "memory", "pids"];
+            let list = files::read(&point.join("cgroup.controllers")).unwrap_or_default();
+            !list.split_whitespace().any(|controller| ours.contains(&controller))
+        };
+        let v2 = v2.filter(|mount| v1.is_empty() || !is_idle(&place(mount))).map(|mount| {
             let point = place(mount);
             let own = discover::own_v2_group(&own, &mount.root);
             let base = access::v2_base(&point, own.as_deref());
@@ -75,16 +86,16 @@ impl Hierarchies {
                 "a cgroup hierarchy in /proc/self/mountinfo",
                 io::Error::new(io::ErrorKind::NotFound, "none is mounted"),
             )),
-            false => Ok(Self { v1, v2 }),
+            false => Ok(Self { v1, v2, has_v2 }),
         }
     }
 
     /// Which interface holds the controllers.
     pub fn version(&self) -> Version {
-        match (self.v1.is_empty(), &self.v2) {
+        match (self.v1.is_empty(), self.has_v2) {
             (true, _) => Version::V2,
-            (false, Some(_)) => Version::Hybrid,
-            (false, None) => Version::V1,
+            (false, true) => Version::Hybrid,
+            (false, false) => Version::V1,
         }
     }
 

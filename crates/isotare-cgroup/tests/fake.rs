@@ -136,22 +136,34 @@ fn version_2_is_read_and_limited_and_parents_pass_controllers_on() {
     assert_eq!(content(&root, "cg/unified/s/i/memory.swap.max"), "0");
 }
 
-#[test]
-fn hybrid_counts_by_version_1_and_takes_pressure_from_version_2() {
+fn hybrid(v2_controllers: &str) -> (tempfile::TempDir, Hierarchies) {
     let others: &[(&str, &str)] = &[
-        ("cg/unified/cgroup.controllers", "hugetlb\n"),
+        ("cg/unified/cgroup.controllers", v2_controllers),
         ("cg/unified/cgroup.subtree_control", "\n"),
-        ("cg/unified/s/cgroup.controllers", "\n"),
+        ("cg/unified/s/cgroup.controllers", v2_controllers),
         ("cg/unified/s/cgroup.subtree_control", "\n"),
     ];
-    let both = [V1_FILES, V2_FILES, others].concat();
-    let (root, hierarchies) = machine(&format!("{V1_MOUNTS}{V2_MOUNT}"), &both);
+    machine(&format!("{V1_MOUNTS}{V2_MOUNT}"), &[V1_FILES, V2_FILES, others].concat())
+}
+
+#[test]
+fn hybrid_counts_by_version_1_and_takes_pressure_from_version_2() {
+    let (root, hierarchies) = hybrid("io\n");
     assert_eq!(hierarchies.version(), Version::Hybrid);
     let group = hierarchies.create("/s/i", Some(&budget())).expect("create");
     assert_eq!(group.stats().cpu_total_ns, Some(830_971_777_610));
     assert_eq!(group.stats().pressure_cpu_us, Some(25_818_395));
     assert_eq!(content(&root, "cg/unified/s/i/cpuset.cpus"), "\n", "the controller is on version 1");
     assert_eq!(hierarchies.runtime_path("s/i"), "/s/i");
+}
+
+#[test]
+fn hybrid_leaves_a_version_2_alone_that_limits_nothing() {
+    let (_root, hierarchies) = hybrid("hugetlb\n");
+    assert_eq!(hierarchies.version(), Version::Hybrid);
+    let group = hierarchies.create("/s/i", Some(&budget())).expect("create");
+    assert_eq!(group.stats().pressure_cpu_us, None);
+    assert!(group.joining_files().iter().all(|file| file.ends_with("tasks")));
 }
 
 #[test]

@@ -69,10 +69,10 @@ impl Spawn {
         self
     }
 
-    /// Joins cgroups before the program begins: the `cgroup.procs` file of each.
+    /// Joins cgroups before the program begins: the files to write `0` to (`Cgroup::joining_files`).
     #[must_use]
-    pub fn in_cgroups(mut self, procs_files: Vec<PathBuf>) -> Self {
-        self.cgroup_files = procs_files;
+    pub fn in_cgroups(mut self, joining_files: Vec<PathBuf>) -> Self {
+        self.cgroup_files = joining_files;
         self
     }
 

@@ -42,7 +42,7 @@ impl NativeInstance {
             .arg(&socket)
             .arg("--data")
             .arg(cx.work)
-            .in_cgroups(cgroup.iter().flat_map(|(_, cgroup)| cgroup.procs_files()).collect())
+            .in_cgroups(cgroup.iter().flat_map(|(_, cgroup)| cgroup.joining_files()).collect())
             .output_to(&log);
         Ok(Self { listener: Some(listener), spawn, log, cgroup, child: None })
     }
