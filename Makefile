@@ -16,6 +16,7 @@ test: setup
 
 # Repeats the comparisons with hyperfine, crun and pidstat (see benchmarks/README.md).
 bench: setup
+	[ "$$(id -u)" != 0 ] || DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends crun hyperfine sysstat
 	cargo xtask bench
 
 # The backports suite is only needed where another part of QEMU was installed from it.

@@ -1,15 +1,186 @@
-//! `cargo xtask bench`: the comparisons of benchmarks/README.md.
+//! `cargo xtask bench`: isotare beside the tools that it is measured against, in turn, on this machine.
 
-use crate::{cargo, run};
-use anyhow::Result;
+use crate::{cargo, root, run};
+use anyhow::{Context, Result, bail};
 
-/// Runs them one after another; each prints its own table.
+use serde_json::Value;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+/// Turns of each pair.
+const ROUNDS: usize = 8;
+/// Processes beside which samplers are measured.
+const PROCESSES: usize = 280;
+
+/// Runs them one after another; each prints its own lines.
 pub fn bench() -> Result<()> {
     run(&mut cargo(&["build", "--release", "--package", "isotare"]))?;
-    for (package, example) in
-        [("isotare-samplers", "sampler_cost"), ("isotare-drivers", "container_lifecycle")]
-    {
-        run(&mut cargo(&["run", "--release", "--quiet", "--package", package, "--example", example]))?;
+    spawning()?;
+    agreement()?;
+    container()?;
+    sampling()
+}
+
+/// A timed execution of a command that does nothing, against `hyperfine -N`; and what a trial costs beside.
+fn spawning() -> Result<()> {
+    let (mut ratios, mut theirs, mut ours, mut fixed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let file = root().join("target/hyperfine.json");
+        let mut hyperfine = Command::new("hyperfine");
+        hyperfine.args([
+            "-N",
+            "--warmup",
+            "5",
+            "--runs",
+            "400",
+            "/bin/true",
+            "--style",
+            "none",
+            "--export-json",
+        ]);
+        run(hyperfine.arg(&file).stderr(Stdio::null()))?;
+        let peer: Value =
+            serde_json::from_slice(&std::fs::read(&file)?).context("read hyperfine's result")?;
+        let peer = peer["results"][0]["median"].as_f64().context("hyperfine gives a median")?;
+        let session = isotare(&["--env", "native#b", "--no-null", "--blocks", "6", "--", "/bin/true"])?;
+        let mine = median(samples(&session, "command", "wall_time"));
+        for trial in trials(&session) {
+            let phases = trial["phases"].as_array().into_iter().flatten();
+            let outside = phases.filter(|phase| phase["mark"].is_null() && phase["phase"] != "exec");
+            fixed.push(outside.filter_map(|phase| phase["took"].as_f64()).sum());
+        }
+        ratios.push(mine / peer);
+        theirs.push(peer);
+        ours.push(mine);
     }
+    println!("one timed execution of /bin/true, medians of {ROUNDS} rounds:");
+    println!(
+        "  hyperfine -N {:.0} µs, isotare {:.0} µs, ratio {:.3}",
+        1e6 * median(theirs),
+        1e6 * median(ours),
+        median(ratios)
+    );
+    println!("  fixed cost of a native trial (all phases but exec): {:.2} ms", 1e3 * median(fixed));
     Ok(())
+}
+
+/// The built-in cpu workload against sysbench's own, on native, in the same blocks.
+fn agreement() -> Result<()> {
+    let arguments = [
+        "--env",
+        "native#b",
+        "--no-null",
+        "--blocks",
+        "10",
+        "-w",
+        "cpu:time=2s",
+        "-w",
+        "sysbench:test=cpu,time=2",
+    ];
+    let session = isotare(&arguments)?;
+    let block = |workload: &str, block: u64| {
+        let of_block =
+            trials(&session).iter().filter(|trial| trial["block"] == block).cloned().collect::<Vec<_>>();
+        median(samples(&Value::from_iter([("trials", Value::from(of_block))]), workload, "events_per_second"))
+    };
+    let ratios: Vec<f64> = (0..10).map(|i| block("cpu", i) / block("sysbench", i)).collect();
+    let (low, high) = ratios.iter().fold((f64::MAX, 0.0_f64), |(low, high), &r| (low.min(r), high.max(r)));
+    println!(
+        "events per second of cpu over sysbench cpu: median of 10 blocks {:.3}, from {low:.3} to {high:.3}",
+        median(ratios)
+    );
+    Ok(())
+}
+
+/// The embedded container's life against `crun run`.
+fn container() -> Result<()> {
+    let agent = newest_agent()?;
+    let mut example = cargo(&[
+        "run",
+        "--release",
+        "--quiet",
+        "--package",
+        "isotare-drivers",
+        "--example",
+        "container_lifecycle",
+        "--",
+    ]);
+    run(example.arg(agent).arg("30"))
+}
+
+/// CPU time of one reading of all processes, against pidstat.
+fn sampling() -> Result<()> {
+    run(&mut cargo(&[
+        "run",
+        "--release",
+        "--quiet",
+        "--package",
+        "isotare-samplers",
+        "--example",
+        "sampler_cost",
+    ]))?;
+    let sleepers: Vec<Child> =
+        (0..PROCESSES).map(|_| Command::new("sleep").arg("120").spawn()).collect::<std::io::Result<_>>()?;
+    let before = children_seconds();
+    let ran =
+        run(Command::new("pidstat").args(["-u", "-r", "-d", "-p", "ALL", "1", "5"]).stdout(Stdio::null()));
+    let used = children_seconds() - before;
+    for mut sleeper in sleepers {
+        sleeper.kill()?;
+        sleeper.wait()?;
+    }
+    ran?;
+    println!(
+        "pidstat -u -r -d -p ALL beside {PROCESSES} processes: {:.2} ms CPU per reading (of 6)",
+        1e3 * used / 6.0
+    );
+    Ok(())
+}
+
+/// CPU time of ended children, s: fields 16 and 17 of `/proc/self/stat`, in ticks of 10 ms (proc_pid_stat(5)).
+fn children_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after_name = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
+    let ticks: f64 =
+        after_name.split(' ').skip(13).take(2).filter_map(|field| field.parse::<f64>().ok()).sum();
+    ticks / 100.0
+}
+
+fn isotare(arguments: &[&str]) -> Result<Value> {
+    let output = Command::new(root().join("target/release/isotare"))
+        .args(["compare", "--format", "json"])
+        .args(arguments)
+        .stderr(Stdio::null())
+        .output()
+        .context("start isotare")?;
+    if !output.status.success() {
+        bail!("isotare compare {}: {}", arguments.join(" "), output.status);
+    }
+    serde_json::from_slice(&output.stdout).context("read isotare's result")
+}
+
+fn trials(session: &Value) -> &[Value] {
+    session["trials"].as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+fn samples(session: &Value, workload: &str, metric: &str) -> Vec<f64> {
+    let of_workload = trials(session).iter().filter(|trial| trial["workload"] == workload);
+    let all = of_workload.flat_map(|trial| trial["samples"].as_array().into_iter().flatten());
+    all.filter(|sample| sample["metric"] == metric).filter_map(|sample| sample["value"].as_f64()).collect()
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// The agent that the last build embedded.
+fn newest_agent() -> Result<PathBuf> {
+    let builds = std::fs::read_dir(root().join("target/release/build")).context("read the build folder")?;
+    let agents = builds.flatten().map(|entry| {
+        let target = format!("{}-unknown-linux-gnu/release/isotare-agent", std::env::consts::ARCH);
+        entry.path().join("out/agent").join(target)
+    });
+    let newest = agents.filter_map(|path| Some((path.metadata().ok()?.modified().ok()?, path))).max();
+    newest.map(|(_, path)| path).context("find the agent: build isotare first")
 }
