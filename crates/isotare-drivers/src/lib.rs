@@ -6,6 +6,7 @@
 mod container;
 mod docker;
 mod native;
+mod qemu;
 mod registry;
 
 pub use container::{helper_process, set_helper_program};

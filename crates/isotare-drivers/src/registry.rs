@@ -4,7 +4,7 @@ use isotare_core::Driver;
 
 /// One line for each driver.
 pub static DRIVERS: &[&dyn Driver] =
-    &[&crate::native::Native, &crate::container::Container, &crate::docker::Docker];
+    &[&crate::native::Native, &crate::container::Container, &crate::docker::Docker, &crate::qemu::Qemu];
 
 /// A name that no driver has.
 #[derive(Clone, Debug, PartialEq, Eq)]

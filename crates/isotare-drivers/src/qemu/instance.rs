@@ -1,0 +1,256 @@
+//! One machine: its QEMU process, monitor, disk and cgroup.
+
+use super::command::{Places, arguments};
+use super::console::Logs;
+use super::environment::QemuEnvironment;
+use super::qmp::{Monitor, MonitorError};
+use super::spec::Accelerator;
+use isotare_cgroup::{Cgroup, Hierarchies};
+use isotare_core::{Deadline, DriverError, Footprint, Instance, Member, Resource, Role, TrialContext};
+use isotare_host::{Child, Spawn, WaitError, accept, deadline_in, identify, now, readable};
+use rustix::net::{RecvFlags, recv};
+use std::fs;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long QEMU's process may outlive its sockets.
+const DEATH: Duration = Duration::from_secs(2);
+
+pub(super) struct QemuInstance {
+    name: String,
+    spawn: Spawn,
+    logs: Logs,
+    accelerator: Accelerator,
+    sockets: [PathBuf; 2],
+    control: Option<UnixListener>,
+    monitor_socket: Option<UnixListener>,
+    disk: Option<PathBuf>,
+    cgroup: Option<(String, Cgroup)>,
+    child: Option<Child>,
+    monitor: Option<Monitor>,
+    vcpu_threads: Vec<u32>,
+}
+
+impl QemuInstance {
+    pub(super) fn create(environment: &QemuEnvironment, cx: &TrialContext<'_>) -> Result<Self, DriverError> {
+        let failed = |what, error: &dyn std::fmt::Display| DriverError::failed(what, cx.instance, error);
+        let (control, monitor) = (cx.control_socket(), cx.run.join("qmp.sock"));
+        let control_listener = UnixListener::bind(&control).map_err(|e| failed("listen for agent of", &e))?;
+        let monitor_listener = UnixListener::bind(&monitor).map_err(|e| failed("listen for QEMU of", &e))?;
+        let logs = Logs { qemu: cx.run.join("qemu.log"), console: cx.run.join("console.log") };
+        let disk = environment.template.as_ref().map(|_| cx.work.join("data.disk"));
+        let places = Places {
+            kernel: &environment.kernel,
+            initramfs: &environment.initramfs,
+            disk: disk.as_deref().unwrap_or(cx.work),
+            control: &control,
+            monitor: &monitor,
+            console: &logs.console,
+        };
+        let spawn = Spawn::new(&environment.program)
+            .args(arguments(&environment.spec, &environment.parameters, &places))
+            .output_to(&logs.qemu);
+        let mut instance = Self {
+            name: cx.instance.to_owned(),
+            spawn,
+            logs,
+            accelerator: environment.spec.accelerator,
+            sockets: [control, monitor],
+            control: Some(control_listener),
+            monitor_socket: Some(monitor_listener),
+            disk,
+            cgroup: None,
+            child: None,
+            monitor: None,
+            vcpu_threads: Vec::new(),
+        };
+        match instance.make(environment, cx) {
+            Ok(()) => Ok(instance),
+            Err(error) => {
+                // What stays is in the record of resources; the first error is the one to tell.
+                let _second = instance.delete(cx);
+                Err(error)
+            }
+        }
+    }
+
+    fn make(&mut self, environment: &QemuEnvironment, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+        let failed = |what, error: &dyn std::fmt::Display| DriverError::failed(what, cx.instance, error);
+        if let (Some(template), Some(disk)) = (&environment.template, &self.disk) {
+            template.instantiate(disk, &cx.deadline)?;
+        }
+        if let Ok(hierarchies) = &environment.hierarchies {
+            cx.ledger
+                .record(&Resource::Cgroup { path: cx.cgroup.to_owned() })
+                .map_err(|e| failed("record cgroup of", &e))?;
+            let cgroup = hierarchies
+                .create(cx.cgroup, Some(&environment.limits(cx)))
+                .map_err(|e| failed("create cgroup of", &e))?;
+            let spawn = std::mem::replace(&mut self.spawn, Spawn::new(""));
+            self.spawn = spawn.in_cgroups(cgroup.procs_files());
+            self.cgroup = Some((cx.cgroup.to_owned(), cgroup));
+        }
+        Ok(())
+    }
+
+    /// Connects to the monitor, and asks what it is needed for.
+    fn connect(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+        let not_started = || DriverError::failed("connect to QEMU of", cx.instance, "it was not started");
+        let child = self.child.as_ref().ok_or_else(not_started)?;
+        let listener = self.monitor_socket.take().ok_or_else(not_started)?;
+        let stream = accept(&listener, Some(child.pidfd()), &cx.deadline);
+        let stream = stream.map_err(|error| self.explain("connect to QEMU of", error))?;
+        readable(stream.as_fd(), None, &cx.deadline)
+            .map_err(|e| e.during("connect to QEMU of", cx.instance))?;
+        match self.question(stream, &cx.deadline) {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                Err(DriverError::failed("start", cx.instance, "KVM was asked for, but QEMU does not use it"))
+            }
+            Err(MonitorError::Silent(error)) if is_end(&error) => {
+                Err(self.explain("connect to QEMU of", WaitError::Died))
+            }
+            Err(MonitorError::Silent(error)) if is_late(&error) => {
+                Err(WaitError::TimedOut.during("connect to QEMU of", cx.instance))
+            }
+            Err(error) => Err(DriverError::failed("start", cx.instance, error)),
+        }
+    }
+
+    /// Whether the accelerator is the one asked for.
+    fn question(&mut self, stream: UnixStream, deadline: &Deadline) -> Result<bool, MonitorError> {
+        let monitor = self.monitor.insert(Monitor::connect(stream, deadline)?);
+        self.vcpu_threads = monitor.vcpu_threads(deadline)?;
+        Ok(monitor.uses_kvm(deadline)? == (self.accelerator == Accelerator::Kvm))
+    }
+
+    /// The error of a wait, with QEMU's exit status and last words where it died.
+    fn explain(&mut self, operation: &'static str, error: WaitError) -> DriverError {
+        if !matches!(error, WaitError::Died) {
+            return error.during(operation, &self.name);
+        }
+        // QEMU closes its sockets a moment before it ends.
+        let moment = deadline_in(DEATH, &isotare_core::Interrupt::default());
+        let status = self.child.as_mut().map(|child| child.wait(&moment));
+        let ended = match status {
+            Some(Ok(status)) => format!("QEMU ended ({status})"),
+            _ => "QEMU closed the connection".to_owned(),
+        };
+        let said = self.logs.panic().map_or_else(|| self.logs.summary(), |line| format!("the guest: {line}"));
+        DriverError::failed(operation, &self.name, format!("{ended}; {said}"))
+    }
+
+    /// Where it stands, for the reason of a probe that failed.
+    pub(super) fn standing(&mut self) -> String {
+        let moment = deadline_in(Duration::from_millis(500), &isotare_core::Interrupt::default());
+        let status = self.monitor.as_mut().and_then(|monitor| monitor.status(&moment).ok());
+        match status {
+            Some(status) => format!("QEMU's state: {status:?}; {}", self.logs.summary()),
+            None => self.logs.summary(),
+        }
+    }
+}
+
+impl Instance for QemuInstance {
+    fn start(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+        let child = self.spawn.start().map_err(|e| DriverError::failed("start", self.spawn.line(), e))?;
+        let process = identify(child.pid());
+        self.child = Some(child);
+        if let Some(process) = process {
+            cx.ledger
+                .record(&Resource::Process(process))
+                .map_err(|e| DriverError::failed("record process of", cx.instance, e))?;
+        }
+        (cx.mark)("vmm.spawned");
+        self.connect(cx)?;
+        (cx.mark)("qmp.connected");
+        Ok(())
+    }
+
+    /// QEMU itself connects to the agent's socket when it starts, so the sign of the agent is what it writes there.
+    fn wait_ready(&mut self, cx: &TrialContext<'_>) -> Result<UnixStream, DriverError> {
+        const WAIT: &str = "wait for agent of";
+        let (Some(listener), Some(child)) = (self.control.take(), &self.child) else {
+            return Err(DriverError::failed(WAIT, cx.instance, "it was not started"));
+        };
+        let waited = accept(&listener, Some(child.pidfd()), &cx.deadline).and_then(|stream| {
+            readable(stream.as_fd(), Some(child.pidfd()), &cx.deadline)?;
+            let (got, _) = recv(&stream, &mut [0_u8], RecvFlags::PEEK | RecvFlags::DONTWAIT)
+                .map_err(|error| WaitError::Io(error.into()))?;
+            if got == 0 { Err(WaitError::Died) } else { Ok(stream) }
+        });
+        waited.map_err(|error| self.explain(WAIT, error))
+    }
+
+    fn footprint(&self) -> Footprint {
+        let member = self.child.as_ref().map(|child| Member {
+            role: Role::Vmm,
+            pid: child.pid(),
+            workload_threads: self.vcpu_threads.clone(),
+            shared: false,
+        });
+        Footprint {
+            members: member.into_iter().collect(),
+            cgroup: self.cgroup.as_ref().map(|(path, _)| path.clone()),
+        }
+    }
+
+    fn stop(&mut self, grace: Duration, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+        let Some(child) = &mut self.child else { return Ok(()) };
+        match child.wait(&cx.until(now().plus(grace)).deadline) {
+            // A guest that panicked ends QEMU as one that was powered off does.
+            Ok(status) if status.success() => match self.logs.panic() {
+                None => Ok(()),
+                Some(line) => Err(DriverError::failed("stop", cx.instance, format!("the guest: {line}"))),
+            },
+            Ok(status) => {
+                let cause = format!("QEMU ended ({status}); {}", self.logs.summary());
+                Err(DriverError::failed("stop", cx.instance, cause))
+            }
+            Err(error) => {
+                child.kill().map_err(|e| DriverError::failed("kill QEMU of", cx.instance, e))?;
+                Err(error.during("stop", cx.instance))
+            }
+        }
+    }
+
+    fn delete(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+        self.monitor = None;
+        if let Some(child) = &mut self.child {
+            child.kill().map_err(|e| DriverError::failed("kill QEMU of", cx.instance, e))?;
+        }
+        self.child = None;
+        (self.control, self.monitor_socket) = (None, None);
+        if let Some((path, _)) = &self.cgroup {
+            Hierarchies::discover()
+                .and_then(|hierarchies| hierarchies.remove_tree(path))
+                .map_err(|e| DriverError::failed("remove cgroup of", cx.instance, e))?;
+            self.cgroup = None;
+        }
+        for path in self.disk.iter().chain(&self.sockets) {
+            match fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(DriverError::failed("remove", path.display().to_string(), error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn diagnostics(&self) -> String {
+        self.logs.text()
+    }
+}
+
+fn is_end(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), UnexpectedEof | ConnectionReset | BrokenPipe)
+}
+
+fn is_late(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+}

@@ -1,0 +1,81 @@
+//! QEMU's monitor: its state, the threads of its virtual CPUs, and whether KVM is really in use.
+
+use isotare_core::Deadline;
+use isotare_host::now;
+use qapi::qmp;
+use qapi::{Qmp, Stream};
+use std::io::{self, BufRead, BufReader, BufWriter};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+type Connection = Stream<BufReader<UnixStream>, BufWriter<UnixStream>>;
+
+/// A question that the monitor did not answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum MonitorError {
+    /// The connection broke, or the deadline passed.
+    #[error("QEMU's monitor does not answer: {0}")]
+    Silent(#[from] io::Error),
+    /// QEMU refused a command.
+    #[error("QEMU's monitor: {0}")]
+    Refused(#[from] qapi::ExecuteError),
+}
+
+/// A monitor in command mode.
+pub(super) struct Monitor {
+    qmp: Qmp<Connection>,
+    socket: UnixStream,
+}
+
+impl Monitor {
+    /// Reads the greeting and leaves negotiation mode.
+    pub(super) fn connect(socket: UnixStream, deadline: &Deadline) -> Result<Self, MonitorError> {
+        socket.set_nonblocking(false)?;
+        bound(&socket, deadline)?;
+        let mut reader = BufReader::new(socket.try_clone()?);
+        // `qapi` panics when the greeting is missing, so the end of the stream is looked for here.
+        if reader.fill_buf()?.is_empty() {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        }
+        // Buffered, because `qapi` writes a command in many small pieces.
+        let mut qmp = Qmp::new(Stream::new(reader, BufWriter::new(socket.try_clone()?)));
+        qmp.handshake()?;
+        Ok(Self { qmp, socket })
+    }
+
+    /// The state of the machine, such as `running`.
+    pub(super) fn status(&mut self, deadline: &Deadline) -> Result<qmp::RunState, MonitorError> {
+        bound(&self.socket, deadline)?;
+        Ok(self.qmp.execute(&qmp::query_status {})?.status)
+    }
+
+    /// Whether KVM executes the guest.
+    pub(super) fn uses_kvm(&mut self, deadline: &Deadline) -> Result<bool, MonitorError> {
+        bound(&self.socket, deadline)?;
+        Ok(self.qmp.execute(&qmp::query_kvm {})?.enabled)
+    }
+
+    /// The host threads of the virtual CPUs.
+    pub(super) fn vcpu_threads(&mut self, deadline: &Deadline) -> Result<Vec<u32>, MonitorError> {
+        bound(&self.socket, deadline)?;
+        let cpus = self.qmp.execute(&qmp::query_cpus_fast {})?;
+        Ok(cpus.iter().filter_map(thread).collect())
+    }
+}
+
+/// Lets no answer take longer than there is time.
+fn bound(socket: &UnixStream, deadline: &Deadline) -> io::Result<()> {
+    let left = deadline.at.since(now()).max(Duration::from_millis(1));
+    socket.set_read_timeout(Some(left))?;
+    socket.set_write_timeout(Some(left))
+}
+
+/// `qapi` tells most architectures apart by a variant of its own; the driver runs QEMU for x86-64 only.
+fn thread(cpu: &qmp::CpuInfoFast) -> Option<u32> {
+    match cpu {
+        qmp::CpuInfoFast::x86_64(base) | qmp::CpuInfoFast::aarch64(base) => {
+            u32::try_from(base.thread_id).ok()
+        }
+        _ => None,
+    }
+}

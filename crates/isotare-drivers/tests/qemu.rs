@@ -1,0 +1,268 @@
+//! The driver `qemu` on real machines, by software emulation. Needs QEMU, a kernel and a static agent
+//! (`ISOTARE_AGENT`, or one built in the workspace's target folder); says so and passes otherwise.
+#![expect(clippy::print_stderr, reason = "tests tell why they are skipped and what they measured")]
+
+use isotare_core::{
+    Budget, Deadline, Driver, DriverError, Environment, Image, Instance, Interrupt, PrepareContext, Resource,
+    Role, Settings, TrialContext,
+};
+use isotare_host::{AgentClient, SessionState, Swept, deadline_in, find_program, now, sweep};
+use isotare_protocol::{Builtin, Job, JobResult, Kind, Limit};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+struct Field {
+    session: String,
+    folder: tempfile::TempDir,
+    state: SessionState,
+    agent: PathBuf,
+    budget: Budget,
+}
+
+fn agent() -> Option<PathBuf> {
+    let named = std::env::var_os("ISOTARE_AGENT").map(PathBuf::from);
+    let target = Path::new(env!("CARGO_BIN_EXE_isotare-container-broker")).ancestors().nth(2);
+    let triple = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let built = ["release", "debug"]
+        .map(|profile| target.map(|dir| dir.join(&triple).join(profile).join("isotare-agent")));
+    named.into_iter().chain(built.into_iter().flatten()).find(|path| path.is_file())
+}
+
+/// `None`, with the reason printed, where the tests cannot run.
+fn field(name: &str) -> Option<Field> {
+    let skip = |why: &str| {
+        eprintln!("skipped: {why}");
+        None
+    };
+    if find_program("qemu-system-x86_64").is_none() {
+        return skip("no qemu-system-x86_64");
+    }
+    let kernels = fs::read_dir("/boot").into_iter().flatten().flatten();
+    if !kernels.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with("vmlinuz-")) {
+        return skip("no kernel in /boot");
+    }
+    let Some(agent) = agent() else { return skip("no static agent; set ISOTARE_AGENT") };
+    let session = format!("qtest-{name}-{}", std::process::id());
+    let folder = tempfile::Builder::new().prefix("isotare-q").tempdir_in("/var/tmp").expect("a folder");
+    let state = SessionState::create(&folder.path().join("state"), &session).expect("a session");
+    let budget = Budget { cpus: "0".parse().expect("a list"), memory: 256 << 20 };
+    Some(Field { session, folder, state, agent, budget })
+}
+
+fn soon() -> Deadline {
+    deadline_in(Duration::from_secs(40), &Interrupt::default())
+}
+
+fn checked(settings: &[(&str, &str)]) -> (&'static dyn Driver, Settings) {
+    let driver = isotare_drivers::find("qemu").expect("listed");
+    let settings = Settings::check("driver qemu", driver.settings(), settings.iter().copied());
+    (driver, settings.expect("valid"))
+}
+
+impl Field {
+    fn preparing<T>(
+        &self,
+        settings: &[(&str, &str)],
+        then: impl FnOnce(&dyn Driver, &Settings, &PrepareContext<'_>) -> T,
+    ) -> T {
+        let (driver, settings) = checked(settings);
+        let work = self.folder.path().join("environment");
+        fs::create_dir_all(&work).expect("a folder");
+        let context = PrepareContext {
+            session: &self.session,
+            work: &work,
+            agent: &self.agent,
+            budget: &self.budget,
+            ledger: &self.state,
+            deadline: soon(),
+        };
+        then(driver, &settings, &context)
+    }
+
+    fn prepare(&self, settings: &[(&str, &str)]) -> Box<dyn Environment> {
+        self.preparing(settings, |driver, settings, cx| driver.prepare(settings, &Image::default(), cx))
+            .expect("prepared")
+    }
+
+    fn trial<T>(&self, name: &str, then: impl FnOnce(&TrialContext<'_>) -> T) -> T {
+        let instance = format!("{}-{name}", self.session);
+        let cgroup = format!("isotare/{}/{instance}", self.session);
+        let (work, run) =
+            (self.folder.path().join(name).join("work"), self.folder.path().join(name).join("run"));
+        for folder in [&work, &run] {
+            fs::create_dir_all(folder).expect("a folder");
+        }
+        then(&TrialContext {
+            session: &self.session,
+            instance: &instance,
+            cgroup: &cgroup,
+            work: &work,
+            run: &run,
+            budget: &self.budget,
+            ledger: &self.state,
+            deadline: soon(),
+            mark: &|_| {},
+        })
+    }
+
+    /// What is still there of all that was recorded.
+    fn left(&self) -> Vec<String> {
+        let recorded = self.state.recorded().expect("readable");
+        let found = recorded.iter().rev().map(|resource| (resource, sweep(resource, &soon())));
+        let left = found.filter(|(_, swept)| !matches!(swept, Swept::Absent));
+        left.map(|(resource, swept)| format!("{resource:?}: {swept:?}")).collect()
+    }
+}
+
+impl Drop for Field {
+    fn drop(&mut self) {
+        let _left = sweep(&Resource::Cgroup { path: format!("isotare/{}", self.session) }, &soon());
+    }
+}
+
+fn bring_up(environment: &mut dyn Environment, cx: &TrialContext<'_>) -> (Box<dyn Instance>, AgentClient) {
+    let mut instance = environment.create(cx).expect("created");
+    let ready = instance.start(cx).and_then(|()| instance.wait_ready(cx));
+    let stream = ready.unwrap_or_else(|error| panic!("{error}\n{}", instance.diagnostics()));
+    let agent = AgentClient::greet(stream, &cx.deadline).expect("greets");
+    (instance, agent)
+}
+
+fn take_down(mut instance: Box<dyn Instance>, mut agent: AgentClient, cx: &TrialContext<'_>) {
+    agent.power_off(&cx.deadline).expect("told");
+    instance.stop(Duration::from_secs(10), cx).unwrap_or_else(|e| panic!("{e}\n{}", instance.diagnostics()));
+    instance.delete(cx).expect("deleted");
+    instance.delete(cx).expect("deleted twice");
+}
+
+#[test]
+fn a_machine_lives_with_its_disk_and_leaves_nothing() {
+    for format in ["raw", "qcow2"] {
+        let Some(field) = field(format) else { return };
+        let mut environment = field.prepare(&[("disk", format)]);
+        assert_eq!(environment.facts().get("disk.format").map(String::as_str), Some(format));
+        field.trial("a", |cx| {
+            let (instance, mut agent) = bring_up(&mut *environment, cx);
+            let facts = agent.facts(&cx.deadline).expect("facts");
+            let fact = |name: &str| facts.get(name).map(String::as_str);
+            assert_eq!((fact("cpus"), fact("data.filesystem")), (Some("1"), Some("ext4")), "{facts:?}");
+            let member = &instance.footprint().members[0];
+            assert_eq!((member.role, member.workload_threads.len()), (Role::Vmm, 1));
+            take_down(instance, agent, cx);
+            assert_eq!(fs::read_dir(cx.work).expect("readable").count(), 0, "the disk is gone");
+        });
+        assert_eq!(field.left(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_killed_machine_is_an_error_and_leaves_nothing() {
+    let Some(field) = field("kill") else { return };
+    let mut environment = field.prepare(&[("disk", "none")]);
+    field.trial("a", |cx| {
+        let (mut instance, mut agent) = bring_up(&mut *environment, cx);
+        let pid = i32::try_from(instance.footprint().members[0].pid).expect("a pid");
+        let pid = rustix::process::Pid::from_raw(pid).expect("a pid");
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("there");
+        assert!(agent.facts(&cx.deadline).is_err());
+        let error = instance.stop(Duration::from_secs(5), cx).expect_err("killed").to_string();
+        assert!(error.contains("signal: 9"), "{error}");
+        instance.delete(cx).expect("deleted");
+    });
+    assert_eq!(field.left(), Vec::<String>::new());
+}
+
+#[test]
+fn a_file_that_is_no_kernel_makes_it_unavailable() {
+    let Some(field) = field("kernel") else { return };
+    let probed =
+        field.preparing(&[("kernel", "/etc/passwd")], |driver, settings, cx| driver.probe(settings, cx));
+    let error = probed.expect_err("no kernel");
+    assert!(error.reason.contains("/etc/passwd"), "{error}");
+}
+
+#[test]
+fn a_guest_that_cannot_run_its_init_is_told_before_the_deadline() {
+    let Some(mut field) = field("panic") else { return };
+    field.agent = "/etc/hostname".into();
+    let mut environment = field.prepare(&[("disk", "none")]);
+    field.trial("a", |cx| {
+        let mut instance = environment.create(cx).expect("created");
+        let ready = instance.start(cx).and_then(|()| instance.wait_ready(cx).map(drop));
+        let error = ready.expect_err("no init").to_string();
+        assert!(error.contains("Kernel panic"), "{error}\n{}", instance.diagnostics());
+        instance.delete(cx).expect("deleted");
+    });
+    assert_eq!(field.left(), Vec::<String>::new());
+}
+
+#[test]
+fn a_machine_that_hangs_is_left_at_the_deadline() {
+    let Some(field) = field("late") else { return };
+    let mut environment = field.prepare(&[]);
+    field.trial("a", |cx| {
+        let mut instance = environment.create(cx).expect("created");
+        instance.start(cx).expect("started");
+        let late = cx.until(now().plus(Duration::from_millis(50)));
+        let error = instance.wait_ready(&late).expect_err("too soon");
+        assert!(matches!(error, DriverError::TimedOut { .. }), "{error}");
+        instance.delete(cx).expect("deleted");
+    });
+    assert_eq!(field.left(), Vec::<String>::new());
+}
+
+#[test]
+fn a_built_in_workload_counts_in_a_guest() {
+    let Some(field) = field("work") else { return };
+    let mut environment = field.prepare(&[]);
+    field.trial("a", |cx| {
+        let (instance, mut agent) = bring_up(&mut *environment, cx);
+        let limit = Limit { duration_ms: Some(50), events: None };
+        let kind = Kind::Cpu { max_prime: 100 };
+        let job = Job::Builtin(Builtin { kind, threads: 1, limit, warmup_ms: 10, interval_ms: 10 });
+        let (output, _) = agent.run(&job, None, &cx.deadline, &mut |_| {}).expect("ran");
+        let JobResult::Work(report) = output.result else { panic!("a report") };
+        assert!(report.events > 0 && report.proof == 24, "{report:?}");
+        take_down(instance, agent, cx);
+    });
+}
+
+/// Prints medians; `cargo test … -- --ignored --nocapture`.
+#[test]
+#[ignore = "prints figures"]
+fn ten_boots_timed() {
+    let Some(field) = field("boots") else { return };
+    let mut environment = field.prepare(&[]);
+    let mut times: [Vec<Duration>; 5] = Default::default();
+    for number in 0..10 {
+        field.trial(&number.to_string(), |cx| {
+            let mut last = now();
+            let mut lap = |phase: usize| {
+                times[phase].push(now().since(last));
+                last = now();
+            };
+            let mut instance = environment.create(cx).expect("created");
+            lap(0);
+            instance.start(cx).expect("started");
+            lap(1);
+            let stream = instance.wait_ready(cx).expect("ready");
+            lap(2);
+            let mut agent = AgentClient::greet(stream, &cx.deadline).expect("greets");
+            agent.power_off(&cx.deadline).expect("told");
+            last = now();
+            let mut lap = |phase: usize| {
+                times[phase].push(now().since(last));
+                last = now();
+            };
+            instance.stop(Duration::from_secs(10), cx).expect("stopped");
+            lap(3);
+            instance.delete(cx).expect("deleted");
+            lap(4);
+        });
+    }
+    for (name, times) in ["create", "start", "ready", "stop", "delete"].iter().zip(&mut times) {
+        times.sort();
+        eprintln!("{name}: median {:?}, {:?} to {:?}", (times[4] + times[5]) / 2, times[0], times[9]);
+    }
+}
