@@ -7,7 +7,7 @@ use isotare_core::{
     Role, Settings, TrialContext,
 };
 use isotare_host::{AgentClient, SessionState, Swept, deadline_in, find_program, now, sweep};
-use isotare_protocol::{Builtin, Job, JobResult, Kind, Limit};
+use isotare_protocol::{Builtin, FileMode, FileioJob, Job, JobResult, Kind, Limit, Pattern};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -213,17 +213,59 @@ fn a_machine_that_hangs_is_left_at_the_deadline() {
 }
 
 #[test]
-fn a_built_in_workload_counts_in_a_guest() {
-    let Some(field) = field("work") else { return };
-    let mut environment = field.prepare(&[]);
+fn a_probe_tells_what_works_or_what_the_guest_said_last() {
+    for accel in ["tcg", "kvm"] {
+        let Some(field) = field(accel) else { return };
+        let begin = now();
+        let probed = field.preparing(&[("accel", accel)], |driver, settings, cx| driver.probe(settings, cx));
+        eprintln!("{accel} after {:?}: {probed:?}", now().since(begin));
+        match probed {
+            Ok(info) => assert_eq!(info.details.get("accelerator").map(String::as_str), Some(accel)),
+            Err(why) => assert!(accel == "kvm" && !why.remedy.is_empty(), "{why}"),
+        }
+        assert!(now().since(begin) < Duration::from_secs(40));
+        assert_eq!(field.left(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn files_are_written_to_the_disk_and_the_clocks_go_alike() {
+    ["microvm", "q35", "pc"].into_iter().for_each(files_and_clocks);
+}
+
+fn files_and_clocks(machine: &str) {
+    let Some(field) = field(machine) else { return };
+    let mut environment = field.prepare(&[("machine", machine)]);
     field.trial("a", |cx| {
         let (instance, mut agent) = bring_up(&mut *environment, cx);
-        let limit = Limit { duration_ms: Some(50), events: None };
-        let kind = Kind::Cpu { max_prime: 100 };
-        let job = Job::Builtin(Builtin { kind, threads: 1, limit, warmup_ms: 10, interval_ms: 10 });
+        let first = agent.clock(20, &cx.deadline).expect("clocks");
+        let kind = Kind::Fileio(FileioJob {
+            mode: FileMode::RandomReadWrite,
+            files: 4,
+            total: 4 << 20,
+            block: 16 << 10,
+            fsync_every: 100,
+            fsync_end: true,
+            pattern: Pattern::Buffered,
+            read_write_ratio: 1.5,
+        });
+        let limit = Limit { duration_ms: Some(3000), events: None };
+        let job = Job::Builtin(Builtin { kind, threads: 1, limit, warmup_ms: 10, interval_ms: 100 });
+        let used = |cx: &TrialContext<'_>| {
+            let file = fs::read_dir(cx.work).expect("read").flatten().next().expect("a disk");
+            std::os::unix::fs::MetadataExt::blocks(&file.metadata().expect("there")) * 512
+        };
+        let before = used(cx);
         let (output, _) = agent.run(&job, None, &cx.deadline, &mut |_| {}).expect("ran");
         let JobResult::Work(report) = output.result else { panic!("a report") };
-        assert!(report.events > 0 && report.proof == 24, "{report:?}");
+        assert!(report.events > 0 && report.wrong == 0, "{report:?}");
+        assert!(used(cx) >= before + (4 << 20), "{before} bytes grew to {}", used(cx));
+        let last = agent.clock(20, &cx.deadline).expect("clocks");
+        let host = (last.asked_ns + last.answered_ns) / 2 - (first.asked_ns + first.answered_ns) / 2;
+        let guest = last.agent_ns - first.agent_ns;
+        let apart_ppm = guest.abs_diff(host) * 1_000_000 / host;
+        eprintln!("{machine}: clocks {apart_ppm} ppm apart over {host} ns");
+        assert!(apart_ppm < 500, "{apart_ppm} ppm");
         take_down(instance, agent, cx);
     });
 }
