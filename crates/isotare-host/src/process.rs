@@ -2,7 +2,7 @@
 
 use crate::{WaitError, readable};
 use isotare_core::{Deadline, ProcessId};
-use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
@@ -238,7 +238,8 @@ pub fn is_alive(process: ProcessId) -> bool {
     identify(process.pid) == Some(process)
 }
 
-/// Kills this very process if it still runs; true if it did. `deadline` bounds the wait for its end.
+/// Kills this very process if it still runs; true if it did. `deadline` bounds the wait for its end. Reaping is its
+/// parent's business, even if that is this process.
 pub(crate) fn kill_identified(process: ProcessId, deadline: &Deadline) -> Result<bool, WaitError> {
     let Ok(pid) = pid_of(process.pid) else { return Ok(false) };
     let pidfd = match pidfd_open(pid, PidfdFlags::empty()) {
@@ -255,8 +256,6 @@ pub(crate) fn kill_identified(process: ProcessId, deadline: &Deadline) -> Result
         Err(error) => return Err(WaitError::Io(error.into())),
     }
     readable(pidfd.as_fd(), None, deadline)?;
-    // If it is a child of ours, reap it.
-    let _not_ours = rustix::process::waitpid(Some(pid), WaitOptions::NOHANG);
     Ok(true)
 }
 
