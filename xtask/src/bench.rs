@@ -1,10 +1,9 @@
 //! `cargo xtask bench`: isotare beside the tools that it is measured against, in turn, on this machine.
 
-use crate::{cargo, root, run};
+use crate::{cargo, newest_agent, root, run};
 use anyhow::{Context, Result, bail};
 
 use serde_json::Value;
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 /// Turns of each pair.
@@ -94,7 +93,7 @@ fn agreement() -> Result<()> {
 
 /// The embedded container's life against `crun run`.
 fn container() -> Result<()> {
-    let agent = newest_agent()?;
+    let agent = newest_agent("release")?;
     let mut example = cargo(&[
         "run",
         "--release",
@@ -172,15 +171,4 @@ fn samples(session: &Value, workload: &str, metric: &str) -> Vec<f64> {
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
-/// The agent that the last build embedded.
-fn newest_agent() -> Result<PathBuf> {
-    let builds = std::fs::read_dir(root().join("target/release/build")).context("read the build folder")?;
-    let agents = builds.flatten().map(|entry| {
-        let target = format!("{}-unknown-linux-gnu/release/isotare-agent", std::env::consts::ARCH);
-        entry.path().join("out/agent").join(target)
-    });
-    let newest = agents.filter_map(|path| Some((path.metadata().ok()?.modified().ok()?, path))).max();
-    newest.map(|(_, path)| path).context("find the agent: build isotare first")
 }

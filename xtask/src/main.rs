@@ -46,3 +46,15 @@ fn cargo(arguments: &[&str]) -> Command {
     command.args(arguments);
     command
 }
+
+/// The agent that the last build of isotare in this profile embedded.
+fn newest_agent(profile: &str) -> Result<PathBuf> {
+    let builds = std::fs::read_dir(root().join("target").join(profile).join("build"))
+        .context("read the build folder")?;
+    let agents = builds.flatten().map(|entry| {
+        let target = format!("{}-unknown-linux-gnu/release/isotare-agent", std::env::consts::ARCH);
+        entry.path().join("out/agent").join(target)
+    });
+    let newest = agents.filter_map(|path| Some((path.metadata().ok()?.modified().ok()?, path))).max();
+    newest.map(|(_, path)| path).context("find the agent: build isotare first")
+}

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: formatting, lints, tidiness, all tests, and what ran on which runtime.
 
-use crate::{cargo, root, run};
+use crate::{cargo, newest_agent, root, run};
 use anyhow::{Context, Result};
 use std::fs;
 
@@ -16,7 +16,10 @@ pub fn test() -> Result<()> {
     let tally = root().join("target/runtimes.txt");
     fs::create_dir_all(root().join("target")).context("make the target folder")?;
     fs::write(&tally, "").with_context(|| format!("write {}", tally.display()))?;
-    let tested = run(cargo(&["test", "--workspace", "--no-fail-fast"]).env("ISOTARE_TALLY", &tally));
+    run(&mut cargo(&["build", "--package", "isotare"]))?;
+    let agent = newest_agent("debug")?;
+    let mut tests = cargo(&["test", "--workspace", "--no-fail-fast"]);
+    let tested = run(tests.env("ISOTARE_TALLY", &tally).env("ISOTARE_AGENT", agent));
     let mut lines: Vec<String> = fs::read_to_string(&tally)
         .with_context(|| format!("read {}", tally.display()))?
         .lines()

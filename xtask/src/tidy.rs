@@ -64,7 +64,7 @@ fn pages(adapters: &str, docs: &str) -> Result<Vec<String>> {
     for entry in fs::read_dir(root().join(adapters)).with_context(|| format!("read {adapters}"))? {
         let path = entry.context("read a folder")?.path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
-        if path.is_dir() && !root().join(docs).join(format!("{name}.md")).exists() {
+        if path.is_dir() && name != "bin" && !root().join(docs).join(format!("{name}.md")).exists() {
             missing.push(format!("{adapters}/{name} has no page {docs}/{name}.md"));
         }
     }

@@ -269,6 +269,10 @@ impl<'a> Bench<'a> {
         let mut facts = findings.facts.clone();
         if first {
             facts.extend(ready.facts.clone());
+            let is_limited = !ready.facts.get("budget.enforced").is_some_and(|how| how.starts_with("none"));
+            let memory =
+                if is_limited { self.plan.budget.memory.to_string() } else { "not limited".to_owned() };
+            facts.entry("memory".to_owned()).or_insert(memory);
         }
         remove_folder(&work_folder)?;
         remove_folder(&run)?;

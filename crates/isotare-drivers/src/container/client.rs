@@ -1,6 +1,6 @@
 //! The session's side of the broker: a process, and questions with a deadline.
 
-use super::helper;
+use super::rerun;
 use super::wire::{Answer, Order, Question, Reply, Request, receive, send};
 use isotare_core::{Deadline, DriverError, Interrupt, Ledger, Resource};
 use isotare_host::{Child, Spawn, WaitError, deadline_in, identify, readable};
@@ -38,7 +38,7 @@ impl Client {
         ledger: &dyn Ledger,
         deadline: &Deadline,
     ) -> Result<Self, DriverError> {
-        let program = helper::program().map_err(|e| DriverError::failed("start", "container broker", e))?;
+        let program = rerun::program().map_err(|e| DriverError::failed("start", "container broker", e))?;
         let failed = |error: &dyn std::fmt::Display| {
             DriverError::failed("start container broker", program.display().to_string(), error)
         };
@@ -46,7 +46,7 @@ impl Client {
         let (socket, theirs) = pair.map_err(|e| failed(&e))?;
         // No death signal: the broker has to outlive a session that was killed, to remove what is left.
         let spawn =
-            Spawn::new(&program).arg(helper::ARGUMENT).input_from(theirs).output_to(log).outlives_thread();
+            Spawn::new(&program).arg(rerun::ARGUMENT).input_from(theirs).output_to(log).outlives_thread();
         let child = spawn.start().map_err(|e| failed(&e))?;
         drop(spawn);
         if let Some(process) = identify(child.pid()) {

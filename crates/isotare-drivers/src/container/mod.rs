@@ -10,11 +10,11 @@ mod broker;
 mod client;
 mod driver;
 mod environment;
-mod helper;
 mod instance;
 mod probe;
+mod rerun;
 mod veth;
 mod wire;
 
 pub use driver::Container;
-pub use helper::{helper_process, set_helper_program};
+pub use rerun::{helper_process, set_helper_program};

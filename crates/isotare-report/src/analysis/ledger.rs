@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Memory that differs by more than this is another budget; less is what a kernel keeps for itself.
 const MEMORY_TOLERANCE: f64 = 0.10;
 
+/// Longer values do not go into a sentence, bytes of both.
+const VALUES_LENGTH: usize = 80;
 /// A fact that changes from trial to trial is shown by so many of its values.
 const VALUES_SHOWN: usize = 2;
 
@@ -87,11 +89,20 @@ pub(super) fn unfairness(fact: &str, value: &str, base: &str) -> Option<String> 
         "memory" if memory_is_close(value, base) => return None,
         "memory" => "it did not get the same memory",
         "data.filesystem" => "its files are on another file system",
+        "clock.source" if clock_counters(value) == clock_counters(base) => return None,
         "clock.source" => "its clock comes from another source, so reading it costs something else",
         fact if fact.starts_with("mitigations") => "it runs with other CPU mitigations",
         _ => return None,
     };
-    Some(format!("{because} ({value}, baseline {base})"))
+    match value.len() + base.len() <= VALUES_LENGTH {
+        true => Some(format!("{because} ({value}, baseline {base})")),
+        false => Some(format!("{because} (see the ledger)")),
+    }
+}
+
+/// The counters behind clock sources: a young guest still reads the time-stamp counter as `tsc-early`.
+fn clock_counters(sources: &str) -> BTreeSet<&str> {
+    sources.split(" | ").map(|source| source.trim_end_matches("-early")).collect()
 }
 
 /// Whether an unfair fact matters to a workload.
