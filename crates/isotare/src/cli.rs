@@ -24,7 +24,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// Compare environments: with no argument, those that work here with the built-in quick suite.
-    Compare(Compare),
+    Compare(Box<Compare>),
     /// Run an experiment from a file.
     Run(Run),
     /// Show the exact order in which an experiment would run.
