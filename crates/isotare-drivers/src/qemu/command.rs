@@ -78,7 +78,8 @@ pub(super) fn arguments(spec: &Spec, parameters: &str, places: &Places<'_>) -> V
     let mut option = |name: &str, value: OsString| list.extend([name.into(), value]);
     let machine = spec.machine;
     let accelerator = match spec.accelerator {
-        Accelerator::Tcg => "tcg,thread=multi",
+        // The cache of translated code, 1 GiB by default, has to fit the headroom that the cgroup leaves to QEMU.
+        Accelerator::Tcg => "tcg,thread=multi,tb-size=256",
         Accelerator::Kvm => "kvm",
     };
     option("-display", "none".into());
@@ -149,7 +150,7 @@ mod tests {
             line(&[]),
             "-nodefaults -no-user-config -no-reboot -display none \
              -machine microvm,acpi=on,rtc=on,usb=off,graphics=off,auto-kernel-cmdline=off \
-             -accel tcg,thread=multi -cpu max -smp 2 -m 512M -bios qboot.rom -kernel /k -initrd /i \
+             -accel tcg,thread=multi,tb-size=256 -cpu max -smp 2 -m 512M -bios qboot.rom -kernel /k -initrd /i \
              -append console=ttyS0 quiet panic=-1 reboot=t random.trust_cpu=on cryptomgr.notests tsc=reliable \
              tsc_early_khz=2100000 isotare.port=isotare.control isotare.data=/dev/vda \
              -chardev socket,id=control,server=off,path=/c -device virtio-serial-device,max_ports=2 \

@@ -81,6 +81,18 @@ fn a_command_of_the_host_runs_everywhere() {
 }
 
 #[test]
+fn sysbench_runs_in_a_container_and_its_output_is_decoded() {
+    let place = Place::new();
+    let test = "sysbench:test=cpu,events=300,time=0";
+    let arguments = ["compare", "--env", "container", "--blocks", "6", "--workload", test, "--format", "json"];
+    let (status, json) = place.json(&arguments);
+    assert_eq!(status, 0, "{json:#}");
+    let rate = |row: &&Value| row["environment"] == "container" && row["metric"] == "events_per_second";
+    let row = json["results"].as_array().unwrap().iter().find(rate).unwrap();
+    assert!(row["value"].as_f64().unwrap() > 1.0 && row["blocks"] == 6, "{row:#}");
+}
+
+#[test]
 fn doctor_lists_every_environment_with_a_version_or_a_reason_and_a_remedy() {
     let place = Place::new();
     let (status, json) = place.json(&["doctor", "--format", "json"]);
