@@ -4,6 +4,7 @@
 
 mod bench;
 mod demo;
+mod mountpoint;
 mod test;
 mod tidy;
 
@@ -13,6 +14,14 @@ use std::process::{Command, ExitCode};
 
 fn main() -> ExitCode {
     let task = std::env::args().nth(1).unwrap_or_default();
+    match mountpoint::run_again() {
+        Ok(None) => {}
+        Ok(Some(status)) => return status,
+        Err(error) => {
+            eprintln!("xtask {task}: {error:#}");
+            return ExitCode::FAILURE;
+        }
+    }
     let done = match task.as_str() {
         "demo" => demo::demo(),
         "test" => test::test(),

@@ -45,6 +45,18 @@ impl Hierarchies {
     }
 }
 
+impl Hierarchies {
+    /// Removes the group at `path` where nothing is in it or below it; where something is, it stays.
+    pub fn remove_if_empty(&self, path: &str) -> Result<(), CgroupError> {
+        Self::check(path)?;
+        for dir in self.open(path).dirs() {
+            // A group that is in use, or gone, is left as it is.
+            let _in_use = fs::remove_dir(dir);
+        }
+        Ok(())
+    }
+}
+
 /// A group and all below it, children first. What vanishes meanwhile is left out.
 fn deepest_first(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();

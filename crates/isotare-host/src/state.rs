@@ -81,7 +81,7 @@ impl SessionState {
 
     /// Forgets the session: everything is gone.
     pub fn close(self) -> io::Result<()> {
-        fs::remove_dir_all(&self.folder)
+        forget(&self.folder)
     }
 }
 
@@ -123,8 +123,18 @@ impl StaleSession {
 
     /// Forgets the session: everything is gone.
     pub fn close(self) -> io::Result<()> {
-        fs::remove_dir_all(&self.folder)
+        forget(&self.folder)
     }
+}
+
+/// Removes a session's folder, and the root when that was the last one.
+fn forget(folder: &Path) -> io::Result<()> {
+    fs::remove_dir_all(folder)?;
+    if let Some(root) = folder.parent() {
+        // Other sessions are still in it.
+        let _in_use = fs::remove_dir(root);
+    }
+    Ok(())
 }
 
 /// A last line that was cut by the end of its writer names nothing that was made.

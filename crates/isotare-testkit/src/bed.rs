@@ -1,5 +1,6 @@
 //! A small session for conformance checks: folders, a record, one environment, any number of instances.
 
+use isotare_cgroup::Hierarchies;
 use isotare_core::{
     Budget, CpuSet, Driver, DriverError, Environment, Image, Instance, Interrupt, JobOutput, PrepareContext,
     Resource, RuntimeInfo, Settings, TrialContext, Unavailable,
@@ -181,6 +182,8 @@ impl<'a> Bed<'a> {
         if let Swept::Failed(why) = sweep(&group, &deadline) {
             left.push(why);
         }
+        // Without cgroups there is nothing to remove.
+        let _no_cgroups = Hierarchies::discover().and_then(|all| all.remove_if_empty("isotare"));
         if left.is_empty() { Ok(()) } else { Err(left.join("; ")) }
     }
 }

@@ -2,8 +2,9 @@
 
 use crate::cli::Places;
 use crate::exit::refuse;
+use isotare_cgroup::Hierarchies;
 use isotare_core::{Budget, CpuSet, HostFacts, Interrupt, Ledger, Resource};
-use isotare_host::{SessionState, deadline_in, state_root, utc_now};
+use isotare_host::{SessionState, Swept, deadline_in, state_root, utc_now};
 use isotare_runner::{CleanReport, clean};
 use miette::Report;
 use std::fs::{self, DirBuilder};
@@ -105,15 +106,14 @@ impl Drop for Machine {
     }
 }
 
-/// The group that held the instances' groups.
+/// The group that held the instances' groups, and the one above it when this was the last session.
 pub fn remove_session_cgroup(session: &str, report: &mut CleanReport) {
-    let path = format!("isotare/{session}");
-    let resource = Resource::Cgroup { path };
-    if let isotare_host::Swept::Failed(why) =
-        isotare_host::sweep(&resource, &deadline_in(CLEANUP, &Interrupt::default()))
-    {
+    let resource = Resource::Cgroup { path: format!("isotare/{session}") };
+    if let Swept::Failed(why) = isotare_host::sweep(&resource, &deadline_in(CLEANUP, &Interrupt::default())) {
         report.failed.push((resource, why));
     }
+    // Without cgroups there is nothing to remove.
+    let _no_cgroups = Hierarchies::discover().and_then(|hierarchies| hierarchies.remove_if_empty("isotare"));
 }
 
 /// The budget asked for, or what this process itself may use.

@@ -84,7 +84,8 @@ fn a_command_of_the_host_runs_everywhere() {
 fn sysbench_runs_in_a_container_and_its_output_is_decoded() {
     let place = Place::new();
     let test = "sysbench:test=cpu,events=300,time=0";
-    let arguments = ["compare", "--env", "container", "--blocks", "6", "--workload", test, "--format", "json"];
+    let arguments =
+        ["compare", "--env", "container", "--blocks", "6", "--workload", test, "--format", "json"];
     let (status, json) = place.json(&arguments);
     assert_eq!(status, 0, "{json:#}");
     let rate = |row: &&Value| row["environment"] == "container" && row["metric"] == "events_per_second";
