@@ -27,15 +27,16 @@ pub(crate) struct Mount {
     pub point: PathBuf,
     /// Which group of the hierarchy is mounted there (not `/` in some containers).
     pub root: String,
-    /// Its version 1 controllers; `None`: version 2.
+    /// Its version 1 controllers of interest, none for a named hierarchy; `None`: version 2.
     pub controllers: Option<Vec<String>>,
 }
 
-/// Hierarchies of interest in a mount table. Of a controller mounted twice, the first.
+/// Hierarchies in a mount table. Of a controller mounted twice, the first.
 pub(crate) fn mounts(mountinfo: &str) -> Vec<Mount> {
     let mut found: Vec<Mount> = Vec::new();
     for mount in mountinfo.lines().filter_map(mount) {
-        let repeated = found.iter().any(|known| known.controllers == mount.controllers);
+        let named = mount.controllers.as_ref().is_some_and(Vec::is_empty);
+        let repeated = !named && found.iter().any(|known| known.controllers == mount.controllers);
         if !repeated {
             found.push(mount);
         }
@@ -54,7 +55,7 @@ fn mount(line: &str) -> Option<Mount> {
             let options = after.nth(1)?.split(',');
             let controllers: Vec<String> =
                 options.filter(|option| NEEDED.contains(option)).map(str::to_owned).collect();
-            (!controllers.is_empty()).then_some(Mount { point, root, controllers: Some(controllers) })
+            Some(Mount { point, root, controllers: Some(controllers) })
         }
         _ => None,
     }
@@ -90,14 +91,23 @@ mod tests {
 ";
 
     #[test]
-    fn only_needed_hierarchies_are_taken_each_once() {
+    fn hierarchies_are_taken_each_once() {
         let found = mounts(&format!(
             "{HYBRID}50 31 0:29 / /mnt/a\\040b rw - cgroup cgroup rw,cpu\n\
              51 31 0:40 / /x rw shared:3 - cgroup cgroup rw,cpuacct,cpuset\n"
         ));
         let points: Vec<_> = found.iter().map(|mount| mount.point.to_str().expect("UTF-8")).collect();
-        assert_eq!(points, ["/sys/fs/cgroup/cpu", "/sys/fs/cgroup/devices", "/sys/fs/cgroup/unified", "/x"]);
-        assert_eq!(found[3].controllers.as_deref(), Some(&["cpuacct".to_owned(), "cpuset".to_owned()][..]));
+        assert_eq!(
+            points,
+            [
+                "/sys/fs/cgroup/cpu",
+                "/sys/fs/cgroup/devices",
+                "/sys/fs/cgroup/systemd",
+                "/sys/fs/cgroup/unified",
+                "/x",
+            ]
+        );
+        assert_eq!(found[4].controllers.as_deref(), Some(&["cpuacct".to_owned(), "cpuset".to_owned()][..]));
         assert_eq!(unescape("/mnt/a\\040b"), "/mnt/a b");
     }
 

@@ -11,6 +11,8 @@ pub struct Cgroup {
     pub(crate) v1: Vec<(Vec<String>, PathBuf)>,
     /// Folder in the version 2 hierarchy.
     pub(crate) v2: Option<PathBuf>,
+    /// Folders in hierarchies that limit nothing, where runtimes may have made one.
+    pub(crate) idle: Vec<PathBuf>,
 }
 
 impl Cgroup {
@@ -59,6 +61,11 @@ impl Cgroup {
 
     pub(crate) fn dirs(&self) -> impl Iterator<Item = &Path> {
         self.v1.iter().map(|(_, dir)| dir.as_path()).chain(self.v2.as_deref())
+    }
+
+    /// The folders that removal has to look at.
+    pub(crate) fn all_dirs(&self) -> impl Iterator<Item = &Path> {
+        self.dirs().chain(self.idle.iter().map(PathBuf::as_path))
     }
 
     pub(crate) fn v1_dir(&self, controller: &str) -> Option<&Path> {

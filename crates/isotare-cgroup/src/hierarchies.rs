@@ -35,6 +35,8 @@ pub struct Hierarchies {
     pub(crate) v2: Option<Hierarchy>,
     /// Whether version 2 is mounted, in use or not.
     has_v2: bool,
+    /// Mount points of hierarchies that limit nothing. Runtimes make groups there all the same, so removal looks there.
+    idle: Vec<PathBuf>,
 }
 
 /// One hierarchy, and where in it groups may be made.
@@ -60,13 +62,15 @@ impl Hierarchies {
         let own = files::read(&root.join("proc/self/cgroup")).unwrap_or_default();
         let place = |mount: &Mount| root.join(mount.point.strip_prefix("/").unwrap_or(&mount.point));
         let v1 = mounts.iter().filter_map(|mount| {
-            let controllers = mount.controllers.clone()?;
+            let controllers = mount.controllers.clone().filter(|controllers| !controllers.is_empty())?;
             let point = place(mount);
             Some(Hierarchy { controllers, base: point.clone(), point })
         });
         let v1: Vec<_> = v1.collect();
         let v2 = mounts.iter().find(|mount| mount.controllers.is_none());
         let has_v2 = v2.is_some();
+        let named = mounts.iter().filter(|mount| mount.controllers.as_ref().is_some_and(Vec::is_empty));
+        let mut idle: Vec<PathBuf> = named.map(place).collect();
         // Where version 1 holds every controller, version 2 limits nothing; and joining one of its groups takes the lock
         // that `Cgroup::joining_files` speaks of, some ten milliseconds in the life of every instance.
         let is_idle = |point: &Path| {
@@ -74,7 +78,12 @@ impl Hierarchies {
             let list = files::read(&point.join("cgroup.controllers")).unwrap_or_default();
             !list.split_whitespace().any(|controller| ours.contains(&controller))
         };
-        let v2 = v2.filter(|mount| v1.is_empty() || !is_idle(&place(mount))).map(|mount| {
+        let (v2, idle_v2) = match v2.map(|mount| (mount, place(mount))) {
+            Some((_, point)) if !v1.is_empty() && is_idle(&point) => (None, Some(point)),
+            found => (found.map(|(mount, _)| mount), None),
+        };
+        idle.extend(idle_v2);
+        let v2 = v2.map(|mount| {
             let point = place(mount);
             let own = discover::own_v2_group(&own, &mount.root);
             let base = access::v2_base(&point, own.as_deref());
@@ -86,7 +95,7 @@ impl Hierarchies {
                 "a cgroup hierarchy in /proc/self/mountinfo",
                 io::Error::new(io::ErrorKind::NotFound, "none is mounted"),
             )),
-            false => Ok(Self { v1, v2, has_v2 }),
+            false => Ok(Self { v1, v2, has_v2, idle }),
         }
     }
 
@@ -113,6 +122,7 @@ impl Hierarchies {
         Cgroup {
             v1: self.v1.iter().map(|tree| (tree.controllers.clone(), tree.base.join(path))).collect(),
             v2: self.v2.as_ref().map(|tree| tree.base.join(path)),
+            idle: self.idle.iter().map(|point| point.join(path)).collect(),
         }
     }
 

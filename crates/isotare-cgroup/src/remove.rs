@@ -22,13 +22,13 @@ impl Hierarchies {
     pub fn remove_tree(&self, path: &str) -> Result<bool, CgroupError> {
         Self::check(path)?;
         let group = self.open(path);
-        if !group.exists() {
+        if !group.all_dirs().any(Path::is_dir) {
             return Ok(false);
         }
         let end = Instant::now() + PATIENCE;
         let mut pause = PAUSE.0;
         loop {
-            let trees: Vec<PathBuf> = group.dirs().flat_map(deepest_first).collect();
+            let trees: Vec<PathBuf> = group.all_dirs().flat_map(deepest_first).collect();
             let left = kill(&group, &trees)?;
             let rest = if left.is_empty() { remove_all(&trees)? } else { trees.into_iter().next() };
             let Some(rest) = rest else {
@@ -49,7 +49,7 @@ impl Hierarchies {
     /// Removes the group at `path` where nothing is in it or below it; where something is, it stays.
     pub fn remove_if_empty(&self, path: &str) -> Result<(), CgroupError> {
         Self::check(path)?;
-        for dir in self.open(path).dirs() {
+        for dir in self.open(path).all_dirs() {
             // A group that is in use, or gone, is left as it is.
             let _in_use = fs::remove_dir(dir);
         }
