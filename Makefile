@@ -3,7 +3,7 @@
 # modules, sysbench, mkfs.ext4, ip) by other means; what is missing is reported as unavailable, with its reason.
 
 PACKAGES := build-essential ca-certificates docker.io e2fsprogs iproute2 linux-image-cloud-amd64 procps sysbench util-linux
-QEMU := qemu-system-x86
+QEMU := qemu-system-x86 qemu-utils
 JOBS ?= 2
 export CARGO_BUILD_JOBS ?= $(JOBS)
 
@@ -23,7 +23,7 @@ bench: setup
 setup:
 	@command -v dpkg-query >/dev/null || { echo 'not a Debian system: see the head of the Makefile for what is needed'; exit 0; }; \
 	missing=$$(for p in $(PACKAGES); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
-	qemu=$$(dpkg-query -W -f '$${Status}' $(QEMU) 2>/dev/null | grep -q 'ok installed' || echo $(QEMU)); \
+	qemu=$$(for p in $(QEMU); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
 	[ -z "$$missing$$qemu" ] && exit 0; \
 	[ "$$(id -u)" = 0 ] || { echo "not root: cannot install $$missing $$qemu; what needs them will be skipped"; exit 0; }; \
 	export DEBIAN_FRONTEND=noninteractive; set -e; \
