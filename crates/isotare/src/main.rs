@@ -6,20 +6,26 @@ mod cli;
 mod cmd;
 mod execute;
 mod exit;
+mod listing;
 mod machine;
 mod output;
 mod progress;
 mod resolve;
 mod table;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     if let Some(status) = isotare_drivers::helper_process() {
         return status;
     }
-    let arguments = cli::Cli::parse();
+    let command =
+        cli::Cli::command().mut_subcommand("compare", |compare| compare.after_long_help(listing::settings()));
+    let arguments = match cli::Cli::from_arg_matches(&command.get_matches()) {
+        Ok(arguments) => arguments,
+        Err(error) => error.exit(),
+    };
     let level = if arguments.verbose { "isotare=debug" } else { "isotare=warn" };
     let filter = tracing_subscriber::EnvFilter::try_from_env("ISOTARE_LOG").unwrap_or_else(|_| level.into());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
