@@ -151,7 +151,11 @@ impl Drop for SessionCgroups {
         for group in self.list() {
             // The daemon has taken its containers' cgroups away.
             // A hierarchy that is mounted twice shows the same group twice.
-            let removed = fs::remove_dir(group);
+            let removed = fs::remove_dir(&group);
+            if let Some(parent) = group.parent() {
+                // Others may be using it.
+                let _in_use = fs::remove_dir(parent);
+            }
             let gone =
                 removed.as_ref().err().is_none_or(|error| error.kind() == std::io::ErrorKind::NotFound);
             assert!(gone || std::thread::panicking(), "{removed:?}");
