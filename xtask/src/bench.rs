@@ -91,7 +91,7 @@ fn agreement() -> Result<()> {
     Ok(())
 }
 
-/// The embedded container's life against `crun run`.
+/// Containers' lives by their drivers, against the tools called directly.
 fn container() -> Result<()> {
     let agent = newest_agent("release")?;
     let mut example = cargo(&[

@@ -1,12 +1,16 @@
-//! Development tasks: `cargo xtask demo | test | tidy | bench`.
+//! Development tasks: `cargo xtask demo | test | labs | everywhere | tidy | docs | goals | bench`.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a development task talks to its developer")]
 
 mod bench;
 mod demo;
+mod everywhere;
+mod labs;
 mod mountpoint;
+mod reference;
 mod test;
 mod tidy;
+mod tools;
 
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
@@ -25,9 +29,21 @@ fn main() -> ExitCode {
     let done = match task.as_str() {
         "demo" => demo::demo(),
         "test" => test::test(),
+        "labs" => {
+            let mut tally = Vec::new();
+            let names: Vec<String> = std::env::args().skip(2).collect();
+            let ran = labs::labs(&names, &mut tally);
+            tally.iter().for_each(|line| println!("{line}"));
+            ran
+        }
         "tidy" => tidy::tidy(),
         "bench" => bench::bench(),
-        other => Err(anyhow::anyhow!("there is no task '{other}'; there are demo, test, tidy and bench")),
+        "docs" => reference::write(),
+        "goals" => goals(),
+        "everywhere" => everywhere::everywhere(),
+        other => Err(anyhow::anyhow!(
+            "there is no task '{other}'; there are demo, test, labs, everywhere, tidy, docs, goals and bench"
+        )),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -36,6 +52,12 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Whether the statistics keep what METHODOLOGY.md promises; what follows `goals` is passed on.
+fn goals() -> Result<()> {
+    let mut command = cargo(&["run", "--release", "--quiet", "--package", "isotare-goals", "--"]);
+    run(command.args(std::env::args().skip(2)))
 }
 
 /// The root of the repository.

@@ -1,11 +1,13 @@
-//! `cargo xtask test`: formatting, lints, tidiness, all tests, and what ran on which runtime.
+//! `cargo xtask test`: formatting, lints, tidiness, all tests, labs, and what ran on which runtime.
 
-use crate::{cargo, newest_agent, root, run};
-use anyhow::{Context, Result};
+use crate::{cargo, newest_agent, root, run, tools};
+use anyhow::{Context, Result, bail};
 use std::fs;
 
 /// Passes the tests.
 pub fn test() -> Result<()> {
+    // Packages are fetched and installed while the compiler works.
+    let images = std::thread::spawn(crate::labs::prepare);
     crate::tidy::tidy()?;
     if cargo(&["fmt", "--version"]).output().is_ok_and(|output| output.status.success()) {
         run(&mut cargo(&["fmt", "--all", "--check"]))?;
@@ -18,17 +20,25 @@ pub fn test() -> Result<()> {
     fs::write(&tally, "").with_context(|| format!("write {}", tally.display()))?;
     run(&mut cargo(&["build", "--package", "isotare"]))?;
     let agent = newest_agent("debug")?;
+    tools::build();
+    // What did not work is tried again, and told, when the labs are to run.
+    let _tried_again = images.join();
     let mut tests = cargo(&["test", "--workspace", "--no-fail-fast"]);
-    let tested = run(tests.env("ISOTARE_TALLY", &tally).env("ISOTARE_AGENT", agent));
+    let tested =
+        run(tests.env("ISOTARE_TALLY", &tally).env("ISOTARE_AGENT", agent).env("PATH", tools::path()?));
     let mut lines: Vec<String> = fs::read_to_string(&tally)
         .with_context(|| format!("read {}", tally.display()))?
         .lines()
         .map(str::to_owned)
         .collect();
+    let in_labs = crate::labs::labs(&[], &mut lines);
     lines.sort();
     lines.dedup();
     let skipped = lines.iter().filter(|line| line.starts_with("skipped")).count();
     println!("\nRuntimes: {} ran, {skipped} skipped", lines.len() - skipped);
     lines.iter().for_each(|line| println!("  {line}"));
-    tested
+    match (tested, in_labs) {
+        (Err(tests), Err(labs)) => bail!("{tests:#}\n{labs:#}"),
+        (tested, in_labs) => tested.and(in_labs),
+    }
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 const LONGEST: usize = 600;
 const VAGUE: [&str; 4] = ["util", "common", "helper", "misc"];
 
-/// Checks file lengths, names, module docs, and that each driver and workload has its page.
+/// Checks file lengths, names, module docs, and that the reference page is current.
 pub fn tidy() -> Result<()> {
     let mut complaints = Vec::new();
     let mut lengths = Vec::new();
@@ -31,7 +31,7 @@ pub fn tidy() -> Result<()> {
             }
         }
     }
-    complaints.extend(pages("crates/isotare-drivers/src", "docs/drivers")?);
+    complaints.extend(crate::reference::complaints()?);
     lengths.sort_unstable();
     if complaints.is_empty() {
         println!(
@@ -56,17 +56,4 @@ fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
         }
     }
     Ok(found)
-}
-
-/// A folder of adapters has a page for each.
-fn pages(adapters: &str, docs: &str) -> Result<Vec<String>> {
-    let mut missing = Vec::new();
-    for entry in fs::read_dir(root().join(adapters)).with_context(|| format!("read {adapters}"))? {
-        let path = entry.context("read a folder")?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
-        if path.is_dir() && name != "bin" && !root().join(docs).join(format!("{name}.md")).exists() {
-            missing.push(format!("{adapters}/{name} has no page {docs}/{name}.md"));
-        }
-    }
-    Ok(missing)
 }

@@ -2,7 +2,7 @@
 //!
 //! Sources: cgroup-v1/cpusets.rst, cgroup-v1/memory.rst, admin-guide/cgroup-v2.rst of the kernel's documentation.
 
-use crate::{Cgroup, CgroupError, files};
+use crate::{Cgroup, CgroupError, Version, files};
 use isotare_core::Budget;
 use rustix::io::Errno;
 use std::io;
@@ -62,6 +62,35 @@ pub(crate) fn apply(group: &Cgroup, budget: &Budget) -> Result<(), CgroupError> 
     } else {
         files::write(&v2_file(group, "memory.max")?, &memory)?;
         write_if_there(&v2_file(group, "memory.swap.max")?, "0")
+    }
+}
+
+impl Cgroup {
+    /// What a budget writes to which file of a group such as this one, in order, for a runtime that makes its groups
+    /// itself. This one is there: files that the kernel lacks are left out.
+    pub fn limits(&self, budget: &Budget) -> Vec<(Version, &'static str, String)> {
+        let (cpus, memory) = (budget.cpus.to_string(), budget.memory.to_string());
+        let mut limits = Vec::new();
+        match self.v1_dir("cpuset") {
+            Some(_) => limits.push((Version::V1, "cpuset.cpus", cpus)),
+            None => limits.push((Version::V2, "cpuset.cpus", cpus)),
+        }
+        let has = |dir: &Path, file: &str| dir.join(file).exists();
+        match (self.v1_dir("memory"), &self.v2) {
+            (Some(dir), _) => {
+                limits.push((Version::V1, "memory.limit_in_bytes", memory.clone()));
+                if has(dir, "memory.memsw.limit_in_bytes") {
+                    limits.push((Version::V1, "memory.memsw.limit_in_bytes", memory));
+                }
+            }
+            (None, v2) => {
+                limits.push((Version::V2, "memory.max", memory));
+                if v2.as_ref().is_some_and(|dir| has(dir, "memory.swap.max")) {
+                    limits.push((Version::V2, "memory.swap.max", "0".to_owned()));
+                }
+            }
+        }
+        limits
     }
 }
 

@@ -1,5 +1,6 @@
 //! One group in every hierarchy.
 
+use crate::remove::deepest_first;
 use crate::stats::{self, CgroupStats};
 use crate::{CgroupError, files};
 use std::path::{Path, PathBuf};
@@ -47,6 +48,12 @@ impl Cgroup {
         pids.sort_unstable();
         pids.dedup();
         pids
+    }
+
+    /// Whether any process is in it or below it.
+    pub fn is_populated(&self) -> bool {
+        let groups: Vec<PathBuf> = self.dirs().flat_map(deepest_first).collect();
+        groups.iter().any(|dir| files::read(&dir.join("cgroup.procs")).is_ok_and(|list| !list.is_empty()))
     }
 
     /// Whether any hierarchy has it.

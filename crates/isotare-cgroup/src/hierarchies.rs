@@ -126,14 +126,24 @@ impl Hierarchies {
         }
     }
 
+    /// Refuses a group in which, or below which, processes are: it is somebody else's.
+    pub fn refuse_taken(&self, path: &str) -> Result<(), CgroupError> {
+        match self.open(path).is_populated() {
+            false => Ok(()),
+            true => Err(CgroupError::of("create cgroup", path, io::ErrorKind::AlreadyExists.into())),
+        }
+    }
+
     /// Makes the group at `path` in every hierarchy, its parents first, and applies the budget. Parents are given what
     /// their children need: `cpuset` contents on version 1, controllers in `cgroup.subtree_control` on version 2,
-    /// where a parent must therefore hold no processes. A group that is there already is taken over.
+    /// where a parent must therefore hold no processes. A group that is there already is taken over, unless
+    /// processes are in it: it is somebody else's then.
     ///
     /// The real root of version 2 is used even under systemd: it leaves groups alone that are none of its units, and
     /// cannot take a controller back while a child passes it on (systemd.io/CGROUP_DELEGATION).
     pub fn create(&self, path: &str, budget: Option<&Budget>) -> Result<Cgroup, CgroupError> {
         let parts = parts(path)?;
+        self.refuse_taken(path)?;
         for tree in &self.v1 {
             let mut dir = tree.base.clone();
             for part in &parts {

@@ -58,7 +58,7 @@ impl Hierarchies {
 }
 
 /// A group and all below it, children first. What vanishes meanwhile is left out.
-fn deepest_first(dir: &Path) -> Vec<PathBuf> {
+pub(crate) fn deepest_first(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {

@@ -39,6 +39,8 @@ pub struct CgroupStats {
     pub pressure_memory_us: Option<u64>,
     /// Time in which some task waited for I/O; version 2.
     pub pressure_io_us: Option<u64>,
+    /// Processes that were killed because the memory limit was reached; of the group alone.
+    pub oom_kills: Option<u64>,
     /// Tasks now.
     pub pids_current: Option<u64>,
 }
@@ -64,6 +66,7 @@ pub(crate) fn read(group: &Cgroup) -> CgroupStats {
         pressure_cpu_us: v2.pressure_cpu_us,
         pressure_memory_us: v2.pressure_memory_us,
         pressure_io_us: v2.pressure_io_us,
+        oom_kills: v1.oom_kills.or(v2.oom_kills),
         pids_current: v1.pids_current.or(v2.pids_current),
     }
 }
@@ -97,6 +100,7 @@ fn read_v1(group: &Cgroup) -> CgroupStats {
         memory_file: files::keyed(&memory_stat, "total_cache"),
         io_read_bytes: device_sum_v1(io.as_deref(), "Read"),
         io_write_bytes: device_sum_v1(io.as_deref(), "Write"),
+        oom_kills: files::keyed(&text(memory, "memory.oom_control").unwrap_or_default(), "oom_kill"),
         pids_current: single(group.v1_dir("pids"), "pids.current"),
         ..CgroupStats::default()
     }
@@ -134,6 +138,7 @@ fn read_v2(dir: &Path) -> CgroupStats {
         pressure_cpu_us: pressure("cpu.pressure"),
         pressure_memory_us: pressure("memory.pressure"),
         pressure_io_us: pressure("io.pressure"),
+        oom_kills: files::keyed(&text(dir, "memory.events").unwrap_or_default(), "oom_kill"),
         pids_current: single(dir, "pids.current"),
     }
 }

@@ -26,6 +26,8 @@ pub trait Driver: Send + Sync {
     }
     /// What its instances can do.
     fn capabilities(&self) -> Capabilities;
+    /// What separates its instances from the host.
+    fn isolation(&self) -> Isolation;
     /// Whether it works here with these settings: a version, or a reason and a remedy. `work` is an empty folder for
     /// trial instances; a probe that has to boot something does so within `deadline`.
     fn probe(&self, settings: &Settings, cx: &PrepareContext<'_>) -> Result<RuntimeInfo, Unavailable>;
@@ -115,6 +117,21 @@ pub struct Capabilities {
     pub host_files: bool,
     /// It works without root.
     pub rootless: bool,
+    /// The runtime can suspend and resume it.
+    pub pause: bool,
+}
+
+/// What separates an instance from the host, for the reference page: short phrases that finish a table's cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Isolation {
+    /// Whose kernel serves it, as `the host's`.
+    pub kernel: &'static str,
+    /// Which system calls reach the host's kernel.
+    pub system_calls: &'static str,
+    /// Who its root is, seen from the host.
+    pub root: &'static str,
+    /// Where that is documented: addresses or man pages.
+    pub sources: &'static [&'static str],
 }
 
 /// A runtime that works.

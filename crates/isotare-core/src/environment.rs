@@ -3,6 +3,7 @@
 //! A backslash takes the next character as it is, so that any text can be a value: `command:argv=["ls"\,"-l"]`. Written
 //! texts escape only what would not be read back otherwise (`,`, `#`, `\` and, in keys, `=`).
 
+use crate::SettingDef;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -48,6 +49,20 @@ impl EnvironmentSpec {
     /// The given settings as borrowed pairs.
     pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         pairs(&self.given)
+    }
+
+    /// Gives it a setting, unless it has it or is not `taken`, one of those that its driver understands.
+    pub fn default_to(&mut self, key: &str, value: &str, taken: &[SettingDef]) {
+        if taken.iter().any(|def| def.key == key) && self.given.iter().all(|(given, _)| given != key) {
+            self.given.push((key.to_owned(), value.to_owned()));
+        }
+    }
+}
+
+impl EnvironmentSpec {
+    /// An environment without settings. The name may be one that could not be written as a spec, such as `bare metal`.
+    pub fn plain(name: &str) -> Self {
+        Self { driver: name.to_owned(), given: Vec::new(), replica: None }
     }
 }
 
@@ -230,6 +245,20 @@ mod tests {
         {
             let error = text.parse::<EnvironmentSpec>().expect_err(text).to_string();
             assert!(error.contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_setting_for_all_is_given_to_those_that_take_it_and_have_none() {
+        let image = crate::IMAGE_SETTING;
+        for (text, taken, expected) in [
+            ("chroot", &[image.clone()][..], "chroot:image=host"),
+            ("chroot:image=debian", &[image], "chroot:image=debian"),
+            ("native#null", &[], "native#null"),
+        ] {
+            let mut spec: EnvironmentSpec = text.parse().expect(text);
+            spec.default_to("image", "host", taken);
+            assert_eq!(spec.to_string(), expected);
         }
     }
 

@@ -28,11 +28,14 @@ mod workload;
 
 pub use budget::{Budget, CpuSet, CpuSetError};
 pub use driver::{
-    Capabilities, Driver, DriverError, Environment, Footprint, Instance, Member, PrepareContext, Role,
-    RuntimeInfo, TrialContext, Unavailable,
+    Capabilities, Driver, DriverError, Environment, Footprint, Instance, Isolation, Member, PrepareContext,
+    Role, RuntimeInfo, TrialContext, Unavailable,
 };
 pub use environment::{EnvironmentSpec, SpecError, WorkloadSpec};
-pub use image::{AGENT_PATH, CONTROL_DIR, DATA_DIR, Image, ImageFile, Source};
+pub use image::{
+    AGENT_PATH, Base, CONTROL_DIR, DATA_DIR, HOST_FOLDERS, IMAGE_SETTING, Image, ImageFile, ImageReference,
+    ReferenceError, Source,
+};
 pub use metric::{Better, MetricDef, Sample};
 pub use outcome::{Failure, Outcome};
 pub use plan::{Condition, Plan, Sampling, Slot};
@@ -41,4 +44,4 @@ pub use sampler::{Reading, Sampler, SamplerError};
 pub use session::{ClockCheck, HostFacts, Phase, PhaseTime, Session, SessionEnd, Trial};
 pub use setting::{Kind, SettingDef, SettingError, Settings, Value};
 pub use time::{Deadline, Interrupt, Timestamp};
-pub use workload::{Invalid, JobOutput, Workload};
+pub use workload::{Invalid, JobOutput, Present, Workload};

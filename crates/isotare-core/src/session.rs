@@ -1,6 +1,6 @@
 //! What one execution of a plan leaves behind: the record that the store keeps and reports are made from.
 
-use crate::{Failure, Outcome, Plan, Reading, RuntimeInfo, Sample, Unavailable};
+use crate::{Failure, Outcome, Plan, Reading, RuntimeInfo, Sample, Slot, Unavailable};
 use isotare_protocol::{ClockPair, Interval, Observation};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -97,6 +97,29 @@ pub struct ClockCheck {
     pub before: ClockPair,
     /// Closest reading after.
     pub after: ClockPair,
+}
+
+impl Trial {
+    /// A trial of which nothing is known yet but how it ended.
+    pub fn new(index: u32, slot: Slot, at_ns: u64, outcome: Outcome) -> Self {
+        Self {
+            index,
+            block: slot.block,
+            condition: slot.condition,
+            at_ns,
+            outcome,
+            failure: None,
+            phases: Vec::new(),
+            samples: Vec::new(),
+            readings: Vec::new(),
+            observations: Vec::new(),
+            intervals: Vec::new(),
+            latency: None,
+            clock: None,
+            facts: BTreeMap::new(),
+            output: (Vec::new(), Vec::new()),
+        }
+    }
 }
 
 impl ClockCheck {

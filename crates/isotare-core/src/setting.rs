@@ -1,5 +1,6 @@
 //! Settings: the `key=value` pairs of drivers and workloads, checked against what each declares.
 
+use crate::ImageReference;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -37,6 +38,8 @@ pub enum Kind {
     Flag,
     /// Any text but the empty one.
     Text,
+    /// An image: see [`crate::ImageReference`].
+    Image,
     /// One of these words.
     Choice(&'static [&'static str]),
 }
@@ -51,7 +54,7 @@ pub enum Value {
     Integer(u64),
     /// Of [`Kind::Number`], [`Kind::Duration`] (seconds).
     Number(f64),
-    /// Of [`Kind::Text`] and [`Kind::Choice`].
+    /// Of [`Kind::Text`], [`Kind::Image`] and [`Kind::Choice`].
     Text(String),
 }
 
@@ -107,6 +110,7 @@ impl Kind {
             Kind::Duration => parse_seconds(text).map(Value::Number),
             Kind::Flag => text.parse().ok().map(Value::Flag),
             Kind::Text => (!text.is_empty()).then(|| Value::Text(text.to_owned())),
+            Kind::Image => text.parse::<ImageReference>().ok().map(|_| Value::Text(text.to_owned())),
             Kind::Choice(words) => words.contains(&text).then(|| Value::Text(text.to_owned())),
         }
     }
@@ -122,6 +126,7 @@ impl fmt::Display for Kind {
             Kind::Duration => write!(f, "a time such as 250ms or 2s"),
             Kind::Flag => write!(f, "true or false"),
             Kind::Text => write!(f, "a text"),
+            Kind::Image => write!(f, "an image: {}", ImageReference::FORMS),
             Kind::Choice(words) => write!(f, "one of {}", words.join(", ")),
         }
     }

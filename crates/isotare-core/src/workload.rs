@@ -2,6 +2,10 @@
 
 use crate::{Image, MetricDef, Sample, SettingDef, Settings};
 use isotare_protocol::{Job, JobResult};
+use std::path::Path;
+
+/// Whether an instance has the program of this absolute path by itself.
+pub type Present<'a> = &'a dyn Fn(&Path) -> bool;
 
 /// A workload. Decoding is a pure function of what the instance sent back.
 pub trait Workload: Send + Sync {
@@ -13,8 +17,9 @@ pub trait Workload: Send + Sync {
     fn settings(&self) -> &[SettingDef];
     /// The metrics it can report, most telling first.
     fn metrics(&self) -> Vec<MetricDef>;
-    /// Files that an instance must hold for it; the error says which program is missing and how to get it.
-    fn image(&self, settings: &Settings) -> Result<Image, String>;
+    /// Files that an instance must hold for it; the error says which program is missing and how to get it. `present` tells
+    /// which programs the instance has without being given them.
+    fn image(&self, settings: &Settings, present: Present<'_>) -> Result<Image, String>;
     /// What the agent is to run.
     fn job(&self, settings: &Settings) -> Result<Job, String>;
     /// Reads the result and verifies that the work was really done.
@@ -35,8 +40,8 @@ impl<W: Workload + ?Sized> Workload for &W {
     fn metrics(&self) -> Vec<MetricDef> {
         (**self).metrics()
     }
-    fn image(&self, settings: &Settings) -> Result<Image, String> {
-        (**self).image(settings)
+    fn image(&self, settings: &Settings, present: Present<'_>) -> Result<Image, String> {
+        (**self).image(settings, present)
     }
     fn job(&self, settings: &Settings) -> Result<Job, String> {
         (**self).job(settings)

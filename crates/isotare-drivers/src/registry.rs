@@ -3,8 +3,34 @@
 use isotare_core::Driver;
 
 /// One line for each driver.
-pub static DRIVERS: &[&dyn Driver] =
-    &[&crate::native::Native, &crate::container::Container, &crate::docker::Docker, &crate::qemu::Qemu];
+pub static DRIVERS: &[&dyn Driver] = &[
+    &crate::native::Native,
+    &crate::chroot::Chroot,
+    &crate::bubblewrap::Bubblewrap,
+    &crate::nspawn::Nspawn,
+    &crate::ladder::Ladder,
+    &crate::container::Container,
+    &crate::oci::RUNC,
+    &crate::oci::CRUN,
+    &crate::oci::YOUKI,
+    &crate::oci::RUNSC,
+    &crate::containerd::CONTAINERD,
+    &crate::docker::Docker,
+    &crate::lxc::Lxc,
+    &crate::incus::INCUS,
+    &crate::incus::LXD,
+    &crate::podman::Podman,
+    &crate::qemu::Qemu,
+    &crate::containerd::KATA,
+    &crate::firecracker::Firecracker,
+    &crate::cloud_hypervisor::CloudHypervisor,
+    &crate::libvirt::Libvirt,
+    &crate::xen::Xen,
+    &crate::ssh::Ssh,
+];
+
+/// What a comparison takes when nobody chooses: one environment of each kind.
+pub static USUAL: &[&str] = &["native", "container", "docker", "qemu"];
 
 /// A name that no driver has.
 #[derive(Clone, Debug, PartialEq, Eq)]

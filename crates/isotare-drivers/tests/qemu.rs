@@ -3,12 +3,16 @@
 #![expect(clippy::print_stderr, reason = "tests tell why they are skipped and what they measured")]
 
 use isotare_core::{
-    Budget, Deadline, Driver, DriverError, Environment, Image, Instance, Interrupt, PrepareContext, Resource,
-    Role, Settings, TrialContext,
+    Base, Budget, Deadline, Driver, DriverError, Environment, Image, Instance, Interrupt, PrepareContext,
+    Resource, Role, Settings, TrialContext,
 };
-use isotare_host::{AgentClient, SessionState, Swept, deadline_in, find_program, now, sweep};
-use isotare_protocol::{Builtin, FileMode, FileioJob, Job, JobResult, Kind, Limit, Pattern};
+use isotare_host::{AgentClient, SessionState, Swept, deadline_in, find_program, now, output_of, sweep};
+use isotare_protocol::{
+    Builtin, CommandJob, FileMode, FileioJob, Job, JobResult, Kind, Limit, Pattern, Repetition,
+};
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -51,7 +55,7 @@ fn field(name: &str) -> Option<Field> {
 }
 
 fn soon() -> Deadline {
-    deadline_in(Duration::from_secs(40), &Interrupt::default())
+    deadline_in(Duration::from_secs(100), &Interrupt::default())
 }
 
 fn checked(settings: &[(&str, &str)]) -> (&'static dyn Driver, Settings) {
@@ -138,7 +142,7 @@ fn take_down(mut instance: Box<dyn Instance>, mut agent: AgentClient, cx: &Trial
 
 #[test]
 fn a_machine_lives_with_its_disk_and_leaves_nothing() {
-    for format in ["raw", "qcow2"] {
+    for format in ["raw", "qcow2", "qcow2-overlay"] {
         let Some(field) = field(format) else { return };
         let mut environment = field.prepare(&[("disk", format)]);
         assert_eq!(environment.facts().get("disk.format").map(String::as_str), Some(format));
@@ -154,6 +158,155 @@ fn a_machine_lives_with_its_disk_and_leaves_nothing() {
         });
         assert_eq!(field.left(), Vec::<String>::new());
     }
+}
+
+/// The host's bash with its libraries, as a tree.
+fn tree_with_bash(folder: &Path) -> Image {
+    let listed = output_of(Path::new("/usr/bin/ldd"), &["/bin/bash"], &soon()).expect("ldd runs");
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    let libraries = listed.split_whitespace().filter(|word| word.starts_with('/'));
+    for file in libraries.chain(["/bin/bash"]) {
+        let to = folder.join(file.trim_start_matches('/'));
+        fs::create_dir_all(to.parent().expect("below")).expect("a folder");
+        fs::copy(file, to).expect("copied");
+    }
+    Image { base: Base::Tree(folder.to_owned()), files: Vec::new() }
+}
+
+/// Connects to the host, at the address that the kernel was given, and exchanges a line each way.
+const TALK: &str = "read -r line </proc/cmdline; host=${line##*isotare.net=}; host=${host%% *}; \
+    exec 3<>/dev/tcp/${host#*,}/$PORT && echo from the guest >&3 && read -r answer <&3 && echo \"$answer\"";
+
+#[test]
+fn a_program_of_a_tree_talks_to_the_host_over_each_network() {
+    let networks: [&[(&str, &str)]; 4] = [
+        &[("network", "user")],
+        &[("network", "user"), ("machine", "pc"), ("nic", "e1000"), ("root", "9p")],
+        &[("network", "tap")],
+        &[("network", "tap"), ("machine", "q35"), ("nic", "e1000"), ("disk", "none")],
+    ];
+    for settings in networks {
+        let Some(field) = field("net") else { return };
+        let image = tree_with_bash(&field.folder.path().join("tree"));
+        let mut environment =
+            match field.preparing(settings, |driver, settings, cx| driver.prepare(settings, &image, cx)) {
+                Ok(environment) => environment,
+                Err(DriverError::Unavailable(why)) => {
+                    eprintln!("skipped {settings:?}: {why}");
+                    continue;
+                }
+                Err(error) => panic!("{settings:?}: {error}"),
+            };
+        field.trial("a", |cx| {
+            let (instance, mut agent) = bring_up(&mut *environment, cx);
+            let listener = TcpListener::bind("0.0.0.0:0").expect("listens");
+            let port = listener.local_addr().expect("bound").port();
+            let host = std::thread::spawn(move || {
+                let (mut stream, _) = listener.accept().expect("connected");
+                stream.write_all(b"from the host\n").expect("written");
+                let mut line = String::new();
+                BufReader::new(stream).read_line(&mut line).expect("read");
+                line
+            });
+            let job = Job::Command(CommandJob {
+                argv: ["/bin/bash", "-c", TALK].map(str::to_owned).into(),
+                env: vec![("PORT".to_owned(), port.to_string())],
+                directory: None,
+                stdin: Vec::new(),
+                repetition: Repetition::Once,
+            });
+            let (output, _) = agent.run(&job, None, &cx.deadline, &mut |_| {}).expect("ran");
+            let said = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert_eq!(said, "from the host\n", "{settings:?}: {}", String::from_utf8_lossy(&output.stderr));
+            assert_eq!(host.join().expect("no panic"), "from the guest\n");
+            take_down(instance, agent, cx);
+        });
+        drop(environment);
+        assert_eq!(field.left(), Vec::<String>::new(), "{settings:?}");
+    }
+}
+
+/// Settings with the root's and the data folder's file system as the guest sees them: each bus, format, cache, way of
+/// reading and root once, on each machine that has it.
+type Combination = (&'static [(&'static str, &'static str)], &'static str, &'static str);
+
+const COMBINATIONS: [Combination; 8] = [
+    (
+        &[("bus", "virtio-scsi"), ("root", "disk"), ("cache", "writethrough"), ("thread", "single")],
+        "ext4",
+        "ext4",
+    ),
+    (&[("root", "disk"), ("disk", "none"), ("cache", "directsync"), ("aio", "native")], "ext4", "ext4"),
+    (&[("machine", "q35"), ("bus", "nvme"), ("disk", "qcow2"), ("aio", "io_uring")], "rootfs", "ext4"),
+    (&[("machine", "q35"), ("bus", "ide"), ("cache", "writeback"), ("root", "disk")], "ext4", "ext4"),
+    (&[("machine", "pc"), ("bus", "ide"), ("cache", "unsafe"), ("disk-size", "2G")], "rootfs", "ext4"),
+    (&[("root", "9p"), ("disk", "none")], "9p", "9p"),
+    (&[("machine", "q35"), ("root", "9p"), ("bus", "virtio-scsi")], "9p", "ext4"),
+    (&[("machine", "pc"), ("root", "virtiofs"), ("disk", "none")], "virtiofs", "virtiofs"),
+];
+
+#[test]
+fn each_bus_and_each_root_is_what_the_guest_sees() {
+    for (settings, root, data) in COMBINATIONS {
+        let Some(field) = field("wide") else { return };
+        let image = Image::default();
+        let mut environment =
+            match field.preparing(settings, |driver, settings, cx| driver.prepare(settings, &image, cx)) {
+                Ok(environment) => environment,
+                Err(DriverError::Unavailable(why)) => {
+                    eprintln!("skipped {settings:?}: {why}");
+                    continue;
+                }
+                Err(error) => panic!("{settings:?}: {error}"),
+            };
+        field.trial("a", |cx| {
+            let begin = now();
+            let (instance, mut agent) = bring_up(&mut *environment, cx);
+            let kernel = &environment.facts()["guest.kernel.booted"];
+            eprintln!("{settings:?} ({kernel}) after {:?}", now().since(begin));
+            let facts = agent.facts(&cx.deadline).expect("facts");
+            assert_eq!(
+                (&*facts["root.filesystem"], &*facts["data.filesystem"]),
+                (root, data),
+                "{settings:?}"
+            );
+            take_down(instance, agent, cx);
+        });
+        drop(environment);
+        assert_eq!(field.left(), Vec::<String>::new(), "{settings:?}");
+    }
+}
+
+#[test]
+fn memory_is_the_hosts_more_than_it_or_huge_pages() {
+    let text = fs::read_to_string("/proc/meminfo").expect("readable");
+    let total = text.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).expect("a number");
+    let more = format!("{}M", (total >> 10) + 1024);
+    let Some(field) = field("memory") else { return };
+    let prepare = |settings: &[(&str, &str)]| {
+        let image = Image::default();
+        field.preparing(settings, |driver, settings, cx| driver.prepare(settings, &image, cx))
+    };
+    let refused = prepare(&[("memory", &more)]).map(drop).expect_err("too much").to_string();
+    assert!(refused.contains("overcommit=true"), "{refused}");
+    for settings in [&[("memory", &*more), ("overcommit", "true")][..], &[("hugepages", "true")]] {
+        let mut environment = match prepare(settings) {
+            Ok(environment) => environment,
+            Err(DriverError::Unavailable(why)) => {
+                eprintln!("skipped {settings:?}: {why}");
+                continue;
+            }
+            Err(error) => panic!("{settings:?}: {error}"),
+        };
+        let wanted: u64 = environment.facts()["memory"].parse().expect("bytes");
+        field.trial(settings[0].0, |cx| {
+            let (instance, mut agent) = bring_up(&mut *environment, cx);
+            let seen: u64 = agent.facts(&cx.deadline).expect("facts")["memory.total"].parse().expect("bytes");
+            assert!(seen < wanted && seen > wanted / 2, "{settings:?}: {seen} of {wanted}");
+            take_down(instance, agent, cx);
+        });
+    }
+    assert_eq!(field.left(), Vec::<String>::new());
 }
 
 #[test]
@@ -223,7 +376,7 @@ fn a_probe_tells_what_works_or_what_the_guest_said_last() {
             Ok(info) => assert_eq!(info.details.get("accelerator").map(String::as_str), Some(accel)),
             Err(why) => assert!(accel == "kvm" && !why.remedy.is_empty(), "{why}"),
         }
-        assert!(now().since(begin) < Duration::from_secs(40));
+        assert!(now().since(begin) < Duration::from_secs(100));
         assert_eq!(field.left(), Vec::<String>::new());
     }
 }

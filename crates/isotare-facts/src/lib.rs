@@ -10,6 +10,7 @@
 //! ```
 
 mod cpu;
+mod emulation;
 mod kernel;
 mod load;
 mod machine;
@@ -29,6 +30,17 @@ pub use storage::storage_facts;
 /// What a fact is that cannot be found out.
 pub const UNKNOWN: &str = "unknown";
 
+/// Whether this machine's processor is played by software, so that what it measures is worth nothing and all that
+/// waits must wait longer.
+pub fn is_emulated() -> bool {
+    emulation::facts(&Root::new(Path::new("/"))).iter().any(|(_, value)| is_yes(value.as_deref()))
+}
+
+/// Whether facts of [`host_facts`] say so of their machine.
+pub(crate) fn is_yes(fact: Option<&str>) -> bool {
+    fact.is_some_and(|value| value.starts_with("yes"))
+}
+
 /// How long steal is watched for.
 const STEAL_WINDOW: Duration = Duration::from_millis(100);
 
@@ -41,6 +53,7 @@ pub fn host_facts(root: &Path) -> HostFacts {
     let facts = cpu::facts(&root)
         .into_iter()
         .chain(machine::facts(&root))
+        .chain(emulation::facts(&root))
         .chain(kernel::facts(&root))
         .chain(memory::facts(&root))
         .chain(load::facts(&root, before, after))

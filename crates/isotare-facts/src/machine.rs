@@ -56,7 +56,7 @@ fn container(root: &Root) -> Option<String> {
 
 fn clock_resolution(root: &Root) -> Option<String> {
     // `/proc/timer_list` would tell of another root's clock; only this machine's can be asked.
-    root.path("").eq(std::path::Path::new("/")).then(|| {
+    root.is_this_machine().then(|| {
         let resolution = rustix::time::clock_getres(rustix::time::ClockId::Monotonic);
         format!("{} ns", resolution.tv_sec * 1_000_000_000 + resolution.tv_nsec)
     })

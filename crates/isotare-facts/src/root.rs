@@ -14,6 +14,11 @@ impl Root {
         Self(root.to_owned())
     }
 
+    /// Whether these are the file systems of the machine that this runs on.
+    pub fn is_this_machine(&self) -> bool {
+        self.0 == Path::new("/")
+    }
+
     pub fn path(&self, file: &str) -> PathBuf {
         self.0.join(file)
     }

@@ -12,7 +12,8 @@ const LITTLE_MEMORY: u64 = 1 << 30;
 
 /// What was seen, and what to do.
 pub(crate) fn of(facts: &Facts) -> Vec<String> {
-    let checks = [governor, turbo, smt, virtualised, clock, steal, load, memory, huge_pages, ksm, cgroup];
+    let checks =
+        [governor, turbo, smt, emulated, virtualised, clock, steal, load, memory, huge_pages, ksm, cgroup];
     checks.iter().filter_map(|check| check(facts)).collect()
 }
 
@@ -51,8 +52,17 @@ fn smt(facts: &Facts) -> Option<String> {
     })
 }
 
+fn emulated(facts: &Facts) -> Option<String> {
+    crate::is_yes(fact(facts, "emulated")).then(|| {
+        "This host's processor is emulated in software: what works here works, but its times mean nothing; use a real \
+         machine to measure."
+            .to_owned()
+    })
+}
+
 fn virtualised(facts: &Facts) -> Option<String> {
-    fact(facts, "virtualised")?.starts_with("yes").then(|| {
+    let yes = |name| crate::is_yes(fact(facts, name));
+    (yes("virtualised") && !yes("emulated")).then(|| {
         "This host is itself a virtual machine: its neighbours disturb it unseen, and virtual machines on it are \
          nested; use real hardware to compare virtual machines with native."
             .to_owned()
@@ -158,6 +168,11 @@ mod tests {
     }
 
     #[test]
+    fn an_emulated_machine_is_not_merely_virtual() {
+        check(&[("virtualised", "yes (QEMU)"), ("emulated", "yes (QEMU TCG)")], &["emulated in software"]);
+    }
+
+    #[test]
     fn each_disturber_is_named_with_what_to_do() {
         check(
             &[
@@ -166,6 +181,7 @@ mod tests {
                 ("smt", "active"),
                 ("smt-siblings", "0-1 2-3"),
                 ("virtualised", "yes (QEMU Standard PC)"),
+                ("emulated", "no"),
                 ("clock-source", "acpi_pm"),
                 ("steal-now-percent", "0.00"),
                 ("steal-since-boot-percent", "2.50"),

@@ -51,6 +51,7 @@ fn a_fake_machine_is_told_apart() {
         ("turbo", "no"),
         ("mitigations", "retbleed: Vulnerable"),
         ("virtualised", "yes (QEMU)"),
+        ("emulated", "no"),
         ("container", "lxc"),
         ("clock-source", UNKNOWN),
         ("distribution", "Debian GNU/Linux 12 (bookworm)"),

@@ -1,6 +1,7 @@
 //! An image as a folder or as a tar archive.
 
-use isotare_core::{Image, Source};
+use isotare_core::{Base, Image, Source};
+use std::collections::HashSet;
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -26,13 +27,21 @@ pub fn lay_out(image: &Image, root: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes the image as a tar archive whose files belong to root and have no times, so that equal images are equal bytes.
+/// Writes the image as a tar archive: its base tree as it is, less what its own files replace (Docker takes no path
+/// twice), and then those, which belong to root and have no times, so that equal images are equal bytes.
 pub fn write_tar(image: &Image, to: impl Write) -> io::Result<()> {
     let mut archive = tar::Builder::new(to);
+    if let Base::Tree(tree) = &image.base {
+        archive.follow_symlinks(false);
+        let replaced: HashSet<&Path> = image.files.iter().map(|file| file.path.as_path()).collect();
+        append_tree(&mut archive, tree, Path::new("/"), &replaced)?;
+    }
     for file in &image.files {
         let path = file.path.strip_prefix("/").unwrap_or(&file.path);
         let mut header = tar::Header::new_gnu();
         header.set_mode(file.mode);
+        header.set_uid(0);
+        header.set_gid(0);
         header.set_mtime(0);
         match &file.source {
             Source::Folder => {
@@ -59,6 +68,26 @@ pub fn write_tar(image: &Image, to: impl Write) -> io::Result<()> {
         }
     }
     archive.into_inner()?.flush()
+}
+
+/// Appends what is in the folder `inside` of a tree, parents first.
+fn append_tree(
+    archive: &mut tar::Builder<impl Write>,
+    tree: &Path,
+    inside: &Path,
+    replaced: &HashSet<&Path>,
+) -> io::Result<()> {
+    for entry in fs::read_dir(tree.join(inside.strip_prefix("/").unwrap_or(inside)))? {
+        let entry = entry?;
+        let path = inside.join(entry.file_name());
+        if !replaced.contains(path.as_path()) {
+            archive.append_path_with_name(entry.path(), path.strip_prefix("/").unwrap_or(&path))?;
+        }
+        if entry.file_type()?.is_dir() {
+            append_tree(archive, tree, &path, replaced)?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -88,6 +117,24 @@ mod tests {
                 0o755
             );
         }
+    }
+
+    #[test]
+    fn an_archive_begins_with_the_base_and_has_no_path_twice() {
+        let tree = tempfile::tempdir().expect("a folder");
+        fs::create_dir_all(tree.path().join("bin")).expect("made");
+        fs::write(tree.path().join("bin/tool"), "of the tree").expect("written");
+        fs::write(tree.path().join("bin/other"), "of the tree").expect("written");
+        symlink("/outside", tree.path().join("link")).expect("linked");
+        let image = Image { base: Base::Tree(tree.path().to_owned()), ..image() };
+        let mut bytes = Vec::new();
+        write_tar(&image, &mut bytes).expect("archived");
+        let mut archive = tar::Archive::new(&bytes[..]);
+        let entries = archive.entries().expect("read").map(|entry| entry.expect("an entry"));
+        let mut paths: Vec<_> =
+            entries.map(|entry| entry.path().expect("a path").to_string_lossy().into_owned()).collect();
+        paths.sort_unstable();
+        assert_eq!(paths, ["bin", "bin/alias", "bin/other", "bin/tool", "link"]);
     }
 
     #[test]

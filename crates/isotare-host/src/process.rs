@@ -1,15 +1,28 @@
 //! Starting, watching and ending processes.
 
-use crate::{WaitError, readable};
+use crate::{MountNamespace, WaitError, readable};
 use isotare_core::{Deadline, ProcessId};
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
-use std::ffi::{OsStr, OsString};
+use rustix::mount::{MountPropagationFlags, UnmountFlags, mount_change, unmount};
+use rustix::process::{Gid, Pid, PidfdFlags, Signal, Uid, pidfd_open, pidfd_send_signal};
+use rustix::thread::{
+    LinkNameSpaceType, UnshareFlags, move_into_link_name_space, set_thread_groups, set_thread_res_gid,
+    set_thread_res_uid, unshare_unsafe,
+};
+use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+
+/// The process at the other end of a connection, numbered as we see it; `None` where it is out of our sight:
+/// `SO_PEERCRED` in unix(7).
+pub fn peer_pid(stream: impl AsFd) -> Option<u32> {
+    let credentials = rustix::net::sockopt::socket_peercred(stream).ok()?;
+    u32::try_from(credentials.pid.as_raw_nonzero().get()).ok()
+}
 
 /// What to start and how. The child dies with the thread that started it.
 #[derive(Debug)]
@@ -19,8 +32,13 @@ pub struct Spawn {
     environment: Vec<(OsString, OsString)>,
     cgroup_files: Vec<PathBuf>,
     input: Option<OwnedFd>,
+    talks: bool,
     output: Option<PathBuf>,
+    errors: Option<PathBuf>,
+    namespace: Option<OwnedFd>,
+    user: Option<(Uid, Gid)>,
     outlives_thread: bool,
+    hidden_mount: Option<CString>,
 }
 
 /// A child process of ours. Dropping it kills and reaps it.
@@ -43,8 +61,13 @@ impl Spawn {
             )],
             cgroup_files: Vec::new(),
             input: None,
+            talks: false,
             output: None,
+            errors: None,
+            namespace: None,
+            user: None,
             outlives_thread: false,
+            hidden_mount: None,
         }
     }
 
@@ -83,6 +106,26 @@ impl Spawn {
         self
     }
 
+    /// Appends stderr to a file of its own.
+    #[must_use]
+    pub fn errors_to(mut self, path: &Path) -> Self {
+        self.errors = Some(path.to_owned());
+        self
+    }
+
+    /// Lets it see the mounts of that namespace.
+    pub fn in_mount_namespace(mut self, namespace: &MountNamespace) -> io::Result<Self> {
+        self.namespace = Some(namespace.handle().try_clone_to_owned()?);
+        Ok(self)
+    }
+
+    /// Runs it as this user, with this group and no other; for root.
+    #[must_use]
+    pub fn as_user(mut self, user: u32, group: u32) -> Self {
+        self.user = Some((Uid::from_raw(user), Gid::from_raw(group)));
+        self
+    }
+
     /// Gives it this descriptor as its standard input, such as one end of a socket pair; otherwise it is `/dev/null`.
     #[must_use]
     pub fn input_from(mut self, input: OwnedFd) -> Self {
@@ -90,10 +133,26 @@ impl Spawn {
         self
     }
 
+    /// Gives it this descriptor, such as one end of a socket pair, as its standard input and output; what it writes on
+    /// stderr goes where [`Spawn::output_to`] says.
+    #[must_use]
+    pub fn streams_over(mut self, stream: OwnedFd) -> Self {
+        (self.input, self.talks) = (Some(stream), true);
+        self
+    }
+
     /// Keeps the child alive when the thread that started it ends (it still ends when dropped).
     #[must_use]
     pub fn outlives_thread(mut self) -> Self {
         self.outlives_thread = true;
+        self
+    }
+
+    /// Gives it a mount namespace of its own, in which nothing is mounted at `path` any more.
+    #[must_use]
+    pub fn without_mount(mut self, path: &Path) -> Self {
+        // A path with a zero byte names nothing.
+        self.hidden_mount = CString::new(path.as_os_str().as_bytes()).ok();
         self
     }
 
@@ -122,17 +181,42 @@ impl Spawn {
                 command.stdout(Stdio::null()).stderr(Stdio::null());
             }
         }
+        if let Some(path) = &self.errors {
+            command.stderr(File::options().create(true).append(true).open(path)?);
+        }
+        let namespace = self.namespace.as_ref().map(OwnedFd::try_clone).transpose()?;
+        let user = self.user;
+        if let (Some(stream), true) = (&self.input, self.talks) {
+            command.stdout(stream.try_clone()?);
+        }
         let groups: Vec<File> = self
             .cgroup_files
             .iter()
             .map(|path| File::options().write(true).open(path))
             .collect::<io::Result<_>>()?;
         let dies_with_us = !self.outlives_thread;
+        let hidden_mount = self.hidden_mount.clone();
         let join = move || {
             // "0" means the writing process itself: cgroups.rst, "Attaching processes"; cgroup-v2.rst, "Processes".
             for group in &groups {
                 rustix::io::write(group, b"0")?;
             }
+            if let Some(namespace) = &namespace {
+                move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Mount))?;
+            }
+            if let Some(path) = &hidden_mount {
+                // SAFETY: the flag unshares neither memory nor file descriptors.
+                unsafe { unshare_unsafe(UnshareFlags::NEWNS) }?;
+                // Downstream, so that what is unmounted here stays on the host, and what is unmounted there goes here.
+                mount_change(c"/", MountPropagationFlags::REC | MountPropagationFlags::DOWNSTREAM)?;
+                unmount(path.as_c_str(), UnmountFlags::DETACH)?;
+            }
+            if let Some((user, group)) = user {
+                set_thread_groups(&[])?;
+                set_thread_res_gid(group, group, group)?;
+                set_thread_res_uid(user, user, user)?;
+            }
+            // After the change of user, which clears it: PR_SET_PDEATHSIG(2const).
             if dies_with_us {
                 rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
             }
@@ -244,7 +328,8 @@ pub(crate) fn kill_identified(process: ProcessId, deadline: &Deadline) -> Result
     let Ok(pid) = pid_of(process.pid) else { return Ok(false) };
     let pidfd = match pidfd_open(pid, PidfdFlags::empty()) {
         Ok(pidfd) => pidfd,
-        Err(rustix::io::Errno::SRCH) => return Ok(false),
+        // EINVAL: it ended in between; before Linux 6.9 a number without a leader was called invalid (pidfd_open(2)).
+        Err(rustix::io::Errno::SRCH | rustix::io::Errno::INVAL) => return Ok(false),
         Err(error) => return Err(WaitError::Io(error.into())),
     };
     if !is_alive(process) {

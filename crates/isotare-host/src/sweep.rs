@@ -40,7 +40,7 @@ pub fn sweep(resource: &Resource, deadline: &Deadline) -> Swept {
     }
 }
 
-fn remove_mount(path: &Path) -> io::Result<bool> {
+pub(crate) fn remove_mount(path: &Path) -> io::Result<bool> {
     match unmount(path, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW) {
         Ok(()) => Ok(true),
         // EINVAL: not a mount point, umount(2).
@@ -63,15 +63,20 @@ fn remove_path(path: &Path) -> io::Result<bool> {
 }
 
 fn remove_link(name: &str) -> io::Result<bool> {
-    if !Path::new("/sys/class/net").join(name).exists() {
+    let link = Path::new("/sys/class/net").join(name);
+    if !link.exists() {
         return Ok(false);
     }
     let ip = crate::find_program("ip")
         .ok_or_else(|| io::Error::other("the program 'ip' is needed (package iproute2)"))?;
-    let status = std::process::Command::new(ip).args(["link", "delete", name]).status()?;
-    if status.success() {
-        Ok(true)
-    } else {
-        Err(io::Error::other(format!("ip link delete {name}: {status}")))
+    let output = std::process::Command::new(ip).args(["link", "delete", name]).output()?;
+    match output.status.success() {
+        true => Ok(true),
+        // The kernel removes it as well, with the other end's namespace, perhaps in between.
+        false if !link.exists() => Ok(false),
+        false => {
+            let why = String::from_utf8_lossy(&output.stderr);
+            Err(io::Error::other(format!("ip link delete {name}: {}", why.trim())))
+        }
     }
 }

@@ -292,6 +292,11 @@ mod tests {
           },
           "type": "array"
         },
+        "image": {
+          "description": "Root file system of every environment that takes one and names none.",
+          "minLength": 1,
+          "type": "string"
+        },
         "level": {
           "description": "Confidence level of intervals.",
           "exclusiveMaximum": 1,

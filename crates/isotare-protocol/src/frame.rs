@@ -54,6 +54,11 @@ pub fn decode_hello(body: &[u8]) -> Result<Hello, FrameError> {
     }
 }
 
+/// Where the first frame of an agent begins in bytes that came over a line that others have written to before.
+pub fn hello_at(bytes: &[u8]) -> Option<usize> {
+    bytes.windows(MAGIC.len()).position(|window| window == MAGIC)?.checked_sub(4)
+}
+
 fn framed(mut frame: Vec<u8>) -> Result<Vec<u8>, FrameError> {
     let body = frame.len() - 4;
     let length = u32::try_from(body).ok().filter(|_| body <= MAX_FRAME).ok_or(FrameError::TooLarge(body))?;

@@ -8,7 +8,7 @@ mod frame;
 mod job;
 mod message;
 
-pub use frame::{FrameBuffer, FrameError, MAX_FRAME, decode_hello, encode, encode_hello};
+pub use frame::{FrameBuffer, FrameError, MAX_FRAME, decode_hello, encode, encode_hello, hello_at};
 pub use job::{
     Access, Builtin, CommandJob, FileMode, FileioJob, Interval, Job, JobResult, Kind, Limit, MemoryJob,
     Observation, Operation, Pattern, Repetition, Usage, WorkReport,

@@ -33,21 +33,31 @@ struct Line<'a> {
     mean_low: Option<f64>,
     mean_high: Option<f64>,
     warnings: String,
+    emulated: bool,
 }
 
 /// The results of a report as CSV with a header.
 pub(crate) fn render(report: &Report) -> Result<String, RenderError> {
+    lines(&report.session, report.emulated, report.results.iter().chain(&report.unpaired))
+}
+
+/// These results as CSV with a header.
+pub(crate) fn lines<'a>(
+    session: &'a str,
+    emulated: bool,
+    rows: impl Iterator<Item = &'a ResultRow>,
+) -> Result<String, RenderError> {
     let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
     writer.write_record(HEADER).map_err(RenderError::Csv)?;
-    for row in report.results.iter().chain(&report.unpaired) {
-        writer.serialize(line(report, row)).map_err(RenderError::Csv)?;
+    for row in rows {
+        writer.serialize(line(session, emulated, row)).map_err(RenderError::Csv)?;
     }
     let bytes = writer.into_inner().map_err(|error| RenderError::Csv(error.into_error().into()))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Written by hand so that a report without results has a header too.
-const HEADER: [&str; 26] = [
+const HEADER: [&str; 27] = [
     "session",
     "workload",
     "parameters",
@@ -74,14 +84,15 @@ const HEADER: [&str; 26] = [
     "mean_low",
     "mean_high",
     "warnings",
+    "emulated",
 ];
 
-fn line<'a>(report: &'a Report, row: &'a ResultRow) -> Line<'a> {
+fn line<'a>(session: &'a str, emulated: bool, row: &'a ResultRow) -> Line<'a> {
     let parameters: Vec<String> =
         row.parameters.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let warnings: Vec<&str> = row.warnings.iter().map(|warning| warning.message.as_str()).collect();
     Line {
-        session: &report.session,
+        session,
         workload: &row.workload,
         parameters: parameters.join(","),
         metric: &row.metric,
@@ -107,5 +118,6 @@ fn line<'a>(report: &'a Report, row: &'a ResultRow) -> Line<'a> {
         mean_low: row.mean_low,
         mean_high: row.mean_high,
         warnings: warnings.join("; "),
+        emulated,
     }
 }

@@ -1,10 +1,10 @@
 //! The report as JSON: the fields of [`crate::Report`], see there.
 
 use crate::RenderError;
-use crate::report::Report;
+use serde::Serialize;
 
-/// The report as JSON. A number that is not finite, such as the end of a boundless interval, is `null`.
-pub(crate) fn render(report: &Report) -> Result<String, RenderError> {
+/// A report as JSON. A number that is not finite, such as the end of a boundless interval, is `null`.
+pub(crate) fn render(report: &impl Serialize) -> Result<String, RenderError> {
     let mut text = serde_json::to_string_pretty(report).map_err(RenderError::Json)?;
     text.push('\n');
     Ok(text)

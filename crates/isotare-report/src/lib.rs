@@ -13,6 +13,8 @@
 
 mod analysis;
 mod csv;
+mod diff;
+mod diff_forms;
 mod figure;
 mod group;
 mod html;
@@ -24,7 +26,8 @@ mod text;
 mod visible;
 mod words;
 
-pub use analysis::analyse;
+pub use analysis::{analyse, analyse_values, diff};
+pub use diff::{Diff, DiffRow, DiffSide, Difference, Incomparable, Overhead, What};
 pub use report::{
     BaselineRow, CpuRow, EnvironmentStatus, LIFECYCLE, Ledger, LedgerRow, LifecycleRow, MarkRow, NullTest,
     OutcomeCounts, PhaseRow, Report, ResultRow, SCHEMA_VERSION, SampleRow, Source, Status, TrialRow, Warning,
@@ -73,6 +76,20 @@ pub enum RenderError {
     /// A figure of the page.
     #[error("draw a figure: {0}")]
     Figure(String),
+}
+
+/// Writes the comparison of two sessions.
+pub fn render_diff(diff: &Diff, format: Format, options: &Options) -> Result<String, RenderError> {
+    match format {
+        Format::Text => Ok(diff_forms::text(diff, options)),
+        Format::Json => json::render(diff),
+        Format::Csv => {
+            let sessions = format!("{}..{}", diff.before.session, diff.after.session);
+            csv::lines(&sessions, diff.emulated, diff.results.iter().map(|row| &row.row))
+        }
+        Format::Markdown => Ok(diff_forms::markdown(diff)),
+        Format::Html => Ok(html::diff(diff)),
+    }
 }
 
 /// Writes a report.

@@ -1,16 +1,19 @@
 //! The report as Markdown, for an issue or a paper's appendix.
 
 use crate::group::{Footnotes, groups, why_missing};
-use crate::quantity::{quantity, size};
+use crate::quantity::quantity;
 use crate::report::{Report, workload_label};
 use crate::visible::one_line;
 use crate::words;
 
 /// The report as Markdown.
 pub(crate) fn render(report: &Report) -> String {
-    let mut out = format!("# Overhead against {}\n\n", text(&report.baseline));
+    let mut out = format!("# Overhead against {}\n\n", escaped(&report.baseline));
+    for warning in words::warnings(report).0 {
+        out.push_str(&format!("**{}.**\n\n", escaped(warning)));
+    }
     for answer in words::answers(report) {
-        out.push_str(&format!("- **{}**: {}\n", text(&answer.workload), text(&answer.text)));
+        out.push_str(&format!("- **{}**: {}\n", escaped(&answer.workload), escaped(&answer.text)));
     }
     let mut notes = Footnotes::default();
     for group in groups(report) {
@@ -18,16 +21,16 @@ pub(crate) fn render(report: &Report) -> String {
         let label = workload_label(group.workload, group.parameters);
         out.push_str(&format!(
             "\n## {}: {} ({})\n\n| environment | value | cost [{}] | verdict | blocks | notes |\n|:--|--:|:--|:--|--:|:--|\n",
-            text(&label),
-            text(&words::metric(group.metric)),
+            escaped(&label),
+            escaped(&words::metric(group.metric)),
             words::direction(group.better),
             words::percent(report.level),
         ));
         if let Some(value) = group.baseline.value {
-            let value = text(&quantity(value, group.unit, scale));
+            let value = escaped(&quantity(value, group.unit, scale));
             out.push_str(&format!(
                 "| {} | {value} | ×1 | baseline | {} | |\n",
-                text(&report.baseline),
+                escaped(&report.baseline),
                 group.baseline.blocks
             ));
         }
@@ -36,24 +39,24 @@ pub(crate) fn render(report: &Report) -> String {
                 notes.numbers(&row.warnings).into_iter().map(|number| format!("({number})")).collect();
             out.push_str(&format!(
                 "| {} | {} | {} | {} | {} | {} |\n",
-                text(&row.environment),
-                text(&quantity(row.value, group.unit, scale)),
-                text(&words::cost(row)),
+                escaped(&row.environment),
+                escaped(&quantity(row.value, group.unit, scale)),
+                escaped(&words::cost(row)),
                 words::verdict(row, report.margin),
                 row.blocks,
                 marks.join(" ")
             ));
         }
         for status in &group.missing {
-            let why = text(&why_missing(status));
-            out.push_str(&format!("| {} | – | – | {why} | 0 | |\n", text(&status.environment)));
+            let why = escaped(&why_missing(status));
+            out.push_str(&format!("| {} | – | – | {why} | 0 | |\n", escaped(&status.environment)));
         }
     }
     if !notes.notes().is_empty() {
         out.push_str("\nNotes:\n\n");
     }
     for (at, note) in notes.notes().iter().enumerate() {
-        out.push_str(&format!("{}. {}\n", at + 1, text(note)));
+        out.push_str(&format!("{}. {}\n", at + 1, escaped(note)));
     }
     footer(report, &mut out);
     out
@@ -61,40 +64,37 @@ pub(crate) fn render(report: &Report) -> String {
 
 fn footer(report: &Report, out: &mut String) {
     if let Some(about) = words::about_resolution(report) {
-        out.push_str(&format!("\n{}.\n", text(&capital(about))));
+        out.push_str(&format!("\n{}.\n", escaped(&capital(about))));
     }
-    out.push_str(&format!("\n{}.\n", text(&capital(&report.null_test.sentence))));
-    for warning in report.warnings.iter().filter(|warning| warning.message != report.null_test.sentence) {
-        out.push_str(&format!("\n**Warning:** {}.\n", text(&warning.message)));
+    out.push_str(&format!("\n{}.\n", escaped(&capital(&report.null_test.sentence))));
+    for warning in words::warnings(report).1 {
+        out.push_str(&format!("\n**Warning:** {}.\n", escaped(warning)));
     }
     let lost = words::not_completed(report);
     if !lost.is_empty() {
         out.push_str("\nNot completed:\n\n");
     }
     for line in lost {
-        out.push_str(&format!("- {}\n", text(&line)));
+        out.push_str(&format!("- {}\n", escaped(&line)));
     }
     out.push_str(&format!(
-        "\nSession `{}` of {}, isotare {}, {} blocks, seed {}, CPUs {}, memory {}, margin {}.\nRepeat with:\n\n    {}\n",
-        code(&report.session),
-        text(&report.started),
-        text(&report.version),
-        report.blocks,
-        report.seed,
-        text(&report.cpus),
-        size(report.memory),
+        "\n{}{}, isotare {}{}, margin {}.\nRepeat with:\n\n    {}\n",
+        escaped(&capital(&words::provenance(report))),
+        escaped(&if report.started.is_empty() { String::new() } else { format!(", {}", report.started) }),
+        escaped(&report.version),
+        escaped(&words::budget(report).map(|budget| format!(", {budget}")).unwrap_or_default()),
         words::percent(report.margin),
         one_line(&words::command_line(&report.argv)),
     ));
 }
 
-fn capital(sentence: &str) -> String {
+pub(crate) fn capital(sentence: &str) -> String {
     let mut chars = sentence.chars();
     chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
 
 /// Text that Markdown shows as it is: one line, no markup, no cell separators.
-fn text(raw: &str) -> String {
+pub(crate) fn escaped(raw: &str) -> String {
     let mut out = String::new();
     for c in one_line(raw).chars() {
         match c {
@@ -111,8 +111,4 @@ fn text(raw: &str) -> String {
         }
     }
     out
-}
-
-fn code(raw: &str) -> String {
-    one_line(raw).replace('`', "'")
 }

@@ -25,8 +25,10 @@ pub struct Report {
     pub version: String,
     /// Its command line.
     pub argv: Vec<String>,
+    /// The file that the values were read from; `None`: isotare measured them.
+    pub origin: Option<String>,
     /// Seed of the order of trials.
-    pub seed: u64,
+    pub seed: Option<u64>,
     /// How the session ended; `None`: it did not end by itself, or still runs.
     pub end: Option<SessionEnd>,
     /// The environment that the others are compared with.
@@ -36,13 +38,15 @@ pub struct Report {
     /// Confidence level of intervals.
     pub level: f64,
     /// CPUs of every instance, as a list.
-    pub cpus: String,
+    pub cpus: Option<String>,
     /// Memory of every instance, bytes.
-    pub memory: u64,
+    pub memory: Option<u64>,
     /// Blocks with at least one trial.
     pub blocks: u32,
     /// The machine.
     pub host: HostFacts,
+    /// Whether its processor was played by software, so that no time in the report means anything.
+    pub emulated: bool,
     /// What holds for the whole report.
     pub warnings: Vec<Warning>,
     /// Every environment that was asked for, measured or not.
@@ -184,13 +188,15 @@ pub enum WarningKind {
     NoBaseline,
     /// Too few blocks for an interval that needs no normal noise.
     FewBlocks,
+    /// Values without a logarithm are left out.
+    NoRatio,
     /// Trials of this comparison did not complete.
     LostTrials,
     /// The session was too short or too noisy to see the margin.
     TooNoisy,
     /// The clock inside ran fast or slow.
     Clock,
-    /// A virtual machine without hardware support.
+    /// A virtual machine without hardware support; of the whole report: the machine itself is one.
     Emulation,
     /// Better than the baseline, which isolation cannot explain.
     FasterThanBaseline,
@@ -198,6 +204,22 @@ pub enum WarningKind {
     Unfair,
     /// The session ended early.
     EndedEarly,
+    /// Less spread than the other conditions can have: something waits a fixed time, or repeats an old result.
+    TooSteady,
+    /// The values fall into groups apart from each other.
+    SeveralModes,
+    /// Writes are confirmed sooner than the device can.
+    SyncNotHonoured,
+    /// Figures of one trial contradict each other.
+    Impossible,
+    /// The same values as another condition.
+    Duplicate,
+    /// The overhead rises or falls over the session.
+    Trend,
+    /// Compared across sessions, so that drift does not cancel.
+    Unpaired,
+    /// The machines or the bits are not the same.
+    Different,
 }
 
 /// An environment and whether it was measured.

@@ -16,6 +16,10 @@ const COLUMNS: usize = 5;
 /// The report as text.
 pub(crate) fn render(report: &Report, options: &Options) -> String {
     let mut out = String::new();
+    for warning in words::warnings(report).0 {
+        out.push_str(&wrap(&one_line(&format!("{warning}.")), "", options.width));
+        out.push('\n');
+    }
     let mut notes = Footnotes::default();
     let groups = groups(report);
     let tables: Vec<Vec<[Cell; COLUMNS]>> =
@@ -164,18 +168,20 @@ fn footer(report: &Report, options: &Options, out: &mut String) {
     let sentence = &report.null_test.sentence;
     let prefix = if report.null_test.calibrated == Some(true) { "" } else { "warning: " };
     say(format!("{prefix}{sentence}."));
-    for warning in report.warnings.iter().filter(|warning| warning.message != *sentence) {
-        say(format!("warning: {}.", warning.message));
+    for warning in words::warnings(report).1 {
+        say(format!("warning: {warning}."));
     }
     for lost in words::not_completed(report) {
         say(format!("not completed: {lost}"));
     }
-    say(format!("session {}, {} blocks, seed {}", report.session, report.blocks, report.seed));
-    say(format!("page with figures: isotare report {} --format html --out report.html", report.session));
+    say(words::provenance(report));
+    if report.origin.is_none() {
+        say(format!("page with figures: isotare report {} --format html --out report.html", report.session));
+    }
 }
 
 /// Breaks a line at spaces; continued lines are indented by two more.
-fn wrap(text: &str, indent: &str, width: u16) -> String {
+pub(crate) fn wrap(text: &str, indent: &str, width: u16) -> String {
     let width = usize::from(width).max(20);
     let mut out = String::new();
     let mut line = indent.to_owned();

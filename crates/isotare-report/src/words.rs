@@ -1,7 +1,7 @@
 //! Results in words: one way to say a thing, for every output.
 
 use crate::group::{Group, groups};
-use crate::report::{Report, ResultRow, WarningKind, workload_label};
+use crate::report::{Report, ResultRow, Warning, WarningKind, workload_label};
 use isotare_core::Better;
 use isotare_stats::Verdict;
 
@@ -72,6 +72,16 @@ pub(crate) fn verdict(row: &ResultRow, margin: f64) -> String {
         Verdict::Slower => format!("{} {worse}", by(cost)),
         Verdict::Faster => format!("{} {better}", by(cost.recip())),
     }
+}
+
+/// Warnings of the whole report by where they stand: those above all numbers, and those below, where the null test has
+/// a sentence of its own.
+pub(crate) fn warnings<'r>(report: &'r Report) -> (Vec<&'r str>, Vec<&'r str>) {
+    let (above, below): (Vec<_>, Vec<_>) =
+        report.warnings.iter().partition(|warning| warning.kind == WarningKind::Emulation);
+    let message = |warnings: Vec<&'r Warning>| warnings.into_iter().map(|w| w.message.as_str());
+    let said = |message: &&str| *message != report.null_test.sentence;
+    (message(above).collect(), message(below).filter(said).collect())
 }
 
 /// Whether the session could not have seen the margin; said in the verdict, not in a footnote.
@@ -187,6 +197,22 @@ pub(crate) fn command_line(argv: &[String]) -> String {
         false => format!("'{}'", word.replace('\'', r"'\''")),
     };
     argv.iter().map(quote).collect::<Vec<_>>().join(" ")
+}
+
+/// Where the values come from.
+pub(crate) fn provenance(report: &Report) -> String {
+    let blocks = report.blocks;
+    match (&report.origin, report.seed) {
+        (Some(file), _) => format!("values of {file}, {blocks} blocks"),
+        (None, Some(seed)) => format!("session {}, {blocks} blocks, seed {seed}", report.session),
+        (None, None) => format!("session {}, {blocks} blocks", report.session),
+    }
+}
+
+/// What every instance was given, where that is known.
+pub(crate) fn budget(report: &Report) -> Option<String> {
+    let (cpus, memory) = (report.cpus.as_ref()?, report.memory?);
+    Some(format!("CPUs {cpus}, memory {}", crate::quantity::size(memory)))
 }
 
 #[cfg(test)]

@@ -212,9 +212,9 @@ fn the_page_is_well_formed_and_needs_nothing_else() {
         let found = page.replace("http://www.w3.org/2000/svg", "");
         assert!(!found.contains(outside), "{outside}");
     }
-    assert_eq!(page.matches("<svg").count(), 3);
-    assert_eq!(page.matches("<figcaption").count(), 3);
-    assert_eq!(page.matches("<title id=").count(), 3);
+    assert_eq!(page.matches("<svg").count(), 4);
+    assert_eq!(page.matches("<figcaption").count(), 4);
+    assert_eq!(page.matches("<title id=").count(), 4);
 }
 
 proptest! {
@@ -271,4 +271,21 @@ fn what_samplers_see_is_compared_but_does_not_judge_the_session() {
             && row.warnings.iter().any(|w| w.kind == WarningKind::NotCalibrated))
     );
     assert!(!all_formats(&report)[0].contains("cpu user") && all_formats(&report)[4].contains("Resources"));
+}
+
+#[test]
+fn an_emulated_machine_is_marked_in_every_form() {
+    let (mut session, trials) = Fixture::default().build();
+    let mark = "EMULATED MACHINE";
+    let plain = complete(&(session.clone(), trials.clone()));
+    assert!(!plain.emulated && all_formats(&plain).iter().all(|form| !form.contains(mark)));
+    session.host.facts.insert("emulated".to_owned(), "yes (QEMU TCG)".to_owned());
+    let [text, json, csv, markdown, html]: [String; 5] =
+        all_formats(&complete(&(session, trials))).try_into().expect("five forms");
+    assert!(text.starts_with(mark) && html.contains(mark), "{text}");
+    assert!(markdown.lines().nth(2).is_some_and(|line| line.contains(mark)), "{markdown}");
+    let json: Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(json["emulated"], true);
+    assert!(csv.lines().next().is_some_and(|head| head.ends_with(",emulated")), "{csv}");
+    assert!(csv.lines().skip(1).all(|line| line.ends_with(",true")), "{csv}");
 }

@@ -4,10 +4,11 @@ use crate::event::{Event, Sink, SinkError};
 use crate::phases::Phases;
 use crate::trial::{Findings, TrialError, TrialWork, kept_parts, run_trial};
 use isotare_core::{
-    Driver, DriverError, Environment, Failure, Image, Interrupt, Outcome, Plan, PrepareContext, SessionEnd,
-    Settings, Slot, Timestamp, Trial, TrialContext, Workload,
+    Deadline, Driver, DriverError, Environment, Failure, IMAGE_SETTING, Image, ImageReference, Interrupt,
+    Outcome, Plan, PrepareContext, SessionEnd, Settings, Slot, Timestamp, Trial, TrialContext, Workload,
 };
 use isotare_host::{SessionState, deadline_in, now};
+use isotare_image::{Cache, Userland, resolve};
 use isotare_protocol::Job;
 use isotare_samplers::{SAMPLERS, Samplers};
 use std::collections::BTreeMap;
@@ -20,6 +21,8 @@ use std::time::Duration;
 const PATIENCE: u32 = 3;
 /// Time in which one environment must be ready for trials.
 const PREPARATION: Duration = Duration::from_secs(180);
+/// Time in which its image must be unpacked, or made from a distribution's packages.
+const UNPACKING: Duration = Duration::from_secs(900);
 
 /// Where things are.
 pub struct Places<'a> {
@@ -31,6 +34,8 @@ pub struct Places<'a> {
     pub work: &'a Path,
     /// The agent's program.
     pub agent: &'a Path,
+    /// Folder where unpacked images are kept for later sessions.
+    pub cache: &'a Path,
 }
 
 /// What a condition of the plan means: its driver and workload with checked settings, in the plan's order.
@@ -88,15 +93,13 @@ impl<'a> Bench<'a> {
         interrupt: &Interrupt,
         sink: &mut dyn Sink,
     ) -> Result<Self, BenchError> {
-        let mut image = Image::default();
-        let mut jobs = Vec::new();
-        for work in &works {
-            let job = work.workload.image(&work.settings).and_then(|files| {
-                files.files.into_iter().for_each(|file| image.add(&file.path, file.source, file.mode));
-                work.workload.job(&work.settings)
-            });
-            jobs.push(job);
-        }
+        let jobs: Vec<_> = works
+            .iter()
+            .map(|work| {
+                let image = work.workload.image(&work.settings, &|_| false);
+                image.and_then(|_| work.workload.job(&work.settings))
+            })
+            .collect();
         let mut environments = BTreeMap::new();
         for (condition, work) in plan.conditions.iter().zip(&works) {
             let name = key(condition);
@@ -118,10 +121,8 @@ impl<'a> Bench<'a> {
                         ledger: places.state,
                         deadline: deadline_in(PREPARATION, interrupt),
                     };
-                    driver
-                        .prepare(settings, &image, &cx)
-                        .map_err(prepare_outcome)
-                        .map(|environment| Ready { facts: environment.facts(), environment })
+                    let deadline = deadline_in(UNPACKING, interrupt);
+                    ready(*driver, settings, &works, (&cx, places.cache, &deadline)).map_err(prepare_outcome)
                 }
             };
             if let Err((_, reason)) = &ready {
@@ -296,6 +297,40 @@ impl<'a> Bench<'a> {
     }
 }
 
+/// Resolves the environment's image, puts on it what the workloads need, and prepares the driver.
+fn ready(
+    driver: &dyn Driver,
+    settings: &Settings,
+    works: &[Work],
+    (cx, cache, unpacking): (&PrepareContext<'_>, &Path, &Deadline),
+) -> Result<Ready, DriverError> {
+    let mut facts = BTreeMap::new();
+    let mut userland = Userland::default();
+    match settings.text(IMAGE_SETTING.key) {
+        Some(text) => {
+            let reference: ImageReference =
+                text.parse().map_err(|error| DriverError::failed("read", "setting image", error))?;
+            userland = resolve(&reference, &Cache::new(cache), unpacking)?;
+            facts.insert("image".to_owned(), reference.to_string());
+            facts.extend(userland.digest.clone().map(|digest| ("image.digest".to_owned(), digest)));
+        }
+        None if driver.capabilities().host_files => {
+            facts.insert("image".to_owned(), "the host's own files".to_owned());
+        }
+        None => {}
+    }
+    let mut files = Image::default();
+    for work in works {
+        // One that cannot run anywhere has been told already.
+        let image = work.workload.image(&work.settings, &|program| userland.has_program(program));
+        image.into_iter().for_each(|image| files.extend(image));
+    }
+    let cx = PrepareContext { deadline: deadline_in(PREPARATION, &cx.deadline.interrupt), ..*cx };
+    let environment = driver.prepare(settings, &userland.furnish(files)?, &cx)?;
+    facts.extend(environment.facts());
+    Ok(Ready { facts, environment })
+}
+
 /// Environments are prepared once for all replicas.
 fn key(condition: &isotare_core::Condition) -> String {
     isotare_core::EnvironmentSpec { replica: None, ..condition.environment.clone() }.to_string()
@@ -307,23 +342,8 @@ fn prepare_outcome(error: DriverError) -> (Outcome, String) {
 }
 
 fn empty_trial(position: usize, slot: Slot, at: Duration) -> Trial {
-    Trial {
-        index: u32::try_from(position).unwrap_or(u32::MAX),
-        block: slot.block,
-        condition: slot.condition,
-        at_ns: u64::try_from(at.as_nanos()).unwrap_or(u64::MAX),
-        outcome: Outcome::Completed,
-        failure: None,
-        phases: Vec::new(),
-        samples: Vec::new(),
-        readings: Vec::new(),
-        observations: Vec::new(),
-        intervals: Vec::new(),
-        latency: None,
-        clock: None,
-        facts: BTreeMap::new(),
-        output: (Vec::new(), Vec::new()),
-    }
+    let index = u32::try_from(position).unwrap_or(u32::MAX);
+    Trial::new(index, slot, u64::try_from(at.as_nanos()).unwrap_or(u64::MAX), Outcome::Completed)
 }
 
 fn finished(

@@ -92,13 +92,17 @@ pub(crate) fn run_trial(
         Err(error) => return (findings, Err(explain(error, String::new()))),
     };
     let lived = contained(|| live(instance.as_mut(), work, cx, phases, session_start, &mut findings));
-    let diagnostics = match &lived {
-        Ok(()) => String::new(),
-        Err(_) => instance.diagnostics(),
+    let (diagnostics, cause) = match &lived {
+        Ok(()) => Default::default(),
+        Err(_) => (instance.diagnostics(), memory_kills(instance.as_ref())),
     };
     let cleanup = undisturbed(cx);
     let deleted = contained(|| Ok(phases.time(Phase::Delete, || instance.delete(&cleanup))?));
-    let end = lived.and(deleted).map_err(|error| explain(error, diagnostics));
+    let end = lived.and(deleted).map_err(|error| {
+        let (error, mut failure) = explain(error, diagnostics);
+        failure.reason.push_str(&cause);
+        (error, failure)
+    });
     (findings, end)
 }
 
@@ -166,6 +170,18 @@ impl Window {
                 readings
             }
         }
+    }
+}
+
+/// That the kernel killed processes of the instance for its memory limit, where its cgroup tells.
+fn memory_kills(instance: &dyn Instance) -> String {
+    let stats = || {
+        let group = instance.footprint().cgroup?;
+        Some(isotare_cgroup::Hierarchies::discover().ok()?.open(&group).stats())
+    };
+    match stats().and_then(|stats| stats.oom_kills) {
+        None | Some(0) => String::new(),
+        Some(count) => format!(" (the kernel killed {count} of its processes for the memory limit)"),
     }
 }
 

@@ -72,7 +72,8 @@ fn run(script: Script, mut kept: Kept) -> (Kept, Result<SessionEnd, String>, &'s
     let state = SessionState::create(&root.path().join("state"), "s").unwrap();
     let work = root.path().join("work");
     std::fs::create_dir(&work).unwrap();
-    let places = Places { state: &state, session: "s", work: &work, agent: Path::new("/bin/true") };
+    let places =
+        Places { state: &state, session: "s", work: &work, agent: Path::new("/bin/true"), cache: &work };
     let interrupt = kept.stop_after.as_ref().map(|(_, interrupt)| interrupt.clone()).unwrap_or_default();
     let end = Bench::prepare(&plan, works, &BTreeMap::new(), places, &interrupt, &mut kept)
         .and_then(|mut bench| bench.run(&mut kept))

@@ -40,6 +40,8 @@ pub enum Method {
     PairedT,
     /// Ratio of arithmetic means with the t interval of the paired delta method.
     PairedDelta,
+    /// Ratio of the typical ratios of two sessions, see [`Change`](crate::Change).
+    BetweenSessions,
 }
 
 /// The typical ratio of `pairs`, one `(condition, baseline)` per block in order of measurement.

@@ -21,6 +21,9 @@
 //! assert_eq!(judge(&pairs, Direction::Lower, margin, p, 0.95), Verdict::Slower);
 //! ```
 
+mod between;
+mod carry_over;
+mod doubt;
 mod estimate;
 mod family;
 mod hodges_lehmann;
@@ -31,9 +34,13 @@ mod quantile;
 mod serial;
 mod sign_flips;
 mod signed_rank;
+mod stopping;
 mod student;
 mod verdict;
 
+pub use between::Change;
+pub use carry_over::{Placed, carry_over_p};
+pub use doubt::{Modes, is_too_steady, trend_p, two_modes};
 pub use estimate::{Estimate, Method, mean_ratio_of_pairs, ratio_of_pairs};
 pub use family::{adjusted_p_values, pointwise_p};
 pub use holm::holm;
@@ -42,4 +49,5 @@ pub use power::minimum_detectable_effect;
 pub use quantile::{median, quantile};
 pub use serial::lag1_autocorrelation;
 pub use signed_rank::signed_rank_p;
+pub use stopping::Precision;
 pub use verdict::{Direction, EQUIVALENCE_LEVEL, Margin, Verdict, judge};

@@ -23,7 +23,7 @@ pub fn minimum_detectable_effect(log_ratios: &[f64], level: f64) -> Option<f64> 
     let ranks =
         crate::estimate::FEWEST_FOR_RANKS <= moments.count && critical_count(moments.count, level).is_some();
     let efficiency: f64 = if ranks { EFFICIENCY } else { 1.0 };
-    let freedom = moments.count - 1;
+    let freedom = (moments.count - 1) as f64;
     let quantiles = t_quantile(f64::midpoint(1.0, level), freedom) + t_quantile(0.80, freedom);
     Some((quantiles * moments.standard_error() / efficiency.sqrt()).exp_m1())
 }

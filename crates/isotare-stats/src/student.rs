@@ -35,33 +35,41 @@ impl Moments {
     /// Half the width of the two-sided t interval of the mean at `level` in `(0, 1)`.
     pub(crate) fn half_width(&self, level: f64) -> f64 {
         let error = self.standard_error();
-        if error == 0.0 { 0.0 } else { error * t_quantile(f64::midpoint(1.0, level), self.count - 1) }
+        if error == 0.0 { 0.0 } else { error * t_quantile(f64::midpoint(1.0, level), self.freedom()) }
     }
 
     /// Two-sided p of the t test that the mean is zero.
-    ///
-    /// Without any spread there is nothing to divide by: the p is 1 for a mean of zero and 0 otherwise, as for
-    /// a metric that does not vary (a count of pages, the size of an image).
     pub(crate) fn t_test(&self) -> f64 {
-        if self.mean == 0.0 {
-            return 1.0;
-        }
-        let error = self.standard_error();
-        if error == 0.0 {
-            return 0.0;
-        }
-        let tail = t_distribution(self.count - 1).sf((self.mean / error).abs());
-        (2.0 * tail).clamp(0.0, 1.0)
+        t_test(self.mean, self.standard_error(), self.freedom())
+    }
+
+    pub(crate) fn freedom(&self) -> f64 {
+        (self.count - 1) as f64
     }
 }
 
+/// Two-sided p of the t test that what `point` estimates is zero.
+///
+/// Without any spread there is nothing to divide by: the p is 1 for a mean of zero and 0 otherwise, as for
+/// a metric that does not vary (a count of pages, the size of an image).
+pub(crate) fn t_test(point: f64, error: f64, freedom: f64) -> f64 {
+    if point == 0.0 {
+        return 1.0;
+    }
+    if error == 0.0 {
+        return 0.0;
+    }
+    let tail = t_distribution(freedom).sf((point / error).abs());
+    (2.0 * tail).clamp(0.0, 1.0)
+}
+
 /// The `p` quantile of Student's t with `freedom` degrees of freedom (at least 1).
-pub(crate) fn t_quantile(p: f64, freedom: usize) -> f64 {
+pub(crate) fn t_quantile(p: f64, freedom: f64) -> f64 {
     t_distribution(freedom).inverse_cdf(p)
 }
 
-fn t_distribution(freedom: usize) -> StudentsT {
-    StudentsT::new(0.0, 1.0, freedom.max(1) as f64).expect("scale and freedom are above zero")
+fn t_distribution(freedom: f64) -> StudentsT {
+    StudentsT::new(0.0, 1.0, freedom.max(1.0)).expect("scale and freedom are above zero")
 }
 
 #[cfg(test)]
@@ -72,14 +80,14 @@ mod tests {
     fn quantiles_as_scipy() {
         // scipy.stats.t.ppf, SciPy 1.17.1.
         for (p, freedom, expect) in [
-            (0.975, 1, 12.706204736174694),
-            (0.975, 2, 4.302652729749462),
-            (0.975, 9, 2.262157162798205),
-            (0.95, 4, 2.1318467863266495),
-            (0.8, 9, 0.8834038596855346),
-            (0.975, 29, 2.045229642132703),
-            (0.975, 99, 1.9842169515864174),
-            (0.995, 3, 5.840909309733355),
+            (0.975, 1.0, 12.706204736174694),
+            (0.975, 2.0, 4.302652729749462),
+            (0.975, 9.0, 2.262157162798205),
+            (0.95, 4.0, 2.1318467863266495),
+            (0.8, 9.0, 0.8834038596855346),
+            (0.975, 29.0, 2.045229642132703),
+            (0.975, 99.0, 1.9842169515864174),
+            (0.995, 3.0, 5.840909309733355),
         ] {
             let got = t_quantile(p, freedom);
             assert!((got / expect - 1.0).abs() < 1e-8, "t({p}, {freedom}) = {got}");

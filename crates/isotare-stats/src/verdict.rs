@@ -77,12 +77,24 @@ pub fn judge(
     level: f64,
 ) -> Verdict {
     // The margin is symmetric on the log scale, so the ratio serves whether it is the cost or its reciprocal.
-    let Some(narrow) = ratio_of_pairs(pairs, EQUIVALENCE_LEVEL) else { return Verdict::Inconclusive };
-    if margin.holds(&narrow) {
+    match (ratio_of_pairs(pairs, EQUIVALENCE_LEVEL), ratio_of_pairs(pairs, level)) {
+        (Some(narrow), Some(wide)) => of(&narrow, &wide, better, margin, adjusted_p),
+        _ => Verdict::Inconclusive,
+    }
+}
+
+/// The verdict from the interval for equivalence and the one that readers see.
+pub(crate) fn of(
+    narrow: &Estimate,
+    estimate: &Estimate,
+    better: Direction,
+    margin: Margin,
+    adjusted_p: f64,
+) -> Verdict {
+    if margin.holds(narrow) {
         return Verdict::Equivalent;
     }
-    let Some(estimate) = ratio_of_pairs(pairs, level) else { return Verdict::Inconclusive };
-    let is_significant = adjusted_p < 1.0 - level;
+    let is_significant = adjusted_p < 1.0 - estimate.level;
     let (above, below) = match better {
         Direction::Lower => (Verdict::Slower, Verdict::Faster),
         Direction::Higher => (Verdict::Faster, Verdict::Slower),

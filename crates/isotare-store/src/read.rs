@@ -19,6 +19,14 @@ const LAST: &str = "last";
 /// How many sessions an error names.
 const NAMED: usize = 5;
 
+/// How many sessions before the newest one is meant.
+fn before_last(asked: &str) -> Option<u32> {
+    match asked.strip_prefix(LAST)? {
+        "" => Some(0),
+        more => more.strip_prefix('~')?.parse().ok(),
+    }
+}
+
 /// A session in a list.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Summary {
@@ -73,7 +81,8 @@ impl Store {
         self.rows(sql, [], summary)
     }
 
-    /// A session with its trials. `asked` is its id, the beginning of its id if no other begins so, or `last`.
+    /// A session with its trials. `asked` is its id, the beginning of its id if no other begins so, `last`, or `last~N` for
+    /// the one N before it.
     pub fn load(&self, asked: &str) -> Result<Record, StoreError> {
         // One transaction, so that a session that is being written does not change between the tables.
         let _snapshot = self.connection.unchecked_transaction().map_err(|error| self.unread(&error))?;
@@ -100,10 +109,13 @@ impl Store {
     pub(crate) fn resolve(&self, asked: &str) -> Result<(i64, String), StoreError> {
         let pair = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
         let order = "ORDER BY started DESC, number DESC";
-        let mut found: Vec<(i64, String)> = match asked {
-            LAST => self.rows(&format!("SELECT number, id FROM session {order} LIMIT 1"), [], pair)?,
-            "" => Vec::new(),
-            prefix => {
+        let mut found: Vec<(i64, String)> = match (asked, before_last(asked)) {
+            (_, Some(before)) => {
+                let sql = format!("SELECT number, id FROM session {order} LIMIT 1 OFFSET ?1");
+                self.rows(&sql, [before], pair)?
+            }
+            ("", None) => Vec::new(),
+            (prefix, None) => {
                 let sql =
                     format!("SELECT number, id FROM session WHERE substr(id, 1, length(?1)) = ?1 {order}");
                 self.rows(&sql, [prefix], pair)?

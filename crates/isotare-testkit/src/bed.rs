@@ -2,19 +2,23 @@
 
 use isotare_cgroup::Hierarchies;
 use isotare_core::{
-    Budget, CpuSet, Driver, DriverError, Environment, Image, Instance, Interrupt, JobOutput, PrepareContext,
-    Resource, RuntimeInfo, Settings, TrialContext, Unavailable,
+    Budget, CpuSet, Driver, DriverError, Environment, Image, Instance, Interrupt, JobOutput, Member,
+    PrepareContext, Resource, Role, RuntimeInfo, Settings, TrialContext, Unavailable,
 };
 use isotare_host::{AgentClient, AgentError, SessionState, Swept, deadline_in, sweep};
 use isotare_protocol::Job;
 use std::collections::BTreeMap;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Memory of the instances.
 const MEMORY: u64 = 256 << 20;
+
 /// Time for any one step.
-const STEP: Duration = Duration::from_secs(40);
+fn step() -> Duration {
+    Duration::from_secs(if isotare_facts::is_emulated() { 150 } else { 40 })
+}
 
 /// One environment in a session of its own.
 pub struct Bed<'a> {
@@ -23,8 +27,11 @@ pub struct Bed<'a> {
     pub budget: Budget,
     session: String,
     state: SessionState,
-    root: tempfile::TempDir,
+    root: PathBuf,
+    /// Removes the root, where it is ours to remove.
+    _owned: Option<tempfile::TempDir>,
     environment: Option<Box<dyn Environment>>,
+    owns_kernel: bool,
     instances: u32,
 }
 
@@ -33,6 +40,9 @@ pub struct Life {
     /// The instance.
     pub instance: Box<dyn Instance>,
     agent: Option<AgentClient>,
+    /// A second handle of the agent's connection.
+    wire: Option<UnixStream>,
+    name: String,
     place: Place,
 }
 
@@ -64,7 +74,7 @@ impl Place {
             run: &self.run,
             budget: &self.budget,
             ledger,
-            deadline: deadline_in(STEP, &Interrupt::default()),
+            deadline: deadline_in(step(), &Interrupt::default()),
             mark: &|_| {},
         };
         then(&cx).map_err(|error| error.to_string())
@@ -74,29 +84,50 @@ impl Place {
 impl<'a> Bed<'a> {
     /// A session of its own below the temporary folder, on the first CPU that this process may use.
     pub fn new(agent: &'a Path) -> Result<Self, String> {
+        let owned = Self::folder()?;
+        let bed = Self::below(owned.path(), agent)?;
+        Ok(Self { _owned: Some(owned), ..bed })
+    }
+
+    /// A folder for a session.
+    pub(crate) fn folder() -> Result<tempfile::TempDir, String> {
+        let made = tempfile::Builder::new().prefix("isotare-bed").tempdir_in("/var/tmp");
+        made.map_err(|error| error.to_string())
+    }
+
+    /// A session in a folder of [`Bed::folder`], which is left to its owner.
+    pub(crate) fn below(root: &Path, agent: &'a Path) -> Result<Self, String> {
         let text = |error: std::io::Error| error.to_string();
-        let root = tempfile::Builder::new().prefix("isotare-bed").tempdir_in("/var/tmp").map_err(text)?;
-        std::fs::create_dir(root.path().join("work")).map_err(text)?;
-        let session =
-            root.path().file_name().map(|name| name.to_string_lossy().replace('.', "")).unwrap_or_default();
-        let session = session.trim_start_matches("isotare-").to_owned();
-        let state = SessionState::create(&root.path().join("s"), &session).map_err(text)?;
+        std::fs::create_dir(root.join("work")).map_err(text)?;
+        let session = session_of(root);
+        let state = SessionState::create(&root.join("s"), &session).map_err(text)?;
         let allowed = rustix::thread::sched_getaffinity(None).map_err(|error| error.to_string())?;
         let first = (0..1024).find(|&cpu| allowed.is_set(cpu)).and_then(|cpu| u32::try_from(cpu).ok());
         let cpus = CpuSet::new(first).ok_or("this process may use no CPU")?;
         let budget = Budget { cpus, memory: MEMORY };
-        Ok(Self { agent, budget, session, state, root, environment: None, instances: 0 })
+        let root = root.to_owned();
+        Ok(Self {
+            agent,
+            budget,
+            session,
+            state,
+            root,
+            _owned: None,
+            environment: None,
+            owns_kernel: false,
+            instances: 0,
+        })
     }
 
     fn preparing<T>(&self, then: impl FnOnce(&PrepareContext<'_>) -> T) -> Result<T, String> {
-        let work = tempfile::tempdir_in(self.root.path()).map_err(|error| error.to_string())?.keep();
+        let work = tempfile::tempdir_in(&self.root).map_err(|error| error.to_string())?.keep();
         Ok(then(&PrepareContext {
             session: &self.session,
             work: &work,
             agent: self.agent,
             budget: &self.budget,
             ledger: &self.state,
-            deadline: deadline_in(3 * STEP, &Interrupt::default()),
+            deadline: deadline_in(3 * step(), &Interrupt::default()),
         }))
     }
 
@@ -111,34 +142,45 @@ impl<'a> Bed<'a> {
         let environment =
             self.preparing(|cx| driver.prepare(settings, image, cx))?.map_err(|error| error.to_string())?;
         self.environment = Some(environment);
+        self.owns_kernel = driver.capabilities().own_kernel;
         Ok(())
     }
 
-    /// Whether CPUs and memory are limited at all (without root and delegated cgroups they are not).
-    pub fn budget_is_enforced(&self) -> bool {
-        let facts = self.environment.as_ref().map(|environment| environment.facts()).unwrap_or_default();
-        !facts.get("budget.enforced").is_some_and(|value| value.starts_with("none"))
+    /// Whether its instances run a kernel of their own.
+    pub fn owns_kernel(&self) -> bool {
+        self.owns_kernel
+    }
+
+    /// Why CPUs and memory are not limited (without root and delegated cgroups they are not); `None`: they are.
+    pub fn unlimited(&self) -> Option<String> {
+        let mut facts = self.environment.as_ref().map(|environment| environment.facts()).unwrap_or_default();
+        facts.remove("budget.enforced").filter(|value| value.starts_with("none"))
     }
 
     /// An instance that has been created.
     pub fn create(&mut self) -> Result<Life, String> {
+        self.create_named(&format!("t{}", self.instances))
+    }
+
+    /// The same with a name; its folders are its own in any case.
+    pub fn create_named(&mut self, name: &str) -> Result<Life, String> {
         let number = self.instances;
         self.instances += 1;
         let text = |error: std::io::Error| error.to_string();
         let run = self.state.new_folder(&format!("t{number}")).map_err(text)?;
-        let work = self.root.path().join(format!("work/t{number}"));
+        let work = self.root.join(format!("work/t{number}"));
         std::fs::create_dir(&work).map_err(text)?;
         let place = Place {
             session: self.session.clone(),
-            instance: format!("{}-t{number}", self.session),
-            cgroup: format!("isotare/{}/t{number}", self.session),
+            instance: format!("{}-{name}", self.session),
+            cgroup: format!("isotare/{}/{name}", self.session),
             work,
             run,
             budget: self.budget.clone(),
         };
         let environment = self.environment.as_mut().ok_or("nothing is prepared")?;
         let instance = place.with_ledger(&self.state, |cx| environment.create(cx))?;
-        Ok(Life { instance, agent: None, place })
+        Ok(Life { instance, agent: None, wire: None, name: name.to_owned(), place })
     }
 
     /// An instance that has been started.
@@ -152,33 +194,29 @@ impl<'a> Bed<'a> {
     /// An instance whose agent has said hello.
     pub fn begin(&mut self) -> Result<Life, String> {
         let mut life = self.started()?;
-        let Life { instance, place, agent } = &mut life;
-        let stream = place.with(|cx| instance.wait_ready(cx));
-        let stream = stream.map_err(|error| format!("{error}\n{}", instance.diagnostics()))?;
-        let greeted = AgentClient::greet(stream, &deadline_in(STEP, &Interrupt::default()));
-        *agent = Some(greeted.map_err(|error| format!("{error}\n{}", instance.diagnostics()))?);
+        life.wait_ready_for(step())?;
         Ok(life)
     }
 
     /// Undoes the preparation and looks for anything that is still there.
-    pub fn leave(mut self) -> Result<(), String> {
+    pub fn leave(mut self, driver: &dyn Driver) -> Result<(), String> {
         self.environment = None;
-        let deadline = deadline_in(STEP, &Interrupt::default());
+        let deadline = deadline_in(step(), &Interrupt::default());
         let mut left = Vec::new();
         // The group that holds the instances' groups is the session's own, and goes with it.
         let group = Resource::Cgroup { path: format!("isotare/{}", self.session) };
         for resource in self.state.recorded().map_err(|error| error.to_string())?.iter().rev() {
             match sweep(resource, &deadline) {
                 Swept::Removed if *resource == group => {}
-                Swept::Absent | Swept::NeedsDriver => {}
+                Swept::Absent => {}
+                Swept::NeedsDriver => match driver.release(resource, &deadline) {
+                    Ok(false) => {}
+                    found => left.push(format!("{resource:?}: {found:?}")),
+                },
                 found => left.push(format!("{resource:?}: {found:?}")),
             }
         }
-        let mounts = std::fs::read_to_string("/proc/self/mountinfo").map_err(|error| error.to_string())?;
-        left.extend(
-            mounts.lines().filter(|line| line.contains(&self.session)).map(|line| format!("mount {line}")),
-        );
-        left.extend(processes_naming(&self.session));
+        left.extend(traces(&self.session));
         if let Swept::Failed(why) = sweep(&group, &deadline) {
             left.push(why);
         }
@@ -189,11 +227,53 @@ impl<'a> Bed<'a> {
 }
 
 impl Life {
+    /// Its name in the session.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Waits for the agent and greets it.
+    pub fn wait_ready_for(&mut self, time: Duration) -> Result<(), String> {
+        let Life { instance, place, agent, wire, .. } = self;
+        let deadline = deadline_in(time, &Interrupt::default());
+        let stream = place.with(|cx| instance.wait_ready(&cx.until(deadline.at)));
+        let stream = stream.map_err(|error| format!("{error}\n{}", instance.diagnostics()))?;
+        *wire = stream.try_clone().ok();
+        let greeted = AgentClient::greet(stream, &deadline);
+        *agent = Some(greeted.map_err(|error| format!("{error}\n{}", instance.diagnostics()))?);
+        Ok(())
+    }
+
+    /// Waits for its end, which nobody has asked for.
+    pub fn stop_within(&mut self, grace: Duration) -> Result<(), String> {
+        let Life { instance, place, .. } = self;
+        place.with(|cx| instance.stop(grace, cx))
+    }
+
+    /// A second handle of the agent's connection, to write to it while a job runs.
+    pub fn wire(&self) -> Result<UnixStream, String> {
+        let wire = self.wire.as_ref().ok_or("no agent")?;
+        wire.try_clone().map_err(|error| error.to_string())
+    }
+
+    /// Runs a job and does something once it is being measured.
+    pub fn run_heard(
+        &mut self,
+        job: Job,
+        heard: &mut dyn FnMut() -> Result<(), String>,
+    ) -> Result<JobOutput, String> {
+        let agent = self.agent.as_mut().ok_or("no agent")?;
+        let mut done = Ok(());
+        let ran = agent.run(&job, None, &deadline_in(step(), &Interrupt::default()), &mut |_| done = heard());
+        done?;
+        ran.map(|(output, _)| output).map_err(|error| error.to_string())
+    }
+
     /// Runs a job.
     pub fn try_run(&mut self, job: Job) -> Result<JobOutput, AgentError> {
         let agent = self.agent.as_mut().ok_or(AgentError::Closed)?;
         agent
-            .run(&job, None, &deadline_in(STEP, &Interrupt::default()), &mut |_| {})
+            .run(&job, None, &deadline_in(step(), &Interrupt::default()), &mut |_| {})
             .map(|(output, _)| output)
     }
 
@@ -206,13 +286,18 @@ impl Life {
     /// What the agent sees.
     pub fn facts(&mut self) -> Result<BTreeMap<String, String>, String> {
         let agent = self.agent.as_mut().ok_or("no agent")?;
-        agent.facts(&deadline_in(STEP, &Interrupt::default())).map_err(|error| error.to_string())
+        agent.facts(&deadline_in(step(), &Interrupt::default())).map_err(|error| error.to_string())
     }
 
-    /// Kills the instance's workload processes from outside.
+    /// Whether a process of this host does its work.
+    pub fn has_workload_here(&self) -> bool {
+        self.instance.footprint().members.iter().any(is_own)
+    }
+
+    /// Kills the instance's workload processes from outside. Its shim lives: that is the one to notice.
     pub fn kill_workload(&mut self) -> Result<(), String> {
-        let deadline = deadline_in(STEP, &Interrupt::default());
-        for member in self.instance.footprint().members.iter().filter(|member| !member.shared) {
+        let deadline = deadline_in(step(), &Interrupt::default());
+        for member in self.instance.footprint().members.iter().filter(|member| is_own(member)) {
             if let Some(process) = isotare_host::identify(member.pid)
                 && let Swept::Failed(why) = sweep(&Resource::Process(process), &deadline)
             {
@@ -225,10 +310,12 @@ impl Life {
     /// The polite end.
     pub fn end(mut self) -> Result<(), String> {
         if let Some(agent) = &mut self.agent {
-            agent.power_off(&deadline_in(STEP, &Interrupt::default())).map_err(|error| error.to_string())?;
+            agent
+                .power_off(&deadline_in(step(), &Interrupt::default()))
+                .map_err(|error| error.to_string())?;
         }
         let Life { instance, place, .. } = &mut self;
-        place.with(|cx| instance.stop(STEP / 2, cx))?;
+        place.with(|cx| instance.stop(step() / 2, cx))?;
         self.abandon()
     }
 
@@ -240,7 +327,36 @@ impl Life {
     }
 }
 
-/// Processes whose command line holds the session's name.
+fn is_own(member: &Member) -> bool {
+    !member.shared && member.role != Role::Shim
+}
+
+impl Drop for Life {
+    /// A rule that broke half-way leaves its instance to this.
+    fn drop(&mut self) {
+        let Life { instance, place, .. } = self;
+        // Where it does not work, the rule about leftovers says so.
+        let _told_elsewhere = place.with(|cx| instance.delete(cx));
+    }
+}
+
+/// The session in a folder of [`Bed::folder`].
+pub(crate) fn session_of(root: &Path) -> String {
+    let name = root.file_name().map(|name| name.to_string_lossy().replace('.', "")).unwrap_or_default();
+    name.trim_start_matches("isotare-").to_owned()
+}
+
+/// Mounts, links, network namespaces and processes of the host that hold the session's name.
+pub(crate) fn traces(session: &str) -> Vec<String> {
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let mounts = mounts.lines().filter(|line| line.contains(session)).map(|line| format!("mount {line}"));
+    let named = ["/sys/class/net", "/run/netns"].into_iter().flat_map(|folder| {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(move |entry| format!("{folder}/{}", entry.file_name().to_string_lossy()))
+    });
+    mounts.chain(named.filter(|name| name.contains(session))).chain(processes_naming(session)).collect()
+}
+
 fn processes_naming(session: &str) -> Vec<String> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     entries

@@ -1,9 +1,9 @@
 //! A driver without a runtime: its agent is a thread that follows a script. For tests of what surrounds drivers.
 
-use isotare_core::{Better, Capabilities, Driver, PrepareContext, RuntimeInfo, Unavailable};
+use isotare_core::{Better, Capabilities, Driver, Isolation, PrepareContext, RuntimeInfo, Unavailable};
 use isotare_core::{
-    DriverError, Environment, Footprint, Image, Instance, Invalid, JobOutput, MetricDef, Sample, SettingDef,
-    Settings, TrialContext, Workload,
+    DriverError, Environment, Footprint, Image, Instance, Invalid, JobOutput, MetricDef, Present, Sample,
+    SettingDef, Settings, TrialContext, Workload,
 };
 use isotare_protocol::{
     CommandJob, Exit, FrameBuffer, FromAgent, Hello, Job, JobResult, Repetition, Stream, ToAgent, Usage,
@@ -82,7 +82,11 @@ impl Driver for &'static FakeDriver {
         &[]
     }
     fn capabilities(&self) -> Capabilities {
-        Capabilities { own_kernel: false, host_files: true, rootless: true }
+        Capabilities { own_kernel: false, host_files: true, rootless: true, pause: false }
+    }
+
+    fn isolation(&self) -> Isolation {
+        Isolation { kernel: "none", system_calls: "none", root: "nobody", sources: &[] }
     }
     fn probe(&self, _: &Settings, _: &PrepareContext<'_>) -> Result<RuntimeInfo, Unavailable> {
         Ok(RuntimeInfo { version: "1".to_owned(), details: BTreeMap::new() })
@@ -214,7 +218,7 @@ impl Workload for FakeWorkload {
     fn metrics(&self) -> Vec<MetricDef> {
         vec![MetricDef::headline("wall", "s", Better::Lower)]
     }
-    fn image(&self, _: &Settings) -> Result<Image, String> {
+    fn image(&self, _: &Settings, _: Present<'_>) -> Result<Image, String> {
         Ok(Image::default())
     }
     fn job(&self, _: &Settings) -> Result<Job, String> {

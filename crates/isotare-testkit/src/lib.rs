@@ -1,7 +1,15 @@
-//! What tests share: a scripted driver, a private Docker daemon, the conformance suite. A development dependency only.
+//! What tests share: a scripted driver, private daemons, the conformance suite. A development dependency only.
 
-mod bed;
+pub mod bed;
 pub mod conformance;
+pub mod containerd;
+pub mod coverage;
 pub mod dockerd;
+pub mod engines;
 pub mod fake;
+pub mod faulty;
+pub mod incusd;
+pub mod lab;
+pub mod libvirtd;
+pub mod sshd;
 pub mod tally;

@@ -5,7 +5,8 @@
 
 use crate::closure::closure;
 use isotare_core::{
-    Better, Image, Invalid, JobOutput, Kind, MetricDef, Sample, SettingDef, Settings, Source, Workload,
+    Better, Image, Invalid, JobOutput, Kind, MetricDef, Present, Sample, SettingDef, Settings, Source,
+    Workload,
 };
 use isotare_protocol::{CommandJob, Job, JobResult, Repetition, Usage};
 use std::path::Path;
@@ -95,8 +96,9 @@ impl Workload for Command {
         ]
     }
 
-    fn image(&self, settings: &Settings) -> Result<Image, String> {
-        let (_, mut image) = closure(&argv(settings)?[0])?;
+    fn image(&self, settings: &Settings, present: Present<'_>) -> Result<Image, String> {
+        let (program, closure) = closure(&argv(settings)?[0])?;
+        let mut image = if present(&program) { Image::default() } else { closure };
         for file in list(settings, "carry")? {
             let path = Path::new(&file);
             if !path.is_absolute() || !path.is_file() {
@@ -224,7 +226,7 @@ mod tests {
         let Job::Command(job) = Command.job(&given).expect("job") else { panic!("no command") };
         assert!(job.argv[0].starts_with('/') && job.argv[0].ends_with("sh"), "{:?}", job.argv);
         assert_eq!(job.argv[1..], ["-c", "exit 1"]);
-        let image = Command.image(&given).expect("image");
+        let image = Command.image(&given, &|_| false).expect("image");
         assert!(image.files.iter().any(|file| file.path.ends_with("ld.so.cache")));
         for bad in ["[]", r#"[""]"#, "sh", r#"["no-such-program-anywhere"]"#] {
             assert!(Command.job(&settings(bad)).is_err(), "{bad}");
@@ -236,7 +238,7 @@ mod tests {
         let carry = |file: &str| {
             let carry = format!("[\"{file}\"]");
             let given = [("argv", r#"["true"]"#), ("carry", carry.as_str())];
-            Command.image(&Settings::check("w", Command.settings(), given).expect("valid"))
+            Command.image(&Settings::check("w", Command.settings(), given).expect("valid"), &|_| false)
         };
         assert!(
             carry("/etc/hostname").expect("image").files.iter().any(|file| file.path.ends_with("hostname"))

@@ -11,6 +11,8 @@ use crate::resolve;
 
 /// Time that one probe may take; a probe boots what has to be booted.
 const PROBE: Duration = Duration::from_secs(20);
+/// The same where the processor is emulated.
+const PROBE_EMULATED: Duration = Duration::from_secs(200);
 
 /// An environment and whether it works.
 pub struct Probed {
@@ -35,7 +37,8 @@ pub fn probe(
             "free space or choose another --work",
         )
     })?;
-    let deadline: Deadline = deadline_in(PROBE, interrupt);
+    let patience = if isotare_facts::is_emulated() { PROBE_EMULATED } else { PROBE };
+    let deadline: Deadline = deadline_in(patience, interrupt);
     let cx = PrepareContext {
         session: &machine.session,
         work: &folder,
@@ -50,15 +53,25 @@ pub fn probe(
     found
 }
 
-/// Probes every variant of every driver, or only up to the first of each driver that works.
-pub fn probe_all(
+/// Probes every variant of every driver.
+pub fn probe_all(machine: &Machine, budget: &Budget, interrupt: &Interrupt) -> Vec<Probed> {
+    probe_variants(|_| true, false, machine, budget, interrupt)
+}
+
+/// Probes the drivers that a comparison takes without a choice, each up to its first variant that works.
+pub fn probe_usual(machine: &Machine, budget: &Budget, interrupt: &Interrupt) -> Vec<Probed> {
+    probe_variants(|name| isotare_drivers::USUAL.contains(&name), true, machine, budget, interrupt)
+}
+
+fn probe_variants(
+    wanted: impl Fn(&str) -> bool,
+    first_of_each: bool,
     machine: &Machine,
     budget: &Budget,
     interrupt: &Interrupt,
-    first_of_each: bool,
 ) -> Vec<Probed> {
     let mut probed = Vec::new();
-    for driver in isotare_drivers::DRIVERS {
+    for driver in isotare_drivers::DRIVERS.iter().filter(|driver| wanted(driver.name())) {
         for variant in driver.variants() {
             let text = if variant.is_empty() {
                 driver.name().to_owned()

@@ -1,14 +1,14 @@
 //! The command line's types.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use isotare_core::{CpuSet, EnvironmentSpec, Kind, Value, WorkloadSpec};
+use isotare_core::{CpuSet, EnvironmentSpec, ImageReference, Kind, Value, WorkloadSpec};
 use std::path::PathBuf;
 
 /// Weighs isolation: what does running a workload in a container, a sandbox or a virtual machine cost against
 /// running it natively, on this machine?
 ///
 /// Exit codes: 0 done; 1 done, but some trials did not complete; 2 usage or bad input; 3 nothing could be measured;
-/// 130 interrupted.
+/// 4 something costs more than before (diff); 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true)]
 pub struct Cli {
@@ -33,6 +33,10 @@ pub enum Verb {
     Doctor(Doctor),
     /// Show a session again.
     Report(ReportArgs),
+    /// Say how overheads changed from one session to another; exit code 4 if something costs more than before.
+    Diff(Diff),
+    /// Judge anyone's paired measurements: a CSV file with the columns block, condition, metric, value and, if known, unit.
+    Analyze(Analyze),
     /// Remove whatever interrupted sessions left behind, by recorded identity only.
     Clean(Clean),
     /// Print the JSON schema of experiment files, for editors.
@@ -54,6 +58,10 @@ pub struct Compare {
     /// Begin no new block that would end after this.
     #[arg(long, value_name = "TIME", default_value = "4m", value_parser = parse_seconds)]
     pub time: f64,
+    /// Root file system of every environment that takes one and names none: agent (nothing but our own program), host,
+    /// dir:PATH, tar:PATH, oci:PATH[@REF], docker:PATH[@NAME] or debian[:PACKAGE+PACKAGE] [default: agent].
+    #[arg(long, value_name = "IMAGE")]
+    pub image: Option<ImageReference>,
     /// Environment that the others are compared with.
     #[arg(long, value_name = "ENV", default_value = "native")]
     pub baseline: EnvironmentSpec,
@@ -144,6 +152,57 @@ pub struct ReportArgs {
     /// Where sessions are kept.
     #[command(flatten)]
     pub places: Places,
+}
+
+/// `isotare diff`.
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// Earlier session: its id, the beginning of it, `last`, or `last~N` for the one N before the last.
+    #[arg(default_value = "last~1")]
+    pub before: String,
+    /// Later session.
+    #[arg(default_value = "last")]
+    pub after: String,
+    /// Database of the later session [default: the same].
+    #[arg(long, value_name = "FILE")]
+    pub store_b: Option<PathBuf>,
+    /// Equivalence margin: changes smaller than this do not matter.
+    #[arg(long, default_value = "2%", value_parser = parse_fraction)]
+    pub margin: f64,
+    /// Confidence level of the intervals.
+    #[arg(long, default_value = "95%", value_parser = parse_fraction)]
+    pub level: f64,
+    /// Compare although machines, bits or budgets differ.
+    #[arg(long)]
+    pub force: bool,
+    /// Where and how to show the result.
+    #[command(flatten)]
+    pub output: Output,
+    /// Where sessions are kept.
+    #[command(flatten)]
+    pub places: Places,
+}
+
+/// `isotare analyze`.
+#[derive(Debug, Args)]
+pub struct Analyze {
+    /// The CSV file; `-`: standard input.
+    pub file: PathBuf,
+    /// Condition that the others are compared with [default: the first in the file].
+    #[arg(long, value_name = "CONDITION")]
+    pub baseline: Option<String>,
+    /// Equivalence margin: differences smaller than this do not matter.
+    #[arg(long, default_value = "2%", value_parser = parse_fraction)]
+    pub margin: f64,
+    /// Confidence level of the intervals.
+    #[arg(long, default_value = "95%", value_parser = parse_fraction)]
+    pub level: f64,
+    /// Metric of which more is better; those in a unit per second are known; repeat for more.
+    #[arg(long, value_name = "METRIC")]
+    pub higher: Vec<String>,
+    /// Where and how to show the result.
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// `isotare clean`.

@@ -65,6 +65,7 @@ pub fn execute(
         session: &session.id,
         work: &machine.work,
         agent: &machine.agent,
+        cache: &isotare_image::cache_root(),
     };
     let ended = Bench::prepare(&session.plan, works, &unavailable, bench_places, interrupt, &mut progress)
         .and_then(|mut bench| bench.run(&mut progress));

@@ -14,6 +14,8 @@ pub enum Exit {
     BadInput = 2,
     /// Nothing could be measured.
     NothingMeasured = 3,
+    /// Done, and something costs more than before.
+    Regression = 4,
     /// Stopped by the user (128 + SIGINT).
     Interrupted = 130,
 }

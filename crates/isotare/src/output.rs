@@ -2,7 +2,7 @@
 
 use crate::cli::{Form, Output};
 use crate::exit::refuse;
-use isotare_report::{Format, Options, Report as Outcome, render};
+use isotare_report::{Format, Options, RenderError, Report as Outcome, render};
 use miette::Report;
 use std::fs;
 use std::io::{self, IsTerminal, Write};
@@ -36,17 +36,30 @@ pub fn check(output: &Output) -> Result<(), Report> {
 
 /// Shows a report on stdout and writes it to the files asked for.
 pub fn show(result: &Outcome, output: &Output) -> Result<(), Report> {
+    let kept = match result.origin {
+        Some(_) => String::new(),
+        None => format!("the session is kept: isotare report {} --out FILE", result.session),
+    };
+    show_as(output, &kept, |format, options| render(result, format, options))
+}
+
+/// The same for whatever can be rendered; `kept` is what to do when a file cannot be written.
+pub fn show_as(
+    output: &Output,
+    kept: &str,
+    rendered: impl Fn(Format, &Options) -> Result<String, RenderError>,
+) -> Result<(), Report> {
+    let rendered = |form: Form, color| {
+        let options = Options { width: terminal_width(), color };
+        rendered(form.into(), &options).map_err(|error| refuse(error, "report this as a defect"))
+    };
     for path in &output.out {
-        let text = rendered(result, form_of(path)?, false)?;
-        fs::write(path, text).map_err(|error| {
-            refuse(
-                format!("{} cannot be written: {error}", path.display()),
-                format!("the session is kept: isotare report {} --out FILE", result.session),
-            )
-        })?;
+        let text = rendered(form_of(path)?, false)?;
+        fs::write(path, text)
+            .map_err(|error| refuse(format!("{} cannot be written: {error}", path.display()), kept))?;
     }
     let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    print(&rendered(result, output.format, colour)?)
+    print(&rendered(output.format, colour)?)
 }
 
 /// Writes to stdout. A reader that has gone away is no error.
@@ -57,11 +70,6 @@ pub fn print(text: &str) -> Result<(), Report> {
         }
         _ => Ok(()),
     }
-}
-
-fn rendered(result: &Outcome, form: Form, colour: bool) -> Result<String, Report> {
-    let options = Options { width: terminal_width(), color: colour };
-    render(result, form.into(), &options).map_err(|error| refuse(error, "report this as a defect"))
 }
 
 /// Columns of the terminal; what is not a terminal gets enough for every table.

@@ -28,7 +28,7 @@ pub fn workload(spec: &WorkloadSpec) -> Result<(Box<dyn Workload>, Settings), Re
     let settings = Settings::check(&owner, workload.settings(), spec.pairs())
         .map_err(|error| refuse(format!("workload '{spec}': {error}"), "correct the setting"))?;
     // What is missing on the host is missing everywhere: a program that is not there, a file that cannot be read.
-    workload.job(&settings).and_then(|_| workload.image(&settings)).map_err(|error| {
+    workload.job(&settings).and_then(|_| workload.image(&settings, &|_| false)).map_err(|error| {
         refuse(format!("workload '{spec}': {error}"), "correct the setting, or install what is missing")
     })?;
     Ok((Box::new(workload), settings))

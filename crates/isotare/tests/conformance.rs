@@ -1,68 +1,199 @@
 //! Every driver of the registry against the conformance suite, on the real runtime.
+//!
+//! What continuous integration cannot have is ignored: `cargo test --test conformance -- --include-ignored libvirt`.
 
-use isotare_core::{Driver, EnvironmentSpec, Image};
-use isotare_testkit::conformance::{Finding, check};
-use isotare_testkit::dockerd::{self, PrivateDockerd};
+use isotare_core::{Driver, EnvironmentSpec, IMAGE_SETTING, Image, Interrupt, Settings, Unavailable};
+use isotare_host::deadline_in;
+use isotare_image::{Cache, Userland, cache_root};
+use isotare_testkit::conformance::{Finding, Rehearsal, Subject, check};
+use isotare_testkit::coverage::{COVERAGE, Tested};
+use isotare_testkit::engines::{Engines, SSH_SETTINGS};
 use isotare_testkit::fake::{FakeDriver, Script};
+use isotare_testkit::faulty::{Fault, Faulty};
 use isotare_testkit::tally;
 use libtest_mimic::{Arguments, Failed, Trial};
-use std::path::Path;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
-/// Settings worth a run of their own, beside the variants that the drivers name.
-const MORE: &[&str] = &["container:network=veth", "qemu:accel=tcg,machine=q35", "qemu:accel=tcg,machine=pc"];
-/// What continuous integration can have, so that not having it is a failure.
-const IN_CI: &[&str] = &["native", "container", "docker", "qemu:accel=tcg"];
+/// Stands for an archive of a tree in the list of specs.
+const TREE: &str = "/tree.tar";
+/// Where it is.
+const TREE_VARIABLE: &str = "ISOTARE_TEST_TREE";
+
+/// Each fault with the rule that finds it.
+const FAULTS: &[(Fault, &str)] = &[
+    (Fault::DeletesNothing, "nothing is left on the host"),
+    (Fault::DeletesOnce, "delete works at every stage, twice, and without stop"),
+    (Fault::StopsNothing, "what does not end by itself is ended after its grace"),
+    (Fault::HidesProcesses, "the life cycle runs from create to delete"),
+    (Fault::StartsEarly, "what was not started is not ready"),
+    (Fault::RecordsNothing, "a kill at any stage leaves nothing that clean does not remove"),
+    (Fault::FindsAnything, "what is missing or broken is unavailable, with reason and remedy"),
+];
 
 fn main() -> ExitCode {
     if let Some(status) = isotare_drivers::helper_process() {
         return status;
     }
-    let arguments = Arguments::from_args();
-    let daemon = (!arguments.list && !dockerd::answers()).then(PrivateDockerd::start);
-    if let Some(Ok(daemon)) = &daemon {
-        // SAFETY: no other thread runs yet.
-        unsafe { std::env::set_var("DOCKER_HOST", daemon.host()) };
+    if let Some(asked) = Rehearsal::asked() {
+        return with_subject(&asked.subject, |subject| Ok(asked.perform(subject)))
+            .unwrap_or(ExitCode::FAILURE);
     }
-    let mut trials: Vec<Trial> =
-        specs().into_iter().map(|spec| Trial::test(spec.clone(), move || conforms(&spec))).collect();
-    trials.push(Trial::test("the suite refuses a driver that breaks its rules", refuses));
+    let arguments = Arguments::from_args();
+    let all = arguments.include_ignored || arguments.ignored;
+    let runs = |(spec, tested): &(&str, Tested)| {
+        (all || tested.is_routine()) && arguments.filter.as_ref().is_none_or(|filter| spec.contains(filter))
+    };
+    let wanted: Vec<&str> = COVERAGE.iter().filter(|row| runs(row)).map(|(spec, _)| *spec).collect();
+    // SAFETY: no other thread runs yet.
+    let engines = (!arguments.list).then(|| unsafe { Engines::start(&wanted) });
+    let folder = match tempfile::tempdir_in("/var/tmp") {
+        Ok(folder) => folder,
+        Err(_) => return ExitCode::FAILURE,
+    };
+    let archive = folder.path().join("tree.tar");
+    // SAFETY: as above.
+    unsafe { std::env::set_var(TREE_VARIABLE, &archive) };
+    if !arguments.list && write_tree(&archive).is_err() {
+        return ExitCode::FAILURE;
+    }
+    let of = |(spec, tested): &'static (&str, Tested)| {
+        Trial::test(*spec, || conforms(spec, *tested)).with_ignored_flag(!tested.is_routine())
+    };
+    let mut trials: Vec<Trial> = COVERAGE.iter().map(of).collect();
+    trials.push(Trial::test("the suite refuses a driver that does nothing", refuses_a_script));
+    trials.extend(FAULTS.iter().map(|(fault, rule)| {
+        Trial::test(format!("the suite refuses {fault:?}"), move || refuses(*fault, rule))
+    }));
+    trials.push(Trial::test(
+        "ssh: a wrong key, an unknown machine and a closed port are told apart",
+        ssh_refusals,
+    ));
     let conclusion = libtest_mimic::run(&arguments, trials);
-    drop(daemon);
+    drop((engines, folder));
     conclusion.exit_code()
 }
 
-fn specs() -> Vec<String> {
-    let named = isotare_drivers::DRIVERS.iter().flat_map(|driver| {
-        driver.variants().iter().map(|variant| match variant.is_empty() {
-            true => driver.name().to_owned(),
-            false => format!("{}:{variant}", driver.name()),
-        })
-    });
-    named.chain(MORE.iter().map(|&spec| spec.to_owned())).collect()
+/// The agent's program. In a lab this test runs where it was not built.
+fn agent() -> OsString {
+    std::env::var_os("ISOTARE_AGENT").unwrap_or_else(|| env!("ISOTARE_AGENT").into())
 }
 
-/// A shell and cat with their libraries.
-fn image() -> Result<Image, Failed> {
-    let mut image = Image::default();
-    for program in ["/bin/sh", "/bin/cat"] {
-        let (_, closure) = isotare_workloads::closure(program)?;
-        closure.files.into_iter().for_each(|file| image.add(&file.path, file.source, file.mode));
+/// A spec of the list with the addresses and paths of the day.
+fn concrete(spec: &str) -> String {
+    let today = |name: &str| std::env::var(name).unwrap_or_default();
+    match spec {
+        "ssh" => format!("ssh:{}", today(SSH_SETTINGS)),
+        _ => spec.replace(TREE, &today(TREE_VARIABLE)),
     }
-    Ok(image)
 }
 
-fn conforms(spec: &str) -> Result<(), Failed> {
-    let environment: EnvironmentSpec = spec.parse().map_err(|error| format!("{error}"))?;
-    let driver = isotare_drivers::find(&environment.driver).map_err(|error| error.to_string())?;
-    let agent = Path::new(env!("ISOTARE_AGENT"));
-    match check(driver, &environment, &image()?, agent) {
+/// The environment's image, with a shell, cat and sleep with their libraries where it has none.
+fn image(driver: &dyn Driver, spec: &EnvironmentSpec) -> Result<Image, Failed> {
+    let settings = Settings::check(driver.name(), driver.settings(), spec.pairs())?;
+    let userland = match settings.text(IMAGE_SETTING.key) {
+        Some(reference) => {
+            let deadline = deadline_in(Duration::from_secs(300), &Interrupt::default());
+            isotare_image::resolve(&reference.parse()?, &Cache::new(cache_root()), &deadline)?
+        }
+        None => Userland::default(),
+    };
+    let mut image = Image::default();
+    for (path, closure) in programs()? {
+        if !userland.has_program(&path) {
+            image.extend(closure);
+        }
+    }
+    Ok(userland.furnish(image)?)
+}
+
+/// What the suite runs in instances: each with its libraries.
+fn programs() -> Result<Vec<(PathBuf, Image)>, Failed> {
+    ["/bin/sh", "/bin/cat", "/bin/sleep"]
+        .into_iter()
+        .map(|path| Ok(isotare_workloads::closure(path)?))
+        .collect()
+}
+
+/// A tree with these programs, as an archive at this path.
+fn write_tree(archive: &Path) -> Result<(), Failed> {
+    let mut image = Image::default();
+    programs()?.into_iter().for_each(|(_, closure)| image.extend(closure));
+    Ok(isotare_host::write_tar(&image, std::fs::File::create(archive)?)?)
+}
+
+/// A spec, or the name of a fault of an otherwise working driver: one that mounts, so that a lost record shows.
+fn with_subject<T>(name: &str, then: impl FnOnce(&Subject<'_>) -> Result<T, Failed>) -> Result<T, Failed> {
+    let fault = FAULTS.iter().find(|(fault, _)| format!("{fault:?}") == name).map(|(fault, _)| *fault);
+    let spec: EnvironmentSpec =
+        fault.map_or(concrete(name), |_| "chroot".to_owned()).parse().map_err(|error| format!("{error}"))?;
+    let found = isotare_drivers::find(&spec.driver).map_err(|error| error.to_string())?;
+    let faulty = fault.map(|fault| Faulty { inner: found, fault });
+    let driver = faulty.as_ref().map_or(found, |faulty| faulty as &dyn Driver);
+    let image = image(driver, &spec)?;
+    then(&Subject { driver, spec: &spec, image: &image, agent: Path::new(&agent()) })
+}
+
+/// Each way in which a login can fail has its own reason and remedy.
+fn ssh_refusals() -> Result<(), Failed> {
+    let good = concrete("ssh");
+    if good == "ssh:" {
+        return Ok(());
+    }
+    let folder = tempfile::tempdir()?;
+    let other = |name: &str| folder.path().join(name).display().to_string();
+    let mut keygen = std::process::Command::new("ssh-keygen");
+    if !keygen.args(["-q", "-t", "ed25519", "-N", "", "-f", &other("key")]).status()?.success() {
+        return Err("ssh-keygen makes no key".into());
+    }
+    std::fs::write(other("known"), "")?;
+    let replaced = |setting: &str, value: &str| {
+        let parts = good.split(',').map(|part| match part.split_once('=') {
+            Some((key, _)) if key == setting => format!("{key}={value}"),
+            _ => part.to_owned(),
+        });
+        parts.collect::<Vec<_>>().join(",")
+    };
+    let driver = isotare_drivers::find("ssh").map_err(|error| error.to_string())?;
+    for (spec, reason, remedy) in [
+        (replaced("key", &other("key")), "Permission denied", "key="),
+        (replaced("known-hosts", &other("known")), "Host key verification failed", "known-hosts="),
+        (format!("{good},port=1"), "Connection refused", "sshd"),
+    ] {
+        let spec: EnvironmentSpec = spec.parse().map_err(|error| format!("{error}"))?;
+        let agent = agent();
+        let subject = Subject { driver, spec: &spec, image: &Image::default(), agent: Path::new(&agent) };
+        match check(&subject, None) {
+            Err(why) if why.reason.contains(reason) && why.remedy.contains(remedy) => {}
+            other => return Err(format!("{spec}: {other:?}").into()),
+        }
+    }
+    Ok(())
+}
+
+fn conforms(spec: &str, tested: Tested) -> Result<(), Failed> {
+    match examined(spec)? {
         Ok(findings) => {
             tally::tell(&format!("ran {spec}: conformance, {} rules", findings.len()));
             broken(&findings).map_or(Ok(()), |text| Err(text.into()))
         }
-        Err(why) => Ok(tally::skip(spec, &why.to_string(), IN_CI.contains(&spec))?),
+        Err(why) => Ok(tally::skip(spec, &why.to_string(), tested == Tested::Ci)?),
     }
+}
+
+fn examined(name: &str) -> Result<Result<Vec<Finding>, Unavailable>, Failed> {
+    let rehearsal = is_rehearsed(name).then(|| Rehearsal::new(name)).transpose()?;
+    with_subject(name, |subject| Ok(check(subject, rehearsal.as_ref())))
+}
+
+/// Whether isotare is killed with it: every driver, and every setting that makes more things on the host; what differs
+/// only in what runs inside would leave the same.
+fn is_rehearsed(spec: &str) -> bool {
+    let inside = ["upto=", "only=", "runtime=", "platform=ptrace", "machine=q35", "machine=pc", "image="];
+    // In a lab, where everything takes ten times as long, the same drivers are killed as on the host.
+    !isotare_facts::is_emulated() && !inside.iter().any(|setting| spec.contains(setting))
 }
 
 fn broken(findings: &[Finding]) -> Option<String> {
@@ -73,14 +204,24 @@ fn broken(findings: &[Finding]) -> Option<String> {
     (!broken.is_empty()).then(|| broken.join("\n"))
 }
 
-fn refuses() -> Result<(), Failed> {
+fn refuses_a_script() -> Result<(), Failed> {
     static BROKEN: FakeDriver = FakeDriver::new("broken", Script::CannotBeDeleted);
     static DRIVER: &FakeDriver = &BROKEN;
-    let driver: &'static dyn Driver = &DRIVER;
     let spec: EnvironmentSpec = "broken".parse().map_err(|error| format!("{error}"))?;
-    let findings =
-        check(driver, &spec, &Image::default(), Path::new("/bin/true")).map_err(|why| why.to_string())?;
-    let held = findings.iter().filter(|finding| finding.result.is_ok()).count();
-    // What a scripted driver can do right: prepare, and leave nothing.
-    if held <= 3 { Ok(()) } else { Err(format!("{held} rules held: {findings:?}").into()) }
+    let image = Image::default();
+    let subject = Subject { driver: &DRIVER, spec: &spec, image: &image, agent: Path::new("/bin/true") };
+    let findings = check(&subject, None).map_err(|why| why.to_string())?;
+    let held: Vec<_> = findings.iter().filter(|finding| finding.result.is_ok()).collect();
+    // What a scripted driver can do right: prepare, take no name or CPU of anybody, and leave nothing.
+    if held.len() <= 5 { Ok(()) } else { Err(format!("{} rules held: {held:#?}", held.len()).into()) }
+}
+
+/// A working driver with one fault: the rule for it has to break.
+fn refuses(fault: Fault, rule: &str) -> Result<(), Failed> {
+    let findings = examined(&format!("{fault:?}"))?.map_err(|why| why.to_string())?;
+    let found = findings.iter().find(|finding| finding.rule == rule).ok_or("there is no such rule")?;
+    match &found.result {
+        Err(_) => Ok(()),
+        Ok(()) => Err(format!("{fault:?} was not found; {:?}", broken(&findings)).into()),
+    }
 }

@@ -1,6 +1,8 @@
 //! The command line, or, of an init, the part of the kernel's that is ours. Parsed by hand: a parser would be most of
 //! the program.
 
+use crate::network::Address;
+use std::fmt;
 use std::path::PathBuf;
 
 /// Folder for files of workloads, unless `--data` says otherwise.
@@ -13,8 +15,46 @@ pub struct Arguments {
     pub channel: Channel,
     /// Writable folder for files that workloads make.
     pub data: PathBuf,
-    /// Block device to mount on `data`; an init's only.
-    pub disk: Option<PathBuf>,
+}
+
+/// What else an init is told.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Machine {
+    /// Where the root is, unless it is the initramfs.
+    pub root: Option<Root>,
+    /// What to mount on the data folder.
+    pub disk: Option<Disk>,
+    /// The machine's address, where it has a network.
+    pub address: Option<Address>,
+}
+
+/// A root file system.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Root {
+    /// ext4 on a block device.
+    Disk(Disk),
+    /// A folder of the host over 9P, by its tag.
+    NineP(String),
+    /// A folder of the host over virtiofs, by its tag.
+    Virtiofs(String),
+}
+
+/// A block device with an ext4 file system.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Disk {
+    /// By its path.
+    Device(PathBuf),
+    /// By the name of its file system.
+    Named(String),
+}
+
+impl fmt::Display for Disk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Disk::Device(path) => path.display().fmt(f),
+            Disk::Named(name) => name.fmt(f),
+        }
+    }
 }
 
 /// A way to the host.
@@ -24,12 +64,22 @@ pub enum Channel {
     Socket(PathBuf),
     /// A virtio-serial port of this name.
     Port(String),
+    /// Standard input and output, which somebody carries to the host.
+    Stdio,
+    /// A port of the host over vsock; an init's only.
+    Vsock(u32),
+    /// A serial line, such as `/dev/hvc1`; an init's only.
+    Device(PathBuf),
 }
 
-/// Reads `--socket PATH | --port NAME [--data DIR]`.
+/// Reads `--socket PATH | --port NAME | --stdio [--data DIR]`.
 pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
     let (mut channel, mut data) = (None, PathBuf::from(DATA));
     while let Some(word) = words.next() {
+        if word == "--stdio" {
+            channel = Some(Channel::Stdio);
+            continue;
+        }
         let value = words.next().ok_or_else(|| format!("{word} needs a value"));
         match word.as_str() {
             "--socket" => channel = Some(Channel::Socket(value?.into())),
@@ -39,22 +89,55 @@ pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, Strin
         }
     }
     let channel = channel.ok_or_else(|| format!("usage: {USAGE}"))?;
-    Ok(Arguments { channel, data, disk: None })
+    Ok(Arguments { channel, data })
 }
 
-const USAGE: &str = "isotare-agent (--socket PATH | --port NAME) [--data DIR]";
+const USAGE: &str = "isotare-agent (--socket PATH | --port NAME | --stdio) [--data DIR]";
 
-/// Reads `isotare.port=NAME` and `isotare.data=DEVICE` from the text of `/proc/cmdline`.
-pub fn parse_kernel(cmdline: &str) -> Result<Arguments, String> {
-    let value = |key: &str| {
-        cmdline.split_ascii_whitespace().find_map(|word| word.strip_prefix(key)?.strip_prefix('='))
+/// Reads the text of `/proc/cmdline`: `isotare.port=NAME`, `isotare.vsock=PORT` or `isotare.device=PATH`, and where they
+/// are given `isotare.root=KIND:WHAT` (`disk`, `9p` or `virtiofs`), `isotare.data=DISK` and
+/// `isotare.net=ADDRESS/PREFIX,GATEWAY`. A disk is a device's path or the name of an ext4 file system.
+pub fn parse_kernel(cmdline: &str) -> Result<(Arguments, Machine), String> {
+    let port = value(cmdline, "isotare.port").map(|name| Ok(Channel::Port(name.to_owned())));
+    let vsock = || {
+        let number = value(cmdline, "isotare.vsock")?;
+        Some(number.parse().map(Channel::Vsock).map_err(|_| format!("isotare.vsock={number}: no port")))
     };
-    let port = value("isotare.port").ok_or("the kernel's command line has no isotare.port=NAME")?;
-    Ok(Arguments {
-        channel: Channel::Port(port.to_owned()),
-        data: DATA.into(),
-        disk: value("isotare.data").map(PathBuf::from),
-    })
+    let device = || value(cmdline, "isotare.device").map(|path| Ok(Channel::Device(path.into())));
+    let channel = port.or_else(vsock).or_else(device).ok_or(
+        "the kernel's command line has none of isotare.port=NAME, isotare.vsock=PORT and isotare.device=PATH",
+    )?;
+    let machine = Machine {
+        root: value(cmdline, "isotare.root").map(root).transpose()?,
+        disk: value(cmdline, "isotare.data").map(disk),
+        address: value(cmdline, "isotare.net").map(str::parse).transpose()?,
+    };
+    Ok((Arguments { channel: channel?, data: DATA.into() }, machine))
+}
+
+fn root(text: &str) -> Result<Root, String> {
+    match text.split_once(':') {
+        Some(("disk", what)) => Ok(Root::Disk(disk(what))),
+        Some(("9p", tag)) => Ok(Root::NineP(tag.to_owned())),
+        Some(("virtiofs", tag)) => Ok(Root::Virtiofs(tag.to_owned())),
+        _ => Err(format!("isotare.root={text}: not disk:DISK, 9p:TAG or virtiofs:TAG")),
+    }
+}
+
+fn disk(text: &str) -> Disk {
+    match text.starts_with('/') {
+        true => Disk::Device(text.into()),
+        false => Disk::Named(text.to_owned()),
+    }
+}
+
+/// Whether the machine is to be switched off in the end (`isotare.end=off`) rather than restarted.
+pub fn ends_off(cmdline: &str) -> bool {
+    value(cmdline, "isotare.end") == Some("off")
+}
+
+fn value<'text>(cmdline: &'text str, key: &str) -> Option<&'text str> {
+    cmdline.split_ascii_whitespace().find_map(|word| word.strip_prefix(key)?.strip_prefix('='))
 }
 
 #[cfg(test)]
@@ -65,17 +148,37 @@ mod tests {
     fn a_channel_is_needed_and_the_data_folder_has_a_default() {
         let words = |text: &str| parse(text.split_whitespace().map(str::to_owned));
         let given = words("--socket /a --data /b").expect("valid");
-        assert_eq!(given, Arguments { channel: Channel::Socket("/a".into()), data: "/b".into(), disk: None });
+        assert_eq!(given, Arguments { channel: Channel::Socket("/a".into()), data: "/b".into() });
         assert_eq!(words("--port p").expect("valid").data, PathBuf::from(DATA));
+        assert_eq!(words("--stdio --data /b").expect("valid").channel, Channel::Stdio);
         assert!(words("").is_err() && words("--port").is_err() && words("--what x").is_err());
     }
 
     #[test]
     fn an_init_finds_its_words_among_the_kernels() {
-        let given =
+        let (given, machine) =
             parse_kernel("console=ttyS0 isotare.port=control isotare.data=/dev/vda\n").expect("valid");
         assert_eq!(given.channel, Channel::Port("control".into()));
-        assert_eq!(given.disk, Some("/dev/vda".into()));
+        let disk = Some(Disk::Device("/dev/vda".into()));
+        assert_eq!(machine, Machine { disk, ..Machine::default() });
         assert!(parse_kernel("quiet isotare.portal=1").is_err());
+        assert!(!ends_off("isotare.port=control"));
+        let (given, machine) = parse_kernel("isotare.vsock=1024 isotare.end=off").expect("valid");
+        assert_eq!((given.channel, machine), (Channel::Vsock(1024), Machine::default()));
+        assert!(ends_off("isotare.vsock=1024 isotare.end=off"));
+        let (given, _) = parse_kernel("isotare.device=/dev/hvc0").expect("valid");
+        assert_eq!(given.channel, Channel::Device("/dev/hvc0".into()));
+        assert!(parse_kernel("isotare.vsock=x").is_err());
+    }
+
+    #[test]
+    fn a_root_and_a_network_are_read() {
+        let text = "isotare.port=p isotare.root=disk:isotare-root isotare.net=10.0.2.15/24,10.0.2.2";
+        let (_, machine) = parse_kernel(text).expect("valid");
+        assert_eq!(machine.root, Some(Root::Disk(Disk::Named("isotare-root".into()))));
+        assert!(machine.address.is_some() && machine.disk.is_none());
+        for wrong in ["isotare.root=nfs:x", "isotare.root=disk", "isotare.net=10.0.2.15"] {
+            assert!(parse_kernel(&format!("isotare.port=p {wrong}")).is_err(), "{wrong}");
+        }
     }
 }

@@ -2,13 +2,16 @@
 
 use crate::clock;
 use crate::observe::memory_field;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 
 /// The value of a fact that cannot be read.
 const UNKNOWN: &str = "unknown";
+
+/// A host of many containers has an interface for each.
+const INTERFACES_NAMED: usize = 4;
 
 /// Every fact, by name.
 pub fn gather(data: &Path) -> BTreeMap<String, String> {
@@ -21,28 +24,39 @@ pub fn gather(data: &Path) -> BTreeMap<String, String> {
     let field = |text: &Option<String>, name: &str| text.as_deref().and_then(|text| after_colon(text, name));
     let flags = field(&cpuinfo, "flags");
     let memory = read("/proc/meminfo");
+    let bytes = |name| memory.as_deref().and_then(|text| memory_field(text, name)).map(|n| n.to_string());
+    let cgroup = read("/proc/self/cgroup");
     let facts = [
         ("container.pid", Some(std::process::id().to_string())),
+        ("agent.hash", own_hash()),
         ("aslr", read("/proc/sys/kernel/randomize_va_space")),
         ("capabilities", field(&status, "CapEff")),
-        ("cgroup", read("/proc/self/cgroup").map(|text| text.lines().collect::<Vec<_>>().join(" "))),
+        ("cgroup", cgroup.as_deref().map(|text| text.lines().collect::<Vec<_>>().join(" "))),
         ("clock.cost_ns", Some(format!("{:.1}", clock::cost_ns()))),
         ("clock.source", read("/sys/devices/system/clocksource/clocksource0/current_clocksource")),
         ("cpu.flags", flags.as_deref().map(summarise_flags)),
         ("hypervisor", flags.as_deref().map(|text| has_word(text, "hypervisor").to_string())),
         ("cpu.model", field(&cpuinfo, "model name")),
         ("cpus", usable_cpus()),
+        ("cpus.allowed", field(&status, "Cpus_allowed_list")),
+        ("cpus.quota", cgroup.as_deref().and_then(quota)),
         ("cpus.online", read("/sys/devices/system/cpu/online")),
         ("data.device", data_mount.as_ref().map(|mount| mount.device.clone())),
         ("data.filesystem", data_mount.as_ref().map(|mount| mount.kind.clone())),
+        ("data.options", data_mount.as_ref().map(|mount| mount.options.clone())),
         ("environment.size", Some(environment_size().to_string())),
+        ("hugepages", field(&memory, "HugePages_Total")),
         ("kernel", read("/proc/sys/kernel/osrelease")),
         ("ksm", read("/sys/kernel/mm/ksm/run")),
-        ("memory.total", memory.as_deref().and_then(|t| memory_field(t, "MemTotal:")).map(|n| n.to_string())),
+        ("memory.cached", bytes("Cached:")),
+        ("memory.total", bytes("MemTotal:")),
         ("mitigations", mitigations()),
+        ("network.interfaces", interfaces()),
         ("no_new_privs", field(&status, "NoNewPrivs")),
+        ("personality", read("/proc/self/personality")),
         ("root.filesystem", root_mount.map(|mount| mount.kind)),
         ("seccomp", field(&status, "Seccomp")),
+        ("seccomp.filters", field(&status, "Seccomp_filters")),
         ("thp", read("/sys/kernel/mm/transparent_hugepage/enabled").and_then(|text| chosen(&text))),
         ("uid", Some(rustix::process::getuid().as_raw().to_string())),
     ];
@@ -78,6 +92,47 @@ fn usable_cpus() -> Option<String> {
     rustix::thread::sched_getaffinity(None).ok().map(|set| set.count().to_string())
 }
 
+/// A hash of the program that runs here: the same bits everywhere, or a reason to ask.
+fn own_hash() -> Option<String> {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(&fs::read("/proc/self/exe").ok()?);
+    Some(format!("{:016x}", hasher.finish()))
+}
+
+/// The CPU time that the own cgroup may use, as far as it can be seen from here: cgroups(7), cgroup-v2.rst.
+fn quota(cgroup: &str) -> Option<String> {
+    let files = cgroup.lines().filter_map(|line| {
+        let mut parts = line.splitn(3, ':').skip(1);
+        let (controllers, path) = (parts.next()?, parts.next()?.trim_end_matches('/'));
+        let (folder, file) = match controllers {
+            "" => (String::new(), "cpu.max"),
+            list if list.split(',').any(|name| name == "cpu") => (format!("/{list}"), "cpu.cfs_quota_us"),
+            _ => return None,
+        };
+        // In a namespace of its own the mount begins at the cgroup itself.
+        let places =
+            [format!("/sys/fs/cgroup{folder}{path}/{file}"), format!("/sys/fs/cgroup{folder}/{file}")];
+        places.iter().find_map(|place| read(place))
+    });
+    let limits: Vec<String> = files.collect();
+    let limit = limits.into_iter().find(|text| !text.starts_with("max") && text != "-1");
+    Some(limit.map_or_else(|| "none".to_owned(), |text| format!("{text} us")))
+}
+
+/// Network interfaces beside the loopback; of many, the number and the first.
+fn interfaces() -> Option<String> {
+    let entries = fs::read_dir("/sys/class/net").ok()?.filter_map(Result::ok);
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.retain(|name| name != "lo");
+    names.sort_unstable();
+    Some(match names.as_slice() {
+        [] => "none".to_owned(),
+        few if few.len() <= INTERFACES_NAMED => few.join(" "),
+        many => format!("{}: {} …", many.len(), many[..INTERFACES_NAMED].join(" ")),
+    })
+}
+
 fn environment_size() -> usize {
     std::env::vars_os().map(|(key, value)| key.len() + value.len() + 2).sum()
 }
@@ -104,6 +159,8 @@ fn chosen(text: &str) -> Option<String> {
 struct Mount {
     kind: String,
     device: String,
+    /// Of the mount and its file system, without folders, which differ from trial to trial.
+    options: String,
 }
 
 /// The mount that holds `path`: the longest mount point above it, the last of equals.
@@ -111,11 +168,15 @@ fn mount_of(mountinfo: &str, path: &Path) -> Option<Mount> {
     let mut best: Option<(usize, Mount)> = None;
     for line in mountinfo.lines() {
         let Some((left, right)) = line.split_once(" - ") else { continue };
-        let Some(point) = left.split(' ').nth(4).map(|text| text.replace("\\040", " ")) else { continue };
+        let mut left = left.split(' ').skip(4);
+        let Some(point) = left.next().map(|text| text.replace("\\040", " ")) else { continue };
         let mut right = right.split(' ');
         let (Some(kind), Some(device)) = (right.next(), right.next()) else { continue };
         if path.starts_with(&point) && best.as_ref().is_none_or(|(length, _)| point.len() >= *length) {
-            best = Some((point.len(), Mount { kind: kind.to_owned(), device: device.to_owned() }));
+            let options = [left.next(), right.next()].into_iter().flatten().flat_map(|list| list.split(','));
+            let options: BTreeSet<&str> = options.filter(|option| !option.contains('/')).collect();
+            let options = options.into_iter().collect::<Vec<_>>().join(",");
+            best = Some((point.len(), Mount { kind: kind.to_owned(), device: device.to_owned(), options }));
         }
     }
     best.map(|(_, mount)| mount)
@@ -136,6 +197,9 @@ mod tests {
         assert_eq!(kind("/isotare/other").as_deref(), Some("tmpfs"));
         assert_eq!(kind("/isotaredata").as_deref(), Some("ext4"));
         assert!(mount_of("", Path::new("/")).is_none());
+        let overlay = "1 0 0:7 / / rw,noatime - overlay overlay rw,lowerdir=/a:/b,upperdir=/c,volatile\n";
+        let options = mount_of(overlay, Path::new("/x")).map(|mount| mount.options);
+        assert_eq!(options.as_deref(), Some("noatime,rw,volatile"));
     }
 
     #[test]
@@ -143,7 +207,11 @@ mod tests {
         let facts = gather(Path::new("/tmp"));
         assert!(facts["cpus"].parse::<u32>().is_ok_and(|count| count > 0), "{facts:?}");
         assert!(facts["memory.total"].parse::<u64>().is_ok_and(|bytes| bytes > 1 << 20), "{facts:?}");
-        assert_ne!(facts["data.filesystem"], UNKNOWN);
+        for fact in
+            ["agent.hash", "cpus.allowed", "cpus.quota", "data.filesystem", "data.options", "memory.cached"]
+        {
+            assert_ne!(facts[fact], UNKNOWN, "{fact}");
+        }
         assert_eq!(chosen("always [madvise] never").as_deref(), Some("madvise"));
     }
 }

@@ -1,17 +1,16 @@
-//! The first process of a virtual machine: mounts, kernel modules, the loopback link, and the end of the machine.
+//! The first process of a virtual machine: kernel modules, mounts, links, and the end of the machine.
 //!
 //! Nothing here is measured by the agent itself; the host brackets the boot. Each step that a workload cannot do
 //! without is fatal, the others (control groups, loopback) are not, since a small kernel may lack them.
 
 use crate::arguments::{self, Arguments, Channel};
 use crate::link::Link;
+use crate::{mounts, network};
 use rustix::io::Errno;
-use rustix::mount::{MountFlags, mount};
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, netlink};
 use rustix::system::{RebootCommand, finit_module, reboot};
 use std::fs::{self, File};
-use std::os::fd::{AsRawFd, OwnedFd};
-use std::path::Path;
+use std::os::fd::OwnedFd;
 
 /// Kernel modules to load, one path a line, in order.
 const MODULES: &str = "/isotare/modules";
@@ -19,7 +18,8 @@ const MODULES: &str = "/isotare/modules";
 /// Whether this process is the init of a machine, rather than the first process of a container: those get arguments.
 /// The kernel hands an init words that it does not know itself, so having some means nothing.
 pub fn is_machine() -> bool {
-    let is_ours = |word: std::ffi::OsString| word == "--socket" || word == "--port";
+    let is_ours =
+        |word: std::ffi::OsString| ["--socket", "--port", "--stdio"].iter().any(|ours| word == *ours);
     std::process::id() == 1 && !std::env::args_os().skip(1).any(is_ours)
 }
 
@@ -36,10 +36,15 @@ pub fn run_machine(started_ns: u64) -> ! {
 }
 
 /// Ends the machine; returns only when the kernel can do neither of its two ways. A restart comes first: it works on
-/// machines without ACPI, and the host tells the monitor to end instead of restarting.
+/// machines without ACPI, and the host tells the monitor to end instead of restarting. Monitors that cannot be told so
+/// get the other order.
 pub fn power_off() {
     rustix::fs::sync();
-    for command in [RebootCommand::Restart, RebootCommand::PowerOff] {
+    let mut ways = [RebootCommand::Restart, RebootCommand::PowerOff];
+    if fs::read_to_string("/proc/cmdline").is_ok_and(|cmdline| arguments::ends_off(&cmdline)) {
+        ways.reverse();
+    }
+    for command in ways {
         if let Err(error) = reboot(command) {
             say(&format!("end the machine: {error}"));
         }
@@ -47,47 +52,34 @@ pub fn power_off() {
 }
 
 fn bring_up() -> Result<(Link, Arguments), String> {
-    mount_system()?;
+    mounts::mount_system()?;
     // Announcements have to be subscribed to before modules make devices, or one is missed.
     let events = DeviceEvents::subscribe()?;
+    let wait = &mut || events.wait();
     load_modules()?;
     let cmdline = fs::read_to_string("/proc/cmdline").map_err(|e| format!("read /proc/cmdline: {e}"))?;
-    let arguments = arguments::parse_kernel(&cmdline)?;
+    let (arguments, machine) = arguments::parse_kernel(&cmdline)?;
+    if let Some(root) = &machine.root {
+        mounts::switch_root(root, wait)?;
+        mounts::mount_system()?;
+    }
     // Without a disk of its own it is part of the root.
     fs::create_dir_all(&arguments.data).map_err(|e| format!("make {}: {e}", arguments.data.display()))?;
-    if let Some(disk) = &arguments.disk {
-        mount_disk(disk, &arguments.data, &events)?;
+    if let Some(disk) = &machine.disk {
+        mounts::mount_disk(disk, &arguments.data, wait)?;
     }
-    if let Err(error) = raise_loopback() {
+    if let Err(error) = network::raise_loopback() {
         say(&format!("bring up the loopback link: {error}"));
     }
-    let Channel::Port(name) = &arguments.channel else {
-        return Err("an init needs a virtio port".to_owned());
-    };
-    let link = Link::open_port(name, &mut || events.wait())?;
-    Ok((link, arguments))
-}
-
-fn mount_system() -> Result<(), String> {
-    let restricted = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-    let mounts = [
-        ("devtmpfs", "/dev", MountFlags::NOSUID, true),
-        ("proc", "/proc", restricted, true),
-        ("sysfs", "/sys", restricted, true),
-        ("tmpfs", "/tmp", MountFlags::NOSUID | MountFlags::NODEV, true),
-        ("tmpfs", "/dev/shm", MountFlags::NOSUID | MountFlags::NODEV, false),
-        ("cgroup2", "/sys/fs/cgroup", restricted, false),
-    ];
-    for (kind, target, flags, needed) in mounts {
-        // Fails where it is there already, and in a root that is read-only, where mount then says what is wrong.
-        let _ = fs::create_dir_all(target);
-        match mount(kind, target, kind, flags, None) {
-            Ok(()) | Err(Errno::BUSY) => {}
-            Err(error) if needed => return Err(format!("mount {kind} on {target}: {error}")),
-            Err(_) => {}
-        }
+    if let Some(address) = &machine.address {
+        network::configure(address, wait)?;
     }
-    Ok(())
+    if matches!(arguments.channel, Channel::Device(_)) {
+        // The line may be the kernel's console too; from here on it carries messages to the host.
+        fs::write("/proc/sys/kernel/printk", "1").map_err(|e| format!("silence the kernel: {e}"))?;
+    }
+    let link = Link::open(&arguments.channel, wait)?;
+    Ok((link, arguments))
 }
 
 fn load_modules() -> Result<(), String> {
@@ -102,17 +94,10 @@ fn load_modules() -> Result<(), String> {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(error) => return Err(format!("load module {path}: {error}")),
         }
+        // The kernel has its copy; this one takes memory that the workload is to have.
+        let _ = fs::remove_file(path);
     }
     Ok(())
-}
-
-fn mount_disk(disk: &Path, target: &Path, events: &DeviceEvents) -> Result<(), String> {
-    let what = format!("mount {} on {}", disk.display(), target.display());
-    while !disk.exists() {
-        events.wait().map_err(|e| format!("{what}: {e}"))?;
-    }
-    mount(disk, target, "ext4", MountFlags::NOSUID | MountFlags::NODEV, None)
-        .map_err(|e| format!("{what}: {e}"))
 }
 
 /// The kernel's announcements of new devices.
@@ -140,22 +125,6 @@ impl DeviceEvents {
             Ok(_) | Err(Errno::NOBUFS | Errno::INTR) => Ok(()),
             Err(error) => Err(format!("wait for a device: {error}")),
         }
-    }
-}
-
-/// Sets the loopback link up, for workloads that talk to themselves.
-fn raise_loopback() -> std::io::Result<()> {
-    let socket = rustix::net::socket(AddressFamily::INET, SocketType::DGRAM, None)?;
-    // SAFETY: ifreq is a plain C structure for which all-zero bytes are valid.
-    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-    for (place, letter) in request.ifr_name.iter_mut().zip(c"lo".to_bytes()) {
-        *place = libc::c_char::try_from(*letter).unwrap_or(0);
-    }
-    request.ifr_ifru.ifru_flags = i16::try_from(libc::IFF_UP | libc::IFF_RUNNING).unwrap_or(0);
-    // SAFETY: SIOCSIFFLAGS reads one ifreq, which lives through the call.
-    match unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) } {
-        0 => Ok(()),
-        _ => Err(std::io::Error::last_os_error()),
     }
 }
 

@@ -3,13 +3,17 @@
 //! Reading has a thread of its own for the whole life of the agent. It sleeps in the kernel while a job runs, and so a
 //! signal or the end of the connection reaches the job without anything polling beside the measured work.
 
+use crate::arguments::Channel;
 use crate::control::Control;
+use crate::vsock;
 use isotare_protocol::{FrameBuffer, FromAgent, Hello, ToAgent, encode, encode_hello};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
+use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,20 +21,75 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 const PORTS: &str = "/sys/class/virtio-ports";
 
-/// The writing half.
+/// The connection. Its halves are one file, but for standard streams.
 pub struct Link {
+    reads: File,
     file: File,
 }
 
 impl Link {
+    /// Opens the way to the host. While its device is not there, `wait` is called to wait for a new one.
+    pub fn open(channel: &Channel, wait: &mut dyn FnMut() -> Result<(), String>) -> Result<Self, String> {
+        match channel {
+            Channel::Socket(path) => Self::connect(path),
+            Channel::Stdio => Self::stdio(),
+            Channel::Port(name) => Self::open_port(name, wait),
+            Channel::Vsock(port) => Self::connect_vsock(*port, wait),
+            Channel::Device(path) => Self::open_device(path, wait),
+        }
+    }
+
     /// Connects to the host's listening socket.
-    pub fn connect(path: &Path) -> Result<Self, String> {
+    fn connect(path: &Path) -> Result<Self, String> {
         let stream = UnixStream::connect(path).map_err(|e| format!("connect to {}: {e}", path.display()))?;
-        Ok(Self { file: File::from(OwnedFd::from(stream)) })
+        Self::of(File::from(OwnedFd::from(stream)))
+    }
+
+    /// Takes over standard input and output. A job's programs get streams of their own.
+    fn stdio() -> Result<Self, String> {
+        let copy = |fd: BorrowedFd<'_>| fd.try_clone_to_owned().map(File::from);
+        let [reads, file] = [copy(std::io::stdin().as_fd()), copy(std::io::stdout().as_fd())]
+            .map(|copied| copied.map_err(|e| format!("take over the standard streams: {e}")));
+        Ok(Self { reads: reads?, file: file? })
+    }
+
+    fn of(file: File) -> Result<Self, String> {
+        let reads = file.try_clone().map_err(|e| format!("duplicate the connection: {e}"))?;
+        Ok(Self { reads, file })
+    }
+
+    /// Connects to a port of the host. Until the driver has found its device the kernel says `ENODEV`, or
+    /// `ENETUNREACH` where another transport is there (vsock(7), `vsock_assign_transport`).
+    fn connect_vsock(port: u32, wait: &mut dyn FnMut() -> Result<(), String>) -> Result<Self, String> {
+        let failed = |error: &dyn std::fmt::Display| format!("connect to vsock port {port}: {error}");
+        loop {
+            match vsock::connect_to_host(port) {
+                Ok(socket) => return Self::of(File::from(socket)),
+                Err(error) if matches!(error.raw_os_error(), Some(libc::ENODEV | libc::ENETUNREACH)) => {
+                    wait().map_err(|why| failed(&why))?;
+                }
+                Err(error) => return Err(failed(&error)),
+            }
+        }
+    }
+
+    /// Opens a serial line and makes it carry any byte as it is. The kernel's own messages, if they go to the
+    /// same line, are the init's to stop.
+    fn open_device(path: &Path, wait: &mut dyn FnMut() -> Result<(), String>) -> Result<Self, String> {
+        let failed = |error: &dyn std::fmt::Display| format!("open {}: {error}", path.display());
+        while !path.exists() {
+            wait().map_err(|why| failed(&why))?;
+        }
+        let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let line = rustix::fs::open(path, flags, Mode::empty()).map_err(|e| failed(&e))?;
+        let mut modes = tcgetattr(&line).map_err(|e| failed(&e))?;
+        modes.make_raw();
+        tcsetattr(&line, OptionalActions::Flush, &modes).map_err(|e| failed(&e))?;
+        Self::of(File::from(line))
     }
 
     /// Opens the virtio-serial port of this name. While it is not there, `wait` is called to wait for a new device.
-    pub fn open_port(name: &str, wait: &mut dyn FnMut() -> Result<(), String>) -> Result<Self, String> {
+    fn open_port(name: &str, wait: &mut dyn FnMut() -> Result<(), String>) -> Result<Self, String> {
         let device = loop {
             match find_port(name) {
                 Some(device) => break device,
@@ -43,7 +102,7 @@ impl Link {
             .open(&device)
             .map_err(|e| format!("open virtio port {name} at {}: {e}", device.display()))?;
         wait_for_peer(&file)?;
-        Ok(Self { file })
+        Self::of(file)
     }
 
     /// Says hello, the first frame.
@@ -65,7 +124,7 @@ impl Link {
         control: Arc<Control>,
         last_resort: impl FnOnce() + Send + 'static,
     ) -> Result<Receiver<ToAgent>, String> {
-        let file = self.file.try_clone().map_err(|e| format!("duplicate the connection: {e}"))?;
+        let file = self.reads.try_clone().map_err(|e| format!("duplicate the connection: {e}"))?;
         let (requests, received) = channel();
         let reader = move || {
             read_until_end(file, &control, &requests);
@@ -127,4 +186,36 @@ fn find_port(name: &str) -> Option<PathBuf> {
         let found = std::fs::read_to_string(entry.path().join("name")).ok()?;
         (found.trim_end() == name).then(|| Path::new("/dev").join(entry.file_name()))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+    #[test]
+    fn a_serial_line_carries_every_byte() {
+        let host = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+        grantpt(&host).and_then(|()| unlockpt(&host)).expect("unlocked");
+        let name = ptsname(&host, Vec::new()).expect("named").into_string().expect("text");
+        let channel = Channel::Device(name.into());
+        let mut link = Link::open(&channel, &mut || Err("it is there".into())).expect("opened");
+        let bytes: Vec<u8> = (0..=255).collect();
+        let mut host = File::from(host);
+        link.file.write_all(&bytes).expect("written");
+        let mut got = [0; 256];
+        host.read_exact(&mut got).expect("read");
+        assert_eq!(got[..], bytes);
+        host.write_all(&bytes).expect("written");
+        link.file.read_exact(&mut got).expect("read");
+        assert_eq!(got[..], bytes);
+    }
+
+    #[test]
+    fn a_device_that_is_not_there_is_waited_for() {
+        for channel in [Channel::Port("p".into()), Channel::Device("/dev/no-such-line".into())] {
+            let error = Link::open(&channel, &mut || Err("no news".into())).err().expect("an error");
+            assert!(error.contains("no news"), "{error}");
+        }
+    }
 }

@@ -11,13 +11,16 @@ mod exec;
 mod facts;
 mod init;
 mod link;
+mod mounts;
+mod network;
 mod observe;
 mod reap;
 mod session;
 mod spawn;
+mod vsock;
 mod work;
 
-use arguments::{Arguments, Channel};
+use arguments::Arguments;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -30,10 +33,7 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(why) => return complain(&why),
     };
-    let link = match &arguments.channel {
-        Channel::Socket(path) => link::Link::connect(path),
-        Channel::Port(name) => link::Link::open_port(name, &mut || Err("no such port".into())),
-    };
+    let link = link::Link::open(&arguments.channel, &mut || Err("there is none".into()));
     match link.and_then(|link| serve(link, &arguments, started_ns)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => complain(&why),

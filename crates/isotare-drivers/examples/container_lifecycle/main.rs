@@ -1,20 +1,37 @@
-//! Times the life of a container, driver `container` against `crun run`, interleaved, and prints medians and their ratio.
+//! Times the life of containers, a driver against its tool called directly, interleaved, and prints medians and ratios.
 //!
-//! Both run the same agent, which connects, is told to end, and ends. The driver also mounts an overlay for each
-//! container and deletes its writable layer; `crun` gets one root file system, mounted beforehand and not timed.
-//! As root: `cargo run --release --example container_lifecycle -- AGENT [PAIRS]`. Without crun only the driver is timed.
+//! Both run the same agent, which connects, is told to end, and ends, on the same specification with the same limits. A
+//! driver also has its tool's calls recorded and watched; that is what the ratio weighs. The embedded container has no
+//! tool: it is set beside `crun run`, which gets one root file system, mounted beforehand and not timed.
+//! As root: `cargo run --release --example container_lifecycle -- AGENT [PAIRS [DRIVER…]]`.
 
-mod crun;
-mod embedded;
+mod bubblewrap;
+mod lxc;
+mod ours;
+mod tool;
 
+use bubblewrap::Bubblewrap;
+use lxc::Lxc;
+use ours::Ours;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
+use tool::{Calls, Tool};
 
+/// One life of the other side in a round.
+type Live = Box<dyn FnMut(usize) -> Result<Duration>>;
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 /// First rounds, not counted.
 const WARMUP: usize = 3;
+/// Drivers, with the tool that each is compared with, and how that is called.
+const COMPARED: [(&str, &str, &str); 5] = [
+    ("container", "crun", "run"),
+    ("crun", "crun", "create, start, delete"),
+    ("runc", "runc", "create, start, delete"),
+    ("bubblewrap", "bwrap", "on a root mounted for each life"),
+    ("lxc", "lxc-execute", "with the driver's configuration"),
+];
 
 #[expect(clippy::print_stderr, reason = "a program of its own")]
 fn main() -> ExitCode {
@@ -23,11 +40,19 @@ fn main() -> ExitCode {
     }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let Some(agent) = arguments.first().map(PathBuf::from) else {
-        eprintln!("usage: container_lifecycle AGENT [PAIRS]");
+        eprintln!("usage: container_lifecycle AGENT [PAIRS [DRIVER…]]");
         return ExitCode::FAILURE;
     };
     let pairs = arguments.get(1).and_then(|text| text.parse().ok()).unwrap_or(30);
-    match compare(&agent, pairs) {
+    let wanted = arguments.get(2..).unwrap_or_default();
+    // crun refuses a version 2 hierarchy beside version 1, so neither side sees it.
+    let mut done = tool::hide_unified();
+    for (driver, program, called) in COMPARED {
+        if done.is_ok() && (wanted.is_empty() || wanted.iter().any(|name| name == driver)) {
+            done = compare(driver, program, called, &agent, pairs);
+        }
+    }
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -37,40 +62,65 @@ fn main() -> ExitCode {
 }
 
 #[expect(clippy::print_stdout, reason = "a program of its own")]
-fn compare(agent: &Path, pairs: usize) -> Result<()> {
-    // crun refuses a version 2 hierarchy beside version 1, so neither side sees it.
-    crun::hide_unified()?;
+fn compare(driver: &str, program: &str, called: &str, agent: &Path, pairs: usize) -> Result<()> {
+    let Some(program_path) = isotare_host::find_program(program) else {
+        println!("{driver}: {program} is not installed: nothing to compare with");
+        return Ok(());
+    };
     let folder = tempfile::Builder::new().prefix("isotare-l").tempdir()?;
-    let mut ours = embedded::Embedded::prepare(agent, folder.path())?;
-    let mut theirs = crun::Crun::prepare(agent, folder.path())?;
+    let mut ours = Ours::prepare(driver, agent, folder.path())?;
+    let mut theirs = other_side(driver, program, program_path, agent, &folder.path().join("tool"))?;
     let (mut phases, mut others) = (Vec::new(), Vec::new());
     for round in 0..WARMUP + pairs {
         let life = ours.live(round)?;
-        let other = theirs.as_mut().map(|crun| crun.live(round)).transpose()?;
+        let other = theirs(round)?;
         if round >= WARMUP {
             phases.push(life);
-            others.extend(other);
+            others.push(other);
         }
     }
     let total = summary(phases.iter().map(|life| life.iter().sum()).collect());
-    for (index, name) in embedded::PHASES.iter().enumerate() {
+    for (index, name) in ours::PHASES.iter().enumerate() {
         println!("{name:>9} {}", text(summary(phases.iter().map(|life| life[index]).collect())));
     }
-    println!("container {}", text(total));
-    if others.is_empty() {
-        println!("crun is not installed: nothing to compare with");
-        return Ok(());
-    }
+    println!("{driver:>9} {}", text(total));
     let ratios: Vec<f64> = phases
         .iter()
         .zip(&others)
         .map(|(life, other)| life.iter().sum::<Duration>().as_secs_f64() / other.as_secs_f64())
         .collect();
     let other = summary(others);
-    println!(" crun run {}", text(other));
+    println!("{:>9} {}", program, text(other));
     let ratio = total[1].as_secs_f64() / other[1].as_secs_f64();
-    println!("ratio of medians {ratio:.2}, median of the ratios of pairs {:.2}", middle(ratios));
+    println!(
+        "{driver} over '{program} {called}': ratio of medians {ratio:.2}, median of the ratios of pairs {:.2}\n",
+        middle(ratios)
+    );
     Ok(())
+}
+
+fn other_side(driver: &str, program: &str, path: PathBuf, agent: &Path, folder: &Path) -> Result<Live> {
+    Ok(match driver {
+        "bubblewrap" => {
+            let mut side = Bubblewrap::prepare(path, agent, folder)?;
+            Box::new(move |round| side.live(round))
+        }
+        "lxc" => {
+            let mut side = Lxc::prepare(path, agent, folder)?;
+            Box::new(move |round| side.live(round))
+        }
+        _ => {
+            let calls = if driver == "container" { Calls::Run } else { Calls::Steps };
+            let mut side = Tool::prepare(path, calls, specification(program, agent)?, agent, folder)?;
+            Box::new(move |round| side.live(round))
+        }
+    })
+}
+
+/// What the driver of this name asks of its runtime.
+fn specification(driver: &str, agent: &Path) -> Result<serde_json::Value> {
+    let folder = tempfile::Builder::new().prefix("isotare-l").tempdir()?;
+    Ours::prepare(driver, agent, folder.path())?.specification(0)
 }
 
 /// Tenth percentile, median, ninetieth percentile.

@@ -1,10 +1,11 @@
 //! The session's side of the broker: a process, and questions with a deadline.
 
 use super::rerun;
-use super::wire::{Answer, Order, Question, Reply, Request, receive, send};
+use super::wire::{Answer, Order, Question, Reply, Request, Terms, receive, send};
 use isotare_core::{Deadline, DriverError, Interrupt, Ledger, Resource};
 use isotare_host::{Child, Spawn, WaitError, deadline_in, identify, readable};
 use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, shutdown, socketpair};
+use std::collections::HashSet;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,6 +19,8 @@ pub(super) struct Client {
     socket: OwnedFd,
     child: Child,
     asked: u64,
+    /// Of the containers that were created and not deleted yet.
+    names: HashSet<String>,
     log: PathBuf,
 }
 
@@ -31,9 +34,9 @@ pub(super) struct Created {
 }
 
 impl Client {
-    /// Starts a broker whose state is at `state` (an empty folder) and which complains to `log`.
+    /// Starts a broker on these terms, which complains to `log`.
     pub(super) fn spawn(
-        state: &Path,
+        terms: &Terms,
         log: &Path,
         ledger: &dyn Ledger,
         deadline: &Deadline,
@@ -46,14 +49,14 @@ impl Client {
         let (socket, theirs) = pair.map_err(|e| failed(&e))?;
         // No death signal: the broker has to outlive a session that was killed, to remove what is left.
         let spawn =
-            Spawn::new(&program).arg(rerun::ARGUMENT).input_from(theirs).output_to(log).outlives_thread();
+            Spawn::new(&program).arg(rerun::BROKER).input_from(theirs).output_to(log).outlives_thread();
         let child = spawn.start().map_err(|e| failed(&e))?;
         drop(spawn);
         if let Some(process) = identify(child.pid()) {
             ledger.record(&Resource::Process(process)).map_err(|e| failed(&e))?;
         }
-        let mut client = Self { socket, child, asked: 0, log: log.to_owned() };
-        let request = Request::Configure { state: state.to_owned() };
+        let mut client = Self { socket, child, asked: 0, names: HashSet::new(), log: log.to_owned() };
+        let request = Request::Configure(terms.clone());
         client.ask(request, &[], ("start", "container broker"), deadline)?;
         Ok(client)
     }
@@ -77,6 +80,14 @@ impl Client {
     /// What it complained about.
     pub(super) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Takes a name, which nobody else may have until [`Client::delete`] or [`Client::abandon`].
+    pub(super) fn claim(&mut self, id: &str) -> Result<(), DriverError> {
+        match self.names.insert(id.to_owned()) {
+            true => Ok(()),
+            false => Err(DriverError::failed("create container", id, "there is one of that name")),
+        }
     }
 
     /// Creates a container with these standard streams.
@@ -109,11 +120,14 @@ impl Client {
 
     /// Removes it.
     pub(super) fn delete(&mut self, id: &str, deadline: &Deadline) -> Result<(), DriverError> {
-        self.ask(Request::Delete(id.to_owned()), &[], ("delete container", id), deadline).map(drop)
+        self.ask(Request::Delete(id.to_owned()), &[], ("delete container", id), deadline)?;
+        self.names.remove(id);
+        Ok(())
     }
 
     /// Has it removed whenever the broker comes to it: for a creation whose answer nobody waits for any more.
     pub(super) fn abandon(&mut self, id: &str) {
+        self.names.remove(id);
         self.asked += 1;
         let question = Question { number: self.asked, request: Request::Delete(id.to_owned()) };
         // A broker that cannot be told has hung up, and then nothing of the container is left.

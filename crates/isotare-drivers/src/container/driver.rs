@@ -1,12 +1,12 @@
 //! The driver: settings, and the way from an image to an environment.
 
-use super::environment::ContainerEnvironment;
+use super::environment::{Choice, ContainerEnvironment, Network};
+use super::wire::RootKind;
 use super::{probe, veth};
 use isotare_core::{
-    Capabilities, Driver, DriverError, Environment, Image, Kind, PrepareContext, RuntimeInfo, SettingDef,
-    Settings, Unavailable,
+    Capabilities, Driver, DriverError, Environment, IMAGE_SETTING, Image, Isolation, Kind, PrepareContext,
+    RuntimeInfo, SettingDef, Settings, Unavailable,
 };
-use std::path::PathBuf;
 
 /// Containers without a container engine.
 #[derive(Debug)]
@@ -16,17 +16,30 @@ pub struct Container;
 pub(super) const RUNTIME: &str = "libcontainer 0.7";
 
 const SETTINGS: &[SettingDef] = &[
+    IMAGE_SETTING,
     SettingDef {
         key: "network",
-        kind: Kind::Choice(&["none", "veth"]),
+        kind: Kind::Choice(&["none", "veth", "host"]),
         default: Some("none"),
-        help: "interfaces beside loopback: none, or one end of a veth pair (needs root)",
+        help: "none: a new namespace with loopback; veth: also one end of a pair (needs root); host: the host's own",
     },
     SettingDef {
         key: "root",
-        kind: Kind::Choice(&["overlay"]),
+        kind: Kind::Choice(&["overlay", "bind", "copy"]),
         default: Some("overlay"),
-        help: "root file system: an overlay whose writable layer is on the disk where all environments keep data",
+        help: "root file system: an overlay, the tree bound read-only but for data and /tmp, or a copy for each instance",
+    },
+    SettingDef {
+        key: "cgroup",
+        kind: Kind::Choice(&["new", "reused"]),
+        default: Some("new"),
+        help: "a cgroup for each instance, or one for all in turn",
+    },
+    SettingDef {
+        key: "user",
+        kind: Kind::Choice(&["new", "host"]),
+        default: None,
+        help: "new: a user namespace (without root the only way, and the default); host: none (the default as root)",
     },
 ];
 
@@ -44,11 +57,20 @@ impl Driver for Container {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { own_kernel: false, host_files: false, rootless: true }
+        Capabilities { own_kernel: false, host_files: false, rootless: true, pause: true }
+    }
+
+    fn isolation(&self) -> Isolation {
+        Isolation {
+            kernel: "the host's",
+            system_calls: "those of Docker's default seccomp profile",
+            root: "the host's root with Docker's default capabilities; the user who runs it when rootless",
+            sources: &["https://docs.docker.com/engine/security/seccomp/", "user_namespaces(7)"],
+        }
     }
 
     fn probe(&self, settings: &Settings, cx: &PrepareContext<'_>) -> Result<RuntimeInfo, Unavailable> {
-        probe::probe(&wanted_ip(settings)?, cx)
+        probe::probe(choose(settings)?, cx)
     }
 
     fn prepare(
@@ -57,14 +79,33 @@ impl Driver for Container {
         image: &Image,
         cx: &PrepareContext<'_>,
     ) -> Result<Box<dyn Environment>, DriverError> {
-        Ok(Box::new(ContainerEnvironment::prepare(wanted_ip(settings)?, image, cx)?))
+        Ok(Box::new(ContainerEnvironment::prepare(choose(settings)?, image, cx)?))
     }
 }
 
-/// The program `ip` where the network setting needs it.
-fn wanted_ip(settings: &Settings) -> Result<Option<PathBuf>, Unavailable> {
-    match settings.text("network") {
-        Some("veth") => veth::usable().map(Some),
-        _ => Ok(None),
-    }
+/// What the settings choose, where this user can have it.
+fn choose(settings: &Settings) -> Result<Choice, Unavailable> {
+    let root = rustix::process::geteuid().is_root();
+    let own_user = match settings.text("user") {
+        Some("new") => true,
+        Some("host") if !root => {
+            return Err(Unavailable::new("user=host needs root", "run as root, or use user=new"));
+        }
+        _ => !root,
+    };
+    let network = match settings.text("network") {
+        Some("veth") if root && own_user => {
+            let why = "network=veth cannot reach the host from a user namespace";
+            return Err(Unavailable::new(why, "use user=host, or network=none"));
+        }
+        Some("veth") => Network::Veth(veth::usable()?),
+        Some("host") => Network::Host,
+        _ => Network::None,
+    };
+    let root = match settings.text("root") {
+        Some("bind") => RootKind::Bind,
+        Some("copy") => RootKind::Copy,
+        _ => RootKind::Overlay,
+    };
+    Ok(Choice { root, network, reuse_group: settings.text("cgroup") == Some("reused"), own_user })
 }

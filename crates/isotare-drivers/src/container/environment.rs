@@ -4,16 +4,18 @@ use super::client::Client;
 use super::driver::RUNTIME;
 use super::instance::ContainerInstance;
 use super::veth;
-use super::wire::{Group, Order};
+use super::wire::{Order, RootKind, Terms};
+use crate::oci::{self, Group};
+use crate::root::Tree;
+use crate::spawned::{budget_fact, usable_cgroups};
 use isotare_cgroup::Hierarchies;
 use isotare_core::{
-    AGENT_PATH, CONTROL_DIR, DATA_DIR, DriverError, Environment, Image, Instance, PrepareContext, Source,
-    TrialContext,
+    CONTROL_DIR, DriverError, Environment, Image, Instance, PrepareContext, Resource, TrialContext,
 };
-use isotare_host::lay_out;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The broker, shared by all instances of an environment.
@@ -22,18 +24,65 @@ pub(super) type SharedClient = Arc<Mutex<Client>>;
 /// Prepared for trials.
 pub(super) struct ContainerEnvironment {
     client: SharedClient,
-    folders: Folders,
+    log: PathBuf,
+    terms: Terms,
+    _state: StateFolder,
+    tree: Tree,
+    root: RootKind,
     ip: Option<PathBuf>,
     hierarchies: Result<Hierarchies, String>,
-    rootless: bool,
+    reused: Option<ReusedGroup>,
 }
 
-/// What `prepare` made on disk; removed when dropped, after the broker (so keep the order of fields above).
-struct Folders {
-    lower: PathBuf,
-    state: PathBuf,
-    log: PathBuf,
+/// What the settings choose.
+pub(super) struct Choice {
+    pub root: RootKind,
+    pub network: Network,
+    /// Whether one cgroup serves all instances in turn.
+    pub reuse_group: bool,
+    /// Whether the containers are in a user namespace.
+    pub own_user: bool,
 }
+
+/// What containers see of a network.
+pub(super) enum Network {
+    /// A namespace with loopback.
+    None,
+    /// The host's.
+    Host,
+    /// A namespace with one end of a pair, made by this program `ip`.
+    Veth(PathBuf),
+}
+
+/// A cgroup that was made once. Dropping it removes it.
+struct ReusedGroup {
+    hierarchies: Hierarchies,
+    path: String,
+}
+
+impl ReusedGroup {
+    fn make(hierarchies: &Hierarchies, cx: &PrepareContext<'_>) -> Result<Self, DriverError> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = format!("isotare/{}/reused{number}", cx.session);
+        let failed = |what, error: &dyn std::fmt::Display| DriverError::failed(what, path.as_str(), error);
+        cx.ledger
+            .record(&Resource::Cgroup { path: path.clone() })
+            .map_err(|e| failed("record cgroup", &e))?;
+        hierarchies.create(&path, Some(cx.budget)).map_err(|e| failed("create cgroup", &e))?;
+        Ok(Self { hierarchies: hierarchies.clone(), path })
+    }
+}
+
+impl Drop for ReusedGroup {
+    fn drop(&mut self) {
+        // It is in the record of resources.
+        let _left = self.hierarchies.remove_tree(&self.path);
+    }
+}
+
+/// The broker's folder; removed when dropped, after the broker (so keep the order of fields above).
+struct StateFolder(PathBuf);
 
 /// Locks the broker. One whose user panicked in the middle of a question answers the next one all the same.
 pub(super) fn lock(client: &SharedClient) -> MutexGuard<'_, Client> {
@@ -41,29 +90,47 @@ pub(super) fn lock(client: &SharedClient) -> MutexGuard<'_, Client> {
 }
 
 impl ContainerEnvironment {
-    /// Lays the image out and starts a broker. `ip` is set where each instance gets a link.
+    /// Lays the image out and starts a broker.
     pub(super) fn prepare(
-        ip: Option<PathBuf>,
+        choice: Choice,
         image: &Image,
         cx: &PrepareContext<'_>,
     ) -> Result<Self, DriverError> {
-        let rootless = !rustix::process::geteuid().is_root();
         let hierarchies = usable_cgroups();
-        if let (false, Err(why)) = (rootless, &hierarchies) {
+        if let (true, Err(why)) = (rustix::process::geteuid().is_root(), &hierarchies) {
             return Err(DriverError::failed("prepare", "container", why));
         }
-        let folders = Folders::make(image, cx.agent, cx.work)
-            .map_err(|e| DriverError::failed("lay out image below", cx.work.display().to_string(), e))?;
-        let client = Client::spawn(&folders.state, &folders.log, cx.ledger, &cx.deadline)?;
-        Ok(Self { client: Arc::new(Mutex::new(client)), folders, ip, hierarchies, rootless })
+        let tree = Tree::lay_out(image, cx)?;
+        let tree = if choice.root == RootKind::Overlay { tree } else { tree.flat(cx)? };
+        let reused = match (&hierarchies, choice.reuse_group) {
+            (Ok(hierarchies), true) => Some(ReusedGroup::make(hierarchies, cx)?),
+            _ => None,
+        };
+        let (state, log) = (cx.work.join("state"), cx.work.join("broker.log"));
+        fs::create_dir_all(&state)
+            .map_err(|e| DriverError::failed("make", state.display().to_string(), e))?;
+        let host_network = matches!(choice.network, Network::Host);
+        let terms = Terms { state: state.clone(), own_user: choice.own_user, host_network };
+        let client = Client::spawn(&terms, &log, cx.ledger, &cx.deadline)?;
+        let ip = if let Network::Veth(ip) = choice.network { Some(ip) } else { None };
+        let client = Arc::new(Mutex::new(client));
+        Ok(Self {
+            client,
+            log,
+            terms,
+            _state: StateFolder(state),
+            tree,
+            root: choice.root,
+            ip,
+            hierarchies,
+            reused,
+        })
     }
 
     /// Tells which broker serves, and what an instance is like.
     pub(super) fn order(&self, id: &str, cgroup: &str, layers: &Path, control: &Path) -> Order {
-        let socket = format!("{CONTROL_DIR}/agent.sock");
-        let args = [AGENT_PATH, "--socket", &socket, "--data", DATA_DIR].map(str::to_owned).to_vec();
-        // Without root the runtime would be stopped by its cgroup namespace; there the session fills the group itself.
-        let hierarchies = self.hierarchies.as_ref().ok().filter(|_| !self.rootless);
+        // In a user namespace the runtime would be stopped by its cgroup namespace; there the session fills the group.
+        let hierarchies = self.hierarchies.as_ref().ok().filter(|_| !self.terms.own_user);
         let group = hierarchies.map(|hierarchies| Group {
             path: hierarchies.runtime_path(cgroup),
             cpus: String::new(),
@@ -71,11 +138,13 @@ impl ContainerEnvironment {
         });
         Order {
             id: id.to_owned(),
-            lower: self.folders.lower.clone(),
+            root: self.root,
+            lowers: self.tree.lowers.clone(),
             layers: layers.to_owned(),
-            args,
+            args: oci::agent_command(),
             bind: (control.to_owned(), CONTROL_DIR.into()),
             group,
+            keep_group: self.reused.is_some(),
             link: self.ip.clone().map(|ip| veth::plan(id, ip)),
         }
     }
@@ -90,9 +159,9 @@ impl ContainerEnvironment {
         self.hierarchies.as_ref().map_err(String::as_str)
     }
 
-    /// Whether it works without root.
-    pub(super) fn is_rootless(&self) -> bool {
-        self.rootless
+    /// Path of the cgroup that serves all instances, if one does.
+    pub(super) fn reused_group(&self) -> Option<&str> {
+        self.reused.as_ref().map(|group| group.path.as_str())
     }
 }
 
@@ -100,74 +169,61 @@ impl Environment for ContainerEnvironment {
     fn create(&mut self, cx: &TrialContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
         if lock(&self.client).is_dead() {
             // The trial that it died in has failed; the next ones need not.
-            let folders = &self.folders;
-            let client = Client::spawn(&folders.state, &folders.log, cx.ledger, &cx.deadline)?;
+            let client = Client::spawn(&self.terms, &self.log, cx.ledger, &cx.deadline)?;
             self.client = Arc::new(Mutex::new(client));
             (cx.mark)("broker.restarted");
         }
-        let mut order = self.order(cx.instance, cx.cgroup, cx.work, cx.run);
+        let cgroup = self.reused_group().unwrap_or(cx.cgroup);
+        let mut order = self.order(cx.instance, cgroup, cx.work, cx.run);
         if let Some(group) = &mut order.group {
             (group.cpus, group.memory) = (cx.budget.cpus.to_string(), cx.budget.memory);
         }
-        Ok(Box::new(ContainerInstance::create(order, self.hierarchies.as_ref().ok(), &self.client, cx)?))
+        Ok(Box::new(ContainerInstance::create(
+            order,
+            (self.hierarchies.as_ref().ok(), cgroup),
+            &self.client,
+            cx,
+        )?))
     }
 
     fn facts(&self) -> BTreeMap<String, String> {
-        let devices = match (&self.hierarchies, self.rootless) {
-            (_, true) => "none: rootless, so only the kernel's own permissions",
+        let devices = match (&self.hierarchies, self.terms.own_user) {
+            (_, true) => "none: in a user namespace, so only the kernel's own permissions",
             (Ok(hierarchies), _) if hierarchies.version() != isotare_cgroup::Version::V2 => {
                 "cgroup v1, Docker's default list"
             }
             _ => "none: on cgroup v2 it would need libbpf",
         };
+        let network = match (&self.ip, self.terms.host_network) {
+            (Some(_), _) => "veth",
+            (None, true) => "the host's",
+            (None, false) => "loopback only",
+        };
+        let root = match self.root {
+            RootKind::Overlay => "overlay, writable layer on disk",
+            RootKind::Bind => "read-only bind mount, copies of data and /tmp on disk",
+            RootKind::Copy => "full copy on disk",
+        };
+        let rootless = !rustix::process::geteuid().is_root();
         let facts = [
-            (
-                "budget.enforced",
-                self.hierarchies().map_or_else(|why| format!("none: {why}"), |_| "cgroup".into()),
-            ),
-            ("container.runtime", RUNTIME.to_owned()),
-            ("container.seccomp", "Docker's default profile".to_owned()),
-            ("container.no_new_privs", "set (Docker leaves it unset)".to_owned()),
-            ("container.devices", devices.to_owned()),
-            ("container.rootless", self.rootless.to_string()),
-            ("container.network", if self.ip.is_some() { "veth" } else { "loopback only" }.to_owned()),
-            ("container.root", "overlay, writable layer on disk".to_owned()),
+            ("container.runtime", RUNTIME),
+            ("container.seccomp", "Docker's default profile"),
+            ("container.no_new_privs", "set (Docker leaves it unset)"),
+            ("container.devices", devices),
+            ("container.rootless", if rootless { "true" } else { "false" }),
+            ("container.user", if self.terms.own_user { "an own user namespace" } else { "the host's" }),
+            ("container.cgroup", if self.reused.is_some() { "reused" } else { "new" }),
+            ("container.network", network),
+            ("container.root", root),
         ];
-        facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+        let facts = facts.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        facts.into_iter().chain([budget_fact(&self.hierarchies)]).collect()
     }
 }
 
-impl Folders {
-    fn make(image: &Image, agent: &Path, work: &Path) -> std::io::Result<Self> {
-        let folders =
-            Self { lower: work.join("lower"), state: work.join("state"), log: work.join("broker.log") };
-        fs::create_dir_all(&folders.lower)?;
-        fs::create_dir_all(&folders.state)?;
-        let mut image = image.clone();
-        // Mount points that were missing would be made in each instance's writable layer, a trial at a time.
-        for (path, mode) in [("/proc", 0o555), ("/sys", 0o555), ("/dev", 0o755), ("/tmp", 0o1777)] {
-            image.add(Path::new(path), Source::Folder, mode);
-        }
-        for path in [CONTROL_DIR, DATA_DIR] {
-            image.add(Path::new(path), Source::Folder, 0o755);
-        }
-        image.add(Path::new(AGENT_PATH), Source::Host(agent.to_owned()), 0o755);
-        lay_out(&image, &folders.lower)?;
-        Ok(folders)
-    }
-}
-
-impl Drop for Folders {
+impl Drop for StateFolder {
     fn drop(&mut self) {
-        for folder in [&self.lower, &self.state] {
-            // They are in the environment's work folder, which its owner removes as well.
-            let _left = fs::remove_dir_all(folder);
-        }
+        // It is in the environment's work folder, which its owner removes as well.
+        let _left = fs::remove_dir_all(&self.0);
     }
-}
-
-fn usable_cgroups() -> Result<Hierarchies, String> {
-    let hierarchies = Hierarchies::discover().map_err(|error| error.to_string())?;
-    hierarchies.writable("isotare").map_err(|unavailable| unavailable.to_string())?;
-    Ok(hierarchies)
 }

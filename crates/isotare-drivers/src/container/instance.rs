@@ -1,5 +1,6 @@
 //! One container, seen from the session.
 
+use super::broker::OWN;
 use super::client::Created;
 use super::environment::{SharedClient, lock};
 use super::veth;
@@ -30,6 +31,8 @@ pub(super) struct ContainerInstance {
     console: PathBuf,
     hierarchies: Option<Hierarchies>,
     cgroup: String,
+    /// Whether the cgroup serves the next instance too.
+    keeps_group: bool,
     link: Option<Link>,
     created: Option<Created>,
     deleted: bool,
@@ -38,12 +41,13 @@ pub(super) struct ContainerInstance {
 impl ContainerInstance {
     pub(super) fn create(
         order: Order,
-        hierarchies: Option<&Hierarchies>,
+        (hierarchies, cgroup): (Option<&Hierarchies>, &str),
         client: &SharedClient,
         cx: &TrialContext<'_>,
     ) -> Result<Self, DriverError> {
         let listener = UnixListener::bind(cx.control_socket())
             .map_err(|e| DriverError::failed("listen for agent of", cx.instance, e))?;
+        lock(client).claim(&order.id)?;
         let mut instance = Self {
             id: order.id.clone(),
             client: client.clone(),
@@ -52,7 +56,8 @@ impl ContainerInstance {
             layers: order.layers.clone(),
             console: cx.work.join("console.log"),
             hierarchies: hierarchies.cloned(),
-            cgroup: cx.cgroup.to_owned(),
+            cgroup: cgroup.to_owned(),
+            keeps_group: order.keep_group,
             link: order.link.clone(),
             created: None,
             deleted: false,
@@ -74,12 +79,15 @@ impl ContainerInstance {
             |resource: Resource| cx.ledger.record(&resource).map_err(|e| failed("record resource of", &e));
         let console = File::create(&self.console).map_err(|e| failed("make console of", &e))?;
         let null = File::open("/dev/null").map_err(|e| failed("make console of", &e))?;
-        let mut cgroup = None;
-        if let Some(hierarchies) = &self.hierarchies {
-            record(Resource::Cgroup { path: cx.cgroup.to_owned() })?;
-            let made = hierarchies.create(cx.cgroup, Some(cx.budget));
-            cgroup = Some(made.map_err(|e| failed("create cgroup of", &e))?);
-        }
+        let cgroup = match &self.hierarchies {
+            Some(hierarchies) if self.keeps_group => Some(hierarchies.open(&self.cgroup)),
+            Some(hierarchies) => {
+                record(Resource::Cgroup { path: self.cgroup.clone() })?;
+                let made = hierarchies.create(&self.cgroup, Some(cx.budget));
+                Some(made.map_err(|e| failed("create cgroup of", &e))?)
+            }
+            None => None,
+        };
         if let Some(link) = &self.link {
             record(Resource::Link { name: link.name.clone() })?;
         }
@@ -114,7 +122,7 @@ impl ContainerInstance {
     fn remove_layers(&self) -> Result<(), DriverError> {
         // Overlayfs makes this folder without any permission, which stops all but root.
         let _absent = fs::set_permissions(self.layers.join("overlay/work"), Permissions::from_mode(0o700));
-        for layer in ["upper", "overlay"].map(|name| self.layers.join(name)) {
+        for layer in OWN.map(|name| self.layers.join(name)) {
             match fs::remove_dir_all(&layer) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(DriverError::failed("remove", layer.display().to_string(), error));
@@ -127,7 +135,8 @@ impl ContainerInstance {
 
     /// Removes what is not the broker's.
     fn remove_outside(&self, deadline: &Deadline) -> Result<(), DriverError> {
-        if let Some(hierarchies) = &self.hierarchies {
+        // A group that stays is empty: the first process of a pid namespace takes the others with it.
+        if let Some(hierarchies) = self.hierarchies.as_ref().filter(|_| !self.keeps_group) {
             hierarchies
                 .remove_tree(&self.cgroup)
                 .map_err(|e| DriverError::failed("remove cgroup of", &self.id, e))?;

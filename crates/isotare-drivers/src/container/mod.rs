@@ -6,14 +6,14 @@
 //! answers the questions of [`client`] over a socket pair. When that socket is closed, however the session ended, it
 //! removes every container it made, and its mounts end with it.
 
-mod broker;
+pub(crate) mod broker;
 mod client;
 mod driver;
 mod environment;
 mod instance;
 mod probe;
-mod rerun;
-mod veth;
+pub(crate) mod rerun;
+pub(crate) mod veth;
 mod wire;
 
 pub use driver::Container;

@@ -2,20 +2,19 @@
 
 use super::broker::{ENTER, OVERLAY};
 use super::driver::RUNTIME;
-use super::environment::{ContainerEnvironment, lock};
+use super::environment::{Choice, ContainerEnvironment, lock};
 use isotare_core::{DriverError, Image, PrepareContext, Resource, RuntimeInfo, Unavailable};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::fd::AsFd;
-use std::path::PathBuf;
 
 /// Makes a container (which never starts) as a trial would, but without a budget to itself.
-pub(super) fn probe(ip: &Option<PathBuf>, cx: &PrepareContext<'_>) -> Result<RuntimeInfo, Unavailable> {
-    let environment = ContainerEnvironment::prepare(ip.clone(), &Image::default(), cx)
+pub(super) fn probe(choice: Choice, cx: &PrepareContext<'_>) -> Result<RuntimeInfo, Unavailable> {
+    let environment = ContainerEnvironment::prepare(choice, &Image::default(), cx)
         .map_err(|error| diagnose(&error, &Kernel::read()))?;
     attempt(&environment, cx).map_err(|error| diagnose(&error, &Kernel::read()))?;
     let word = |rootless: bool| if rootless { "yes" } else { "no" }.to_owned();
-    let mut details = BTreeMap::from([("rootless".to_owned(), word(environment.is_rootless()))]);
+    let mut details = BTreeMap::from([("rootless".to_owned(), word(!rustix::process::geteuid().is_root()))]);
     if let Err(why) = environment.hierarchies() {
         details.insert("budget".to_owned(), format!("not enforced: {why}"));
     }
@@ -30,12 +29,14 @@ fn attempt(environment: &ContainerEnvironment, cx: &PrepareContext<'_>) -> Resul
     }
     let id = format!("{}-probe", cx.session);
     // Not below the session's group: that may not exist, and then nobody would remove it.
-    let cgroup = format!("isotare/{id}");
+    let cgroup = environment.reused_group().map_or_else(|| format!("isotare/{id}"), str::to_owned);
     let mut order = environment.order(&id, &cgroup, &layers, &control);
     order.link = None;
-    let hierarchies = environment.hierarchies().ok().filter(|_| order.group.is_some());
-    if let (Some(hierarchies), Some(group)) = (hierarchies, &mut order.group) {
+    if let Some(group) = &mut order.group {
         (group.cpus, group.memory) = (cx.budget.cpus.to_string(), cx.budget.memory);
+    }
+    let hierarchies = environment.hierarchies().ok().filter(|_| order.group.is_some() && !order.keep_group);
+    if let Some(hierarchies) = hierarchies {
         cx.ledger.record(&Resource::Cgroup { path: cgroup.clone() }).map_err(|e| failed(&e))?;
         hierarchies.create(&cgroup, Some(cx.budget)).map_err(|e| failed(&e))?;
     }

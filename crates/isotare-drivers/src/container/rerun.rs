@@ -1,23 +1,28 @@
-//! How a program becomes a broker: by being run again with a hidden argument.
+//! How a program becomes a helper (a broker, a launcher): by being run again with a hidden argument.
 
 use super::broker;
+use crate::ladder;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::OnceLock;
 
-/// The hidden argument.
-pub(super) const ARGUMENT: &str = "__container-broker";
+/// The hidden argument of a container broker.
+pub(super) const BROKER: &str = "__container-broker";
+/// The hidden argument of a launcher of the ladder; its order follows.
+pub(crate) const LAUNCHER: &str = "__ladder-launcher";
 
 static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
 
 /// Does the work of a helper process if this process was started as one. The first thing in `main` of every program
 /// that uses the drivers, before any thread is started: `if let Some(code) = helper_process() { return code; }`.
 pub fn helper_process() -> Option<ExitCode> {
-    if std::env::args_os().nth(1)? != ARGUMENT {
-        return None;
-    }
-    match broker::serve() {
+    let done = match std::env::args_os().nth(1)?.to_str()? {
+        BROKER => broker::serve(),
+        LAUNCHER => ladder::launch(),
+        _ => return None,
+    };
+    match done {
         Ok(()) => Some(ExitCode::SUCCESS),
         Err(error) => {
             // Standard error is a log that the session quotes; if even that is gone, nobody is left to tell.
@@ -34,12 +39,14 @@ pub fn set_helper_program(path: impl Into<PathBuf>) {
 }
 
 /// The program to start helpers from; an error where that would start a session in place of a helper.
-pub(super) fn program() -> Result<PathBuf, &'static str> {
+pub(crate) fn program() -> Result<PathBuf, &'static str> {
     if let Some(program) = PROGRAM.get() {
         return Ok(program.clone());
     }
     match std::env::args_os().nth(1) {
-        Some(argument) if argument == ARGUMENT => Err("this program's main does not call helper_process()"),
+        Some(argument) if argument == BROKER || argument == LAUNCHER => {
+            Err("this program's main does not call helper_process()")
+        }
         _ => Ok("/proc/self/exe".into()),
     }
 }

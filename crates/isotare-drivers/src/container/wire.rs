@@ -2,6 +2,7 @@
 //!
 //! Each question has one reply with its number, so that a reply which comes after its asker gave up is known as such.
 
+use crate::oci::Group;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
     SendFlags, recvmsg, sendmsg,
@@ -27,8 +28,8 @@ pub(super) struct Question {
 /// What a session asks.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Request {
-    /// The first one: an empty folder where the broker mounts a file system in memory that only it sees.
-    Configure { state: PathBuf },
+    /// The first one.
+    Configure(Terms),
     /// Create a container; standard input, output and error ride along. [`Answer::Created`].
     Create(Box<Order>),
     /// Run its program.
@@ -37,6 +38,28 @@ pub(super) enum Request {
     Reap(String),
     /// Kill it if it runs, remove every trace. No error if there is none.
     Delete(String),
+}
+
+/// What all containers of a broker share.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Terms {
+    /// An empty folder where the broker mounts a file system in memory that only it sees.
+    pub state: PathBuf,
+    /// Whether they are in a user namespace of the broker's; without root there is no other way.
+    pub own_user: bool,
+    /// Whether they stay in the host's network namespace.
+    pub host_network: bool,
+}
+
+/// What a container's root file system is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum RootKind {
+    /// An overlay of the trees and a writable layer.
+    Overlay,
+    /// The one tree, bound read-only, with copies of the folders to write in.
+    Bind,
+    /// A copy of the one tree.
+    Copy,
 }
 
 /// An answer with the number of its question.
@@ -62,9 +85,11 @@ pub(super) enum Answer {
 pub(super) struct Order {
     /// Its name: letters, digits, `_`, `+`, `-`, `.`.
     pub id: String,
-    /// The read-only tree below its root file system.
-    pub lower: PathBuf,
-    /// Folder for the writable layer.
+    /// How its root file system is made.
+    pub root: RootKind,
+    /// The trees that nobody writes to, the topmost first.
+    pub lowers: Vec<PathBuf>,
+    /// Folder for what is the container's own.
     pub layers: PathBuf,
     /// The init program and its arguments.
     pub args: Vec<String>,
@@ -72,24 +97,15 @@ pub(super) struct Order {
     pub bind: (PathBuf, PathBuf),
     /// Its cgroup; `None`: no cgroup of its own.
     pub group: Option<Group>,
+    /// Whether the cgroup stays for the next container.
+    pub keep_group: bool,
     /// Its network interface beside loopback.
     pub link: Option<Link>,
 }
 
-/// A container's cgroup with its limits.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Group {
-    /// Path from the hierarchies' roots.
-    pub path: String,
-    /// CPUs in list form.
-    pub cpus: String,
-    /// Memory, bytes.
-    pub memory: u64,
-}
-
 /// A pair of network interfaces: one on the host, one in the container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Link {
+pub(crate) struct Link {
     /// Name of the host's end.
     pub name: String,
     /// Addresses of the host's and the container's end, in a net of their own.
@@ -99,9 +115,6 @@ pub(super) struct Link {
     /// A process in the host's network namespace.
     pub host: u32,
 }
-
-/// Bits of the net of a [`Link`].
-pub(super) const PREFIX: u8 = 30;
 
 /// Sends one message.
 pub(super) fn send(socket: impl AsFd, message: &impl Serialize, fds: &[BorrowedFd<'_>]) -> io::Result<()> {

@@ -1,15 +1,15 @@
 //! The driver: its settings, and what it takes to work here.
 
-use super::address::Address;
-use super::engine::Engine;
 use super::environment::DockerEnvironment;
+use super::reached::{self, Reached};
 use super::{info, removal};
 use isotare_core::{
-    Capabilities, Deadline, Driver, DriverError, Environment, Image, Kind, PrepareContext, Resource,
-    RuntimeInfo, SettingDef, Settings, Unavailable,
+    Capabilities, Deadline, Driver, DriverError, Environment, IMAGE_SETTING, Image, Isolation, Kind,
+    PrepareContext, Resource, RuntimeInfo, SettingDef, Settings, Unavailable,
 };
 
 const SETTINGS: &[SettingDef] = &[
+    IMAGE_SETTING,
     SettingDef {
         key: "runtime",
         kind: Kind::Text,
@@ -23,11 +23,24 @@ const SETTINGS: &[SettingDef] = &[
         help: "network of the container",
     },
     SettingDef {
+        key: "storage",
+        kind: Kind::Choice(&["overlay2", "vfs", "btrfs", "fuse-overlayfs", "zfs"]),
+        default: None,
+        help: "storage driver; where the daemon has another, one of our own is started; default: the daemon's",
+    },
+    SettingDef {
+        key: "publish",
+        kind: Kind::Text,
+        default: None,
+        help: "a published port, HOST:CONTAINER, with network=bridge",
+    },
+    SettingDef {
         key: "host",
         kind: Kind::Text,
         default: None,
         help: "the daemon's socket, unix:///path; default: DOCKER_HOST, else /var/run/docker.sock",
     },
+    IMAGE_SETTING,
 ];
 
 /// Containers of a Docker daemon.
@@ -48,15 +61,25 @@ impl Driver for Docker {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { own_kernel: false, host_files: false, rootless: true }
+        Capabilities { own_kernel: false, host_files: false, rootless: true, pause: true }
+    }
+
+    fn isolation(&self) -> Isolation {
+        Isolation {
+            kernel: "the host's, or that of the OCI runtime chosen",
+            system_calls: "those of the daemon's seccomp profile",
+            root: "the host's root with few capabilities; a user's when the daemon runs rootless or remaps users",
+            sources: &[
+                "https://docs.docker.com/engine/security/seccomp/",
+                "https://docs.docker.com/engine/security/rootless/",
+            ],
+        }
     }
 
     fn probe(&self, settings: &Settings, cx: &PrepareContext<'_>) -> Result<RuntimeInfo, Unavailable> {
         let examine = || {
-            let engine = Engine::connect(Address::choose(settings)?, &cx.deadline)?;
-            let said = info::ask(&engine, &cx.deadline)?;
-            info::check(&engine, &said, settings, &cx.deadline)?;
-            info::describe(&engine, &said, settings, &cx.deadline)
+            let Reached { engine, said, .. } = &reached::reach(settings, cx)?;
+            info::describe(engine, said, settings, &cx.deadline)
         };
         examine().map_err(|error| match error {
             DriverError::Unavailable(unavailable) => unavailable,
@@ -70,10 +93,7 @@ impl Driver for Docker {
         image: &Image,
         cx: &PrepareContext<'_>,
     ) -> Result<Box<dyn Environment>, DriverError> {
-        let engine = Engine::connect(Address::choose(settings)?, &cx.deadline)?;
-        let said = info::ask(&engine, &cx.deadline)?;
-        info::check(&engine, &said, settings, &cx.deadline)?;
-        Ok(Box::new(DockerEnvironment::prepare(engine, &said, settings, image, cx)?))
+        Ok(Box::new(DockerEnvironment::prepare(reached::reach(settings, cx)?, settings, image, cx)?))
     }
 
     fn release(&self, resource: &Resource, deadline: &Deadline) -> Result<bool, DriverError> {

@@ -4,12 +4,16 @@ use super::engine::Engine;
 use super::image::Imported;
 use super::info::places_by_path;
 use super::instance::DockerInstance;
+use super::ports::Ports;
+use super::reached::{Private, Reached};
 use super::removal::{INSTANCE_LABEL, SESSION_LABEL, What, resource};
-use bollard::models::{ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountType, SystemInfo};
+use bollard::models::{
+    ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountBindOptions, MountType,
+};
 use bollard::query_parameters::CreateContainerOptionsBuilder;
 use isotare_core::{
-    AGENT_PATH, CONTROL_DIR, DATA_DIR, DriverError, Environment, Image, Instance, PrepareContext, Resource,
-    Settings, TrialContext,
+    AGENT_PATH, Base, CONTROL_DIR, DATA_DIR, DriverError, Environment, HOST_FOLDERS, Image, Instance,
+    PrepareContext, Resource, Settings, TrialContext,
 };
 use std::collections::BTreeMap;
 use std::os::unix::net::UnixListener;
@@ -20,29 +24,37 @@ pub(super) struct DockerEnvironment {
     image: Imported,
     runtime: Option<String>,
     network: String,
+    /// Folders of the host that are shown at their own paths, read-only.
+    shown: Vec<String>,
     /// Whether a container's cgroup can be put below the session's.
     placed: bool,
     parent_recorded: bool,
+    publish: Option<Ports>,
     warnings: Vec<String>,
+    // Dropped last.
+    _private: Option<Private>,
 }
 
 impl DockerEnvironment {
     pub(super) fn prepare(
-        engine: Engine,
-        info: &SystemInfo,
+        reached: Reached,
         settings: &Settings,
         image: &Image,
         cx: &PrepareContext<'_>,
     ) -> Result<Self, DriverError> {
+        let Reached { engine, said, private } = reached;
         let engine = Arc::new(engine);
         Ok(Self {
             image: Imported::new(Arc::clone(&engine), image, cx)?,
             engine,
             runtime: settings.text("runtime").map(str::to_owned),
             network: settings.text("network").unwrap_or("none").to_owned(),
-            placed: places_by_path(info),
+            placed: places_by_path(&said),
+            publish: Ports::of(settings)?,
+            shown: if image.base == Base::Host { host_folders() } else { Vec::new() },
             parent_recorded: false,
             warnings: Vec::new(),
+            _private: private,
         })
     }
 
@@ -53,6 +65,7 @@ impl DockerEnvironment {
         Ok(ContainerCreateBody {
             image: Some(self.image.name.clone()),
             entrypoint: Some(command.map(str::to_owned).to_vec()),
+            exposed_ports: self.publish.as_ref().map(|ports| vec![ports.key()]),
             labels: Some(labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
             // Process 1 of a container ignores SIGTERM unless it handles it.
             stop_signal: Some("SIGKILL".to_owned()),
@@ -79,7 +92,8 @@ impl DockerEnvironment {
             // The sum of memory and swap: no swap.
             memory_swap: Some(memory),
             cgroup_parent: self.placed.then(|| format!("/{}", parent_of(cx.cgroup))),
-            mounts: Some(vec![control]),
+            port_bindings: self.publish.as_ref().map(Ports::bindings),
+            mounts: Some(self.shown.iter().map(|folder| shown(folder)).chain([control]).collect()),
             network_mode: Some(self.network.clone()),
             runtime: self.runtime.clone(),
             // What the agent says outside its connection is read from there when a trial failed.
@@ -123,6 +137,24 @@ impl Environment for DockerEnvironment {
             ("cgroup.parent".to_owned(), placed.to_owned()),
             ("docker.warnings".to_owned(), self.warnings.join("; ")),
         ])
+    }
+}
+
+/// The host's userland, less what is a link at its root: the image has those.
+fn host_folders() -> Vec<String> {
+    let is_folder = |path: &String| std::fs::symlink_metadata(path).is_ok_and(|found| found.is_dir());
+    HOST_FOLDERS.iter().map(|folder| format!("/{folder}")).filter(is_folder).collect()
+}
+
+/// An import of the host would be gigabytes, so its folders are mounted, without what is mounted on them.
+fn shown(folder: &str) -> Mount {
+    Mount {
+        typ: Some(MountType::BIND),
+        source: Some(folder.to_owned()),
+        target: Some(folder.to_owned()),
+        read_only: Some(true),
+        bind_options: Some(MountBindOptions { non_recursive: Some(true), ..Default::default() }),
+        ..Default::default()
     }
 }
 

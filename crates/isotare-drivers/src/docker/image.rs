@@ -2,21 +2,17 @@
 
 use super::engine::Engine;
 use super::removal::{SESSION_LABEL, What, remove_image, resource};
+use crate::root::archive;
 use bollard::query_parameters::CreateImageOptionsBuilder;
 use futures_util::{TryStreamExt, stream};
-use isotare_core::{
-    AGENT_PATH, CONTROL_DIR, DATA_DIR, DriverError, Image, Interrupt, PrepareContext, Source,
-};
-use isotare_host::{deadline_in, write_tar};
+use isotare_core::{DriverError, Image, Interrupt, PrepareContext};
+use isotare_host::deadline_in;
 use std::fs::File;
-use std::io::{BufWriter, Read};
-use std::path::Path;
+use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-/// Folders that a container's root must have, beside the image's own.
-const FOLDERS: [&str; 7] = [CONTROL_DIR, DATA_DIR, "/tmp", "/proc", "/sys", "/dev", "/etc"];
 /// Pieces in which an image is sent.
 const CHUNK: usize = 1 << 20;
 /// Longest time that removing it may take.
@@ -42,12 +38,9 @@ impl Imported {
         let repository = repository(cx.session);
         let tag = IMAGES.fetch_add(1, Ordering::Relaxed).to_string();
         let name = format!("{repository}:{tag}");
-        let path = cx.work.join("image.tar");
+        let path = archive(image, true, cx)?;
         let about =
             |what, error: std::io::Error| DriverError::failed(what, path.display().to_string(), error);
-        File::create(&path)
-            .and_then(|file| write_tar(&completed(image, cx.agent), BufWriter::new(file)))
-            .map_err(|error| about("write image", error))?;
         let archive = File::open(&path).map_err(|error| about("read image", error))?;
         std::fs::remove_file(&path).map_err(|error| about("remove", error))?;
         cx.ledger
@@ -97,16 +90,6 @@ impl Drop for Imported {
     }
 }
 
-fn completed(image: &Image, agent: &Path) -> Image {
-    let mut image = image.clone();
-    for folder in FOLDERS {
-        let mode = if folder == "/tmp" { 0o1777 } else { 0o755 };
-        image.add(Path::new(folder), Source::Folder, mode);
-    }
-    image.add(Path::new(AGENT_PATH), Source::Host(agent.to_owned()), 0o755);
-    image
-}
-
 /// A repository name with the session in it: lower-case letters and digits with single separators, as the
 /// distribution specification has it.
 fn repository(session: &str) -> String {
@@ -122,12 +105,5 @@ mod tests {
     #[test]
     fn a_session_makes_a_repository_name_that_docker_takes() {
         assert_eq!(repository("20261121T045038-aB3_x."), "isotare/20261121t045038-ab3-x");
-    }
-
-    #[test]
-    fn an_image_gets_the_agent_and_the_folders_of_a_root() {
-        let image = completed(&Image::default(), Path::new("/host/agent"));
-        let has = |path: &str| image.files.iter().any(|file| file.path == Path::new(path));
-        assert!(FOLDERS.into_iter().chain([AGENT_PATH, "/isotare"]).all(has));
     }
 }

@@ -3,6 +3,7 @@
 //! The API's client is asynchronous; `engine.rs` keeps that to itself and gives bounded, blocking calls.
 
 mod address;
+mod daemon;
 mod diagnosis;
 mod driver;
 mod engine;
@@ -10,7 +11,10 @@ mod environment;
 mod image;
 mod info;
 mod instance;
-mod processes;
+mod ports;
+pub(crate) mod processes;
+mod reached;
 mod removal;
 
+pub use daemon::{DaemonSetup, PrivateDaemon};
 pub use driver::Docker;

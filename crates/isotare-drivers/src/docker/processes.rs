@@ -1,7 +1,7 @@
 //! Which processes of the host make up a container and the daemons behind it.
 
 use isotare_core::{Member, Role};
-use rustix::net::sockopt::socket_peercred;
+use isotare_host::peer_pid;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::fs;
 use std::os::fd::OwnedFd;
@@ -9,25 +9,25 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 /// A container's first process.
-pub(super) struct Init {
+pub(crate) struct Init {
     /// Its number.
-    pub(super) pid: u32,
+    pub(crate) pid: u32,
     /// Readable when it has ended.
-    pub(super) pidfd: OwnedFd,
+    pub(crate) pidfd: OwnedFd,
     /// Its cgroup below each hierarchy's root.
-    pub(super) cgroup: Option<String>,
+    pub(crate) cgroup: Option<String>,
 }
 
 impl Init {
     /// The process with this number, if it runs.
-    pub(super) fn open(pid: u32, container: &str) -> Option<Self> {
+    pub(crate) fn open(pid: u32, container: &str) -> Option<Self> {
         let raw = i32::try_from(pid).ok().and_then(Pid::from_raw)?;
         let pidfd = pidfd_open(raw, PidfdFlags::empty()).ok()?;
         Some(Self { pid, pidfd, cgroup: cgroup_of(pid, container) })
     }
 
     /// Kills it, if it is known to be the container's: its cgroup says so.
-    pub(super) fn kill(&self) {
+    pub(crate) fn kill(&self) {
         if self.cgroup.is_some() {
             let _ended = pidfd_send_signal(&self.pidfd, Signal::KILL);
         }
@@ -85,10 +85,8 @@ fn containerd_of_shim(shim: u32) -> Option<u32> {
 }
 
 /// Who listens at a socket. With socket activation that is the process which made the socket: unix(7), SO_PEERCRED.
-fn peer(socket: &Path) -> Option<u32> {
-    let stream = UnixStream::connect(socket).ok()?;
-    let credentials = socket_peercred(&stream).ok()?;
-    u32::try_from(credentials.pid.as_raw_nonzero().get()).ok()
+pub(crate) fn peer(socket: &Path) -> Option<u32> {
+    peer_pid(UnixStream::connect(socket).ok()?)
 }
 
 /// The daemon where it did not make its socket itself; `None` if there are several.
@@ -112,7 +110,7 @@ fn name(pid: u32) -> Option<String> {
 }
 
 /// Field 4 of `/proc/PID/stat`, counted behind the name in parentheses: proc_pid_stat(5).
-fn parent(pid: u32) -> Option<u32> {
+pub(crate) fn parent(pid: u32) -> Option<u32> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
 }

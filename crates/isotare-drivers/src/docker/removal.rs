@@ -1,17 +1,21 @@
 //! Removing containers and images, by identity and only those that carry our label.
 
 use super::address::Address;
+use super::daemon;
 use super::engine::{CallError, Engine};
 use bollard::query_parameters::{RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder};
 use isotare_core::{Deadline, DriverError, Resource};
 use isotare_host::pause;
 use std::collections::HashMap;
+use std::path::Path;
 use std::time::Duration;
 
 /// Label with the session's name.
 pub(super) const SESSION_LABEL: &str = "isotare.session";
 /// Label with the instance's name.
 pub(super) const INSTANCE_LABEL: &str = "isotare.instance";
+/// Kind of the record of a daemon.
+const DAEMON: &str = "daemon";
 /// Pause before the next try while the daemon is at it already; there is nothing to wait on.
 const AGAIN: Duration = Duration::from_millis(20);
 
@@ -40,13 +44,30 @@ pub(super) fn resource(what: What, address: &Address, name: &str) -> Resource {
     }
 }
 
-/// Removes a recorded container or image; true if it was there.
+/// A daemon of our own as a resource, by the folder of its state.
+pub(super) fn daemon_resource(folder: &Path) -> Resource {
+    Resource::Managed {
+        driver: "docker".to_owned(),
+        what: DAEMON.to_owned(),
+        id: folder.display().to_string(),
+    }
+}
+
+/// Removes a recorded container, image or daemon; true if it was there.
 pub(super) fn release(what: &str, id: &str, deadline: &Deadline) -> Result<bool, DriverError> {
+    if what == DAEMON {
+        return Ok(daemon::end(Path::new(id)));
+    }
     let unknown = || DriverError::failed("remove", format!("{what} {id}"), "no record of the driver docker");
     let what =
         [What::Container, What::Image].into_iter().find(|kind| kind.word() == what).ok_or_else(unknown)?;
     let (host, name) = id.rsplit_once('#').ok_or_else(unknown)?;
-    let engine = Engine::connect(Address::parse(host, "the record")?, deadline)?;
+    let address = Address::parse(host, "the record")?;
+    if address.path().parent().is_some_and(|folder| !folder.exists()) {
+        // A daemon of our own, which is gone with all that it had.
+        return Ok(false);
+    }
+    let engine = Engine::connect(address, deadline)?;
     let labels = match what {
         What::Container => engine
             .call(deadline, |docker| docker.inspect_container(name, None))

@@ -1,11 +1,12 @@
 //! The driver: nothing to prepare but the knowledge of whether a cgroup can be had.
 
-use super::instance::NativeInstance;
+use crate::spawned::{Spawned, budget_fact, usable_cgroups};
 use isotare_cgroup::Hierarchies;
 use isotare_core::{
-    Capabilities, Driver, DriverError, Environment, Image, Instance, PrepareContext, RuntimeInfo, SettingDef,
-    Settings, TrialContext, Unavailable,
+    Capabilities, Driver, DriverError, Environment, Image, Instance, Isolation, PrepareContext, RuntimeInfo,
+    SettingDef, Settings, TrialContext, Unavailable,
 };
+use isotare_host::Spawn;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -32,7 +33,16 @@ impl Driver for Native {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { own_kernel: false, host_files: true, rootless: true }
+        Capabilities { own_kernel: false, host_files: true, rootless: true, pause: false }
+    }
+
+    fn isolation(&self) -> Isolation {
+        Isolation {
+            kernel: "the host's",
+            system_calls: "all",
+            root: "the host's root",
+            sources: &["cgroups(7)"],
+        }
     }
 
     fn probe(&self, _: &Settings, _: &PrepareContext<'_>) -> Result<RuntimeInfo, Unavailable> {
@@ -50,24 +60,14 @@ impl Driver for Native {
     }
 }
 
-/// The hierarchies if groups with a budget can be made in them, else why not.
-fn usable_cgroups() -> Result<Hierarchies, String> {
-    let hierarchies = Hierarchies::discover().map_err(|error| error.to_string())?;
-    hierarchies.writable("isotare").map_err(|unavailable| unavailable.to_string())?;
-    Ok(hierarchies)
-}
-
 impl Environment for NativeEnvironment {
     fn create(&mut self, cx: &TrialContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
-        let hierarchies = self.hierarchies.as_ref().ok();
-        Ok(Box::new(NativeInstance::create(&self.agent, hierarchies, cx)?))
+        let spawn =
+            Spawn::new(&self.agent).arg("--socket").arg(cx.control_socket()).arg("--data").arg(cx.work);
+        Ok(Box::new(Spawned::create(spawn, None, self.hierarchies.as_ref().ok(), cx)?))
     }
 
     fn facts(&self) -> BTreeMap<String, String> {
-        let limited = match &self.hierarchies {
-            Ok(_) => "cgroup".to_owned(),
-            Err(why) => format!("none: {why}"),
-        };
-        BTreeMap::from([("budget.enforced".to_owned(), limited)])
+        BTreeMap::from([budget_fact(&self.hierarchies)])
     }
 }

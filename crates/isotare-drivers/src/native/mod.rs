@@ -1,6 +1,5 @@
 //! `native`: the host itself, in a cgroup of its own with the same budget as the others.
 
 mod driver;
-mod instance;
 
 pub use driver::Native;

@@ -1,15 +1,16 @@
-//! One machine: its QEMU process, monitor, disk and cgroup.
+//! One machine: its QEMU process and monitor, from start to end.
 
-use super::command::{Places, arguments};
-use super::console::Logs;
+use super::command::{Places, arguments, kernel_parameters};
 use super::environment::QemuEnvironment;
+use super::network::USER_ADDRESS;
+use super::parts::{Parts, remove_file};
 use super::qmp::{Monitor, MonitorError};
+use super::share::Share;
 use super::spec::Accelerator;
-use isotare_cgroup::{Cgroup, Hierarchies};
+use super::tap::Tap;
+use crate::guest::{Logs, first_byte};
 use isotare_core::{Deadline, DriverError, Footprint, Instance, Member, Resource, Role, TrialContext};
 use isotare_host::{Child, Spawn, WaitError, accept, deadline_in, identify, now, readable};
-use rustix::net::{RecvFlags, recv};
-use std::fs;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -27,8 +28,7 @@ pub(super) struct QemuInstance {
     sockets: [PathBuf; 2],
     control: Option<UnixListener>,
     monitor_socket: Option<UnixListener>,
-    disk: Option<PathBuf>,
-    cgroup: Option<(String, Cgroup)>,
+    parts: Parts,
     child: Option<Child>,
     monitor: Option<Monitor>,
     vcpu_threads: Vec<u32>,
@@ -40,60 +40,40 @@ impl QemuInstance {
         let (control, monitor) = (cx.control_socket(), cx.run.join("qmp.sock"));
         let control_listener = UnixListener::bind(&control).map_err(|e| failed("listen for agent of", &e))?;
         let monitor_listener = UnixListener::bind(&monitor).map_err(|e| failed("listen for QEMU of", &e))?;
-        let logs = Logs { qemu: cx.run.join("qemu.log"), console: cx.run.join("console.log") };
-        let disk = environment.template.as_ref().map(|_| cx.work.join("data.disk"));
+        let logs =
+            Logs { monitor: "QEMU", output: cx.run.join("qemu.log"), console: cx.run.join("console.log") };
+        let parts = Parts::make(environment, cx)?;
+        let spec = &environment.spec;
         let places = Places {
             kernel: &environment.kernel,
             initramfs: &environment.initramfs,
-            disk: disk.as_deref().unwrap_or(cx.work),
+            disks: &parts.disks,
+            share: parts.share.as_ref().map_or(cx.run, Share::place),
+            tap: parts.tap.as_ref().map_or("", |tap| &tap.name),
             control: &control,
             monitor: &monitor,
             console: &logs.console,
         };
+        let own_address = parts.tap.as_ref().map(Tap::address);
+        let address = own_address.as_deref().or(spec.network.map(|_| USER_ADDRESS));
+        let parameters = kernel_parameters(spec, environment.tsc_khz, address);
         let spawn = Spawn::new(&environment.program)
-            .args(arguments(&environment.spec, &environment.parameters, &places))
-            .output_to(&logs.qemu);
-        let mut instance = Self {
+            .args(arguments(spec, &parameters, &places))
+            .in_cgroups(parts.procs_files())
+            .output_to(&logs.output);
+        Ok(Self {
             name: cx.instance.to_owned(),
             spawn,
             logs,
-            accelerator: environment.spec.accelerator,
+            accelerator: spec.accelerator,
             sockets: [control, monitor],
             control: Some(control_listener),
             monitor_socket: Some(monitor_listener),
-            disk,
-            cgroup: None,
+            parts,
             child: None,
             monitor: None,
             vcpu_threads: Vec::new(),
-        };
-        match instance.make(environment, cx) {
-            Ok(()) => Ok(instance),
-            Err(error) => {
-                // What stays is in the record of resources; the first error is the one to tell.
-                let _second = instance.delete(cx);
-                Err(error)
-            }
-        }
-    }
-
-    fn make(&mut self, environment: &QemuEnvironment, cx: &TrialContext<'_>) -> Result<(), DriverError> {
-        let failed = |what, error: &dyn std::fmt::Display| DriverError::failed(what, cx.instance, error);
-        if let (Some(template), Some(disk)) = (&environment.template, &self.disk) {
-            template.instantiate(disk, &cx.deadline)?;
-        }
-        if let Ok(hierarchies) = &environment.hierarchies {
-            cx.ledger
-                .record(&Resource::Cgroup { path: cx.cgroup.to_owned() })
-                .map_err(|e| failed("record cgroup of", &e))?;
-            let cgroup = hierarchies
-                .create(cx.cgroup, Some(&environment.limits(cx)))
-                .map_err(|e| failed("create cgroup of", &e))?;
-            let spawn = std::mem::replace(&mut self.spawn, Spawn::new(""));
-            self.spawn = spawn.in_cgroups(cgroup.procs_files());
-            self.cgroup = Some((cx.cgroup.to_owned(), cgroup));
-        }
-        Ok(())
+        })
     }
 
     /// Connects to the monitor, and asks what it is needed for.
@@ -142,20 +122,14 @@ impl QemuInstance {
         let said = self.logs.panic().map_or_else(|| self.logs.summary(), |line| format!("the guest: {line}"));
         DriverError::failed(operation, &self.name, format!("{ended}; {said}"))
     }
-
-    /// Where it stands, for the reason of a probe that failed.
-    pub(super) fn standing(&mut self) -> String {
-        let moment = deadline_in(Duration::from_millis(500), &isotare_core::Interrupt::default());
-        let status = self.monitor.as_mut().and_then(|monitor| monitor.status(&moment).ok());
-        match status {
-            Some(status) => format!("QEMU's state: {status:?}; {}", self.logs.summary()),
-            None => self.logs.summary(),
-        }
-    }
 }
 
 impl Instance for QemuInstance {
     fn start(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+        if let Some(share) = &mut self.parts.share {
+            let files = self.parts.cgroup.as_ref().map(|(_, cgroup)| cgroup.procs_files());
+            share.start(files.unwrap_or_default(), cx)?;
+        }
         let child = self.spawn.start().map_err(|e| DriverError::failed("start", self.spawn.line(), e))?;
         let process = identify(child.pid());
         self.child = Some(child);
@@ -177,10 +151,8 @@ impl Instance for QemuInstance {
             return Err(DriverError::failed(WAIT, cx.instance, "it was not started"));
         };
         let waited = accept(&listener, Some(child.pidfd()), &cx.deadline).and_then(|stream| {
-            readable(stream.as_fd(), Some(child.pidfd()), &cx.deadline)?;
-            let (got, _) = recv(&stream, &mut [0_u8], RecvFlags::PEEK | RecvFlags::DONTWAIT)
-                .map_err(|error| WaitError::Io(error.into()))?;
-            if got == 0 { Err(WaitError::Died) } else { Ok(stream) }
+            first_byte(&stream, child.pidfd(), &cx.deadline)?;
+            Ok(stream)
         });
         waited.map_err(|error| self.explain(WAIT, error))
     }
@@ -193,8 +165,8 @@ impl Instance for QemuInstance {
             shared: false,
         });
         Footprint {
-            members: member.into_iter().collect(),
-            cgroup: self.cgroup.as_ref().map(|(path, _)| path.clone()),
+            members: member.into_iter().chain(self.parts.share.as_ref().and_then(Share::member)).collect(),
+            cgroup: self.parts.cgroup.as_ref().map(|(path, _)| path.clone()),
         }
     }
 
@@ -224,25 +196,12 @@ impl Instance for QemuInstance {
         }
         self.child = None;
         (self.control, self.monitor_socket) = (None, None);
-        if let Some((path, _)) = &self.cgroup {
-            Hierarchies::discover()
-                .and_then(|hierarchies| hierarchies.remove_tree(path))
-                .map_err(|e| DriverError::failed("remove cgroup of", cx.instance, e))?;
-            self.cgroup = None;
-        }
-        for path in self.disk.iter().chain(&self.sockets) {
-            match fs::remove_file(path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(DriverError::failed("remove", path.display().to_string(), error));
-                }
-                _ => {}
-            }
-        }
-        Ok(())
+        self.parts.remove(cx)?;
+        self.sockets.iter().try_for_each(|path| remove_file(path))
     }
 
     fn diagnostics(&self) -> String {
-        self.logs.text()
+        self.logs.text() + &self.parts.share.as_ref().map(Share::said).unwrap_or_default()
     }
 }
 

@@ -1,22 +1,25 @@
 //! `qemu`: a virtual machine that boots a distribution's kernel with the agent as its init.
 //!
-//! What is prepared once: the kernel's ELF image ([`kernel`], [`vmlinuz`]), an initramfs with the agent and the modules
-//! it loads ([`initramfs`], [`modules`]), and an empty data disk ([`disk`]). A trial starts QEMU ([`command`],
-//! [`instance`]), connects to its monitor ([`qmp`]) and waits for the agent's hello over a virtio-serial port.
+//! A user's choices are [`settings`], as types [`spec`], [`storage`], [`network`] and [`memory`]. What is prepared once is
+//! the [`environment`]: the kernel, an initramfs with the agent and the modules it loads, and disks ([`crate::guest`]), or
+//! a root to share ([`share`]). A trial makes its [`parts`], starts QEMU ([`command`], [`instance`]), connects to its
+//! monitor ([`qmp`]) and waits for the agent's hello over a virtio-serial port.
 
 mod command;
-mod console;
-mod disk;
 mod driver;
 mod environment;
-mod initramfs;
+mod facts;
+mod host;
 mod instance;
-mod kernel;
-mod modules;
+mod memory;
+mod network;
+mod parts;
 mod probe;
 mod qmp;
+mod settings;
+mod share;
 mod spec;
-mod tsc;
-mod vmlinuz;
+mod storage;
+mod tap;
 
 pub use driver::Qemu;

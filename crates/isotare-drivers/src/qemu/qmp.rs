@@ -4,6 +4,7 @@ use isotare_core::Deadline;
 use isotare_host::now;
 use qapi::qmp;
 use qapi::{Qmp, Stream};
+use std::collections::BTreeSet;
 use std::io::{self, BufRead, BufReader, BufWriter};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -43,23 +44,18 @@ impl Monitor {
         Ok(Self { qmp, socket })
     }
 
-    /// The state of the machine, such as `running`.
-    pub(super) fn status(&mut self, deadline: &Deadline) -> Result<qmp::RunState, MonitorError> {
-        bound(&self.socket, deadline)?;
-        Ok(self.qmp.execute(&qmp::query_status {})?.status)
-    }
-
     /// Whether KVM executes the guest.
     pub(super) fn uses_kvm(&mut self, deadline: &Deadline) -> Result<bool, MonitorError> {
         bound(&self.socket, deadline)?;
         Ok(self.qmp.execute(&qmp::query_kvm {})?.enabled)
     }
 
-    /// The host threads of the virtual CPUs.
+    /// The host threads of the virtual CPUs; software emulation may have one for all.
     pub(super) fn vcpu_threads(&mut self, deadline: &Deadline) -> Result<Vec<u32>, MonitorError> {
         bound(&self.socket, deadline)?;
         let cpus = self.qmp.execute(&qmp::query_cpus_fast {})?;
-        Ok(cpus.iter().filter_map(thread).collect())
+        let threads: BTreeSet<u32> = cpus.iter().filter_map(thread).collect();
+        Ok(threads.into_iter().collect())
     }
 }
 

@@ -270,7 +270,7 @@ impl<'a> Names<'a> {
     }
 
     /// The settings that a name takes; a command takes none of its own where no workload has its name.
-    fn defs(&self, name: &str) -> Option<&'a [SettingDef]> {
+    pub(super) fn defs(&self, name: &str) -> Option<&'a [SettingDef]> {
         let found = self.known.iter().find(|known| known.name == name).map(|known| known.settings);
         found.or((self.sort == Sort::Workload && name == COMMAND).then_some(&[]))
     }

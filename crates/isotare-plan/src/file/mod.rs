@@ -16,11 +16,11 @@ use crate::design::{Blocks, Design, DesignError, LIMIT_TRIALS, fewest_blocks};
 use document::{Located, Table};
 use error::Problems;
 use given::Names;
-use isotare_core::{EnvironmentSpec, SettingDef, Settings, WorkloadSpec};
+use isotare_core::{EnvironmentSpec, IMAGE_SETTING, SettingDef, Settings, WorkloadSpec};
 use schemars::JsonSchema;
 use std::ops::Range;
 use toml::de::DeTable;
-use values::{CpuList, EnvironmentEntry, Fraction, Seconds, Size, WorkloadEntry};
+use values::{CpuList, EnvironmentEntry, Fraction, ImageEntry, Seconds, Size, WorkloadEntry};
 
 /// The most blocks where a file gives a time and no number.
 const BLOCKS_IN_TIME: u32 = 100;
@@ -54,6 +54,8 @@ pub(crate) struct ExperimentFile {
     /// The environments to compare.
     #[schemars(required)]
     environments: Option<Located<Vec<Located<EnvironmentEntry>>>>,
+    /// Root file system of every environment that takes one and names none.
+    image: Option<Located<ImageEntry>>,
     /// How often each condition runs.
     blocks: Option<Located<u32>>,
     /// Blocks that run whatever the time.
@@ -136,6 +138,7 @@ impl ExperimentFile {
             name: table.take("name", problems),
             baseline: table.take("baseline", problems),
             environments: table.take("environments", problems),
+            image: table.take("image", problems),
             blocks: table.take("blocks", problems),
             min_blocks: table.take("min-blocks", problems),
             max_blocks: table.take("max-blocks", problems),
@@ -193,6 +196,12 @@ impl Reading<'_, '_> {
         let environments = self.environments(file, &drivers);
         design.baseline = self.baseline(file, &drivers, &environments).unwrap_or(design.baseline);
         design.environments = environments.into_iter().map(|(spec, _)| spec).collect();
+        if let Some(image) = &file.image {
+            for spec in design.environments.iter_mut().chain([&mut design.baseline]) {
+                let taken = drivers.defs(&spec.driver).unwrap_or_default();
+                spec.default_to(IMAGE_SETTING.key, &image.value.0, taken);
+            }
+        }
         design.workloads = self.workloads(file, &Names::new(Sort::Workload, workloads));
         if let Some(budget) = &file.budget {
             let cpus = budget.value.cpus.as_ref().map(|cpus| cpus.value.0.clone());

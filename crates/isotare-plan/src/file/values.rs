@@ -17,6 +17,8 @@ pub(crate) struct Seconds(pub(super) f64);
 pub(crate) struct Size(pub(super) u64);
 /// CPU numbers: `"0-1"`, or the number of one.
 pub(crate) struct CpuList(pub(super) CpuSet);
+/// An image: `"debian:sysbench"`.
+pub(crate) struct ImageEntry(pub(super) String);
 /// An environment: `"qemu:accel=tcg"` or `{driver = "qemu", accel = "tcg"}`. `None` was wrong and is reported.
 pub(crate) struct EnvironmentEntry(pub(super) Option<Given>);
 /// A `[[workload]]` table. `None` was wrong and is reported.
@@ -164,6 +166,15 @@ impl FromToml for Size {
     }
 }
 
+impl FromToml for ImageEntry {
+    fn read(value: &Toml<'_>, key: &str, problems: &mut Problems<'_>) -> Option<Self> {
+        match by_kind(value, &Kind::Image, key, "\"host\"", problems) {
+            Some(Value::Text(text)) => Some(Self(text)),
+            _ => None,
+        }
+    }
+}
+
 impl FromToml for CpuList {
     fn read(value: &Toml<'_>, key: &str, problems: &mut Problems<'_>) -> Option<Self> {
         let text = match value.get_ref() {
@@ -218,7 +229,7 @@ pub(crate) fn kind_schema(kind: &Kind) -> Schema {
             "type": ["number", "string"], "minimum": 0, "pattern": "^[0-9.]+(us|ms|s|m|min|h)?$",
         }),
         Kind::Flag => json_schema!({"type": "boolean"}),
-        Kind::Text => json_schema!({"type": "string", "minLength": 1}),
+        Kind::Text | Kind::Image => json_schema!({"type": "string", "minLength": 1}),
         Kind::Choice(words) => json_schema!({"type": "string", "enum": words}),
     }
 }
@@ -240,6 +251,7 @@ macro_rules! schema {
 }
 schema!(Seconds, kind_schema(&Kind::Duration));
 schema!(Size, kind_schema(&Kind::Size));
+schema!(ImageEntry, kind_schema(&Kind::Image));
 schema!(
     CpuList,
     json_schema!({"type": ["integer", "string"], "minimum": 0, "pattern": "^[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*$"})

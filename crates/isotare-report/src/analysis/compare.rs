@@ -90,7 +90,7 @@ fn adjusted(design: &Design<'_>, comparisons: &[Comparison], seed: u64) -> Vec<f
     adjusted
 }
 
-fn metric_name(series: &Series) -> String {
+pub(super) fn metric_name(series: &Series) -> String {
     match series.role {
         Some(role) => format!("{}.{}", role.word(), series.metric.name),
         None => series.metric.name.to_string(),
@@ -160,11 +160,11 @@ fn row(
         mean_low: mean.map(|mean| mean.low),
         mean_high: mean.map(|mean| mean.high),
         method: estimate.map(|estimate| estimate.method),
-        warnings: warnings(blocks, verdict, effect, estimate, plan.margin),
+        warnings: warnings(blocks, used.len() - blocks, verdict, effect, estimate, plan.margin),
     }
 }
 
-fn direction(better: Better) -> Direction {
+pub(super) fn direction(better: Better) -> Direction {
     match better {
         Better::Higher => Direction::Higher,
         Better::Lower => Direction::Lower,
@@ -173,6 +173,7 @@ fn direction(better: Better) -> Direction {
 
 fn warnings(
     blocks: usize,
+    not_positive: usize,
     verdict: Verdict,
     effect: Option<f64>,
     estimate: Option<Estimate>,
@@ -181,6 +182,7 @@ fn warnings(
     let mut warnings = Vec::new();
     let mut warn = |kind, message| warnings.push(Warning { kind, message });
     match blocks {
+        0 if not_positive > 0 => {}
         0 => warn(WarningKind::NoBaseline, "no block has a value of both this and the baseline".to_owned()),
         1 => warn(WarningKind::FewBlocks, "one block only: a ratio, but nothing to judge it by".to_owned()),
         2..FEW_BLOCKS => {
@@ -190,6 +192,11 @@ fn warnings(
             warn(WarningKind::FewBlocks, message);
         }
         _ => {}
+    }
+    if not_positive > 0 {
+        let message =
+            format!("{not_positive} more blocks hold a value of zero or below, which has no ratio: left out");
+        warn(WarningKind::NoRatio, message);
     }
     let too_noisy = effect.filter(|effect| *effect > margin && verdict == Verdict::Inconclusive);
     if let (Some(effect), Some(_)) = (too_noisy, estimate) {

@@ -3,6 +3,9 @@
 use isotare_core::{EnvironmentSpec, Outcome, Plan, Trial, WorkloadSpec};
 use std::collections::BTreeMap;
 
+/// Workloads whose latencies are times of work of `threads` threads, by default one.
+const BUILT_IN: [&str; 6] = ["cpu", "memory", "fileio", "threads", "mutex", "sysbench"];
+
 /// The conditions of a plan as a grid, with the trials in it.
 pub(super) struct Design<'a> {
     /// Environments: the baseline, its replicas, then the others in the order of the plan.
@@ -79,6 +82,14 @@ impl<'a> Design<'a> {
     pub fn parameters(&self, workload: usize) -> BTreeMap<String, String> {
         let pairs = self.workloads.get(workload).into_iter().flat_map(|spec| spec.pairs());
         pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+    }
+
+    /// Threads that do the work of a workload; `None`: not known, or its events wait in a queue beside them.
+    pub fn threads(&self, workload: usize) -> Option<f64> {
+        let spec = self.workloads.get(workload)?;
+        let given = |key: &str| spec.pairs().find(|(known, _)| *known == key).map(|(_, value)| value);
+        let is_known = BUILT_IN.contains(&spec.name.as_str()) && given("rate").is_none();
+        is_known.then(|| given("threads").map_or(Some(1.0), |threads| threads.parse().ok())).flatten()
     }
 
     /// Name of a workload.

@@ -91,6 +91,13 @@ pub(super) fn unfairness(fact: &str, value: &str, base: &str) -> Option<String> 
         "data.filesystem" => "its files are on another file system",
         "clock.source" if clock_counters(value) == clock_counters(base) => return None,
         "clock.source" => "its clock comes from another source, so reading it costs something else",
+        "agent.hash" => "it does not run the same program",
+        "aslr" | "personality" => "it lays out memory differently at random",
+        "cpus.quota" => "a quota limits its CPU time differently",
+        "data.options" if durability(value) == durability(base) => return None,
+        "data.options" => "its writes are kept with other care",
+        "thp" => "its kernel uses huge pages for other memory",
+        "hugepages" => "it has other huge pages set aside",
         fact if fact.starts_with("mitigations") => "it runs with other CPU mitigations",
         _ => return None,
     };
@@ -98,6 +105,12 @@ pub(super) fn unfairness(fact: &str, value: &str, base: &str) -> Option<String> 
         true => Some(format!("{because} ({value}, baseline {base})")),
         false => Some(format!("{because} (see the ledger)")),
     }
+}
+
+/// Mount options that decide when a write is safe.
+fn durability(options: &str) -> BTreeSet<&str> {
+    let known = ["barrier=0", "data=journal", "data=writeback", "dirsync", "nobarrier", "sync", "volatile"];
+    options.split([',', ' ']).filter(|option| known.contains(option)).collect()
 }
 
 /// The counters behind clock sources: a young guest still reads the time-stamp counter as `tsc-early`.
@@ -108,7 +121,8 @@ fn clock_counters(sources: &str) -> BTreeSet<&str> {
 /// Whether an unfair fact matters to a workload.
 pub(super) fn concerns(fact: &str, workload: &str) -> bool {
     match fact {
-        "data.filesystem" => workload == "fileio",
+        "data.filesystem" | "data.options" => workload == "fileio",
+        "thp" | "hugepages" => workload != crate::report::LIFECYCLE,
         // The phases are timed from outside.
         "clock.source" => workload != crate::report::LIFECYCLE,
         _ => true,
@@ -147,6 +161,11 @@ mod tests {
             ("mitigations.spectre_v2", "Vulnerable", "Retpolines", true),
             ("clock.source", "kvm-clock", "tsc", true),
             ("kernel", "6.1.0", "6.12.0", false),
+            ("cpus.quota", "50000 100000 us", "none", true),
+            ("data.options", "relatime,rw,nobarrier", "relatime,rw", true),
+            ("data.options", "noatime,rw", "relatime,rw", false),
+            ("thp", "always", "madvise", true),
+            ("agent.hash", "12", "34", true),
             ("seccomp", "filter", "none", false),
             ("clock.source", "unknown", "tsc", false),
         ] {

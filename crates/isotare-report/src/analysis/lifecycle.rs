@@ -21,17 +21,28 @@ fn startup(trial: &Trial) -> Option<f64> {
     STARTUP.iter().map(|phase| took(trial, *phase)).sum()
 }
 
-/// The phases as metrics: `startup` for tables, its parts for those who look closer.
+/// All that it takes beside the work, s; `None` if a phase is missing.
+fn life(trial: &Trial) -> Option<f64> {
+    COMPARED.iter().map(|phase| took(trial, *phase)).sum()
+}
+
+/// The phases as metrics: `startup` for tables, its parts and `life` for those who look closer.
 pub(super) fn series(design: &Design<'_>) -> Vec<Series> {
+    type Length = Box<dyn Fn(&Trial) -> Option<f64>>;
     let headline = MetricDef::headline("startup", "s", Better::Lower);
-    let parts = COMPARED.map(|phase| (MetricDef::detail(phase.word(), "s", Better::Lower), Some(phase)));
-    std::iter::once((headline, None))
+    let whole = MetricDef::detail("life", "s", Better::Lower);
+    let parts = COMPARED.map(|phase| {
+        let length: Length = Box::new(move |trial| took(trial, phase));
+        (MetricDef::detail(phase.word(), "s", Better::Lower), length)
+    });
+    let sums: [(MetricDef, Length); 2] = [(headline, Box::new(startup)), (whole, Box::new(life))];
+    sums.into_iter()
         .chain(parts)
-        .filter_map(|(metric, phase)| {
+        .filter_map(|(metric, length)| {
             let mut gathered = Gathered::default();
             let mut any = false;
             for (place, trial) in design.completed() {
-                if let Some(seconds) = phase.map_or_else(|| startup(trial), |phase| took(trial, phase)) {
+                if let Some(seconds) = length(trial) {
                     gathered.add(place.environment, trial.block, seconds);
                     any = true;
                 }

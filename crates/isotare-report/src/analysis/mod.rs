@@ -5,21 +5,42 @@ mod clock;
 mod compare;
 mod cpu;
 mod design;
+mod diff;
 mod environments;
 mod ledger;
 mod lifecycle;
 mod null_test;
+mod order;
 mod plausibility;
 mod series;
+mod shape;
 mod trial_rows;
+
+pub use diff::diff;
 
 use crate::report::{Report, SCHEMA_VERSION, Warning, WarningKind};
 use design::Design;
 use isotare_core::{Session, SessionEnd, Trial};
 use std::collections::BTreeSet;
 
+/// Judges values that were read from the file `origin`: the same report without what only a session of our own knows.
+pub fn analyse_values(origin: &str, session: &Session, trials: &[Trial]) -> Report {
+    let absent = null_test::not_in_file(&session.plan.baseline.to_string());
+    Report {
+        origin: Some(origin.to_owned()),
+        seed: None,
+        cpus: None,
+        memory: None,
+        ..judged(session, trials, Some(SessionEnd::Complete), &absent)
+    }
+}
+
 /// Judges the trials of a session. `end` is `None` for a session that did not end by itself.
 pub fn analyse(session: &Session, trials: &[Trial], end: Option<SessionEnd>) -> Report {
+    judged(session, trials, end, null_test::NOT_COMPARED)
+}
+
+fn judged(session: &Session, trials: &[Trial], end: Option<SessionEnd>, no_null: &str) -> Report {
     let plan = &session.plan;
     let design = Design::new(plan, trials);
     let mut series = series::of_samples(&design);
@@ -28,8 +49,10 @@ pub fn analyse(session: &Session, trials: &[Trial], end: Option<SessionEnd>) -> 
     let ledger = ledger::ledger(&design);
     let notes = plausibility::Notes::new(&design, session, &ledger, plan.margin);
     notes.attach(&mut compared.results);
-    let null_test = null_test::judge(&compared.results, plan.margin);
+    shape::mark(&design, &series, &mut compared.results, plan.margin);
+    let null_test = null_test::judge(&compared.results, plan.margin, no_null);
     null_test::mark(&mut compared.results);
+    let emulated = session.host.facts.get("emulated").is_some_and(|value| value.starts_with("yes"));
 
     Report {
         session: session.id.clone(),
@@ -37,16 +60,18 @@ pub fn analyse(session: &Session, trials: &[Trial], end: Option<SessionEnd>) -> 
         started: session.started.clone(),
         version: session.version.clone(),
         argv: session.argv.clone(),
-        seed: plan.seed,
+        origin: None,
+        seed: Some(plan.seed),
         end,
         baseline: plan.baseline.to_string(),
         margin: plan.margin,
         level: plan.level,
-        cpus: plan.budget.cpus.to_string(),
-        memory: plan.budget.memory,
+        cpus: Some(plan.budget.cpus.to_string()),
+        memory: Some(plan.budget.memory),
         blocks: blocks(trials),
         host: session.host.clone(),
-        warnings: report_wide(&null_test, end, &compared.baseline_values),
+        emulated,
+        warnings: report_wide(emulated, &null_test, end, &compared.baseline_values),
         environments: environments::statuses(&design, session),
         results: compared.results,
         unpaired: compared.unpaired,
@@ -66,11 +91,17 @@ fn blocks(trials: &[Trial]) -> u32 {
 }
 
 fn report_wide(
+    emulated: bool,
     null_test: &crate::report::NullTest,
     end: Option<SessionEnd>,
     baselines: &[crate::report::BaselineRow],
 ) -> Vec<Warning> {
     let mut warnings = Vec::new();
+    if emulated {
+        let message = "EMULATED MACHINE: its processor was software, so these times show what works, never how fast \
+                       anything is";
+        warnings.push(Warning { kind: WarningKind::Emulation, message: message.to_owned() });
+    }
     if null_test.calibrated != Some(true) {
         warnings.push(Warning { kind: WarningKind::NotCalibrated, message: null_test.sentence.clone() });
     }

@@ -6,8 +6,8 @@ use isotare_stats::Verdict;
 
 /// Judges the session by its null rows in what the workloads say. The lifecycle and the samplers are not asked:
 /// milliseconds of a plain process and ticks of CPU time vary by more than any margin worth stating, and their own
-/// rows carry the warning.
-pub(super) fn judge(results: &[ResultRow], margin: f64) -> NullTest {
+/// rows carry the warning. `absent` says why there are none.
+pub(super) fn judge(results: &[ResultRow], margin: f64, absent: &str) -> NullTest {
     let rows: Vec<&ResultRow> =
         results.iter().filter(|row| row.null && row.headline && row.source == Source::Workload).collect();
     let tested: Vec<(&ResultRow, f64)> =
@@ -19,8 +19,7 @@ pub(super) fn judge(results: &[ResultRow], margin: f64) -> NullTest {
     let baseline = rows.first().map_or("the baseline", |row| row.baseline.as_str());
     let floor_text = floor.map(words::percent).unwrap_or_default();
     let sentence = match calibrated {
-        None => "not calibrated: the baseline was not compared with itself, so the noise floor is unknown"
-            .to_owned(),
+        None => format!("not calibrated: {absent}, so the noise floor is unknown"),
         Some(true) => format!(
             "null test passed: {baseline} against itself differs by at most {floor_text}, within the margin of {}",
             words::percent(margin)
@@ -32,6 +31,14 @@ pub(super) fn judge(results: &[ResultRow], margin: f64) -> NullTest {
         ),
     };
     NullTest { calibrated, noise_floor: floor, differs, sentence }
+}
+
+/// Why a session has no null rows.
+pub(super) const NOT_COMPARED: &str = "the baseline was not compared with itself";
+
+/// The same of values whose design is not ours.
+pub(super) fn not_in_file(baseline: &str) -> String {
+    format!("the file has no second series of the baseline (a condition {baseline}#null)")
 }
 
 /// Warns on each row of a metric in which the baseline differs from itself.

@@ -4,6 +4,7 @@
 use super::clock;
 use super::design::{Design, Place};
 use super::ledger::{concerns, unfairness};
+use super::order;
 use crate::report::{LIFECYCLE, Ledger, ResultRow, Source, Warning, WarningKind};
 use isotare_core::{Outcome, Session};
 use isotare_stats::Verdict;
@@ -21,6 +22,7 @@ pub(super) struct Notes {
 impl Notes {
     pub fn new(design: &Design<'_>, session: &Session, ledger: &Ledger, margin: f64) -> Self {
         let mut cells = BTreeMap::new();
+        let baseline = design.environments.iter().position(|arm| arm.is_baseline);
         for (environment, arm) in design.environments.iter().enumerate() {
             let emulated = is_emulated(design, session, environment);
             for workload in (0..design.workloads.len()).map(Some).chain([None]) {
@@ -43,6 +45,17 @@ impl Notes {
                 if let Some(message) = workload.and_then(|w| lost(design, Place { environment, workload: w }))
                 {
                     warn(WarningKind::LostTrials, message);
+                }
+                let impossible = |environment| {
+                    let place = Place { environment, workload: workload? };
+                    order::contradictions(design, place, design.threads(workload?))
+                };
+                if let Some(message) = impossible(environment) {
+                    warn(WarningKind::Impossible, message);
+                }
+                // The baseline has no row of its own for it.
+                if let Some(message) = baseline.filter(|at| *at != environment).and_then(impossible) {
+                    warn(WarningKind::Impossible, format!("of the baseline: {message}"));
                 }
                 let workload = workload.map(|w| (name.to_owned(), design.parameters(w)));
                 cells.insert((arm.name.clone(), workload), warnings);

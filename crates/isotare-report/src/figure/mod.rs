@@ -5,11 +5,14 @@ mod canvas;
 mod cpu;
 mod drift;
 mod forest;
+mod life;
 mod palette;
+mod stacked;
 
 pub(crate) use cpu::cpu_by_role;
 pub(crate) use drift::drift;
 pub(crate) use forest::forest;
+pub(crate) use life::life;
 
 /// A drawn figure.
 pub(crate) struct Figure {

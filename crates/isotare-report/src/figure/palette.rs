@@ -48,7 +48,7 @@ pub(super) fn look(at: usize, is_null: bool) -> (RGBColor, Marker) {
     }
 }
 
-/// The colour of the `at`-th role.
-pub(super) fn role_color(at: usize) -> RGBColor {
-    [COLORS[0], COLORS[4], COLORS[2], COLORS[3]][at % 4]
+/// The colour of the `at`-th part of a bar.
+pub(super) fn part_color(at: usize) -> RGBColor {
+    [COLORS[0], COLORS[4], COLORS[2], COLORS[3], COLORS[5]][at % 5]
 }

@@ -1,6 +1,5 @@
 //! What a sceptic asks for: what differed, what failed, how to repeat it, on which machine, by which method.
 
-use crate::quantity::size;
 use crate::report::{Report, TrialRow, workload_label};
 use crate::visible::visible;
 use crate::words;
@@ -23,8 +22,7 @@ pub(super) fn ledger(report: &Report) -> Markup {
         @if !differs.is_empty() || !report.ledger.same.is_empty() {
             h2 { "Fairness ledger" }
             p {
-                "Every instance was given CPUs " (visible(&report.cpus)) " and "
-                (size(report.memory)) " of memory. "
+                @if let Some(budget) = words::budget(report) { "Every instance was given " (visible(&budget)) ". " }
                 @if differs.is_empty() { "No fact differs between the environments." }
                 @else { "These facts differ between the environments:" }
             }
@@ -164,9 +162,13 @@ pub(super) fn repeat(report: &Report) -> Markup {
         h2 { "How to repeat" }
         pre { (visible(&words::command_line(&report.argv))) }
         p {
-            "isotare " (visible(&report.version)) ", seed " (report.seed) ", CPUs " (visible(&report.cpus)) ", memory "
-            (size(report.memory)) ". The same seed gives the same order of trials. All raw values: "
-            code { "isotare report " (visible(&report.session)) " --format json" } "."
+            "isotare " (visible(&report.version)) ", " (visible(&words::provenance(report)))
+            @if let Some(budget) = words::budget(report) { ", " (visible(&budget)) }
+            "."
+            @if report.origin.is_none() {
+                " The same seed gives the same order of trials. All raw values: "
+                code { "isotare report " (visible(&report.session)) " --format json" } "."
+            }
         }
     }
 }

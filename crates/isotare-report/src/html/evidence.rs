@@ -69,7 +69,7 @@ fn cells<'a>(report: &'a Report, group: &crate::group::Group<'_>) -> BTreeMap<u3
 }
 
 /// How long an instance takes to come and go.
-pub(super) fn lifecycle(report: &Report) -> Markup {
+pub(super) fn lifecycle(report: &Report, figure: Markup) -> Markup {
     html! {
         @if !report.lifecycle.is_empty() {
             h2 { "Lifecycle" }
@@ -77,6 +77,7 @@ pub(super) fn lifecycle(report: &Report) -> Markup {
                 "Median length of each phase over completed trials, timed from outside by one clock. Startup is create, \
                  start and ready together; ready is the agent's first word, not a guess."
             }
+            (figure)
             div.scroll {
                 table {
                     thead {

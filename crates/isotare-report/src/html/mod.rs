@@ -6,7 +6,9 @@ mod resources;
 mod tables;
 
 use crate::RenderError;
-use crate::figure::{Figure, cpu_by_role, drift, forest};
+use crate::diff::Diff;
+use crate::diff_forms;
+use crate::figure::{Figure, cpu_by_role, drift, forest, life};
 use crate::report::Report;
 use crate::visible::visible;
 use crate::words;
@@ -18,40 +20,72 @@ const STYLE: &str = include_str!("style.css");
 pub(crate) fn render(report: &Report) -> Result<String, RenderError> {
     let forest = forest(report)?;
     let drift = drift(report)?;
+    let life = life(report)?;
     let cpu = cpu_by_role(report)?;
+    let source = report.origin.as_deref().unwrap_or(&report.session);
+    let title = format!("Overhead against {} · {}", visible(&report.baseline), visible(source));
+    let main = html! {
+        (answers(report))
+        (tables::results(report))
+        @if forest.is_some() || drift.is_some() {
+            h2 { "Figures" }
+            (figure(forest.as_ref()))
+            (figure(drift.as_ref()))
+            (evidence::block_values(report))
+        }
+        (evidence::lifecycle(report, figure(life.as_ref())))
+        (evidence::cpu(report, figure(cpu.as_ref())))
+        (resources::resources(report))
+        (background::ledger(report))
+        (background::outcomes(report))
+        (background::repeat(report))
+        (background::host(report))
+        (background::method(report))
+    };
+    Ok(page(&title, &report.version, &main))
+}
+
+/// The comparison of two sessions as a page.
+pub(crate) fn diff(diff: &Diff) -> String {
+    let mark = |numbers: &[usize]| numbers.iter().map(|n| format!("({n})")).collect::<Vec<_>>().join(" ");
+    let (blocks, notes) = diff_forms::blocks(diff, mark);
+    let main = html! {
+        h1 { "How overheads changed, against " (visible(&diff.baseline)) }
+        p { (visible(&sentence(&diff_forms::answer(diff)))) }
+        @for warning in &diff.warnings {
+            p.warning role="note" { (visible(&sentence(&warning.message))) }
+        }
+        @for block in &blocks {
+            h2 { (visible(&block.title)) }
+            div.scroll tabindex="0" role="group" aria-label="table, may scroll sideways" {
+                table {
+                    thead { tr { @for name in diff_forms::HEADER { th scope="col" { (name) } } } }
+                    tbody { @for row in &block.rows { tr { @for cell in row { td { (visible(cell)) } } } } }
+                }
+            }
+        }
+        @if !notes.is_empty() { ol { @for note in &notes { li { (visible(note)) } } } }
+        @for line in diff_forms::footer(diff) { p.quiet { (visible(&sentence(&line))) } }
+    };
+    let title = format!("Change from {} to {}", visible(&diff.before.session), visible(&diff.after.session));
+    page(&title, &diff.after.version, &main)
+}
+
+fn page(title: &str, version: &str, main: &Markup) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="generator" content=(format!("isotare {}", visible(&report.version)));
-                title { "Overhead against " (visible(&report.baseline)) " · " (visible(&report.session)) }
+                meta name="generator" content=(format!("isotare {}", visible(version)));
+                title { (title) }
                 style { (PreEscaped(STYLE)) }
             }
-            body {
-                main {
-                    (answers(report))
-                    (tables::results(report))
-                    @if forest.is_some() || drift.is_some() {
-                        h2 { "Figures" }
-                        (figure(forest.as_ref()))
-                        (figure(drift.as_ref()))
-                        (evidence::block_values(report))
-                    }
-                    (evidence::lifecycle(report))
-                    (evidence::cpu(report, figure(cpu.as_ref())))
-                    (resources::resources(report))
-                    (background::ledger(report))
-                    (background::outcomes(report))
-                    (background::repeat(report))
-                    (background::host(report))
-                    (background::method(report))
-                }
-            }
+            body { main { (main) } }
         }
     };
-    Ok(page.into_string())
+    page.into_string()
 }
 
 fn answers(report: &Report) -> Markup {
@@ -59,8 +93,9 @@ fn answers(report: &Report) -> Markup {
     html! {
         h1 { "What isolation costs, against " (visible(&report.baseline)) }
         p.quiet {
-            (visible(&report.started)) " · session " (visible(&report.session)) " · " (report.blocks) " blocks"
-            @if let Some(cpu) = report.host.facts.get("cpu.model") { " · " (visible(cpu)) }
+            @if report.origin.is_none() { (visible(&report.started)) " · " }
+            (visible(&words::provenance(report)))
+            @if let Some(cpu) = report.host.facts.get("cpu-model") { " · " (visible(cpu)) }
             @if let Some(kernel) = report.host.facts.get("kernel") { " · Linux " (visible(kernel)) }
         }
         dl.answers {

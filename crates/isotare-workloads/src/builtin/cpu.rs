@@ -3,7 +3,8 @@
 use super::report::{self, EVENTS_PER_SECOND, invalid};
 use super::schedule::{self, EVENTS, INTERVAL, THREADS, TIME, WARMUP};
 use isotare_core::{
-    Better, Image, Invalid, JobOutput, Kind as SettingKind, MetricDef, Sample, SettingDef, Settings, Workload,
+    Better, Image, Invalid, JobOutput, Kind as SettingKind, MetricDef, Present, Sample, SettingDef, Settings,
+    Workload,
 };
 use isotare_protocol::{Job, Kind};
 
@@ -41,7 +42,7 @@ impl Workload for Cpu {
         report::metrics(&[MetricDef::headline(EVENTS_PER_SECOND, "1/s", Better::Higher)])
     }
 
-    fn image(&self, _: &Settings) -> Result<Image, String> {
+    fn image(&self, _: &Settings, _: Present<'_>) -> Result<Image, String> {
         Ok(Image::default())
     }
 

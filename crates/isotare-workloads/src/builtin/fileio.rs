@@ -3,7 +3,8 @@
 use super::report::{self, Checked, invalid};
 use super::schedule::{self, EVENTS, INTERVAL, THREADS, TIME, WARMUP};
 use isotare_core::{
-    Better, Image, Invalid, JobOutput, Kind as SettingKind, MetricDef, Sample, SettingDef, Settings, Workload,
+    Better, Image, Invalid, JobOutput, Kind as SettingKind, MetricDef, Present, Sample, SettingDef, Settings,
+    Workload,
 };
 use isotare_protocol::{FileMode, FileioJob, Job, Kind, Pattern};
 
@@ -119,7 +120,7 @@ impl Workload for Fileio {
         metrics
     }
 
-    fn image(&self, _: &Settings) -> Result<Image, String> {
+    fn image(&self, _: &Settings, _: Present<'_>) -> Result<Image, String> {
         Ok(Image::default())
     }
 

@@ -3,7 +3,8 @@
 use super::report::{self, invalid};
 use super::schedule::{self, EVENTS, INTERVAL, THREADS, TIME, WARMUP};
 use isotare_core::{
-    Better, Image, Invalid, JobOutput, Kind as SettingKind, MetricDef, Sample, SettingDef, Settings, Workload,
+    Better, Image, Invalid, JobOutput, Kind as SettingKind, MetricDef, Present, Sample, SettingDef, Settings,
+    Workload,
 };
 use isotare_protocol::{Access, Job, Kind, MemoryJob, Operation};
 
@@ -77,7 +78,7 @@ impl Workload for Memory {
         report::metrics(&[MetricDef::headline("throughput", "B/s", Better::Higher)])
     }
 
-    fn image(&self, _: &Settings) -> Result<Image, String> {
+    fn image(&self, _: &Settings, _: Present<'_>) -> Result<Image, String> {
         Ok(Image::default())
     }
 

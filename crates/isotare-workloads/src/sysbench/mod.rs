@@ -6,7 +6,8 @@ mod output;
 use crate::closure::closure;
 use crate::command::quote;
 use isotare_core::{
-    Better, Image, Invalid, JobOutput, Kind, MetricDef, Sample, SettingDef, Settings, Value, Workload,
+    Better, Image, Invalid, JobOutput, Kind, MetricDef, Present, Sample, SettingDef, Settings, Value,
+    Workload,
 };
 use isotare_protocol::{CommandJob, Job, JobResult, Repetition};
 use output::Parsed;
@@ -129,13 +130,19 @@ impl Workload for Sysbench {
         ]
     }
 
-    fn image(&self, settings: &Settings) -> Result<Image, String> {
+    fn image(&self, settings: &Settings, present: Present<'_>) -> Result<Image, String> {
         let missing = |why: String| format!("{why}; on Debian: apt-get install sysbench");
-        let (_, mut image) = closure(PROGRAM).map_err(missing)?;
-        if test(settings) == "fileio" {
-            for file in closure(SHELL)?.1.files {
-                image.add(&file.path, file.source, file.mode);
+        let mut image = Image::default();
+        let mut need = |program: &str| -> Result<(), String> {
+            let (path, closure) = closure(program)?;
+            if !present(&path) {
+                image.extend(closure);
             }
+            Ok(())
+        };
+        need(PROGRAM).map_err(missing)?;
+        if test(settings) == "fileio" {
+            need(SHELL)?;
         }
         Ok(image)
     }

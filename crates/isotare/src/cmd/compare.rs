@@ -1,12 +1,12 @@
 //! `isotare compare`: the quick question.
 
-use crate::choose::{Probed, probe, probe_all};
+use crate::choose::{Probed, probe, probe_usual};
 use crate::cli::Compare;
 use crate::execute::{execute, interrupt};
 use crate::exit::{Exit, refuse};
 use crate::machine::{Machine, budget};
 use crate::{output, resolve};
-use isotare_core::{Budget, EnvironmentSpec, Interrupt, Sampling, WorkloadSpec};
+use isotare_core::{Budget, EnvironmentSpec, IMAGE_SETTING, Interrupt, Sampling, WorkloadSpec};
 use isotare_plan::{Blocks, Design};
 use miette::Report;
 use std::path::{Path, PathBuf};
@@ -20,13 +20,16 @@ pub fn compare(arguments: &Compare) -> Result<Exit, Report> {
     let budget = budget(arguments.cpus.clone(), arguments.memory)?;
     let workloads = workloads(arguments)?;
     workloads.iter().try_for_each(|workload| resolve::workload(workload).map(|_| ()))?;
-    let asked: Vec<EnvironmentSpec> =
-        std::iter::once(&arguments.baseline).chain(&arguments.environments).cloned().collect();
+    let imaged =
+        |environments: &[EnvironmentSpec]| environments.iter().map(|e| with_image(e, arguments)).collect();
+    let environments: Vec<EnvironmentSpec> = imaged(&arguments.environments);
+    let baseline = with_image(&arguments.baseline, arguments);
+    let asked: Vec<EnvironmentSpec> = std::iter::once(&baseline).chain(&environments).cloned().collect();
     asked.iter().try_for_each(|environment| resolve::environment(environment).map(|_| ()))?;
     let mut design = Design {
-        environments: arguments.environments.clone(),
+        environments,
         workloads,
-        baseline: arguments.baseline.clone(),
+        baseline,
         null_test: !arguments.no_null,
         blocks: arguments.blocks.map_or(BLOCKS, Blocks::exactly),
         time_limit: arguments.blocks.is_none().then_some(arguments.time),
@@ -39,21 +42,31 @@ pub fn compare(arguments: &Compare) -> Result<Exit, Report> {
     // What can be wrong with it is found before anything is probed; the baseline stands for the choice still to come.
     let chosen_here = arguments.environments.is_empty();
     if chosen_here {
-        design.environments = vec![arguments.baseline.clone()];
+        design.environments = vec![design.baseline.clone()];
     }
     isotare_plan::plan(&design)?;
     let interrupt = interrupt()?;
     let machine = Machine::enter(&arguments.places)?;
     let mut probed = Vec::new();
     if chosen_here {
-        probed = probe_all(&machine, &budget, &interrupt, true);
+        probed = probe_usual(&machine, &budget, &interrupt);
         announce(&probed);
+        probed.iter_mut().for_each(|p| p.environment = with_image(&p.environment, arguments));
         design.environments =
             probed.iter().filter(|p| p.found.is_ok()).map(|p| p.environment.clone()).collect();
     }
     probe_these(&asked, &machine, &budget, &interrupt, &mut probed)?;
     let plan = isotare_plan::plan(&design)?;
     execute(plan, machine, probed, &interrupt, (&arguments.output, &arguments.places))
+}
+
+/// The environment with the image for all, where it takes one.
+fn with_image(environment: &EnvironmentSpec, arguments: &Compare) -> EnvironmentSpec {
+    let mut environment = environment.clone();
+    if let (Some(image), Ok(driver)) = (&arguments.image, isotare_drivers::find(&environment.driver)) {
+        environment.default_to(IMAGE_SETTING.key, &image.to_string(), driver.settings());
+    }
+    environment
 }
 
 /// Probes each environment that has not been probed yet, whatever its replica.

@@ -16,7 +16,7 @@ const MEMORY: u64 = 512 << 20;
 pub fn doctor(arguments: &Doctor) -> Result<Exit, Report> {
     let interrupt = interrupt()?;
     let machine = Machine::enter(&arguments.places)?;
-    let probed = probe_all(&machine, &budget(None, MEMORY)?, &interrupt, false);
+    let probed = probe_all(&machine, &budget(None, MEMORY)?, &interrupt);
     let host = machine.facts();
     drop(machine);
     let mut table = Table::new(&["environment", "status", "version, or why not and what to do"]);

@@ -1,7 +1,9 @@
 //! One file for each verb.
 
+mod analyze;
 mod clean;
 mod compare;
+mod diff;
 mod doctor;
 mod plan;
 mod report;
@@ -20,6 +22,8 @@ pub fn dispatch(verb: Verb) -> Result<Exit, Report> {
         Verb::Plan(arguments) => plan::plan(&arguments),
         Verb::Doctor(arguments) => doctor::doctor(&arguments),
         Verb::Report(arguments) => report::report(&arguments),
+        Verb::Diff(arguments) => diff::diff(&arguments),
+        Verb::Analyze(arguments) => analyze::analyze(&arguments),
         Verb::Clean(arguments) => clean::clean(&arguments),
         Verb::Schema => schema::schema(),
     }

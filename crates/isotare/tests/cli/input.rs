@@ -17,7 +17,7 @@ fn refused(place: &Place, arguments: &[&str], words: &[&str]) {
 fn flags() {
     let place = Place::new();
     for (arguments, words) in [
-        (&["compare", "--env", "dcoker"][..], &["dcoker", "container, docker"][..]),
+        (&["compare", "--env", "dcoker"][..], &["dcoker", "containerd, docker"][..]),
         (&["compare", "--env", "container:netwrk=none"], &["netwrk", "network"]),
         (&["compare", "--workload", "cpu:max-prime=x"], &["max-prime", "x", "whole number"]),
         (&["compare", "--workload", "cup"], &["cup", "cpu"]),
@@ -47,7 +47,7 @@ fn files() {
         "environments = [\"native\"]\nblocks = \"ten\"\n[[workload]]\nname = \"cpu\"\n",
         &["experiment.toml:2", "ten"],
     );
-    check("environments = [\"lxd\"]\n[[workload]]\nname = \"cpu\"\n", &["lxd"]);
+    check("environments = [\"no-such\"]\n[[workload]]\nname = \"cpu\"\n", &["no-such"]);
     check(
         "environments = [\"native\"]\nblocks = 0\n[[workload]]\nname = \"cpu\"\n",
         &["experiment.toml:2", "0"],

@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
+mod across;
 mod contract;
 mod ends;
+mod images;
 mod input;
 mod place;

@@ -2,17 +2,18 @@
 
 use super::error::{BrokerError, Step, runtime};
 use super::executor::Filtered;
-use super::isolation::Privilege;
 use super::layers::Layers;
-use super::oci;
-use crate::container::wire::Order;
+use crate::container::wire::{Order, Terms};
+use crate::oci::{self, Privilege};
 use libcontainer::container::Container;
 use libcontainer::container::builder::ContainerBuilder;
+use libcontainer::oci_spec::OciSpecError;
+use libcontainer::oci_spec::runtime::{MountBuilder, Spec};
 use libcontainer::syscall::syscall::SyscallType;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, pidfd_open, pidfd_send_signal, waitpid};
 use seccompiler::sock_filter;
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A created container.
@@ -22,21 +23,38 @@ pub(super) struct Contained {
     pidfd: OwnedFd,
     layers: Layers,
     reaped: bool,
+    /// What the runtime would find its cgroup by, where that is to stay.
+    group_record: Option<PathBuf>,
 }
 
 impl Contained {
     /// Mounts the root file system and creates the container; its init process then waits for [`Contained::start`].
     /// It inherits the network namespace in which the broker is.
     pub(super) fn create(
-        state: &Path,
+        terms: &Terms,
         privilege: Privilege,
         order: &Order,
         filter: Arc<[sock_filter]>,
         [stdin, stdout, stderr]: [OwnedFd; 3],
     ) -> Result<Self, BrokerError> {
+        let state = &terms.state;
         let layers = Layers::mount(state, order, privilege)?;
-        oci::build(order, &layers.rootfs(), privilege)?
-            .save(layers.bundle().join("config.json"))
+        let specified = oci::Container {
+            id: &order.id,
+            rootfs: &layers.rootfs(),
+            args: &order.args,
+            bind: (&order.bind.0, &order.bind.1),
+            group: order.group.as_ref(),
+            privilege,
+            // It inherits the one that the broker furnished for it, see `network`; and `Filtered` loads the filter.
+            own_network: false,
+            filtered: false,
+        };
+        oci::build(&specified)
+            .and_then(|spec| {
+                if terms.host_network && privilege == Privilege::Rootless { bind_sys(spec) } else { Ok(spec) }
+            })
+            .and_then(|spec| spec.save(layers.bundle().join("config.json")))
             .map_err(|error| BrokerError::Spec(error.to_string()))?;
         let container = ContainerBuilder::new(order.id.clone(), SyscallType::default())
             .with_executor(Filtered::new(filter))
@@ -52,7 +70,9 @@ impl Contained {
             .map_err(runtime("create"))?;
         let pid = container.pid().and_then(|pid| Pid::from_raw(pid.as_raw())).ok_or(BrokerError::Protocol)?;
         let pidfd = pidfd_open(pid, PidfdFlags::empty()).step("open the init process")?;
-        Ok(Self { container, pid, pidfd, layers, reaped: false })
+        let group_record =
+            order.keep_group.then(|| state.join("runtime").join(&order.id).join("youki_config.json"));
+        Ok(Self { container, pid, pidfd, layers, reaped: false, group_record })
     }
 
     /// The init process: becomes readable when it ends.
@@ -88,7 +108,31 @@ impl Contained {
             }
             self.reap()?;
         }
+        if let Some(record) = &self.group_record {
+            // The runtime then takes it that there is no cgroup to remove (`Container::delete`).
+            match std::fs::remove_file(record) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(error).step("forget the cgroup");
+                }
+                _ => {}
+            }
+        }
         let deleted = self.container.delete(true).map_err(runtime("delete"));
         self.layers.remove().and(deleted)
     }
+}
+
+/// Shows the host's `/sys` in place of a new one, which only the owner of the network namespace may mount.
+fn bind_sys(mut spec: Spec) -> Result<Spec, OciSpecError> {
+    for mount in spec.mounts_mut().iter_mut().flatten() {
+        if mount.destination() == "/sys" {
+            *mount = MountBuilder::default()
+                .destination("/sys")
+                .typ("bind")
+                .source("/sys")
+                .options(["rbind", "nosuid", "noexec", "nodev", "ro"].map(str::to_owned))
+                .build()?;
+        }
+    }
+    Ok(spec)
 }

@@ -6,7 +6,7 @@ use std::io;
 
 /// An error with the step it happened in.
 #[derive(Debug, thiserror::Error)]
-pub(in super::super) enum BrokerError {
+pub(crate) enum BrokerError {
     /// A system call or a file operation.
     #[error("{0}: {1}")]
     Os(&'static str, #[source] io::Error),
@@ -31,7 +31,7 @@ pub(in super::super) enum BrokerError {
 }
 
 /// Names the step of an `io` or `rustix` error.
-pub(super) trait Step<T> {
+pub(crate) trait Step<T> {
     /// Adds the name.
     fn step(self, step: &'static str) -> Result<T, BrokerError>;
 }

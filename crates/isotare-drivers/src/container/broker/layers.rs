@@ -1,53 +1,75 @@
-//! A container's root file system: an overlay of the shared lower tree and a writable layer of its own.
-//!
-//! The writable layer is on the session's disk and synced like any file there (no `volatile` option), so that a workload
-//! with `fsync` pays what it pays natively.
+//! A container's root file system: an overlay with a writable layer of its own, a read-only bind mount with copies of what
+//! is written to, or a copy of everything.
 
 use super::error::{BrokerError, Step};
-use super::isolation::Privilege;
-use crate::container::wire::Order;
-use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
-use std::ffi::CString;
+use crate::container::wire::{Order, RootKind};
+use crate::oci::Privilege;
+use crate::root::{copy_tree, options};
+use isotare_core::DATA_DIR;
+use rustix::fs::{StatVfsMountFlags, statvfs};
+use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, mount_remount, unmount};
 use std::fs;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// The step in which a kernel without overlayfs, or a disk that cannot carry one, shows.
 pub(in super::super) const OVERLAY: &str = "mount the overlay";
 
-/// `rootfs` (the overlay) beside the bundle's `config.json` in memory; `upper` and `overlay` on disk.
+/// Folders below a container's own one that its root may consist of.
+pub(in super::super) const OWN: [&str; 5] = ["upper", "overlay", "data", "tmp", "copy"];
+
+/// `rootfs` (a mount) beside the bundle's `config.json` in memory; what is the container's own on disk.
 pub(super) struct Layers {
     base: PathBuf,
-    upper: PathBuf,
-    work: PathBuf,
+    own: PathBuf,
+    rootfs: PathBuf,
     mounted: bool,
 }
 
 impl Layers {
-    /// Mounts the overlay.
+    /// Makes the root.
     pub(super) fn mount(state: &Path, order: &Order, privilege: Privilege) -> Result<Self, BrokerError> {
-        let (upper, work) = (order.layers.join("upper"), order.layers.join("overlay"));
-        let mut layers = Self { base: state.join(&order.id), upper, work, mounted: false };
-        for path in [&layers.rootfs(), &layers.upper, &layers.work] {
+        let base = state.join(&order.id);
+        let rootfs = match order.root {
+            RootKind::Copy => order.layers.join("copy"),
+            RootKind::Overlay | RootKind::Bind => base.join("rootfs"),
+        };
+        let mut layers = Self { base, own: order.layers.clone(), rootfs, mounted: false };
+        fs::create_dir_all(&layers.base).step("make a layer")?;
+        match (order.root, order.lowers.as_slice()) {
+            (RootKind::Overlay, lowers) => layers.overlay(lowers, privilege)?,
+            (RootKind::Bind, [tree]) => layers.bind(tree)?,
+            (RootKind::Copy, [tree]) => copy_tree(tree, &layers.rootfs).step("copy the tree")?,
+            _ => return Err(BrokerError::Protocol),
+        }
+        Ok(layers)
+    }
+
+    fn overlay(&mut self, lowers: &[PathBuf], privilege: Privilege) -> Result<(), BrokerError> {
+        let (upper, work) = (self.own.join("upper"), self.own.join("overlay"));
+        for path in [&self.rootfs, &upper, &work] {
             fs::create_dir_all(path).step("make a layer")?;
         }
-        let mut options = Vec::new();
-        for (key, path) in
-            [("lowerdir=", &order.lower), (",upperdir=", &layers.upper), (",workdir=", &layers.work)]
-        {
-            options.extend(key.as_bytes());
-            options.extend(escape(path));
+        let userxattr = privilege == Privilege::Rootless;
+        let options = options(lowers, Some((&upper, &work)), userxattr).step("name the layers")?;
+        mount("overlay", &self.rootfs, "overlay", MountFlags::empty(), options.as_c_str()).step(OVERLAY)?;
+        self.mounted = true;
+        Ok(())
+    }
+
+    fn bind(&mut self, tree: &Path) -> Result<(), BrokerError> {
+        fs::create_dir_all(&self.rootfs).step("make a layer")?;
+        mount_bind(tree, &self.rootfs).step("bind the tree")?;
+        self.mounted = true;
+        let kept = locked(&self.rootfs)?;
+        mount_remount(&self.rootfs, MountFlags::BIND | MountFlags::RDONLY | kept, c"")
+            .step("make the tree read-only")?;
+        for (name, inside) in [("data", DATA_DIR), ("tmp", "/tmp")] {
+            let (copy, inside) = (self.own.join(name), inside.trim_start_matches('/'));
+            copy_tree(&tree.join(inside), &copy).step("copy what is written to")?;
+            mount_bind(&copy, self.rootfs.join(inside)).step("bind what is written to")?;
         }
-        if privilege == Privilege::Rootless {
-            options.extend(b",userxattr");
-        }
-        let options =
-            CString::new(options).map_err(|_| BrokerError::Spec("a path with a zero byte".into()))?;
-        mount("overlay", layers.rootfs(), "overlay", MountFlags::empty(), options.as_c_str())
-            .step(OVERLAY)?;
-        layers.mounted = true;
-        Ok(layers)
+        Ok(())
     }
 
     /// The bundle's folder.
@@ -55,17 +77,17 @@ impl Layers {
         &self.base
     }
 
-    /// Where the overlay is mounted.
+    /// Where the root is.
     pub(super) fn rootfs(&self) -> PathBuf {
-        self.base.join("rootfs")
+        self.rootfs.clone()
     }
 
     /// Unmounts and deletes. Doing it twice does no harm.
     pub(super) fn remove(&mut self) -> Result<(), BrokerError> {
         if std::mem::take(&mut self.mounted) {
-            unmount(self.rootfs(), UnmountFlags::DETACH).step("unmount the overlay")?;
+            unmount(&self.rootfs, UnmountFlags::DETACH).step("unmount the root")?;
         }
-        for path in [&self.upper, &self.work, &self.base] {
+        for path in OWN.map(|name| self.own.join(name)).iter().chain([&self.base]) {
             match fs::remove_dir_all(path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(error).step("remove a layer");
@@ -77,31 +99,22 @@ impl Layers {
     }
 }
 
+/// The flags of a mount that a user namespace may not take away (mount_namespaces(7), "Restrictions").
+fn locked(path: &Path) -> Result<MountFlags, BrokerError> {
+    let present = statvfs(path).step("look at the tree's mount")?.f_flag;
+    let flags = [
+        (StatVfsMountFlags::NOSUID, MountFlags::NOSUID),
+        (StatVfsMountFlags::NODEV, MountFlags::NODEV),
+        (StatVfsMountFlags::NOEXEC, MountFlags::NOEXEC),
+        (StatVfsMountFlags::NOATIME, MountFlags::NOATIME),
+        (StatVfsMountFlags::NODIRATIME, MountFlags::NODIRATIME),
+    ];
+    Ok(flags.into_iter().filter(|(seen, _)| present.contains(*seen)).map(|(_, flag)| flag).collect())
+}
+
 impl Drop for Layers {
     fn drop(&mut self) {
         // For a creation that failed half-way; that error is the one to tell.
         let _second = self.remove();
-    }
-}
-
-/// Overlayfs reads `:`, `,` and `\` as its own.
-fn escape(path: &Path) -> Vec<u8> {
-    let mut escaped = Vec::new();
-    for &byte in path.as_os_str().as_bytes() {
-        if matches!(byte, b':' | b',' | b'\\') {
-            escaped.push(b'\\');
-        }
-        escaped.push(byte);
-    }
-    escaped
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_overlayfs_would_read_is_escaped() {
-        assert_eq!(escape(Path::new("/a:b,c\\d e")), b"/a\\:b\\,c\\\\d e");
     }
 }

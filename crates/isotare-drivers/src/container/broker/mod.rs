@@ -1,32 +1,29 @@
 //! The broker's side: a single-threaded loop of question and answer.
 
 mod contained;
-mod error;
+pub(crate) mod error;
 mod executor;
 mod isolation;
 mod layers;
-mod network;
-mod oci;
-mod profile;
-mod seccomp;
+pub(crate) mod network;
+pub(crate) mod seccomp;
 
-use super::wire::{Answer, Order, Question, Reply, Request, receive, send};
+use super::wire::{Answer, Order, Question, Reply, Request, Terms, receive, send};
+use crate::oci::Privilege;
 use contained::Contained;
 use error::Step;
-use isolation::Privilege;
 use network::Home;
 use seccompiler::sock_filter;
 use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 pub(super) use error::BrokerError;
 pub(super) use isolation::ENTER;
-pub(super) use layers::OVERLAY;
+pub(super) use layers::{OVERLAY, OWN};
 
 struct Broker {
-    state: PathBuf,
+    terms: Terms,
     privilege: Privilege,
     home: Home,
     filter: Arc<[sock_filter]>,
@@ -36,12 +33,12 @@ struct Broker {
 /// Serves the session at the other end of standard input until it hangs up, then removes what is left.
 pub(super) fn serve() -> Result<(), BrokerError> {
     let socket = std::io::stdin().as_fd().try_clone_to_owned().step("take over the socket")?;
-    let Some((Question { number, request: Request::Configure { state } }, _)) =
+    let Some((Question { number, request: Request::Configure(terms) }, _)) =
         receive(&socket).step("receive")?
     else {
         return Err(BrokerError::Protocol);
     };
-    let mut broker = match Broker::new(state) {
+    let mut broker = match Broker::new(terms) {
         Ok(broker) => broker,
         Err(error) => {
             let answer = Answer::Failed(error.to_string());
@@ -55,13 +52,13 @@ pub(super) fn serve() -> Result<(), BrokerError> {
 }
 
 impl Broker {
-    fn new(state: PathBuf) -> Result<Self, BrokerError> {
-        let privilege = isolation::enter()?;
+    fn new(terms: Terms) -> Result<Self, BrokerError> {
+        let privilege = isolation::enter(&terms)?;
         let home = Home::new()?;
-        isolation::mount_state(&state)?;
-        std::fs::create_dir(state.join("runtime")).step("make the state folder")?;
-        let filter = seccomp::compile(seccomp::DEFAULT_TABLE)?.into();
-        Ok(Self { state, privilege, home, filter, containers: HashMap::new() })
+        isolation::mount_state(&terms.state)?;
+        std::fs::create_dir(terms.state.join("runtime")).step("make the state folder")?;
+        let filter = seccomp::compile()?.into();
+        Ok(Self { terms, privilege, home, filter, containers: HashMap::new() })
     }
 
     /// Answers until the session hangs up or a message cannot be carried.
@@ -81,7 +78,7 @@ impl Broker {
         fds: Vec<OwnedFd>,
     ) -> Result<(Answer, Option<OwnedFd>), BrokerError> {
         match request {
-            Request::Configure { .. } => return Err(BrokerError::Protocol),
+            Request::Configure(_) => return Err(BrokerError::Protocol),
             Request::Create(order) => return self.create(&order, fds),
             Request::Start(id) => self.get(&id)?.start()?,
             Request::Reap(id) => self.get(&id)?.reap()?,
@@ -97,10 +94,15 @@ impl Broker {
     fn create(&mut self, order: &Order, fds: Vec<OwnedFd>) -> Result<(Answer, Option<OwnedFd>), BrokerError> {
         let stdio = <[OwnedFd; 3]>::try_from(fds).map_err(|_| BrokerError::Protocol)?;
         let filter = Arc::clone(&self.filter);
-        let away = self.home.leave(order.link.as_ref(), &self.state);
+        let away = match self.terms.host_network {
+            true => Ok(()),
+            false => self.home.leave(order.link.as_ref(), &self.terms.state),
+        };
         let created =
-            away.and_then(|()| Contained::create(&self.state, self.privilege, order, filter, stdio));
-        self.home.back()?;
+            away.and_then(|()| Contained::create(&self.terms, self.privilege, order, filter, stdio));
+        if !self.terms.host_network {
+            self.home.back()?;
+        }
         let contained = created?;
         let pidfd = contained.pidfd().try_clone().step("copy the pidfd")?;
         let answer = Answer::Created { pid: contained.pid() };

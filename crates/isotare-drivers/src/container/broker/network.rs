@@ -4,7 +4,8 @@
 //! itself into a new namespace before each creation, furnishes it, lets the container inherit it, and goes home.
 
 use super::error::{BrokerError, Step};
-use crate::container::wire::{Link, PREFIX};
+use crate::container::wire::Link;
+use crate::subnet::PREFIX;
 use isotare_core::Interrupt;
 use isotare_host::{deadline_in, output_of};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
@@ -18,11 +19,11 @@ use std::time::Duration;
 const INSIDE: &str = "eth0";
 
 /// The broker's own network namespace.
-pub(super) struct Home(File);
+pub(crate) struct Home(File);
 
 impl Home {
     /// The one it is in now.
-    pub(super) fn new() -> Result<Self, BrokerError> {
+    pub(crate) fn new() -> Result<Self, BrokerError> {
         File::open("/proc/self/ns/net").map(Self).step("open the network namespace")
     }
 
@@ -35,13 +36,14 @@ impl Home {
     }
 
     /// Moves back.
-    pub(super) fn back(&self) -> Result<(), BrokerError> {
+    pub(crate) fn back(&self) -> Result<(), BrokerError> {
         move_into_link_name_space(self.0.as_fd(), Some(LinkNameSpaceType::Network))
             .step("leave the network namespace")
     }
 }
 
-fn raise_loopback() -> Result<(), BrokerError> {
+/// Brings the loopback device of the present namespace up.
+pub(crate) fn raise_loopback() -> Result<(), BrokerError> {
     let socket = socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None)
         .step("open a socket")?;
     // SAFETY: an all-zero `ifreq` is a valid value of this plain C structure.
@@ -58,7 +60,7 @@ fn raise_loopback() -> Result<(), BrokerError> {
 }
 
 /// Makes a pair whose other end is on the host, where the session configures it.
-fn connect(link: &Link, scratch: &Path) -> Result<(), BrokerError> {
+pub(crate) fn connect(link: &Link, scratch: &Path) -> Result<(), BrokerError> {
     let Link { name, ends: [outside, inside], ip, host } = link;
     let batch = scratch.join("link.batch");
     let commands = format!(

@@ -1,8 +1,9 @@
-//! The system call filter: a text table compiled to a BPF program.
+//! The system call filter, compiled to a BPF program.
 //!
-//! The table (`seccomp-default.txt`) states Docker's default profile as facts. It is compiled once by `seccompiler`, in
-//! plain Rust, so no C library is needed; the program is handed to every container and loaded by its init process.
+//! The table of rules is compiled once by `seccompiler`, in plain Rust, so no C library is needed; the program is handed
+//! to every container and loaded by its init process.
 
+use crate::oci::syscalls::{BadLine, Comparison, Condition, Rule, default_rules};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
     TargetArch, sock_filter,
@@ -12,15 +13,12 @@ use std::io;
 use std::str::FromStr;
 use syscalls::Sysno;
 
-/// Docker's default profile.
-pub(super) const DEFAULT_TABLE: &str = include_str!("seccomp-default.txt");
-
-/// What can be wrong with a table.
+/// What can be wrong with a filter.
 #[derive(Debug, thiserror::Error)]
-pub(in super::super) enum SeccompError {
-    /// A line that is not of the table's grammar.
-    #[error("line {0} of the system call table is malformed")]
-    Line(usize),
+pub(crate) enum SeccompError {
+    /// The table of system calls.
+    #[error(transparent)]
+    Table(#[from] BadLine),
     /// The compiler refused the filter.
     #[error("the system call filter does not compile: {0}")]
     Compile(#[from] seccompiler::BackendError),
@@ -29,31 +27,25 @@ pub(in super::super) enum SeccompError {
     Arch,
 }
 
-/// Compiles a table: EPERM for all it does not allow.
-pub(super) fn compile(table: &str) -> Result<BpfProgram, SeccompError> {
+/// Compiles the default table: EPERM for all it does not allow.
+pub(crate) fn compile() -> Result<BpfProgram, SeccompError> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
     let mut program = BpfProgram::new();
-    for (index, line) in table.lines().enumerate() {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        match words.as_slice() {
-            [] => {}
-            [first, ..] if first.starts_with('#') => {}
-            ["allow", names @ ..] => {
-                rules.extend(names.iter().filter_map(|name| number(name)).map(|nr| (nr, Vec::new())));
+    for entry in default_rules()? {
+        match entry {
+            Rule::Allow(names) => {
+                rules.extend(names.into_iter().filter_map(number).map(|nr| (nr, Vec::new())));
             }
-            ["allow-if", name, argument, condition @ ..] => {
-                let rule = rule(argument, condition).ok_or(SeccompError::Line(index + 1))??;
+            Rule::AllowIf(name, condition) => {
                 if let Some(nr) = number(name) {
-                    rules.entry(nr).or_default().push(rule);
+                    rules.entry(nr).or_default().push(rule(condition)?);
                 }
             }
-            ["errno", name, code] => {
-                let code = errno(code).ok_or(SeccompError::Line(index + 1))?;
-                if let Some(nr) = number(name) {
-                    program.extend(u32::try_from(nr).ok().map(|nr| answer(nr, code)).into_iter().flatten());
-                }
+            // A `SeccompFilter` knows one errno only, so other answers are put in front of it.
+            Rule::Errno(name, code) => {
+                let nr = number(name).and_then(|nr| u32::try_from(nr).ok());
+                program.extend(nr.map(|nr| answer(nr, code)).into_iter().flatten());
             }
-            _ => return Err(SeccompError::Line(index + 1)),
         }
     }
     let arch = TargetArch::try_from(std::env::consts::ARCH).map_err(|_| SeccompError::Arch)?;
@@ -64,7 +56,7 @@ pub(super) fn compile(table: &str) -> Result<BpfProgram, SeccompError> {
 }
 
 /// Loads a program into the calling thread. Needs `no_new_privs` or `CAP_SYS_ADMIN` in its user namespace.
-pub(super) fn load(program: &[sock_filter]) -> io::Result<()> {
+pub(crate) fn load(program: &[sock_filter]) -> io::Result<()> {
     let len = u16::try_from(program.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
     let program = libc::sock_fprog { len, filter: program.as_ptr().cast_mut().cast() };
     // SAFETY: the kernel copies the program, `len` instructions of the C layout, before the call returns.
@@ -78,30 +70,15 @@ fn number(name: &str) -> Option<i64> {
     Sysno::from_str(name).ok().map(|call| i64::from(call.id()))
 }
 
-fn errno(code: &str) -> Option<u16> {
-    match code {
-        "ENOSYS" => u16::try_from(libc::ENOSYS).ok(),
-        "EPERM" => u16::try_from(libc::EPERM).ok(),
-        _ => code.parse().ok(),
-    }
-}
-
-/// `argN` and `OP VALUE`; a `SeccompFilter` knows one errno only, so other answers are put in front of it by [`answer`].
-fn rule(argument: &str, condition: &[&str]) -> Option<Result<SeccompRule, SeccompError>> {
-    let argument: u8 = argument.strip_prefix("arg")?.parse().ok()?;
-    let (operator, value) = match condition {
-        ["<", value] => (SeccompCmpOp::Lt, integer(value)?),
-        ["=", value] => (SeccompCmpOp::Eq, integer(value)?),
-        [">", value] => (SeccompCmpOp::Gt, integer(value)?),
-        ["&", mask, "=", value] => (SeccompCmpOp::MaskedEq(integer(mask)?), integer(value)?),
-        _ => return None,
+fn rule(Condition { argument, comparison }: Condition) -> Result<SeccompRule, seccompiler::BackendError> {
+    let (operator, value) = match comparison {
+        Comparison::Less(value) => (SeccompCmpOp::Lt, value),
+        Comparison::Equal(value) => (SeccompCmpOp::Eq, value),
+        Comparison::Greater(value) => (SeccompCmpOp::Gt, value),
+        Comparison::MaskedEqual(mask, value) => (SeccompCmpOp::MaskedEq(mask), value),
     };
-    let condition = SeccompCondition::new(argument, SeccompCmpArgLen::Qword, operator, value);
-    Some(condition.and_then(|condition| SeccompRule::new(vec![condition])).map_err(SeccompError::from))
-}
-
-fn integer(text: &str) -> Option<u64> {
-    text.strip_prefix("0x").map_or_else(|| text.parse().ok(), |hex| u64::from_str_radix(hex, 16).ok())
+    let condition = SeccompCondition::new(argument, SeccompCmpArgLen::Qword, operator, value)?;
+    SeccompRule::new(vec![condition])
 }
 
 /// `if nr == NR return ERRNO|code`, as three instructions. System call numbers of this kind are the same on all architectures.
@@ -119,15 +96,7 @@ mod tests {
 
     #[test]
     fn the_table_compiles_to_a_program_that_a_kernel_takes() {
-        let program = compile(DEFAULT_TABLE).expect("compiles");
+        let program = compile().expect("compiles");
         assert!((100..4096).contains(&program.len()), "{}", program.len());
-    }
-
-    #[test]
-    fn a_bad_line_is_named() {
-        for bad in ["permit read", "allow-if clone arg9x = 0", "errno clone3 EWHAT"] {
-            let error = compile(&format!("# fine\nallow read\n{bad}\n")).expect_err("refused");
-            assert!(matches!(error, SeccompError::Line(3)), "{bad}: {error}");
-        }
     }
 }

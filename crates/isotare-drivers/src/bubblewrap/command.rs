@@ -1,0 +1,65 @@
+//! The command line of bwrap(1).
+
+use isotare_core::{AGENT_PATH, CONTROL_DIR, DATA_DIR};
+use std::ffi::OsString;
+use std::path::Path;
+
+/// What the sandbox has for a root.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Root<'a> {
+    /// A tree of its own, writable.
+    Own(&'a Path),
+    /// A tree that all instances share, read-only, with this folder of the instance's own for data.
+    Shared(&'a Path, &'a Path),
+}
+
+/// The arguments for an instance: every namespace that bubblewrap knows, its own `/proc` and `/dev`.
+pub(super) fn arguments(root: Root<'_>, control: &Path, host_network: bool) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = Vec::new();
+    let mut add = |words: &[&dyn AsRef<std::ffi::OsStr>]| {
+        arguments.extend(words.iter().map(|word| word.as_ref().to_owned()));
+    };
+    add(&[&"--unshare-all"]);
+    if host_network {
+        add(&[&"--share-net"]);
+    }
+    // The session's end must be the sandbox's end.
+    add(&[&"--die-with-parent"]);
+    match root {
+        Root::Own(tree) => add(&[&"--bind", &tree, &"/"]),
+        Root::Shared(tree, data) => {
+            add(&[&"--ro-bind", &tree, &"/", &"--bind", &data, &DATA_DIR, &"--tmpfs", &"/tmp"]);
+        }
+    }
+    add(&[&"--proc", &"/proc", &"--dev", &"/dev", &"--bind", &control, &CONTROL_DIR, &"--chdir", &"/"]);
+    let socket = format!("{CONTROL_DIR}/agent.sock");
+    add(&[&"--", &AGENT_PATH, &"--socket", &socket, &"--data", &DATA_DIR]);
+    arguments
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(root: Root<'_>, host_network: bool) -> String {
+        let words = arguments(root, Path::new("/run/i"), host_network);
+        words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn mounts_come_after_the_root_that_they_are_in() {
+        let end = "--proc /proc --dev /dev --bind /run/i /isotare/control --chdir / -- /isotare/agent --socket \
+                   /isotare/control/agent.sock --data /isotare/data";
+        assert_eq!(
+            line(Root::Own(Path::new("/w/root")), false),
+            format!("--unshare-all --die-with-parent --bind /w/root / {end}")
+        );
+        assert_eq!(
+            line(Root::Shared(Path::new("/w/lower"), Path::new("/w/data")), true),
+            format!(
+                "--unshare-all --share-net --die-with-parent --ro-bind /w/lower / --bind /w/data /isotare/data \
+                 --tmpfs /tmp {end}"
+            )
+        );
+    }
+}

@@ -1,0 +1,117 @@
+//! The daemon that serves an environment: the one that is there, or one of our own with the storage asked for.
+
+use super::address::Address;
+use super::daemon::{DaemonSetup, PrivateDaemon};
+use super::engine::Engine;
+use super::info;
+use super::ports::Ports;
+use super::removal::daemon_resource;
+use crate::loop_mount::LoopMount;
+use bollard::models::SystemInfo;
+use isotare_core::{DriverError, PrepareContext, Resource, Settings, Unavailable};
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, symlink};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Tells this process's daemons apart.
+static DAEMONS: AtomicU32 = AtomicU32::new(0);
+
+/// A daemon that can serve the settings.
+pub(super) struct Reached {
+    pub(super) engine: Engine,
+    pub(super) said: SystemInfo,
+    pub(super) private: Option<Private>,
+}
+
+/// A daemon of our own. Dropping it leaves nothing but files in the environment's folder.
+pub(super) struct Private {
+    // Dropped in this order.
+    daemon: PrivateDaemon,
+    _btrfs: Option<LoopMount>,
+    _folder: Folder,
+}
+
+/// A folder that goes when this is dropped.
+struct Folder(PathBuf);
+
+/// Finds or starts it.
+pub(super) fn reach(settings: &Settings, cx: &PrepareContext<'_>) -> Result<Reached, DriverError> {
+    Ports::of(settings)?;
+    let connect = |address: Address, private| -> Result<Reached, DriverError> {
+        let engine = Engine::connect(address, &cx.deadline)?;
+        let said = info::ask(&engine, &cx.deadline)?;
+        Ok(Reached { engine, said, private })
+    };
+    let found =
+        Address::choose(settings).map_err(DriverError::from).and_then(|address| connect(address, None));
+    let reached = match settings.text("storage") {
+        None => found?,
+        Some(storage) => match found {
+            Ok(reached) if reached.said.driver.as_deref() == Some(storage) => reached,
+            found if settings.text("host").is_some() => {
+                let driver = found?.said.driver.unwrap_or_default();
+                let reason = format!("the daemon named by host= stores with {driver}, not {storage}");
+                return Err(Unavailable::new(reason, "leave out host= or storage=").into());
+            }
+            _ => {
+                let private = Private::start(storage, settings, cx)?;
+                connect(private.daemon.address().clone(), Some(private))?
+            }
+        },
+    };
+    info::check(&reached.engine, &reached.said, settings, &cx.deadline)?;
+    Ok(reached)
+}
+
+impl Private {
+    fn start(storage: &str, settings: &Settings, cx: &PrepareContext<'_>) -> Result<Self, DriverError> {
+        PrivateDaemon::usable()?;
+        match storage {
+            "zfs" => Err(Unavailable::new(
+                "no daemon here stores with zfs, and isotare makes no zfs pool",
+                "name a daemon whose data root is on zfs (with the kernel's module zfs) by host=",
+            )),
+            "fuse-overlayfs" => {
+                crate::installed::program("fuse-overlayfs", "Debian: fuse-overlayfs").map(drop)
+            }
+            _ => Ok(()),
+        }?;
+        let folder = Folder::new(cx)?;
+        let data = cx.work.join("docker");
+        let failed = |error: io::Error| DriverError::failed("make", data.display().to_string(), error);
+        fs::create_dir(&data).and_then(|()| symlink(&data, folder.0.join("data"))).map_err(failed)?;
+        let btrfs = (storage == "btrfs").then(|| LoopMount::btrfs(&data, cx)).transpose()?;
+        // The last of the records that are not its containers': swept after these, and before what it uses.
+        cx.ledger.record(&daemon_resource(&folder.0)).map_err(|error| {
+            DriverError::failed("record daemon in", folder.0.display().to_string(), error)
+        })?;
+        let setup = DaemonSetup {
+            folder: &folder.0,
+            storage: Some(storage),
+            bridged: settings.text("network") == Some("bridge"),
+        };
+        let daemon = PrivateDaemon::start(setup, cx.ledger, &cx.deadline)?;
+        Ok(Self { daemon, _btrfs: btrfs, _folder: folder })
+    }
+}
+
+impl Folder {
+    /// In `/run`: a socket's path has at most 107 bytes (unix(7)), and containerd adds some to it.
+    fn new(cx: &PrepareContext<'_>) -> Result<Self, DriverError> {
+        let number = DAEMONS.fetch_add(1, Ordering::Relaxed);
+        let path = Path::new("/run").join(format!("isotare-docker-{}-{number}", std::process::id()));
+        let failed = |error: io::Error| DriverError::failed("make", path.display().to_string(), error);
+        cx.ledger.record(&Resource::Path { path: path.clone() }).map_err(failed)?;
+        DirBuilder::new().mode(0o711).create(&path).map_err(failed)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What cannot be removed now is in the ledger.
+        let _recorded = fs::remove_dir_all(&self.0);
+    }
+}

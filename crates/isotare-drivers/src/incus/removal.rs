@@ -1,0 +1,132 @@
+//! Removing instances, images and pools, by identity and only those that carry our label.
+
+use super::client::{CallError, Client};
+use isotare_core::{Deadline, DriverError, Resource};
+use isotare_host::pause;
+use serde_json::{Value, json};
+use std::path::Path;
+use std::time::Duration;
+
+/// Key of the label with the session's name; an instance's and a pool's configuration have room for `user.` keys.
+pub(super) const LABEL: &str = "user.isotare.session";
+/// Property of an image with its name.
+pub(super) const IMAGE_NAME: &str = "isotare";
+
+/// Kind of a recorded thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    Instance,
+    Image,
+    Pool,
+}
+
+impl What {
+    fn word(self) -> &'static str {
+        match self {
+            What::Instance => "instance",
+            What::Image => "image",
+            What::Pool => "pool",
+        }
+    }
+}
+
+/// A thing of a daemon as a resource. Its identity names the socket, because a later `clean` knows no settings.
+pub(super) fn resource(what: What, driver: &str, socket: &Path, name: &str) -> Resource {
+    Resource::Managed {
+        driver: driver.to_owned(),
+        what: what.word().to_owned(),
+        id: format!("{}#{name}", socket.display()),
+    }
+}
+
+/// Removes a recorded thing; true if it was there.
+pub(super) fn release(what: &str, id: &str, deadline: &Deadline) -> Result<bool, DriverError> {
+    let unknown = || DriverError::failed("remove", format!("{what} {id}"), "no record of this driver");
+    let kinds = [What::Instance, What::Image, What::Pool];
+    let what = kinds.into_iter().find(|kind| kind.word() == what).ok_or_else(unknown)?;
+    let (socket, name) = id.rsplit_once('#').ok_or_else(unknown)?;
+    let client = Client::new(socket.into())?;
+    let removed = match what {
+        What::Instance => labelled(&client, &instance(name), deadline)
+            .and_then(|ours| if ours { remove_instance(&client, name, deadline) } else { Ok(false) }),
+        What::Image => find_image(&client, name, deadline)
+            .and_then(|found| found.map_or(Ok(false), |print| remove_image(&client, &print, deadline))),
+        What::Pool => labelled(&client, &pool(name), deadline)
+            .and_then(|ours| if ours { remove(&client, &pool(name), deadline) } else { Ok(false) }),
+    };
+    removed.map_err(|error| error.during("remove", format!("{} {name}", what.word())))
+}
+
+pub(super) fn instance(name: &str) -> String {
+    format!("/1.0/instances/{name}")
+}
+
+pub(super) fn pool(name: &str) -> String {
+    format!("/1.0/storage-pools/{name}")
+}
+
+fn labelled(client: &Client, path: &str, deadline: &Deadline) -> Result<bool, CallError> {
+    match client.get(path, deadline) {
+        Ok(found) => Ok(found["metadata"]["config"][LABEL].is_string()),
+        Err(error) if error.is_absent() => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// The fingerprint of the image with this name.
+fn find_image(client: &Client, name: &str, deadline: &Deadline) -> Result<Option<String>, CallError> {
+    let images = client.get("/1.0/images?recursion=1", deadline)?;
+    let ours = |image: &&Value| image["properties"][IMAGE_NAME] == name;
+    let found = images["metadata"].as_array().and_then(|images| images.iter().find(ours));
+    Ok(found.and_then(|image| image["fingerprint"].as_str()).map(str::to_owned))
+}
+
+/// Pause before the next try while an instance ends by itself and the daemon is behind; there is nothing to wait on.
+const AGAIN: Duration = Duration::from_millis(20);
+
+/// Kills an instance, whatever it does; one that has ended is none the less waited for, because the daemon is not done
+/// with it at once.
+pub(super) fn halt(client: &Client, name: &str, deadline: &Deadline) -> Result<(), CallError> {
+    let path = format!("{}/state", instance(name));
+    let order = json!({"action": "stop", "force": true, "timeout": -1});
+    loop {
+        match client.act("PUT", &path, Some(&order), deadline) {
+            Ok(_) => return Ok(()),
+            Err(error) if error.is_absent() => return Ok(()),
+            Err(CallError::Refused { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        // It says of one that is just ending that it is stopped already, and may stumble over it ("Invalid PID").
+        match client.get(&instance(name), deadline) {
+            Ok(found) if found["metadata"]["status"] == "Stopped" => return Ok(()),
+            Err(error) if error.is_absent() => return Ok(()),
+            Ok(_) | Err(CallError::Refused { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        pause(AGAIN, deadline)?;
+    }
+}
+
+/// Kills and removes an instance; true if it was there.
+pub(super) fn remove_instance(client: &Client, name: &str, deadline: &Deadline) -> Result<bool, CallError> {
+    halt(client, name, deadline)?;
+    remove(client, &instance(name), deadline)
+}
+
+/// Removes an image by its fingerprint; true if it was there.
+pub(super) fn remove_image(client: &Client, print: &str, deadline: &Deadline) -> Result<bool, CallError> {
+    remove(client, &format!("/1.0/images/{print}"), deadline)
+}
+
+/// Removes what is at this path of the API; true if it was there.
+pub(super) fn remove(client: &Client, path: &str, deadline: &Deadline) -> Result<bool, CallError> {
+    loop {
+        match client.act("DELETE", path, None, deadline) {
+            Ok(_) => return Ok(true),
+            Err(error) if error.is_absent() => return Ok(false),
+            // One that has ended a moment ago: LXD 5.0 calls it stopped before it is done with it.
+            Err(CallError::Refused { message, .. }) if message.contains("is busy") => pause(AGAIN, deadline)?,
+            Err(error) => return Err(error),
+        }
+    }
+}

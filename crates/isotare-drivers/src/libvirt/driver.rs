@@ -1,0 +1,119 @@
+//! The driver: settings, and the way from an image to an environment.
+
+use super::environment::LibvirtEnvironment;
+use super::virsh::Virsh;
+use crate::guest::{KERNEL, MEMORY, VCPUS};
+use crate::trial_life;
+use isotare_core::{
+    Capabilities, Deadline, Driver, DriverError, Environment, IMAGE_SETTING, Image, Isolation, Kind,
+    PrepareContext, Resource, RuntimeInfo, SettingDef, Settings, Unavailable,
+};
+
+/// Machines of libvirt's domains.
+#[derive(Debug)]
+pub struct Libvirt;
+
+const SETTINGS: &[SettingDef] = &[
+    IMAGE_SETTING,
+    SettingDef {
+        key: "domain",
+        kind: Kind::Text,
+        default: None,
+        help: "the defined domain whose machine it is; without it a plain one of the given type",
+    },
+    SettingDef {
+        key: "uri",
+        kind: Kind::Text,
+        default: None,
+        help: "the daemon, as for virsh -c; without it LIBVIRT_DEFAULT_URI, else qemu:///system",
+    },
+    SettingDef {
+        key: "type",
+        kind: Kind::Choice(&["kvm", "qemu"]),
+        default: Some("kvm"),
+        help: "without domain: the processor (kvm) or software emulation (qemu)",
+    },
+    SettingDef {
+        key: "machine",
+        kind: Kind::Choice(&["q35", "pc"]),
+        default: Some("q35"),
+        help: "without domain: machine model",
+    },
+    VCPUS,
+    MEMORY,
+    KERNEL,
+    SettingDef {
+        key: "disk",
+        kind: Kind::Choice(&["none", "raw"]),
+        default: Some("raw"),
+        help: "where the data folder is: the guest's memory (none), or an ext4 disk in a file",
+    },
+    SettingDef {
+        key: "cache",
+        kind: Kind::Choice(&["none", "writeback", "unsafe"]),
+        default: Some("none"),
+        help: "the disk's cache on the host: none (O_DIRECT), page cache, or page cache without flushes",
+    },
+];
+
+impl Driver for Libvirt {
+    fn name(&self) -> &'static str {
+        "libvirt"
+    }
+
+    fn summary(&self) -> &'static str {
+        "the machine of a libvirt domain, with a distribution's kernel"
+    }
+
+    fn settings(&self) -> &'static [SettingDef] {
+        SETTINGS
+    }
+
+    fn variants(&self) -> &'static [&'static str] {
+        &["type=kvm", "type=qemu"]
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { own_kernel: true, host_files: false, rootless: true, pause: true }
+    }
+
+    fn isolation(&self) -> Isolation {
+        Isolation {
+            kernel: "its own",
+            system_calls: "none of the guest's; those that QEMU makes for its devices",
+            root: "nobody on the host; QEMU runs as the user who runs isotare, in the confinement that libvirt gives it",
+            sources: &["https://libvirt.org/drvqemu.html#security-architecture"],
+        }
+    }
+
+    fn probe(&self, settings: &Settings, cx: &PrepareContext<'_>) -> Result<RuntimeInfo, Unavailable> {
+        let remedy = "see docs/drivers/libvirt.md, and the daemon's log";
+        let mut environment =
+            LibvirtEnvironment::prepare(settings, &Image::default(), cx).map_err(|error| match error {
+                DriverError::Unavailable(unavailable) => unavailable,
+                other => Unavailable::new(other.to_string(), remedy),
+            })?;
+        let limit = environment.boot_limit();
+        trial_life::live(&mut environment, limit, cx).map_err(|reason| Unavailable::new(reason, remedy))?;
+        Ok(RuntimeInfo { version: environment.version.clone(), details: environment.details() })
+    }
+
+    fn prepare(
+        &self,
+        settings: &Settings,
+        image: &Image,
+        cx: &PrepareContext<'_>,
+    ) -> Result<Box<dyn Environment>, DriverError> {
+        Ok(Box::new(LibvirtEnvironment::prepare(settings, image, cx)?))
+    }
+
+    fn release(&self, resource: &Resource, deadline: &Deadline) -> Result<bool, DriverError> {
+        match resource {
+            Resource::Managed { what, id, .. } if what == "domain" => match id.rsplit_once('#') {
+                Some((uri, name)) => Virsh::find(uri)?.destroy(name, deadline),
+                None => Err(DriverError::failed("remove", id, "no record of the driver libvirt")),
+            },
+            _ => Ok(false),
+        }
+    }
+}

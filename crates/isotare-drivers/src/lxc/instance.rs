@@ -1,0 +1,87 @@
+//! One container: the program `lxc-start`, and what it makes and does not remove when it is killed.
+
+use super::config::groups_of;
+use super::shown::Shown;
+use super::storage::Storage;
+use crate::container::veth::{self, Link};
+use crate::spawned::Spawned;
+use isotare_cgroup::Hierarchies;
+use isotare_core::{DriverError, Footprint, Instance, Resource, TrialContext};
+use isotare_host::Spawn;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(super) struct LxcInstance {
+    program: Spawned,
+    storage: Arc<Storage>,
+    hierarchies: Hierarchies,
+    cgroup: String,
+    link: Option<Link>,
+    shown: Option<Shown>,
+}
+
+impl LxcInstance {
+    /// Records what `lxc-start` is going to make. The container's groups are its own work: it refuses one that is there.
+    pub(super) fn create(
+        spawn: Spawn,
+        storage: Arc<Storage>,
+        hierarchies: &Hierarchies,
+        link: Option<Link>,
+        shown: Option<Shown>,
+        cx: &TrialContext<'_>,
+    ) -> Result<Self, DriverError> {
+        let groups = groups_of(cx.cgroup).map(|path| Resource::Cgroup { path });
+        let links = link.iter().map(|link| Resource::Link { name: link.name.clone() });
+        for resource in groups.into_iter().chain(links) {
+            cx.ledger
+                .record(&resource)
+                .map_err(|e| DriverError::failed("record resource of", cx.instance, e))?;
+        }
+        Ok(Self {
+            program: Spawned::create(spawn, None, None, cx)?,
+            storage,
+            hierarchies: hierarchies.clone(),
+            cgroup: cx.cgroup.to_owned(),
+            link,
+            shown,
+        })
+    }
+}
+
+impl Instance for LxcInstance {
+    fn start(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+        self.program.start(cx)
+    }
+
+    fn wait_ready(&mut self, cx: &TrialContext<'_>) -> Result<UnixStream, DriverError> {
+        self.program.wait_ready(cx)
+    }
+
+    fn footprint(&self) -> Footprint {
+        Footprint { cgroup: Some(self.cgroup.clone()), ..self.program.footprint() }
+    }
+
+    fn stop(&mut self, grace: Duration, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+        self.program.stop(grace, cx)
+    }
+
+    fn delete(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+        self.program.delete(cx)?;
+        for path in groups_of(&self.cgroup) {
+            self.hierarchies
+                .remove_tree(&path)
+                .map_err(|e| DriverError::failed("remove cgroup of", cx.instance, e))?;
+        }
+        if let Some(link) = &self.link {
+            veth::remove(link, &cx.deadline)?;
+        }
+        // Before the root is emptied, or the control folder would be as well.
+        self.shown.as_mut().map_or(Ok(()), Shown::remove)?;
+        self.storage.remove(cx)
+    }
+
+    fn diagnostics(&self) -> String {
+        self.program.diagnostics()
+    }
+}

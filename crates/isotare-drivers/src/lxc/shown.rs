@@ -1,0 +1,43 @@
+//! The control folder, shown inside an unprivileged container's root beforehand.
+//!
+//! liblxc makes the mounts of a configuration as the container's own root, who may not walk through the session's folder.
+//! The root file system with all that is mounted below it is its own to see.
+
+use isotare_core::{CONTROL_DIR, DriverError, Resource, TrialContext};
+use rustix::mount::{UnmountFlags, mount_bind, unmount};
+use std::path::{Path, PathBuf};
+
+/// A mount on the host. Dropping it unmounts.
+pub(super) struct Shown {
+    path: PathBuf,
+    mounted: bool,
+}
+
+impl Shown {
+    /// Shows the instance's control folder below this root.
+    pub(super) fn inside(root: &Path, cx: &TrialContext<'_>) -> Result<Self, DriverError> {
+        let path = root.join(CONTROL_DIR.trim_start_matches('/'));
+        let failed = |what, error: &dyn std::fmt::Display| DriverError::failed(what, cx.instance, error);
+        cx.ledger
+            .record(&Resource::Mount { path: path.clone() })
+            .map_err(|e| failed("record mount of", &e))?;
+        mount_bind(cx.run, &path).map_err(|e| failed("show control folder to", &e))?;
+        Ok(Self { path, mounted: true })
+    }
+
+    /// Unmounts it. Doing it twice does no harm.
+    pub(super) fn remove(&mut self) -> Result<(), DriverError> {
+        if std::mem::take(&mut self.mounted) {
+            unmount(&self.path, UnmountFlags::DETACH)
+                .map_err(|e| DriverError::failed("unmount", self.path.display().to_string(), e))?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        // For a creation that failed half-way; that error is the one to tell.
+        let _second = self.remove();
+    }
+}

@@ -1,0 +1,47 @@
+//! What is gVisor's own: facts, and what its runtime writes down about a container.
+
+use isotare_core::{Member, Role};
+use serde::Deserialize;
+use std::path::Path;
+
+/// Its flags `--oci-seccomp=false` and `--overlay2=root:self`, which are the defaults.
+pub(super) const FACTS: &[(&str, &str)] = &[
+    ("container.seccomp", "none inside: gVisor's kernel serves the calls"),
+    ("container.root", "gVisor's own writable layer on an overlay"),
+];
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct State {
+    gofer_pid: u32,
+}
+
+/// The process that opens files for the sandbox: `Container` in runsc/container/container.go of gVisor's source.
+pub(super) fn gofer(state: &Path, id: &str) -> Option<Member> {
+    let text = std::fs::read(state.join(format!("{id}_sandbox:{id}.state"))).ok()?;
+    let State { gofer_pid } = serde_json::from_slice(&text).ok()?;
+    let running = isotare_host::identify(gofer_pid)?;
+    Some(Member { role: Role::Shim, pid: running.pid, workload_threads: Vec::new(), shared: false })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gofer_is_found_while_it_runs() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let write = |pid: u32| {
+            // As runsc 0.0~20240729.0 writes it, shortened.
+            let text = format!(
+                r#"{{"id":"a","status":"created","goferPid":{pid},"sandbox":{{"id":"a","pid":13810}}}}"#
+            );
+            std::fs::write(folder.path().join("a_sandbox:a.state"), text).expect("written");
+        };
+        write(std::process::id());
+        assert_eq!(gofer(folder.path(), "a").map(|member| member.pid), Some(std::process::id()));
+        write(u32::MAX);
+        assert_eq!(gofer(folder.path(), "a"), None);
+        assert_eq!(gofer(folder.path(), "b"), None);
+    }
+}

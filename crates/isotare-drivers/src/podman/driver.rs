@@ -1,0 +1,69 @@
+//! The driver: what it says of itself, and what it takes to work here.
+
+use super::environment::PodmanEnvironment;
+use super::info;
+use super::options::SETTINGS;
+use super::store::Store;
+use isotare_core::{
+    Capabilities, Driver, DriverError, Environment, Image, Isolation, PrepareContext, RuntimeInfo,
+    SettingDef, Settings, Unavailable,
+};
+
+/// Containers of Podman.
+#[derive(Debug)]
+pub struct Podman;
+
+impl Driver for Podman {
+    fn name(&self) -> &'static str {
+        "podman"
+    }
+
+    fn summary(&self) -> &'static str {
+        "a container of Podman, which has no daemon, through its command line"
+    }
+
+    fn settings(&self) -> &'static [SettingDef] {
+        SETTINGS
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { own_kernel: false, host_files: false, rootless: true, pause: true }
+    }
+
+    fn isolation(&self) -> Isolation {
+        Isolation {
+            kernel: "the host's, or that of the OCI runtime chosen",
+            system_calls: "those of Podman's seccomp profile",
+            root: "the host's root with few capabilities; rootless: the user",
+            sources: &[
+                "podman-run(1)",
+                "https://github.com/containers/common/blob/main/pkg/seccomp/seccomp.json",
+            ],
+        }
+    }
+
+    fn probe(&self, settings: &Settings, cx: &PrepareContext<'_>) -> Result<RuntimeInfo, Unavailable> {
+        let examine = || {
+            let store = Store::open(settings, cx)?;
+            let info = info::ask(&store, &cx.deadline);
+            store.record_holder(cx)?;
+            info
+        };
+        examine().map_err(|error| match error {
+            DriverError::Unavailable(unavailable) => unavailable,
+            other => Unavailable::new(
+                other.to_string(),
+                "see whether 'podman info' works, and whether its parts are installed",
+            ),
+        })
+    }
+
+    fn prepare(
+        &self,
+        settings: &Settings,
+        image: &Image,
+        cx: &PrepareContext<'_>,
+    ) -> Result<Box<dyn Environment>, DriverError> {
+        Ok(Box::new(PodmanEnvironment::prepare(Store::open(settings, cx)?, image, cx)?))
+    }
+}

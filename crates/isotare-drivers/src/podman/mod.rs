@@ -1,0 +1,14 @@
+//! `podman`: containers of Podman, rootful and rootless, through its command line.
+//!
+//! Podman has no daemon, and that is what it is compared for: each phase is a run of `podman` itself.
+
+mod driver;
+mod environment;
+mod info;
+mod instance;
+mod options;
+mod place;
+mod store;
+mod user;
+
+pub use driver::Podman;

@@ -1,0 +1,92 @@
+//! Copies of trees.
+
+use rustix::fs::{AtFlags, CWD, FileType, Mode, Timespec, Timestamps, chownat, mknodat, utimensat};
+use rustix::io::Errno;
+use rustix::process::{Gid, Uid};
+use std::fs::{self, Metadata, Permissions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::Path;
+
+/// Copies a folder with all below it over what is at `to`: contents, kinds, permissions, owners (as far as this user may
+/// give them) and times. Extended attributes are not copied, and hard links become files of their own.
+pub(crate) fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
+    let meta = fs::symlink_metadata(from).map_err(|error| named(from, error))?;
+    copy(from, &meta, to)
+}
+
+fn copy(from: &Path, meta: &Metadata, to: &Path) -> io::Result<()> {
+    if meta.is_dir() {
+        match fs::create_dir(to) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && to.is_dir() => {}
+            made => made.map_err(|error| named(to, error))?,
+        }
+        for entry in fs::read_dir(from).map_err(|error| named(from, error))? {
+            let entry = entry?;
+            copy(&entry.path(), &entry.metadata()?, &to.join(entry.file_name()))?;
+        }
+    } else {
+        match fs::remove_file(to) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(named(to, error)),
+            _ => {}
+        }
+        if meta.is_file() {
+            fs::copy(from, to).map_err(|error| named(from, error))?;
+        } else if meta.is_symlink() {
+            symlink(fs::read_link(from)?, to).map_err(|error| named(to, error))?;
+        } else {
+            let kind = FileType::from_raw_mode(meta.mode());
+            mknodat(CWD, to, kind, Mode::from_raw_mode(meta.mode()), meta.rdev())
+                .map_err(|error| named(to, error.into()))?;
+        }
+    }
+    adopt(meta, to).map_err(|error| named(to, error))
+}
+
+/// Owner first: a change of it clears set-user-ID bits (chown(2)).
+fn adopt(meta: &Metadata, to: &Path) -> io::Result<()> {
+    let (uid, gid) = (Uid::from_raw(meta.uid()), Gid::from_raw(meta.gid()));
+    match chownat(CWD, to, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW) {
+        // An ordinary user owns his copies; so does root of a user namespace what is not mapped into it.
+        Ok(()) | Err(Errno::PERM | Errno::INVAL) => {}
+        Err(error) => return Err(error.into()),
+    }
+    if !meta.is_symlink() {
+        fs::set_permissions(to, Permissions::from_mode(meta.mode() & 0o7777))?;
+    }
+    let time = |tv_sec, tv_nsec| Timespec { tv_sec, tv_nsec };
+    let times = Timestamps {
+        last_access: time(meta.atime(), meta.atime_nsec()),
+        last_modification: time(meta.mtime(), meta.mtime_nsec()),
+    };
+    Ok(utimensat(CWD, to, &times, AtFlags::SYMLINK_NOFOLLOW)?)
+}
+
+fn named(path: &Path, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_has_everything_and_later_copies_win() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let [lower, upper, to] = ["lower", "upper", "to"].map(|name| folder.path().join(name));
+        fs::create_dir_all(lower.join("bin")).expect("made");
+        fs::create_dir_all(upper.join("bin")).expect("made");
+        fs::write(lower.join("bin/tool"), "old").expect("written");
+        fs::write(lower.join("bin/other"), "kept").expect("written");
+        fs::set_permissions(lower.join("bin/other"), Permissions::from_mode(0o4755)).expect("set");
+        symlink("tool", lower.join("bin/alias")).expect("linked");
+        fs::write(upper.join("bin/tool"), "new").expect("written");
+        fs::write(upper.join("bin/alias"), "file").expect("written");
+        copy_tree(&lower, &to).expect("copied");
+        copy_tree(&upper, &to).expect("copied");
+        let read = |name: &str| fs::read_to_string(to.join("bin").join(name)).expect("there");
+        assert_eq!([read("tool"), read("other"), read("alias")], ["new", "kept", "file"]);
+        let [was, is] = [&lower, &to].map(|root| fs::metadata(root.join("bin/other")).expect("there"));
+        assert_eq!((is.mode(), is.mtime(), is.uid()), (was.mode(), was.mtime(), was.uid()));
+    }
+}

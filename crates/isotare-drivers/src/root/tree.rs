@@ -1,0 +1,60 @@
+//! What the instances of an environment share: the image, the agent, and the folders to mount on.
+
+use super::copy_tree;
+use super::host::HostView;
+use isotare_core::{AGENT_PATH, Base, CONTROL_DIR, DATA_DIR, DriverError, Image, PrepareContext, Source};
+use isotare_host::lay_out;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A root file system in layers, the topmost first. Nothing is ever written to it.
+#[derive(Clone, Debug)]
+pub(crate) struct Tree {
+    /// For the `lowerdir` of an overlay.
+    pub(crate) lowers: Vec<PathBuf>,
+    /// Mounted as long as it is among them.
+    _host: Option<Arc<HostView>>,
+}
+
+impl Tree {
+    /// Lays the image's own files out in the environment's folder, which its owner removes, and puts them on its base.
+    pub(crate) fn lay_out(image: &Image, cx: &PrepareContext<'_>) -> Result<Self, DriverError> {
+        let folder = cx.work.join("lower");
+        let mut files = image.clone();
+        // Mount points that were missing would be made in each instance's writable layer, a trial at a time.
+        for (path, mode) in [("/proc", 0o555), ("/sys", 0o555), ("/dev", 0o755), ("/tmp", 0o1777)] {
+            files.add(Path::new(path), Source::Folder, mode);
+        }
+        for path in [CONTROL_DIR, DATA_DIR] {
+            files.add(Path::new(path), Source::Folder, 0o755);
+        }
+        files.add(Path::new(AGENT_PATH), Source::Host(cx.agent.to_owned()), 0o755);
+        std::fs::create_dir_all(&folder)
+            .and_then(|()| lay_out(&files, &folder))
+            .map_err(|e| DriverError::failed("lay out image below", cx.work.display().to_string(), e))?;
+        let mut lowers = vec![folder];
+        let mut host = None;
+        match &image.base {
+            Base::Empty => {}
+            Base::Tree(tree) => lowers.push(tree.clone()),
+            Base::Host => {
+                let view = host.insert(Arc::new(HostView::mount(cx)?));
+                lowers.push(view.path().to_owned());
+            }
+        }
+        Ok(Self { lowers, _host: host })
+    }
+
+    /// The same as one tree, for roots that are no overlay: several layers are copied into one.
+    pub(crate) fn flat(self, cx: &PrepareContext<'_>) -> Result<Self, DriverError> {
+        if self.lowers.len() == 1 {
+            return Ok(self);
+        }
+        let flat = cx.work.join("flat");
+        for lower in self.lowers.iter().rev() {
+            copy_tree(lower, &flat)
+                .map_err(|e| DriverError::failed("copy image to", flat.display().to_string(), e))?;
+        }
+        Ok(Self { lowers: vec![flat], _host: None })
+    }
+}

@@ -1,0 +1,102 @@
+//! The driver: settings, and whether the machine can be reached and runs our agent.
+
+use super::environment::SshEnvironment;
+use super::target::Target;
+use crate::installed::version;
+use isotare_core::{
+    Capabilities, Deadline, Driver, DriverError, Environment, Image, Isolation, Kind, PrepareContext,
+    Resource, RuntimeInfo, SettingDef, Settings, Unavailable,
+};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Machines reached by SSH.
+#[derive(Debug)]
+pub struct Ssh;
+
+const fn text(key: &'static str, help: &'static str) -> SettingDef {
+    SettingDef { key, kind: Kind::Text, default: None, help }
+}
+
+pub(super) const SETTINGS: &[SettingDef] = &[
+    text("host", "the machine, as ssh takes it: a name of ~/.ssh/config, a name or an address"),
+    SettingDef { key: "port", kind: Kind::Integer { min: 1, max: 65535 }, default: None, help: "its port" },
+    text("user", "the user there"),
+    text("key", "file of the private key; no other is tried"),
+    text("known-hosts", "file of the machine's known keys, in place of the user's and the system's"),
+    text("config", "file in place of ~/.ssh/config"),
+    text("folder", "folder there below which a private one is made; default: /var/tmp"),
+];
+
+/// What [`Resource::Managed`] of ours is: a folder of the remote machine.
+pub(super) const FOLDER: &str = "folder";
+
+/// What the remote machine is asked, and how its answer begins.
+const WHO: &str = "printf '%s ' isotare-probe && uname -srm";
+
+impl Driver for Ssh {
+    fn name(&self) -> &'static str {
+        "ssh"
+    }
+
+    fn summary(&self) -> &'static str {
+        "a machine that already runs, reached by SSH; it runs its own programs, without a budget"
+    }
+
+    fn settings(&self) -> &'static [SettingDef] {
+        SETTINGS
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { own_kernel: true, host_files: false, rootless: true, pause: false }
+    }
+
+    fn isolation(&self) -> Isolation {
+        Isolation {
+            kernel: "the remote machine's",
+            system_calls: "none: they reach the remote machine's kernel",
+            root: "whoever logs in, on the remote machine alone",
+            sources: &["ssh(1)", "sshd(8)"],
+        }
+    }
+
+    fn probe(&self, settings: &Settings, cx: &PrepareContext<'_>) -> Result<RuntimeInfo, Unavailable> {
+        let target = Target::read(settings, cx.session)?;
+        let said = target.ask(WHO, None, &cx.work.join("ssh.log"), &cx.deadline)?;
+        let machine = said
+            .lines()
+            .find_map(|line| line.split_once("isotare-probe ").map(|(_, rest)| rest.trim().to_owned()))
+            .ok_or_else(|| {
+                Unavailable::new(format!("its shell answered: {}", said.trim()), "log in by hand")
+            })?;
+        let ours = std::env::consts::ARCH;
+        if !machine.starts_with("Linux ") || !machine.ends_with(ours) {
+            let remedy = format!("the agent runs on Linux on {ours}, as here");
+            return Err(Unavailable::new(format!("the machine is {machine}"), remedy));
+        }
+        let client = version(Path::new("ssh"), &["-V"], &cx.deadline)?;
+        Ok(RuntimeInfo { version: machine, details: BTreeMap::from([("client".to_owned(), client)]) })
+    }
+
+    fn prepare(
+        &self,
+        settings: &Settings,
+        _: &Image,
+        cx: &PrepareContext<'_>,
+    ) -> Result<Box<dyn Environment>, DriverError> {
+        Ok(Box::new(SshEnvironment::prepare(settings, cx)?))
+    }
+
+    fn release(&self, resource: &Resource, deadline: &Deadline) -> Result<bool, DriverError> {
+        let Resource::Managed { driver, what, id } = resource else { return Ok(false) };
+        if driver != self.name() || what != FOLDER {
+            return Ok(false);
+        }
+        let target: Target = serde_json::from_str(id).map_err(|e| DriverError::failed("release", id, e))?;
+        let there = format!("test -e {0} && rm -rf -- {0} && echo isotare-removed || true", target.folder);
+        let log = std::env::temp_dir().join(format!("isotare-ssh-{}.log", std::process::id()));
+        let said = target.ask(&there, None, &log, deadline);
+        let _absent = std::fs::remove_file(&log);
+        Ok(said?.contains("isotare-removed"))
+    }
+}

@@ -1,0 +1,65 @@
+//! The agent, copied to a private folder of the remote machine.
+
+use super::driver::FOLDER;
+use super::instance::SshInstance;
+use super::target::Target;
+use isotare_core::{
+    DriverError, Environment, Instance, Interrupt, PrepareContext, Resource, Settings, TrialContext,
+};
+use isotare_host::deadline_in;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+/// Longest time that removing the folder may take.
+const REMOVAL: Duration = Duration::from_secs(20);
+
+/// Tells the folders of one session's environments apart.
+static FOLDERS: AtomicU32 = AtomicU32::new(0);
+
+/// Prepared for trials. Dropping it removes the folder.
+pub(super) struct SshEnvironment {
+    target: Target,
+    log: PathBuf,
+}
+
+impl SshEnvironment {
+    pub(super) fn prepare(settings: &Settings, cx: &PrepareContext<'_>) -> Result<Self, DriverError> {
+        let number = FOLDERS.fetch_add(1, Ordering::Relaxed);
+        let target = Target::read(settings, &format!("{}-{number}", cx.session))?;
+        let failed =
+            |error: &dyn std::fmt::Display| DriverError::failed("copy agent to", &target.folder, error);
+        let id = serde_json::to_string(&target).map_err(|e| failed(&e))?;
+        let agent = File::open(cx.agent).map_err(|e| failed(&e))?;
+        let resource = Resource::Managed { driver: "ssh".to_owned(), what: FOLDER.to_owned(), id };
+        cx.ledger.record(&resource).map_err(|e| failed(&e))?;
+        // Fails where somebody has made a folder of this name before.
+        let place = &target.folder;
+        let command = format!("umask 077; mkdir {place} && cat > {place}/agent && chmod 700 {place}/agent");
+        let environment = Self { log: cx.work.join("ssh.log"), target };
+        environment.target.ask(&command, Some(agent.into()), &environment.log, &cx.deadline)?;
+        Ok(environment)
+    }
+}
+
+impl Environment for SshEnvironment {
+    fn create(&mut self, cx: &TrialContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
+        Ok(Box::new(SshInstance::create(&self.target, cx)?))
+    }
+
+    fn facts(&self) -> BTreeMap<String, String> {
+        [("budget.enforced", "none: the machine gives what it has"), ("image", "the machine's own files")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into()
+    }
+}
+
+impl Drop for SshEnvironment {
+    fn drop(&mut self) {
+        // Also after an interrupt; what cannot be removed now is in the ledger.
+        let deadline = deadline_in(REMOVAL, &Interrupt::default());
+        let _recorded = self.target.remove(&self.log, &deadline);
+    }
+}

@@ -1,0 +1,62 @@
+//! The proof that an environment works: one instance that lives until its agent has connected. That a program or a device
+//! node is there proves nothing.
+
+use isotare_core::{DriverError, Environment, PrepareContext, TrialContext};
+use isotare_host::now;
+use std::fs;
+use std::time::Duration;
+
+/// How much longer everything may take on a processor that is itself emulated.
+const EMULATED: u32 = 8;
+
+/// Creates, starts and deletes an instance as a trial would; why that did not work. It has `patience` to be ready, and in
+/// any case no longer than the context.
+pub(crate) fn live(
+    environment: &mut dyn Environment,
+    patience: Duration,
+    cx: &PrepareContext<'_>,
+) -> Result<(), String> {
+    let (work, run) = (cx.work.join("probe"), cx.work.join("run"));
+    for folder in [&work, &run] {
+        fs::create_dir_all(folder).map_err(|e| format!("make {}: {e}", folder.display()))?;
+    }
+    let instance = format!("{}-probe", cx.session);
+    // Not below the session's group: that may not exist, and then nobody would remove it.
+    let cgroup = format!("isotare/{instance}");
+    let trial = TrialContext {
+        session: cx.session,
+        instance: &instance,
+        cgroup: &cgroup,
+        work: &work,
+        run: &run,
+        budget: cx.budget,
+        ledger: cx.ledger,
+        deadline: cx.deadline.clone(),
+        mark: &|_| {},
+    };
+    let begin = now();
+    let patience = patience.saturating_mul(if isotare_facts::is_emulated() { EMULATED } else { 1 });
+    let hurry = trial.until(cx.deadline.at.min(begin.plus(patience)));
+    let mut life = environment.create(&hurry).map_err(|error| error.to_string())?;
+    let ready = life.start(&hurry).and_then(|()| life.wait_ready(&hurry)).map(drop);
+    let lived = ready.map_err(|error| {
+        let time = now().since(begin).as_secs_f64();
+        let error = match error {
+            DriverError::TimedOut { .. } => format!("it was not ready within {time:.1} s"),
+            other => other.to_string(),
+        };
+        let said = life.diagnostics();
+        match said.lines().rev().map(str::trim).find(|line| !line.is_empty()) {
+            Some(words) if !error.contains(words) => format!("{error}; the last it said: {words}"),
+            Some(_) => error,
+            None => format!("{error}; it has said nothing"),
+        }
+    });
+    // Not within the patience, which may have passed.
+    let deleted = life.delete(&trial).map_err(|error| error.to_string());
+    for folder in [&work, &run] {
+        // They are in the environment's work folder, which its owner removes as well.
+        let _left = fs::remove_dir_all(folder);
+    }
+    lived.and(deleted)
+}

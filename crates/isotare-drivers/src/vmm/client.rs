@@ -1,0 +1,211 @@
+//! HTTP over a Unix socket as blocking calls, each of which ends by a deadline.
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::header::{ACCEPT, CONTENT_TYPE, HOST};
+use hyper::{Method, StatusCode};
+use hyper_util::rt::TokioIo;
+use isotare_core::{Deadline, DriverError};
+use isotare_host::{WaitError, now, pause, readable};
+use rustix::fs::inotify;
+use serde_json::Value;
+use std::future::Future;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::pin::pin;
+use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
+
+/// Longest time in which a wish to stop goes unnoticed.
+const SLICE: Duration = Duration::from_millis(50);
+/// Pause before the next try between a socket's being bound and its being listened on, which the kernel does not tell.
+const AGAIN: Duration = Duration::from_micros(200);
+/// Text of a refusal that is told.
+const TOLD: usize = 1000;
+
+/// A request that sets something, or makes something happen.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Request {
+    pub(crate) path: String,
+    pub(crate) body: Option<Value>,
+}
+
+impl Request {
+    /// The method is `PUT`.
+    pub(crate) fn put(path: &str, body: impl Into<Option<Value>>) -> Self {
+        Self { path: path.to_owned(), body: body.into() }
+    }
+}
+
+/// A connection to one monitor.
+pub(crate) struct Client {
+    sender: SendRequest<Full<Bytes>>,
+    runtime: Runtime,
+}
+
+impl Client {
+    /// Connects as soon as the socket is there. `process` is the pidfd of the process that makes it.
+    pub(crate) fn connect(
+        socket: &Path,
+        process: BorrowedFd<'_>,
+        deadline: &Deadline,
+    ) -> Result<Self, WaitError> {
+        let stream = connect(socket, process, deadline)?;
+        stream.set_nonblocking(true)?;
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let greeting = async {
+            let io = TokioIo::new(tokio::net::UnixStream::from_std(stream)?);
+            let (sender, connection) = handshake(io).await.map_err(io::Error::other)?;
+            // It ends with the connection, whose end the next request tells.
+            tokio::spawn(connection);
+            Ok::<_, io::Error>(sender)
+        };
+        let sender = until(&runtime, deadline, greeting)??;
+        Ok(Self { sender, runtime })
+    }
+
+    /// Makes a request, and waits for the answer that it is done.
+    pub(crate) fn call(&mut self, request: &Request, deadline: &Deadline) -> Result<(), DriverError> {
+        let subject = || format!("PUT {}", request.path);
+        let failed = |cause: String| DriverError::failed("ask the monitor", subject(), cause);
+        let body = request.body.as_ref().map(ToString::to_string).unwrap_or_default();
+        let message = hyper::Request::builder()
+            .method(Method::PUT)
+            .uri(&request.path)
+            .header(HOST, "localhost")
+            .header(ACCEPT, "application/json")
+            .header(CONTENT_TYPE, "application/json")
+            .body(Full::new(Bytes::from(body)))
+            .map_err(|error| failed(error.to_string()))?;
+        let exchange = async {
+            let answer = self.sender.send_request(message).await?;
+            let status = answer.status();
+            Ok::<_, hyper::Error>((status, answer.into_body().collect().await?.to_bytes()))
+        };
+        let (status, body) = until(&self.runtime, deadline, exchange)
+            .map_err(|error| error.during("ask the monitor", subject()))?
+            .map_err(|error| failed(error.to_string()))?;
+        if status.is_success() { Ok(()) } else { Err(failed(refusal(status, &body))) }
+    }
+}
+
+/// What an answer that is no success says. Monitors send JSON, of which the text is told as it is.
+fn refusal(status: StatusCode, body: &[u8]) -> String {
+    let said: String = String::from_utf8_lossy(body).trim().chars().take(TOLD).collect();
+    match said.is_empty() {
+        true => format!("HTTP {status}"),
+        false => format!("{said} (HTTP {})", status.as_u16()),
+    }
+}
+
+/// Runs a future to its end, or until the deadline or the wish to stop.
+fn until<F: Future>(runtime: &Runtime, deadline: &Deadline, future: F) -> Result<F::Output, WaitError> {
+    runtime.block_on(async {
+        let mut future = pin!(future);
+        loop {
+            if deadline.interrupt.is_raised() {
+                return Err(WaitError::Interrupted);
+            }
+            let left = deadline.at.since(now());
+            match tokio::time::timeout(left.min(SLICE), future.as_mut()).await {
+                Ok(output) => return Ok(output),
+                Err(_) if left.is_zero() => return Err(WaitError::TimedOut),
+                Err(_) => {}
+            }
+        }
+    })
+}
+
+/// Waits for the socket by watching its folder (inotify(7)).
+fn connect(socket: &Path, process: BorrowedFd<'_>, deadline: &Deadline) -> Result<UnixStream, WaitError> {
+    let folder = socket.parent().unwrap_or(Path::new("/"));
+    let watch = inotify::init(inotify::CreateFlags::NONBLOCK | inotify::CreateFlags::CLOEXEC)
+        .and_then(|watch| {
+            inotify::add_watch(&watch, folder, inotify::WatchFlags::CREATE)?;
+            Ok(watch)
+        })
+        .map_err(io::Error::from)?;
+    let mut events = [0; 4096];
+    loop {
+        match UnixStream::connect(socket) {
+            Ok(stream) => return Ok(stream),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                readable(watch.as_fd(), Some(process), deadline)?;
+                // Which file it was does not matter: the next try tells.
+                let _events = rustix::io::read(&watch, &mut events);
+            }
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => pause(AGAIN, deadline)?,
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use isotare_core::Interrupt;
+    use isotare_host::{Spawn, deadline_in};
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixListener;
+
+    fn soon() -> Deadline {
+        deadline_in(Duration::from_secs(10), &Interrupt::default())
+    }
+
+    /// Answers requests with these texts, one connection long; returns what was asked.
+    fn serve(listener: UnixListener, answers: Vec<&'static str>) -> std::thread::JoinHandle<Vec<String>> {
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            let ask = |answer: &str| {
+                let mut piece = [0; 4096];
+                let count = stream.read(&mut piece).expect("a request");
+                stream.write_all(answer.as_bytes()).expect("answered");
+                String::from_utf8_lossy(&piece[..count]).into_owned()
+            };
+            answers.into_iter().map(ask).collect()
+        })
+    }
+
+    #[test]
+    fn requests_share_a_connection_and_a_refusal_tells_why() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("s");
+        let asked = serve(
+            UnixListener::bind(&path).expect("bound"),
+            vec![
+                "HTTP/1.1 204 No Content\r\n\r\n",
+                "HTTP/1.1 400 Bad Request\r\nContent-Length: 29\r\n\r\n{\"fault_message\":\"too small\"}\n",
+            ],
+        );
+        let child = Spawn::new("/bin/sleep").arg("60").start().expect("started");
+        let mut client = Client::connect(&path, child.pidfd(), &soon()).expect("connected");
+        let body = serde_json::json!({"vcpu_count": 1});
+        client.call(&Request::put("/machine", body), &soon()).expect("done");
+        let error = client.call(&Request::put("/actions", None), &soon()).expect_err("refused").to_string();
+        assert_eq!(error, "ask the monitor PUT /actions: {\"fault_message\":\"too small\"} (HTTP 400)");
+        let asked = asked.join().expect("served");
+        assert!(asked[0].starts_with("PUT /machine HTTP/1.1\r\n"), "{asked:?}");
+        assert!(asked[0].ends_with("\r\n\r\n{\"vcpu_count\":1}"), "{asked:?}");
+        assert!(asked[1].starts_with("PUT /actions HTTP/1.1\r\n"), "{asked:?}");
+    }
+
+    #[test]
+    fn a_socket_that_comes_late_is_waited_for_and_one_that_never_comes_is_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("s");
+        let late = path.clone();
+        let server = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(30));
+            UnixListener::bind(late).expect("bound").accept().expect("a connection");
+        });
+        let child = Spawn::new("/bin/sleep").arg("60").start().expect("started");
+        Client::connect(&path, child.pidfd(), &soon()).map(drop).expect("connected");
+        server.join().expect("served");
+        let gone = Spawn::new("/bin/true").start().expect("started");
+        let died = Client::connect(&folder.path().join("t"), gone.pidfd(), &soon());
+        assert!(matches!(died, Err(WaitError::Died)));
+    }
+}

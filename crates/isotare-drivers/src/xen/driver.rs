@@ -1,0 +1,95 @@
+//! The driver: settings, and the way from an image to an environment.
+
+use super::environment::XenEnvironment;
+use super::xl::Xl;
+use crate::guest::{KERNEL, MEMORY, VCPUS};
+use crate::trial_life;
+use isotare_core::{
+    Capabilities, Deadline, Driver, DriverError, Environment, IMAGE_SETTING, Image, Isolation, Kind,
+    PrepareContext, Resource, RuntimeInfo, SettingDef, Settings, Unavailable,
+};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Guest domains of Xen.
+#[derive(Debug)]
+pub struct Xen;
+
+/// Long enough for a guest in a dom0 that is itself emulated.
+const BOOT: Duration = Duration::from_secs(60);
+
+const SETTINGS: &[SettingDef] = &[
+    IMAGE_SETTING,
+    SettingDef {
+        key: "type",
+        kind: Kind::Choice(&["pv", "pvh", "hvm"]),
+        default: Some("pv"),
+        help: "paravirtualised, by the processor without an emulated machine, or with one",
+    },
+    VCPUS,
+    MEMORY,
+    KERNEL,
+];
+
+impl Driver for Xen {
+    fn name(&self) -> &'static str {
+        "xen"
+    }
+
+    fn summary(&self) -> &'static str {
+        "a guest domain of the Xen hypervisor, from its dom0 by xl"
+    }
+
+    fn settings(&self) -> &'static [SettingDef] {
+        SETTINGS
+    }
+
+    fn variants(&self) -> &'static [&'static str] {
+        &["type=pvh", "type=pv", "type=hvm"]
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { own_kernel: true, host_files: false, rootless: false, pause: true }
+    }
+
+    fn isolation(&self) -> Isolation {
+        Isolation {
+            kernel: "its own, beside dom0's on one hypervisor",
+            system_calls: "none; hypercalls reach the hypervisor",
+            root: "nobody in dom0",
+            sources: &["https://wiki.xenproject.org/wiki/Xen_Project_Software_Overview"],
+        }
+    }
+
+    fn probe(&self, settings: &Settings, cx: &PrepareContext<'_>) -> Result<RuntimeInfo, Unavailable> {
+        let remedy = "see docs/drivers/xen.md, and /var/log/xen";
+        let mut environment =
+            XenEnvironment::prepare(settings, &Image::default(), cx).map_err(|error| match error {
+                DriverError::Unavailable(unavailable) => unavailable,
+                other => Unavailable::new(other.to_string(), remedy),
+            })?;
+        trial_life::live(&mut environment, BOOT, cx).map_err(|reason| Unavailable::new(reason, remedy))?;
+        let boot = &environment.boot;
+        let details = BTreeMap::from([
+            ("type".to_owned(), environment.kind.word().to_owned()),
+            ("guest kernel".to_owned(), format!("{} ({})", boot.release, boot.booted)),
+        ]);
+        Ok(RuntimeInfo { version: environment.version.clone(), details })
+    }
+
+    fn prepare(
+        &self,
+        settings: &Settings,
+        image: &Image,
+        cx: &PrepareContext<'_>,
+    ) -> Result<Box<dyn Environment>, DriverError> {
+        Ok(Box::new(XenEnvironment::prepare(settings, image, cx)?))
+    }
+
+    fn release(&self, resource: &Resource, deadline: &Deadline) -> Result<bool, DriverError> {
+        match resource {
+            Resource::Managed { what, id, .. } if what == "domain" => Xl::find()?.destroy(id, deadline),
+            _ => Ok(false),
+        }
+    }
+}

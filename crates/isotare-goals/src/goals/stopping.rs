@@ -1,0 +1,53 @@
+//! G4 and G5: stopping on precision.
+
+use super::{Effort, Goal, range};
+use crate::noise::{ALL, Model, Source, pairs};
+use isotare_stats::{Precision, ratio_of_pairs};
+
+/// The precision asked for.
+const RULE: Precision = Precision { target: 0.0075, pilot: 20, every: 10, cap: 100 };
+
+/// Blocks at which one simulated session stops, and its pairs then.
+fn session(model: Model, effect: f64, source: &mut Source) -> Vec<(f64, f64)> {
+    let all = pairs(&source.session(model, RULE.cap, &[effect]), 0);
+    let enough = |n: &usize| RULE.is_reached(*n, &[all[..*n].to_vec()], 0.95);
+    let stop = (RULE.pilot..=RULE.cap).find(enough).unwrap_or(RULE.cap);
+    all[..stop].to_vec()
+}
+
+pub(super) fn g4(effort: Effort) -> Goal {
+    let mut source = Source::new(4);
+    let mut stops: Vec<usize> =
+        (0..effort.repeats).map(|_| session(Model::Mix, 0.0, &mut source).len()).collect();
+    stops.sort_unstable();
+    let median = stops[stops.len() / 2];
+    Goal {
+        id: "G4",
+        promise: "half-width 0.75 % within 40 blocks under mixed noise",
+        figure: format!("median {median} blocks"),
+        met: median <= 40,
+    }
+}
+
+pub(super) fn g5(effort: Effort) -> Goal {
+    let (mut covered, mut wrong) = (Vec::new(), Vec::new());
+    for model in ALL {
+        let mut source = Source::new(5);
+        let mut hits = [0_usize; 2];
+        for _ in 0..effort.repeats {
+            let estimate = ratio_of_pairs(&session(model, 0.0, &mut source), 0.95);
+            let holds = estimate.is_some_and(|e| e.low <= 1.0 && 1.0 <= e.high);
+            hits[usize::from(holds)] += 1;
+        }
+        covered.push(hits[1] as f64 / effort.repeats as f64);
+        wrong.push(hits[0] as f64 / effort.repeats as f64);
+    }
+    let ((low, _), (_, high)) = (range(&covered), range(&wrong));
+    let slack = 100.0 * effort.slack(0.95);
+    Goal {
+        id: "G5",
+        promise: "stopping on precision keeps coverage >= 94 % and false positives <= 6 %",
+        figure: format!("coverage {low:.1} % at least, false positives {high:.1} % at most"),
+        met: low >= 94.0 - slack && high <= 6.0 + slack,
+    }
+}

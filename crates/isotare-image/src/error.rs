@@ -1,0 +1,60 @@
+//! What can be wrong with an image.
+
+use isotare_core::{DriverError, Unavailable};
+use isotare_host::WaitError;
+use std::path::Path;
+
+/// An image that cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageError {
+    /// It is not there, not what it should be, or cannot be unpacked.
+    #[error("{operation} {subject}: {cause}")]
+    Failed {
+        /// What was being done.
+        operation: &'static str,
+        /// To what, as a path.
+        subject: String,
+        /// Why it did not work.
+        cause: String,
+        /// What the user can do.
+        remedy: &'static str,
+    },
+    /// The deadline passed, or the user stopped it.
+    #[error("{operation} {subject}: {wait}")]
+    Stopped {
+        /// What was being done.
+        operation: &'static str,
+        /// To what.
+        subject: String,
+        /// How it was stopped.
+        wait: WaitError,
+    },
+}
+
+/// What was being done, to what, and what the user can do when it does not work.
+pub(crate) type Step<'a> = (&'static str, &'a Path, &'static str);
+
+/// Names the step of any cause.
+pub(crate) trait During<T> {
+    fn during(self, step: Step<'_>) -> Result<T, ImageError>;
+}
+
+impl<T, E: std::fmt::Display> During<T> for Result<T, E> {
+    fn during(self, (operation, subject, remedy): Step<'_>) -> Result<T, ImageError> {
+        self.map_err(|cause| ImageError::Failed {
+            operation,
+            subject: subject.display().to_string(),
+            cause: cause.to_string(),
+            remedy,
+        })
+    }
+}
+
+impl From<ImageError> for DriverError {
+    fn from(error: ImageError) -> Self {
+        match error {
+            ImageError::Failed { remedy, .. } => Unavailable::new(error.to_string(), remedy).into(),
+            ImageError::Stopped { operation, subject, wait } => wait.during(operation, subject),
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! A folder in which paths mean what they would mean to a process whose root it is.
+
+use rustix::fs::{AtFlags, Dir, Mode, OFlags, ResolveFlags, mkdirat, openat, openat2, unlinkat};
+use rustix::io::Errno;
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Component, Path, PathBuf};
+
+/// How often a look-up is tried that a rename elsewhere disturbed: openat2(2), `EAGAIN`.
+const TRIES: u32 = 64;
+
+/// Such a folder. Links, also absolute ones and those that climb, never lead out of it.
+#[derive(Debug)]
+pub(crate) struct Root(OwnedFd);
+
+impl Root {
+    pub(crate) fn open(folder: &Path) -> io::Result<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(Self(rustix::fs::open(folder, flags, Mode::empty())?))
+    }
+
+    /// Opens an existing file.
+    pub(crate) fn find(&self, path: &Path, flags: OFlags) -> Result<OwnedFd, Errno> {
+        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        for _ in 0..TRIES {
+            match openat2(&self.0, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve) {
+                Err(Errno::AGAIN | Errno::INTR) => {}
+                other => return other,
+            }
+        }
+        Err(Errno::AGAIN)
+    }
+
+    /// The folder that holds the last name of a path; made, with those above it, where it is missing.
+    pub(crate) fn parent(&self, path: &Path) -> io::Result<OwnedFd> {
+        let folder = OFlags::PATH | OFlags::DIRECTORY;
+        let above = path.parent().unwrap_or(Path::new(""));
+        match self.find(above, folder) {
+            Err(Errno::NOENT) => {}
+            other => return Ok(other?),
+        }
+        let (mut at, mut walked) = (self.find(Path::new(""), folder)?, PathBuf::new());
+        for name in above.components() {
+            walked.push(name);
+            at = match self.find(&walked, folder) {
+                Err(Errno::NOENT) => {
+                    // Fails where a link leads to nothing: what it would mean is not for us to say.
+                    mkdirat(&at, name.as_os_str(), Mode::from_raw_mode(0o755))?;
+                    self.find(&walked, folder)?
+                }
+                other => other?,
+            };
+        }
+        Ok(at)
+    }
+}
+
+/// The path of an archive's member, below the root; `Err` says why it is refused.
+pub(crate) fn inside(path: &Path) -> Result<PathBuf, &'static str> {
+    let mut inside = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::Normal(name) => inside.push(name),
+            Component::CurDir => {}
+            Component::ParentDir => return Err("its path has '..' in it"),
+            Component::RootDir | Component::Prefix(_) => return Err("its path is absolute"),
+        }
+    }
+    Ok(inside)
+}
+
+/// Removes what has this name, with all in it; follows no link. That there is nothing is no error.
+pub(crate) fn remove(folder: &impl AsFd, name: &OsStr) -> io::Result<()> {
+    match unlinkat(folder, name, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => return Ok(()),
+        Err(Errno::ISDIR) => {}
+        Err(error) => return Err(error.into()),
+    }
+    remove_below(folder, name, &mut |_| true)?;
+    Ok(unlinkat(folder, name, AtFlags::REMOVEDIR)?)
+}
+
+/// Removes what is in the folder of this name where `which` says so of its name.
+pub(crate) fn remove_below(
+    folder: &impl AsFd,
+    name: &OsStr,
+    which: &mut dyn FnMut(&OsStr) -> bool,
+) -> io::Result<()> {
+    use std::os::unix::ffi::OsStrExt;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let inner = openat(folder, name, flags, Mode::empty())?;
+    let mut names = Vec::new();
+    for entry in Dir::read_from(&inner)? {
+        let entry = entry?;
+        let name = OsStr::from_bytes(entry.file_name().to_bytes());
+        if name != "." && name != ".." && which(name) {
+            names.push(name.to_owned());
+        }
+    }
+    names.iter().try_for_each(|name| remove(&inner, name))
+}

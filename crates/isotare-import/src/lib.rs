@@ -1,0 +1,13 @@
+//! Measurements that others have made, read into the form in which sessions are kept, so that the same statistics, verdicts
+//! and warnings serve them. Nothing is measured or invented here.
+//!
+//! ```
+//! let text = "block,condition,metric,value,unit\n1,bare,time,1.00,s\n1,vm,time,1.10,s\n";
+//! let (session, trials) = isotare_import::paired(text.as_bytes(), &isotare_import::Reading::default())?;
+//! assert_eq!((session.plan.baseline.to_string().as_str(), trials.len()), ("bare", 2));
+//! # Ok::<(), isotare_import::PairedError>(())
+//! ```
+
+mod paired;
+
+pub use paired::{PairedError, Reading, paired};

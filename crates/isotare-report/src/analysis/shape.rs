@@ -1,0 +1,180 @@
+//! Doubts about the values themselves: what noise and isolation alone cannot give. Nothing is dropped for them.
+
+use super::compare::metric_name;
+use super::design::Design;
+use super::series::Series;
+use crate::report::{ResultRow, Source, Warning, WarningKind};
+use crate::words;
+use isotare_core::Better;
+use isotare_stats::{Verdict, is_too_steady, trend_p, two_modes};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Fewer blocks that agree may do so by chance, if values are rough.
+const FEWEST_EQUAL: usize = 5;
+/// A trend by chance is as rare as this.
+const TREND: f64 = 0.001;
+/// Writes that are confirmed so much sooner than the baseline's are not written as the baseline's are.
+const SYNC: f64 = 1.25;
+/// Metric by which workloads tell how often they waited for the device.
+const SYNCS: &str = "fsyncs_per_second";
+
+/// Values per block.
+type Blocks = BTreeMap<u32, f64>;
+
+/// Puts the doubts on the rows of what the workloads and the runner measured.
+pub(super) fn mark(design: &Design<'_>, series: &[Series], rows: &mut [ResultRow], margin: f64) {
+    let hasty = hasty(rows);
+    for row in rows.iter_mut() {
+        if row.source == Source::Workload && !row.null {
+            let at = (row.workload.clone(), row.parameters.clone(), row.environment.clone());
+            let message = hasty.get(&at).map(|times| {
+                format!(
+                    "its syncs return {times} times as fast as the baseline's: writes are not kept as safely as there (a \
+                     cache that ignores flushes?); compare with a setting that honours them"
+                )
+            });
+            warn(row, WarningKind::SyncNotHonoured, message);
+        }
+    }
+    for series in series.iter().filter(|series| series.source != Source::Sampler && series.role.is_none()) {
+        let metric = metric_name(series);
+        let mine = |row: &&mut ResultRow| {
+            row.headline
+                && (&row.workload, &row.parameters, &row.metric)
+                    == (&series.workload, &series.parameters, &metric)
+        };
+        let values = Values::of(design, series);
+        for row in rows.iter_mut().filter(mine) {
+            let Some(at) = design.environments.iter().position(|arm| arm.name == row.environment) else {
+                continue;
+            };
+            let logs = values.logs(at);
+            warn(row, WarningKind::SeveralModes, modes(&logs, series.metric.better, margin));
+            let trend = trend(&logs, row, series.metric.better, margin);
+            warn(row, WarningKind::Trend, trend);
+            warn(row, WarningKind::TooSteady, values.too_steady(at));
+            warn(row, WarningKind::Duplicate, values.twin(at));
+        }
+    }
+}
+
+fn warn(row: &mut ResultRow, kind: WarningKind, message: Option<String>) {
+    row.warnings.extend(message.map(|message| Warning { kind, message }));
+}
+
+/// Workload, parameters and environment of rows whose syncs are too fast, with how much.
+fn hasty(rows: &[ResultRow]) -> BTreeMap<(String, BTreeMap<String, String>, String), String> {
+    rows.iter()
+        .filter(|row| row.metric == SYNCS && row.verdict == Verdict::Faster)
+        .filter(|row| row.low.is_some_and(|low| low > SYNC))
+        .filter_map(|row| {
+            let at = (row.workload.clone(), row.parameters.clone(), row.environment.clone());
+            Some((at, words::factor(row.ratio?)))
+        })
+        .collect()
+}
+
+/// The median of each block, of every environment.
+struct Values<'a> {
+    blocks: &'a [Blocks],
+    names: Vec<&'a str>,
+    nulls: BTreeSet<usize>,
+    baseline: Option<usize>,
+    better: Better,
+    is_time: bool,
+}
+
+impl<'a> Values<'a> {
+    fn of(design: &'a Design<'_>, series: &'a Series) -> Self {
+        let arms = &design.environments;
+        Self {
+            blocks: &series.blocks,
+            names: arms.iter().map(|arm| arm.name.as_str()).collect(),
+            nulls: (0..arms.len()).filter(|at| arms[*at].is_null).collect(),
+            baseline: arms.iter().position(|arm| arm.is_baseline),
+            better: series.metric.better,
+            is_time: series.metric.unit != "B",
+        }
+    }
+
+    fn blocks(&self, at: usize) -> Option<&Blocks> {
+        self.blocks.get(at).filter(|blocks| !blocks.is_empty())
+    }
+
+    /// Logarithms of the ratios to the baseline, in order.
+    fn logs(&self, at: usize) -> Vec<f64> {
+        let (Some(own), Some(base)) = (self.blocks(at), self.baseline.and_then(|base| self.blocks(base)))
+        else {
+            return Vec::new();
+        };
+        let ratio = |(block, value): (&u32, &f64)| Some((value / base.get(block)?).ln());
+        own.iter().filter_map(ratio).filter(|log| log.is_finite()).collect()
+    }
+
+    /// Values as times: a rate is work by time.
+    fn times(&self, at: usize) -> Vec<f64> {
+        let time = |value: &f64| if self.better == Better::Higher { value.recip() } else { *value };
+        self.blocks(at)
+            .into_iter()
+            .flat_map(|blocks| blocks.values().map(time))
+            .filter(|t| t.is_finite())
+            .collect()
+    }
+
+    fn too_steady(&self, at: usize) -> Option<String> {
+        let own = self.times(at);
+        let others: Vec<Vec<f64>> = (0..self.names.len())
+            .filter(|other| *other != at && !self.nulls.contains(other))
+            .map(|other| self.times(other))
+            .collect();
+        let others: Vec<&[f64]> = others.iter().map(Vec::as_slice).collect();
+        (self.is_time && is_too_steady(&own, &others)).then(|| {
+            "varies less than a fifth of what the others do: a fixed wait (sleep, polling, a time-out) or an old result \
+             may be in it; look at what its command waits for"
+                .to_owned()
+        })
+    }
+
+    fn twin(&self, at: usize) -> Option<String> {
+        let own = self.blocks(at)?;
+        let is_rough =
+            own.values().map(|value| value.to_bits()).collect::<BTreeSet<u64>>().len() < FEWEST_EQUAL;
+        let is_twin = |other: &usize| *other != at && self.blocks(*other) == Some(own);
+        let twin = (0..self.names.len()).find(is_twin).filter(|_| !is_rough)?;
+        Some(format!(
+            "has the same values as {}, block by block: one was measured twice, or copied; check where they come from",
+            self.names[twin]
+        ))
+    }
+}
+
+fn modes(logs: &[f64], better: Better, margin: f64) -> Option<String> {
+    let modes = two_modes(logs).filter(|modes| modes.high - modes.low > margin.ln_1p())?;
+    let mut groups = [(modes.low, modes.lower), (modes.high, modes.upper)];
+    if better == Better::Higher {
+        groups = [(-modes.high, modes.upper), (-modes.low, modes.lower)];
+    }
+    let [(low, lower), (high, upper)] = groups.map(|(log, count)| (words::factor(log.exp()), count));
+    Some(format!(
+        "two groups, and neither is what the ratio says: cost ×{low} in {lower} blocks, ×{high} in {upper}; look for CPU \
+         frequency, placement on CPUs, or a cache that is sometimes warm"
+    ))
+}
+
+fn trend(logs: &[f64], row: &ResultRow, better: Better, margin: f64) -> Option<String> {
+    let p = trend_p(logs)?;
+    let third = logs.len() / 3;
+    let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
+    let turned = |log: f64| if better == Better::Higher { -log } else { log };
+    let change = turned(mean(&logs[logs.len() - third..]) - mean(&logs[..third]));
+    if p >= TREND || change.abs() <= margin.ln_1p() {
+        return None;
+    }
+    let way = if change > 0.0 { "rises" } else { "falls" };
+    Some(format!(
+        "the cost against {} {way} by {} from the first third of the blocks to the last: no single ratio describes it; \
+         look for leaks, filling disks or caches, and measure longer",
+        row.baseline,
+        words::percent(change.abs().exp_m1())
+    ))
+}

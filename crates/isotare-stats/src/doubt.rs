@@ -1,0 +1,160 @@
+//! Shapes of data that noise alone does not give: two groups, a trend, less spread than possible.
+//!
+//! None of them changes an estimate; each is a reason to look before believing one. Their thresholds are set by the
+//! simulation of `isotare-goals` (G18): on honest sessions each fires in well under 1 % of comparisons.
+
+use crate::quantile::median;
+use statrs::distribution::{ContinuousCDF, Normal};
+
+/// Below this many values none of the shapes can be told from noise.
+const FEWEST: usize = 8;
+
+/// Two groups of values with nothing between them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Modes {
+    /// Mean of the lower group.
+    pub low: f64,
+    /// Mean of the upper group.
+    pub high: f64,
+    /// Values in the lower group.
+    pub lower: usize,
+    /// Values in the upper group.
+    pub upper: usize,
+}
+
+/// Ashman's D of two groups of one normal sample split at its middle is 2.7, of a uniform one 3.5; two normal modes are
+/// clearly apart from 2 on (Ashman, Bird and Zepf, "Detecting bimodality in astronomical datasets", 1994). The split is
+/// chosen by the data here, so more is asked for.
+const APART: f64 = 8.0;
+/// Share of the distance of the groups that has to be empty.
+const EMPTY: f64 = 0.5;
+/// A group with less than one in so many of the values is a tail, not a mode.
+const SMALLEST_GROUP: usize = 5;
+
+/// Whether `values` (log ratios, say) fall into two groups: they are split at their widest gap that leaves a fifth of them, and
+/// at least 3, on both sides; the gap has to be half the distance between the groups' means, and that distance 8 times
+/// the groups' spread (root mean square of both standard deviations).
+///
+/// `None` below 8 values, or if they do not.
+pub fn two_modes(values: &[f64]) -> Option<Modes> {
+    let mut sorted: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
+    sorted.sort_by(f64::total_cmp);
+    let n = sorted.len();
+    let least = n.div_ceil(SMALLEST_GROUP).max(3);
+    if n < FEWEST {
+        return None;
+    }
+    let gap = |at: &usize| sorted[*at] - sorted[*at - 1];
+    let split = (least..=n - least).max_by(|a, b| gap(a).total_cmp(&gap(b)))?;
+    let (lower, upper) = sorted.split_at(split);
+    let [(low, low_variance), (high, high_variance)] = [lower, upper].map(mean_and_variance);
+    let spread = f64::midpoint(low_variance, high_variance).sqrt();
+    let distance = high - low;
+    let are_apart = distance > APART * spread && gap(&split) > EMPTY * distance;
+    are_apart.then_some(Modes { low, high, lower: lower.len(), upper: upper.len() })
+}
+
+fn mean_and_variance(values: &[f64]) -> (f64, f64) {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    (mean, values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0))
+}
+
+/// Two-sided p that `values`, in their order, neither rise nor fall: Mann (1945) and Kendall, by the normal approximation
+/// with continuity correction, ties counted as neither.
+///
+/// `None` below 8 values.
+pub fn trend_p(values: &[f64]) -> Option<f64> {
+    let finite: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
+    let n = finite.len();
+    if n < FEWEST {
+        return None;
+    }
+    let later = |i: usize| finite[i + 1..].iter().map(move |value| (i, value));
+    let balance: f64 = (0..n)
+        .flat_map(later)
+        .map(|(i, value)| match value.total_cmp(&finite[i]) {
+            _ if *value == finite[i] => 0.0,
+            std::cmp::Ordering::Greater => 1.0,
+            _ => -1.0,
+        })
+        .sum();
+    let n = n as f64;
+    let deviation = (n * (n - 1.0) * (2.0 * n + 5.0) / 18.0).sqrt();
+    let z = (balance.abs() - 1.0).max(0.0) / deviation;
+    Some((2.0 * Normal::standard().sf(z)).clamp(0.0, 1.0))
+}
+
+/// How many times steadier than others something has to be.
+const STEADIER: f64 = 5.0;
+
+/// Whether the times `own` vary less than a machine that gives `others` can have them vary: a fixed wait hidden in them, or a
+/// result that was not measured anew.
+///
+/// Their standard deviation is less than a fifth of what others vary by, both in absolute terms, against others that take
+/// no longer, and relative to the typical time, against all others. The others' spread is the median absolute deviation times
+/// 1.4826, which their outliers do not raise, and of several others the median counts.
+///
+/// What takes longer has more time to be disturbed in; only what does not run is not disturbed.
+pub fn is_too_steady(own: &[f64], others: &[&[f64]]) -> bool {
+    let Some(typical) = median(own).filter(|typical| *typical > 0.0 && own.len() >= FEWEST) else {
+        return false;
+    };
+    let others: Vec<(f64, f64)> = others
+        .iter()
+        .filter(|other| other.len() >= FEWEST)
+        .filter_map(|other| Some((median(other)?, robust_spread(other)?)))
+        .filter(|(centre, _)| *centre > 0.0)
+        .collect();
+    let spreads: Vec<f64> =
+        others.iter().filter(|(centre, _)| *centre <= typical).map(|(_, spread)| *spread).collect();
+    let relative: Vec<f64> = others.iter().map(|(centre, spread)| spread / centre).collect();
+    let deviation = mean_and_variance(own).1.sqrt();
+    let far_below = |own: f64, others: &[f64]| median(others).is_some_and(|other| own * STEADIER < other);
+    far_below(deviation, &spreads) && far_below(deviation / typical, &relative)
+}
+
+fn robust_spread(values: &[f64]) -> Option<f64> {
+    let centre = median(values)?;
+    let away: Vec<f64> = values.iter().map(|value| (value - centre).abs()).collect();
+    median(&away).map(|away| 1.4826 * away)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_processor_of_two_speeds() {
+        // Events per second of one thread of primes under gVisor, as the studies have it: 337 or 500.
+        let rates = [337.1, 499.8, 336.9, 501.2, 500.7, 337.4, 500.1, 499.9, 338.0, 500.4];
+        let modes = two_modes(&rates).expect("two");
+        assert_eq!((modes.lower, modes.upper, modes.low.round(), modes.high.round()), (4, 6, 337.0, 500.0));
+        let metal = [502.6, 502.5, 502.7, 502.6, 502.4, 336.0, 502.6, 502.5, 502.6, 502.7];
+        assert_eq!(two_modes(&metal), None, "one outlier is no mode");
+        assert_eq!(two_modes(&rates[..7]), None);
+        assert_eq!(two_modes(&[1.0; 20]), None);
+    }
+
+    #[test]
+    fn rising_and_level() {
+        let rising: Vec<f64> = (0..12).map(f64::from).collect();
+        assert!(trend_p(&rising).expect("enough") < 1e-5);
+        // scipy.stats.kendalltau gives tau 0.066; the normal approximation of S = 3, n = 10 a z of 2 / sqrt 125.
+        let level = [3.0, 7.0, 1.0, 9.0, 4.0, 6.0, 2.0, 8.0, 5.0, 6.5];
+        assert!(trend_p(&level).expect("enough") > 0.5);
+        assert_eq!((trend_p(&[1.0; 9]), trend_p(&rising[..7])), (Some(1.0), None));
+    }
+
+    #[test]
+    fn a_hidden_sleep() {
+        // Seconds to boot: a launcher that sleeps and polls, beside systems that really start.
+        let firecracker = [5.13, 5.12, 5.13, 5.14, 5.13, 5.12, 5.13, 5.14, 5.13, 5.13];
+        let docker = [0.69, 0.75, 0.61, 0.70, 0.66, 0.83, 0.72, 0.64, 0.69, 0.78];
+        let kvm = [14.9, 15.3, 14.4, 14.9, 15.1, 14.2, 16.0, 14.8, 15.2, 14.7];
+        assert!(is_too_steady(&firecracker, &[&docker, &kvm]));
+        assert!(!is_too_steady(&docker, &[&firecracker, &kvm]));
+        assert!(!is_too_steady(&kvm, &[&firecracker, &docker]));
+        assert!(!is_too_steady(&[1.0; 10], &[&[1.0; 10], &[2.0; 10]]), "counts that never vary");
+    }
+}

@@ -1,0 +1,62 @@
+//! When a session has enough blocks: on precision, never on significance.
+
+use crate::ratio_of_pairs;
+
+/// Looks at fixed numbers of blocks and stops once every interval is narrow enough.
+///
+/// The rule sees the width of intervals and not where they lie, so that stopping does not favour any result. Looking from
+/// the 20th block on keeps the coverage of the last interval (`cargo xtask goals`, G5); stopping as soon as a p value
+/// is small would not.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Precision {
+    /// Half the width of the interval of the log ratio that is wanted, such as 0.01.
+    pub target: f64,
+    /// Blocks before the first look.
+    pub pilot: usize,
+    /// Blocks between looks.
+    pub every: usize,
+    /// Blocks at which it is enough in any case.
+    pub cap: usize,
+}
+
+impl Precision {
+    /// First look at 20 blocks, then every 10, at most 100.
+    pub fn new(target: f64) -> Self {
+        Self { target, pilot: 20, every: 10, cap: 100 }
+    }
+
+    /// Whether `blocks` is a number of blocks at which to look.
+    pub fn looks_at(&self, blocks: usize) -> bool {
+        blocks >= self.cap
+            || (blocks >= self.pilot && (blocks - self.pilot).is_multiple_of(self.every.max(1)))
+    }
+
+    /// Whether the session may stop after `blocks` blocks: `columns` hold the `(condition, baseline)` pairs of every
+    /// comparison that has to be this precise.
+    pub fn is_reached(&self, blocks: usize, columns: &[Vec<(f64, f64)>], level: f64) -> bool {
+        let narrow = |pairs: &Vec<(f64, f64)>| {
+            let estimate = ratio_of_pairs(pairs, level);
+            estimate.is_some_and(|e| (e.high.ln() - e.low.ln()) / 2.0 <= self.target)
+        };
+        self.looks_at(blocks) && (blocks >= self.cap || columns.iter().all(narrow))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_looks_at_fixed_blocks_and_stops_when_all_are_narrow() {
+        let rule = Precision::new(0.01);
+        let looks: Vec<usize> = (0..=102).filter(|&n| rule.looks_at(n)).collect();
+        assert_eq!(looks[..4], [20, 30, 40, 50]);
+        let column = |noise: f64| -> Vec<(f64, f64)> {
+            (0..20).map(|b| (1.5 + noise * f64::from(b * 7 % 11), 1.0)).collect()
+        };
+        assert!(rule.is_reached(20, &[column(0.001)], 0.95));
+        assert!(!rule.is_reached(20, &[column(0.001), column(0.1)], 0.95), "one is wide");
+        assert!(!rule.is_reached(21, &[column(0.001)], 0.95), "no look there");
+        assert!(rule.is_reached(100, &[column(0.1)], 0.95), "the cap");
+    }
+}

@@ -1,0 +1,84 @@
+//! Rules about the budget: it is there, and it holds.
+
+use super::exec::builtin_job;
+use crate::bed::Bed;
+use isotare_cgroup::{CgroupStats, Hierarchies};
+use isotare_host::AgentError;
+use isotare_protocol::{Access, JobResult, Kind, MemoryJob, Operation};
+use std::time::Instant;
+
+pub(super) fn cpus(bed: &mut Bed<'_>) -> Result<(), String> {
+    if bed.unlimited().is_some() {
+        return Ok(());
+    }
+    let expected = bed.budget.cpus.count().to_string();
+    let mut life = bed.begin()?;
+    let facts = life.facts()?;
+    match facts.get("cpus") {
+        Some(cpus) if *cpus == expected => life.end(),
+        other => Err(format!("expected {expected} CPUs, the agent sees {other:?}")),
+    }
+}
+
+/// What the host counts for a group.
+fn stats(group: &Option<String>) -> Option<CgroupStats> {
+    Some(Hierarchies::discover().ok()?.open(group.as_ref()?).stats())
+}
+
+/// More busy threads than CPUs get the CPUs' time and no more.
+pub(super) fn hog(bed: &mut Bed<'_>) -> Result<(), String> {
+    if bed.unlimited().is_some() {
+        return Ok(());
+    }
+    let cpus = bed.budget.cpus.count();
+    let mut life = bed.begin()?;
+    let used = |group: &Option<String>| stats(group)?.cpu_total_ns;
+    let group = life.instance.footprint().cgroup;
+    let (before, begin) = (used(&group), Instant::now());
+    let output = life.run(builtin_job(Kind::Cpu { max_prime: 1000 }, cpus + 2, 400))?;
+    let (took, after) = (begin.elapsed(), used(&group));
+    let JobResult::Work(report) = output.result else {
+        return Err(format!("{:?}", output.result));
+    };
+    // What the host counts is true; a kernel of the instance's own, or a sandbox, counts in ways of its own.
+    let (nanos, elapsed) = match before.zip(after) {
+        Some((before, after)) => (after.saturating_sub(before), took.as_nanos()),
+        None => (report.usage.cpu_ns(), u128::from(report.elapsed_ns)),
+    };
+    let share = nanos as f64 / elapsed.max(1) as f64;
+    // The two ends of the stretch are not read at one moment: a tenth of leeway.
+    match share > 0.0 && share <= f64::from(cpus) * 1.1 {
+        true => life.end(),
+        false => Err(format!("{} threads had {share:.2} CPUs of a budget of {cpus}", cpus + 2)),
+    }
+}
+
+pub(super) fn memory(bed: &mut Bed<'_>) -> Result<(), String> {
+    if bed.unlimited().is_some() {
+        return Ok(());
+    }
+    let block = 3 * bed.budget.memory;
+    let mut life = bed.begin()?;
+    let group = life.instance.footprint().cgroup;
+    // A group above the one that holds the processes does not count what happens there, and some runtimes take that one
+    // away with its last process.
+    let is_own = Hierarchies::discover()
+        .is_ok_and(|all| group.as_ref().is_some_and(|path| !all.open(path).processes().is_empty()));
+    let kills = || stats(&group)?.oom_kills;
+    let before = kills().filter(|_| is_own && !bed.owns_kernel());
+    let kind = Kind::Memory(MemoryJob {
+        block,
+        total: 2 * block,
+        operation: Operation::Write,
+        access: Access::Sequential,
+    });
+    match life.try_run(builtin_job(kind, 1, 50)) {
+        Ok(output) => return Err(format!("it wrote {block} bytes: {:?}", output.result)),
+        Err(AgentError::Wait(error)) => return Err(format!("it neither worked nor died: {error}")),
+        Err(_) => {}
+    }
+    if before.is_some() && kills().is_some_and(|after| Some(after) <= before) {
+        return Err("it died, but not of its memory limit".to_owned());
+    }
+    life.abandon()
+}

@@ -1,0 +1,141 @@
+//! A driver that works, but for one fault. The conformance suite has to find each.
+
+use isotare_core::{
+    Capabilities, Driver, DriverError, Environment, Footprint, Image, Instance, Isolation, Ledger, NoLedger,
+    PrepareContext, Resource, RuntimeInfo, SettingDef, Settings, TrialContext, Unavailable,
+};
+use std::collections::BTreeMap;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+/// What is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// `delete` does nothing.
+    DeletesNothing,
+    /// The second `delete` fails.
+    DeletesOnce,
+    /// `stop` comes back at once and says that all is well.
+    StopsNothing,
+    /// The footprint is empty.
+    HidesProcesses,
+    /// `create` starts the instance already, and `start` does nothing.
+    StartsEarly,
+    /// Nothing is written into the record.
+    RecordsNothing,
+    /// A probe finds what is not there.
+    FindsAnything,
+}
+
+/// A driver with a fault.
+pub struct Faulty {
+    /// The one that works.
+    pub inner: &'static dyn Driver,
+    /// What is wrong.
+    pub fault: Fault,
+}
+
+struct FaultyEnvironment(Box<dyn Environment>, Fault);
+
+struct FaultyInstance {
+    inner: Box<dyn Instance>,
+    fault: Fault,
+    deleted: bool,
+}
+
+fn ledger(fault: Fault, ledger: &dyn Ledger) -> &dyn Ledger {
+    if fault == Fault::RecordsNothing { &NoLedger } else { ledger }
+}
+
+const BINARY: SettingDef = SettingDef {
+    key: "binary",
+    kind: isotare_core::Kind::Text,
+    default: None,
+    help: "a program, which nobody looks for",
+};
+
+impl Driver for Faulty {
+    fn name(&self) -> &'static str {
+        self.inner.name()
+    }
+    fn summary(&self) -> &'static str {
+        self.inner.summary()
+    }
+    fn settings(&self) -> &'static [SettingDef] {
+        match self.fault {
+            Fault::FindsAnything => &[BINARY],
+            _ => self.inner.settings(),
+        }
+    }
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+    fn isolation(&self) -> Isolation {
+        self.inner.isolation()
+    }
+    fn probe(&self, settings: &Settings, cx: &PrepareContext<'_>) -> Result<RuntimeInfo, Unavailable> {
+        self.inner.probe(settings, cx)
+    }
+    fn prepare(
+        &self,
+        settings: &Settings,
+        image: &Image,
+        cx: &PrepareContext<'_>,
+    ) -> Result<Box<dyn Environment>, DriverError> {
+        Ok(Box::new(FaultyEnvironment(self.inner.prepare(settings, image, cx)?, self.fault)))
+    }
+    fn release(&self, resource: &Resource, deadline: &isotare_core::Deadline) -> Result<bool, DriverError> {
+        self.inner.release(resource, deadline)
+    }
+}
+
+impl Environment for FaultyEnvironment {
+    fn create(&mut self, cx: &TrialContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
+        let cx = TrialContext { ledger: ledger(self.1, cx.ledger), ..cx.until(cx.deadline.at) };
+        let mut inner = self.0.create(&cx)?;
+        if self.1 == Fault::StartsEarly {
+            inner.start(&cx)?;
+        }
+        Ok(Box::new(FaultyInstance { inner, fault: self.1, deleted: false }))
+    }
+    fn facts(&self) -> BTreeMap<String, String> {
+        self.0.facts()
+    }
+}
+
+impl Instance for FaultyInstance {
+    fn start(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+        let cx = TrialContext { ledger: ledger(self.fault, cx.ledger), ..cx.until(cx.deadline.at) };
+        match self.fault {
+            Fault::StartsEarly => Ok(()),
+            _ => self.inner.start(&cx),
+        }
+    }
+    fn wait_ready(&mut self, cx: &TrialContext<'_>) -> Result<UnixStream, DriverError> {
+        self.inner.wait_ready(cx)
+    }
+    fn footprint(&self) -> Footprint {
+        match self.fault {
+            Fault::HidesProcesses => Footprint::default(),
+            _ => self.inner.footprint(),
+        }
+    }
+    fn stop(&mut self, grace: Duration, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+        match self.fault {
+            Fault::StopsNothing => Ok(()),
+            _ => self.inner.stop(grace, cx),
+        }
+    }
+    fn delete(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+        match self.fault {
+            Fault::DeletesNothing => Ok(()),
+            Fault::DeletesOnce if std::mem::replace(&mut self.deleted, true) => {
+                Err(DriverError::failed("delete", cx.instance, "it was deleted already"))
+            }
+            _ => self.inner.delete(cx),
+        }
+    }
+    fn diagnostics(&self) -> String {
+        self.inner.diagnostics()
+    }
+}

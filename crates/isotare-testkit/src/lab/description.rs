@@ -1,0 +1,60 @@
+//! What a lab is.
+
+use std::time::Duration;
+
+/// One lab host and what is done there.
+#[derive(Clone, Copy, Debug)]
+pub struct Lab {
+    /// Its name in messages and in the tally.
+    pub name: &'static str,
+    /// Debian packages beside a minimal system.
+    pub packages: &'static [&'static str],
+    /// What the machine starts.
+    pub boot: Boot,
+    /// QEMU's `-machine`.
+    pub machine: &'static str,
+    /// QEMU's `-cpu`.
+    pub cpu: &'static str,
+    /// Processors.
+    pub cpus: u32,
+    /// MiB.
+    pub memory: u32,
+    /// What is run inside, in order.
+    pub steps: &'static [Step],
+    /// Longest time from switching on to off.
+    pub deadline: Duration,
+}
+
+/// What a lab's machine starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Boot {
+    /// The Linux kernel.
+    Linux,
+    /// The Xen hypervisor, with the Linux kernel as its first domain.
+    Xen,
+}
+
+/// One thing to run in a lab. All of them are run, but what fails fails the lab.
+#[derive(Clone, Copy, Debug)]
+pub enum Step {
+    /// A shell script under `set -eu`; the programs are in its `PATH`, and it is judged by its exit status.
+    Script(&'static str, &'static str),
+    /// The conformance suite on one environment, which has to be available there.
+    Conformance(&'static str),
+}
+
+impl Step {
+    /// Its name in messages.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Step::Script(name, _) | Step::Conformance(name) => name,
+        }
+    }
+
+    pub(super) fn script(&self) -> String {
+        match self {
+            Step::Script(_, script) => (*script).to_owned(),
+            Step::Conformance(spec) => format!("exec conformance --color never --exact '{spec}'"),
+        }
+    }
+}

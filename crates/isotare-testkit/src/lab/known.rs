@@ -1,0 +1,132 @@
+//! The labs there are.
+
+use super::{Boot, Lab, Step};
+use std::time::Duration;
+
+/// One list, so that all labs start from one image.
+const PACKAGES: &[&str] = &[
+    "apparmor",
+    "bubblewrap",
+    "crun",
+    "dbus",
+    "dbus-user-session",
+    "docker.io",
+    "e2fsprogs",
+    "iproute2",
+    "iptables",
+    "kmod",
+    "libpam-systemd",
+    "linux-image-amd64",
+    "lxc",
+    "podman",
+    "procps",
+    "qemu-system-x86",
+    "qemu-utils",
+    "runc",
+    "systemd-container",
+    "systemd-sysv",
+    "udev",
+    "uidmap",
+    "util-linux",
+    "xen-hypervisor-4.17-amd64",
+    "xen-utils-4.17",
+];
+
+/// A user whose service manager was given all controllers, as isotare itself advises, and containers of the embedded
+/// runtime in that user's part of the tree.
+const USER: &str = r#"
+mkdir -p /run/systemd/system/user@.service.d
+printf '[Service]\nDelegate=cpu cpuset io memory pids\n' > /run/systemd/system/user@.service.d/delegate.conf
+systemctl daemon-reload
+systemctl start basic.target systemd-logind.service
+useradd --create-home guest
+loginctl enable-linger guest
+systemctl start "user@$(id -u guest).service"
+export XDG_RUNTIME_DIR="/run/user/$(id -u guest)"
+: > /home/guest/tally
+chown guest /home/guest/tally
+run() {
+  runuser -u guest -- systemd-run --user --quiet --collect --wait --pipe --setenv=PATH="$PATH" \
+    --setenv=ISOTARE_AGENT="$ISOTARE_AGENT" --setenv=ISOTARE_TALLY=/home/guest/tally "$@"
+}
+run conformance --color never --exact native
+run conformance --color never --exact container
+sed 's/:/ of an ordinary user:/' /home/guest/tally > "$ISOTARE_TALLY"
+"#;
+
+/// No figure of a lab may pass for a measurement.
+const SESSION: &str = r#"
+isotare compare --env qemu:accel=kvm,machine=q35 --no-null --blocks 6 -w cpu:time=100ms > /run/text 2> /run/progress
+cat /run/text
+grep '^EMULATED MACHINE' /run/text
+isotare report last --format json > /run/json
+grep '"emulated": true' /run/json
+! grep -E 'unavailable|not completed' /run/text
+"#;
+
+/// What a Debian host does when it starts as Xen's first domain, and a look at the result.
+const XEN: &str = r#"
+for module in xen-gntdev xen-gntalloc xen-evtchn xenfs xen-privcmd; do modprobe $module; done
+mountpoint -q /proc/xen || mount -t xenfs xenfs /proc/xen
+grep control_d /proc/xen/capabilities
+systemctl start xen
+xl list
+"#;
+
+/// Every lab.
+pub const LABS: &[Lab] = &[
+    Lab {
+        name: "cgroup-v2",
+        packages: PACKAGES,
+        boot: Boot::Linux,
+        machine: "q35",
+        cpu: "max",
+        cpus: 2,
+        memory: 2560,
+        steps: &[
+            Step::Script(
+                "systemd on cgroup v2",
+                "[ \"$(stat -fc %T /sys/fs/cgroup)\" = cgroup2fs ] && [ \"$(cat /proc/1/comm)\" = systemd ]",
+            ),
+            Step::Script("isotare-cgroup: tests on real groups", "exec cgroup-tests --color never"),
+            Step::Conformance("native"),
+            Step::Conformance("container"),
+            Step::Conformance("chroot"),
+            Step::Conformance("runc"),
+            Step::Conformance("crun"),
+            Step::Conformance("bubblewrap"),
+            Step::Conformance("nspawn"),
+            Step::Conformance("ladder"),
+            Step::Conformance("docker"),
+            Step::Script("an ordinary user with delegated groups", USER),
+        ],
+        deadline: Duration::from_secs(900),
+    },
+    Lab {
+        name: "kvm",
+        packages: PACKAGES,
+        boot: Boot::Linux,
+        machine: "q35",
+        cpu: "max,+svm,+npt",
+        cpus: 2,
+        memory: 2560,
+        steps: &[
+            Step::Script("kvm-amd", "modprobe kvm-amd nested=1 && [ -c /dev/kvm ]"),
+            Step::Conformance("qemu:accel=kvm"),
+            Step::Script("qemu:accel=kvm,machine=q35: a session, marked as emulated", SESSION),
+        ],
+        deadline: Duration::from_secs(900),
+    },
+    Lab {
+        name: "xen",
+        packages: PACKAGES,
+        boot: Boot::Xen,
+        // Xen hangs on other processors that QEMU emulates.
+        machine: "pc",
+        cpu: "qemu64",
+        cpus: 1,
+        memory: 2560,
+        steps: &[Step::Script("xl sees a running Xen", XEN), Step::Conformance("xen:type=pv")],
+        deadline: Duration::from_secs(900),
+    },
+];

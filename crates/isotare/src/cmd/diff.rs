@@ -1,0 +1,43 @@
+//! `isotare diff`: what changed from one session to another.
+
+use crate::cli::Diff;
+use crate::execute::store_path;
+use crate::exit::{Exit, refuse};
+use crate::output;
+use isotare_report::{Difference, render_diff};
+use isotare_store::{Record, Store};
+use miette::Report;
+use std::path::Path;
+
+/// Compares two sessions; exit code 4 tells that something costs more than before.
+pub fn diff(arguments: &Diff) -> Result<Exit, Report> {
+    output::check(&arguments.output)?;
+    let store = store_path(&arguments.places)?;
+    let before = load(&store, &arguments.before)?;
+    let after = load(arguments.store_b.as_deref().unwrap_or(&store), &arguments.after)?;
+    let (old, new) = ((&before.session, &*before.trials), (&after.session, &*after.trials));
+    let found = isotare_report::diff(old, new, arguments.margin, arguments.level)
+        .map_err(|error| refuse(error, "compare sessions of the same experiment"))?;
+    let obstacles: Vec<String> = found.obstacles().map(Difference::to_string).collect();
+    if !obstacles.is_empty() && !arguments.force {
+        return Err(refuse(
+            format!("the sessions are not the same experiment: {}", obstacles.join("; ")),
+            "measure both on one machine with the same isotare and budget, or compare all the same with --force",
+        ));
+    }
+    output::show_as(&arguments.output, "", |format, options| render_diff(&found, format, options))?;
+    Ok(if found.regressions().next().is_some() { Exit::Regression } else { Exit::Done })
+}
+
+fn load(path: &Path, session: &str) -> Result<Record, Report> {
+    if !path.exists() {
+        return Err(refuse(
+            format!("there is no store of sessions at {}", path.display()),
+            "name the store with --store, that of the second session with --store-b",
+        ));
+    }
+    let store = Store::open_to_read(path).map_err(|error| refuse(error, "name another file"))?;
+    store
+        .load(session)
+        .map_err(|error| refuse(error, "'isotare report --list' shows the sessions that are kept"))
+}

@@ -1,0 +1,54 @@
+//! `cargo xtask everywhere`: one session over every environment that continuous integration has on the host, with daemons of
+//! our own where none answers.
+
+use crate::{cargo, root, run, tools};
+use anyhow::{Context, Result, bail};
+use isotare_testkit::coverage::{COVERAGE, Tested};
+use isotare_testkit::engines::{Engines, SSH_SETTINGS};
+use std::collections::BTreeSet;
+use std::process::Command;
+
+/// Beside the first one of each driver.
+const ALSO: [&str; 5] = [
+    "docker:runtime=crun",
+    "docker:runtime=runsc",
+    "runsc:platform=ptrace",
+    "qemu:accel=tcg,machine=q35",
+    "qemu:accel=tcg,machine=pc",
+];
+
+/// Compares them all; the page is `out/everywhere.html`.
+pub fn everywhere() -> Result<()> {
+    run(&mut cargo(&["build", "--release", "--package", "isotare"]))?;
+    tools::build();
+    let specs = specs();
+    // SAFETY: no other thread runs yet.
+    let engines = unsafe { Engines::start(&specs) };
+    let ssh = std::env::var(SSH_SETTINGS).unwrap_or_default();
+    std::fs::create_dir_all(root().join("out")).context("make the folder out")?;
+    let mut isotare = Command::new(root().join("target/release/isotare"));
+    isotare.args([
+        "compare",
+        "--workload",
+        "cpu:time=300ms",
+        "--blocks",
+        "6",
+        "--out",
+        "out/everywhere.html",
+    ]);
+    for spec in specs {
+        isotare.arg("--env").arg(if spec == "ssh" { format!("ssh:{ssh}") } else { spec.to_owned() });
+    }
+    let status = isotare.env("PATH", tools::path()?).current_dir(root()).status().context("start isotare")?;
+    drop(engines);
+    if status.success() { Ok(()) } else { bail!("isotare compare: {status}") }
+}
+
+fn specs() -> Vec<&'static str> {
+    let mut seen = BTreeSet::from(["native"]);
+    let first = |(spec, tested): &&'static (&str, Tested)| {
+        let driver = spec.split(':').next().unwrap_or(spec);
+        *tested == Tested::Ci && (ALSO.contains(spec) || seen.insert(driver))
+    };
+    COVERAGE.iter().filter(first).map(|(spec, _)| *spec).collect()
+}
