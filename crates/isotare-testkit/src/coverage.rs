@@ -63,10 +63,7 @@ pub static COVERAGE: &[(&str, Tested)] = &[
     ("ladder:upto=no-new-privs", Tested::Ci),
     ("ladder:upto=seccomp", Tested::Ci),
     ("ladder:upto=veth", Tested::Ci),
-    (
-        "ladder:upto=apparmor",
-        Tested::Never("no kernel with AppArmor was at hand; unit tests of what it asks for"),
-    ),
+    ("ladder:upto=apparmor", Tested::Lab("cgroup-v2")),
     ("ladder:only=seccomp", Tested::Ci),
     ("runc", Tested::Ci),
     ("runc:network=host", Tested::Ci),
