@@ -126,18 +126,18 @@ fn live(
     let before = agent.clock(CLOCK_READINGS, &within(cx, work.timeout).deadline)?;
     let deadline = within(cx, work.timeout + expected_length(work.job)).deadline;
     let window = RefCell::new(Window::Closed(instance.footprint()));
-    let (output, observations) = phases.time(Phase::Exec, || {
+    let done = phases.time(Phase::Exec, || {
         let mut heard = |JobEvent::Measuring| window.borrow_mut().open(work);
         agent.run(work.job, Some(OBSERVE_MS), &deadline, &mut heard)
     })?;
     let readings = window.into_inner().close();
     let after = agent.clock(CLOCK_READINGS, &within(cx, work.timeout).deadline)?;
     findings.clock = Some(ClockCheck { before, after });
-    findings.observations = observations;
+    findings.observations = done.observations;
     findings.samples = summarise(&readings, &meters());
     findings.readings = relative(readings, session_start);
-    let decoded = work.workload.decode(&output, work.settings);
-    findings.output = Some(output);
+    let decoded = work.workload.decode(&done.output, work.settings);
+    findings.output = Some(done.output);
     findings.samples.splice(0..0, decoded?);
     phases.time(Phase::Stop, || -> Result<(), TrialError> {
         let cx = within(cx, GRACE + work.timeout);
