@@ -68,7 +68,8 @@ fn shares(trial: &Trial) -> BTreeMap<Role, f64> {
 fn window(trial: &Trial) -> Option<f64> {
     let times = || trial.readings.iter().map(|reading| reading.at.0);
     let read = times().max().zip(times().min()).map(|(last, first)| last - first);
-    let checked = trial.clock.map(|clock| clock.after.asked_ns.saturating_sub(clock.before.answered_ns));
+    let checked =
+        trial.clock.as_ref().map(|clock| clock.after.asked_ns.saturating_sub(clock.before.answered_ns));
     let ns = read.filter(|ns| *ns > 0).or(checked.filter(|ns| *ns > 0));
     ns.map(|ns| ns as f64 / 1e9).or_else(|| took(trial, Phase::Exec)).filter(|seconds| *seconds > 0.0)
 }

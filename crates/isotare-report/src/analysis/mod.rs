@@ -110,7 +110,7 @@ fn report_wide(
         warnings.push(Warning { kind: WarningKind::NoBaseline, message });
     }
     let message = match end {
-        Some(SessionEnd::Complete | SessionEnd::TimeLimit) => return warnings,
+        Some(SessionEnd::Complete | SessionEnd::Precise | SessionEnd::TimeLimit) => return warnings,
         Some(SessionEnd::Interrupted) => "the session was interrupted; this is what was done by then",
         None => "the session has no recorded end: it was killed or still runs",
     };
