@@ -17,7 +17,7 @@ pub(super) fn by_role(design: &Design<'_>) -> Vec<CpuRow> {
         for (environment, arm) in design.environments.iter().enumerate() {
             let place = Place { environment, workload };
             let shares: Vec<BTreeMap<Role, f64>> = design
-                .completed()
+                .counted()
                 .filter(|(at, _)| *at == place)
                 .map(|(_, trial)| shares(trial))
                 .filter(|shares| !shares.is_empty())
