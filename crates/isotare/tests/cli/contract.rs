@@ -3,7 +3,8 @@
 use crate::place::{Place, text};
 use serde_json::Value;
 
-const SMALL: &[&str] = &["compare", "--blocks", "6", "--workload", "cpu:time=20ms,warmup=5ms", "--seed", "7"];
+const SMALL: &[&str] =
+    &["compare", "--blocks", "6", "--repeats", "0", "--workload", "cpu:time=20ms,warmup=5ms", "--seed", "7"];
 
 fn with<'a>(more: &[&'a str]) -> Vec<&'a str> {
     SMALL.iter().copied().chain(more.iter().copied()).collect()
@@ -52,6 +53,34 @@ fn compare_gives_every_field_of_the_contract_and_report_gives_the_same_again() {
     }
     assert!(Place::cgroups(session).is_empty());
     assert_eq!(place.leftovers(), Vec::<String>::new());
+}
+
+#[test]
+fn a_session_ends_when_it_is_precise_enough_and_tells_what_disturbed_it() {
+    let place = Place::new();
+    let arguments = ["compare", "--env", "native#b", "--workload", "cpu:time=10ms,warmup=2ms"];
+    let asked = ["--precision", "80%", "--repeats", "10%", "--format", "json"];
+    let (status, json) = place.json(&[&arguments[..], &asked[..]].concat());
+    assert_eq!((status, &json["end"]), (0, &Value::from("precise")), "{json:#}");
+    assert_eq!(json["stopping"]["reached"], true);
+    let number = |value: &Value| value.as_f64().unwrap_or_else(|| panic!("{json:#}"));
+    let first = json["results"].as_array().unwrap().iter().filter(|row| row["metric"] == "events_per_second");
+    let widths: Vec<f64> = first.map(|row| (number(&row["high"]) / number(&row["low"])).ln() / 2.0).collect();
+    assert!(widths.len() == 2 && widths.iter().all(|width| *width <= 0.8), "{widths:?}");
+    let found = &json["disturbance"];
+    let count = |list: &str| found[list].as_array().unwrap().len();
+    assert_eq!(found["counted"], 20, "{found:#}");
+    assert!(count("repeats") <= 2 && count("replaced") == count("repeats"), "{found:#}");
+    assert_eq!(count("disturbed"), count("replaced") + count("remaining"), "{found:#}");
+    let trials = json["trials"].as_array().unwrap();
+    assert_eq!(trials.len(), 3 * (20 + count("repeats")));
+    for trial in trials {
+        assert!(number(&trial["noise"]["before"]["integer"]) > 0.0, "{trial:#}");
+        assert!(number(&trial["clock_strayed"]).abs() < 1e-3, "{trial:#}");
+    }
+    let told = text(&place.run(&["report"]));
+    assert!(told.contains("blocks w") && told.contains("disturbed"), "{told}");
+    assert!(told.contains("precise enough: every first figure is known within ±80 %"), "{told}");
 }
 
 #[test]
@@ -119,7 +148,7 @@ fn plan_shows_the_order_that_run_follows() {
     let place = Place::new();
     let file = place.write(
         "experiment.toml",
-        "environments = [\"container\"]\nblocks = 6\nseed = 3\n[[workload]]\nname = \"cpu\"\ntime = \"10ms\"\nmax-prime = [500, 1000]\n",
+        "environments = [\"container\"]\nblocks = 6\nrepeats = 0\nseed = 3\n[[workload]]\nname = \"cpu\"\ntime = \"10ms\"\nmax-prime = [500, 1000]\n",
     );
     let file = file.display().to_string();
     let (_, plan) = place.json(&["plan", &file, "--format", "json"]);
