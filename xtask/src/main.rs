@@ -5,6 +5,7 @@
 mod bench;
 mod demo;
 mod everywhere;
+mod goals;
 mod labs;
 mod mountpoint;
 mod reference;
@@ -39,7 +40,7 @@ fn main() -> ExitCode {
         "tidy" => tidy::tidy(),
         "bench" => bench::bench(),
         "docs" => reference::write(),
-        "goals" => goals(),
+        "goals" => goals::goals(),
         "everywhere" => everywhere::everywhere(),
         other => Err(anyhow::anyhow!(
             "there is no task '{other}'; there are demo, test, labs, everywhere, tidy, docs, goals and bench"
@@ -52,12 +53,6 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// Whether the statistics keep what METHODOLOGY.md promises; what follows `goals` is passed on.
-fn goals() -> Result<()> {
-    let mut command = cargo(&["run", "--release", "--quiet", "--package", "isotare-goals", "--"]);
-    run(command.args(std::env::args().skip(2)))
 }
 
 /// The root of the repository.

@@ -16,4 +16,4 @@ pub use job::{
 pub use message::{ClockPair, Exit, FromAgent, Hello, Stream, ToAgent};
 
 /// Version of the protocol. The handshake refuses a peer that speaks another one.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;

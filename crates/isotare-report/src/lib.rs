@@ -26,7 +26,7 @@ mod text;
 mod visible;
 mod words;
 
-pub use analysis::{analyse, analyse_values, diff};
+pub use analysis::{RECORDS, analyse, analyse_values, diff};
 pub use diff::{Diff, DiffRow, DiffSide, Difference, Incomparable, Overhead, What};
 pub use report::{
     BaselineRow, CpuRow, EnvironmentStatus, LIFECYCLE, Ledger, LedgerRow, LifecycleRow, MarkRow, NullTest,

@@ -65,6 +65,7 @@ fn run(script: Script, mut kept: Kept) -> (Kept, Result<SessionEnd, String>, &'s
                 driver: Ok((driver, Settings::default())),
                 workload: Box::new(FakeWorkload),
                 settings: Settings::default(),
+                is_observed: true,
             }
         })
         .collect();

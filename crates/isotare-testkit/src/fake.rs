@@ -176,6 +176,9 @@ fn agent(mut stream: UnixStream, script: Script) -> Option<()> {
                 (ToAgent::Facts, _) => {
                     vec![FromAgent::Facts(BTreeMap::from([("cpus".to_owned(), "1".to_owned())]))]
                 }
+                (ToAgent::Hash { files }, _) => {
+                    vec![FromAgent::Hashes(files.into_iter().map(Some).collect())]
+                }
                 (ToAgent::PowerOff, _) | (ToAgent::Run { .. }, Script::DiesAtWork) => return None,
                 (ToAgent::Run { .. }, Script::HangsAtWork) => vec![FromAgent::Measuring],
                 (ToAgent::Run { .. }, script) => work(script),

@@ -30,6 +30,10 @@ pub fn serve(mut link: Link, data: &Path, started_ns: u64) -> Result<(), String>
         match request {
             ToAgent::Ping => link.send(&FromAgent::Pong { clock_ns: clock::now_ns() })?,
             ToAgent::Facts => link.send(&FromAgent::Facts(facts::gather(data)))?,
+            ToAgent::Hash { files } => {
+                let hashes = files.iter().map(|file| facts::hash_of(Path::new(file))).collect();
+                link.send(&FromAgent::Hashes(hashes))?;
+            }
             ToAgent::Run { job, observe_ms } => {
                 let ended = match &job {
                     Job::Builtin(builtin) => work::run(builtin, data, observe_ms, &control, &mut link),

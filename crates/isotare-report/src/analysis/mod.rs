@@ -17,6 +17,7 @@ mod shape;
 mod trial_rows;
 
 pub use diff::diff;
+pub use ledger::RECORDS;
 
 use crate::report::{Report, SCHEMA_VERSION, Warning, WarningKind};
 use design::Design;
