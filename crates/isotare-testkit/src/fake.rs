@@ -6,8 +6,8 @@ use isotare_core::{
     SettingDef, Settings, TrialContext, Workload,
 };
 use isotare_protocol::{
-    CommandJob, Exit, FrameBuffer, FromAgent, Hello, Job, JobResult, Repetition, Stream, ToAgent, Usage,
-    encode, encode_hello,
+    CommandJob, Exit, FrameBuffer, FromAgent, Hello, Job, JobResult, Observation, Repetition, Stream,
+    ToAgent, Usage, encode, encode_hello,
 };
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -181,7 +181,7 @@ fn agent(mut stream: UnixStream, script: Script) -> Option<()> {
                 }
                 (ToAgent::PowerOff, _) | (ToAgent::Run { .. }, Script::DiesAtWork) => return None,
                 (ToAgent::Run { .. }, Script::HangsAtWork) => vec![FromAgent::Measuring],
-                (ToAgent::Run { .. }, script) => work(script),
+                (ToAgent::Run { observe_ms, .. }, script) => work(script, observe_ms.is_some()),
             };
             for answer in answers {
                 stream.write_all(&encode(&answer).ok()?).ok()?;
@@ -193,14 +193,17 @@ fn agent(mut stream: UnixStream, script: Script) -> Option<()> {
     }
 }
 
-fn work(script: Script) -> Vec<FromAgent> {
+fn work(script: Script, is_observed: bool) -> Vec<FromAgent> {
     let wall_ns = if let Script::Works(nanos) = script { nanos } else { 1 };
     let exit = Exit::Code(i32::from(script == Script::FailsWork));
     let runs = vec![Usage { wall_ns, ..Usage::default() }];
     vec![
         FromAgent::Output { stream: Stream::Stdout, data: b"out".to_vec() },
         FromAgent::Measuring,
-        FromAgent::Finished { result: JobResult::Command { exit, runs }, observations: Vec::new() },
+        FromAgent::Finished {
+            result: JobResult::Command { exit, runs },
+            observations: vec![Observation::default(); usize::from(is_observed)],
+        },
     ]
 }
 
