@@ -8,7 +8,6 @@ use isotare_core::{
 use isotare_host::{AgentClient, AgentError, JobEvent, WaitError, deadline_in, now};
 use isotare_protocol::{Builtin, CommandJob, Job, JobResult, Observation, Repetition};
 use isotare_samplers::{Collector, Samplers, meters, summarise};
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -127,12 +126,12 @@ fn live(
     }
     let before = agent.clock(CLOCK_READINGS, &within(cx, work.timeout).deadline)?;
     let deadline = within(cx, work.timeout + expected_length(work.job)).deadline;
-    let window = RefCell::new(Window::Closed(instance.footprint()));
+    let collector = work.is_observed.then(|| collector(instance.footprint(), work, cx));
     let (output, observations) = phases.time(Phase::Exec, || {
-        let mut heard = |JobEvent::Measuring| window.borrow_mut().open(work);
+        let mut heard = |JobEvent::Measuring| collector.iter().for_each(Collector::begin);
         agent.run(work.job, work.is_observed.then_some(OBSERVE_MS), &deadline, &mut heard)
     })?;
-    let readings = window.into_inner().close();
+    let readings = collector.map(finished).unwrap_or_default();
     let after = agent.clock(CLOCK_READINGS, &within(cx, work.timeout).deadline)?;
     findings.clock = Some(ClockCheck { before, after });
     if work.wants_facts {
@@ -152,33 +151,17 @@ fn live(
     })
 }
 
-/// The stretch in which the host's counters are read.
-enum Window {
-    Closed(Footprint),
-    Open(Collector),
+/// What reads the host's counters while the work is measured; ready before that, so that only readings fall into it.
+fn collector(footprint: Footprint, work: &TrialWork<'_>, cx: &TrialContext<'_>) -> Collector {
+    // What could be opened when the bench was prepared can be opened now; else nothing is read, which shows.
+    let samplers = Samplers::open(work.samplers).unwrap_or_default();
+    Collector::prepare(footprint, work.rate, samplers, &cx.budget.cpus, now)
 }
 
-impl Window {
-    fn open(&mut self, work: &TrialWork<'_>) {
-        if let Window::Closed(footprint) = self
-            && work.is_observed
-        {
-            // What could be opened when the bench was prepared can be opened now; else nothing is read, which shows.
-            let samplers = Samplers::open(work.samplers).unwrap_or_default();
-            *self = Window::Open(Collector::start(std::mem::take(footprint), work.rate, samplers, now));
-        }
-    }
-
-    fn close(self) -> Vec<Reading> {
-        match self {
-            Window::Closed(_) => Vec::new(),
-            Window::Open(collector) => {
-                let (readings, errors) = collector.finish();
-                errors.iter().for_each(|error| tracing::debug!("sampler: {error}"));
-                readings
-            }
-        }
-    }
+fn finished(collector: Collector) -> Vec<Reading> {
+    let (readings, errors) = collector.finish();
+    errors.iter().for_each(|error| tracing::debug!("sampler: {error}"));
+    readings
 }
 
 /// That the kernel killed processes of the instance for its memory limit, where its cgroup tells.

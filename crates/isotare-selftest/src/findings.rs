@@ -68,9 +68,14 @@ pub struct NotMeasured {
 pub enum Status {
     /// This machine cannot do it.
     Unavailable,
+    /// Others used the machine so much that the truth is not known.
+    Disturbed,
     /// Too few of its trials completed.
     Failed,
 }
+
+/// Where native has to have its CPU for itself, it must have got this part of it.
+const WHOLE_CPU: f64 = 0.99;
 
 /// A known overhead beside its estimate.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -102,16 +107,31 @@ pub struct Recovery {
 }
 
 impl Recovery {
-    /// What a session says of its injection; the error says why there is no interval.
-    pub fn of(injection: &Injection, report: &Report, repeat: u32) -> Result<Self, String> {
+    /// What a session says of its injection; the error says why it says nothing.
+    pub fn of(injection: &Injection, report: &Report, repeat: u32) -> Result<Self, NotMeasured> {
+        let lost = |status, reason: String, remedy: &str| NotMeasured {
+            kind: injection.kind,
+            injection: injection.environment.to_string(),
+            status,
+            reason,
+            remedy: remedy.to_owned(),
+        };
         let environment = injection.environment.to_string();
+        let share = cpu_share(report).filter(|share| injection.needs_quiet() && *share < WHOLE_CPU);
+        if let Some(share) = share {
+            let taken = 100.0 * (1.0 - share);
+            let reason =
+                format!("others took {taken:.1} % of native's CPU, so what it is slower by is not known");
+            return Err(lost(Status::Disturbed, reason, "repeat it on a quiet machine"));
+        }
+        let failed = || lost(Status::Failed, why_not(report), "");
         let row = report
             .results
             .iter()
             .find(|row| row.environment == environment && row.headline && row.source == Source::Workload)
-            .ok_or_else(|| why_not(report))?;
+            .ok_or_else(failed)?;
         let (Some(ratio), Some(low), Some(high)) = (row.cost, row.cost_low, row.cost_high) else {
-            return Err(why_not(report));
+            return Err(failed());
         };
         let true_ratio = injection.true_ratio;
         Ok(Self {
@@ -129,6 +149,12 @@ impl Recovery {
             session: report.session.clone(),
         })
     }
+}
+
+/// The part of a CPU that one thread of the baseline's workload got, in the median.
+fn cpu_share(report: &Report) -> Option<f64> {
+    let value = |metric: &str| report.baseline_values.iter().find(|row| row.metric == metric)?.value;
+    Some(value("cpu_per_event")? * value("events_per_second")?)
 }
 
 /// The first reason for which a trial did not complete.
@@ -164,6 +190,67 @@ impl Summary {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use isotare_core::{
+        Better, Budget, CpuSet, Failure, MetricDef, Outcome, Sample, Session, SessionEnd, Trial,
+    };
+    use isotare_plan::Design;
+    use isotare_report::analyse;
+    use std::collections::BTreeMap;
+
+    /// What a session would say if the slower one took `ratio` times as long and native had `share` of its CPU.
+    fn found(text: &str, ratio: f64, share: f64, outcome: Outcome) -> Result<Recovery, NotMeasured> {
+        let injection = Injection::of(&text.parse().expect(text)).expect(text);
+        let budget = Budget { cpus: CpuSet::new([0]).expect("one"), memory: 1 << 30 };
+        let plan = isotare_plan::plan(&injection.design(&Design::new(budget, 3))).expect("a valid design");
+        let trial = |(index, slot): (u32, &isotare_core::Slot)| {
+            let is_slower = plan.conditions[slot.condition].environment == injection.environment;
+            let jitter = 1.0 + 0.001 * f64::from(index * 7 % 11);
+            let rate = 1000.0 * jitter / if is_slower { ratio } else { 1.0 };
+            let sample = |metric, value| Sample { metric, role: None, value };
+            let samples = vec![
+                sample(MetricDef::headline("events_per_second", "1/s", Better::Higher), rate),
+                sample(MetricDef::detail("cpu_per_event", "s", Better::Lower), share / 1000.0),
+            ];
+            let failure = Failure { reason: "it broke".to_owned(), diagnostics: String::new() };
+            let failure = (outcome != Outcome::Completed).then_some(failure);
+            Trial { samples, failure, ..Trial::new(index, *slot, 0, outcome) }
+        };
+        let trials: Vec<Trial> = (0..).zip(&plan.order).map(trial).collect();
+        let session = Session {
+            id: "s".to_owned(),
+            started: String::new(),
+            version: String::new(),
+            argv: Vec::new(),
+            host: HostFacts::default(),
+            environments: BTreeMap::new(),
+            plan: plan.clone(),
+        };
+        Recovery::of(&injection, &analyse(&session, &trials, Some(SessionEnd::Complete)), 1)
+    }
+
+    #[test]
+    fn a_truth_is_recovered_if_its_interval_holds_it() {
+        for (text, ratio, recovered) in [
+            ("busy-loop:percent=5", 1.05, true),
+            ("busy-loop:percent=5", 1.10, false),
+            ("cpu-quota:percent=50", 2.0, true),
+        ] {
+            let found = found(text, ratio, 1.0, Outcome::Completed).expect(text);
+            assert_eq!((found.recovered, found.blocks), (recovered, 20), "{found:?}");
+            assert!((found.ratio / ratio - 1.0).abs() < 0.01, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn what_says_nothing_is_told_with_its_reason() {
+        let lost =
+            found("cpu-quota:percent=50", 2.0, 0.8, Outcome::Completed).expect_err("native was disturbed");
+        assert_eq!(lost.status, Status::Disturbed);
+        assert!(lost.reason.contains("% of native's CPU") && !lost.remedy.is_empty(), "{lost:?}");
+        found("busy-loop:percent=5", 1.05, 0.8, Outcome::Completed).expect("a busy loop knows no rest");
+        let lost = found("busy-loop:percent=5", 1.05, 1.0, Outcome::Failed).expect_err("no trial completed");
+        assert_eq!((lost.status, lost.reason.as_str()), (Status::Failed, "it broke"));
+    }
 
     fn recovery(recovered: bool) -> Recovery {
         Recovery {

@@ -27,6 +27,8 @@ pub(crate) struct Pair {
     pub is_observed: bool,
     /// Whether it gets one CPU of the budget only.
     pub on_one_cpu: bool,
+    /// Whether the truth holds only where native had its CPU for itself.
+    pub needs_quiet: bool,
 }
 
 /// A known overhead.
@@ -58,6 +60,11 @@ impl Injection {
     /// What is run in both.
     pub fn workload(&self) -> &WorkloadSpec {
         &self.pair.workload
+    }
+
+    /// Whether the truth holds only where native had its CPU for itself.
+    pub fn needs_quiet(&self) -> bool {
+        self.pair.needs_quiet
     }
 
     /// The ordinary design of its session; blocks, level, budget and seed are those of `base`.

@@ -144,6 +144,7 @@ fn uncounted(workload: WorkloadSpec, counted: u64, percent: f64) -> Result<Pair,
         true_ratio: done as f64 / counted as f64,
         is_observed: true,
         on_one_cpu: false,
+        needs_quiet: false,
     })
 }
 
@@ -162,7 +163,8 @@ fn read_delay(settings: &Settings) -> Result<Pair, String> {
 
 /// Measured by time, over whole periods: what a group gets in such a window does not depend on where in a period it
 /// begins. Unobserved, because readings inside would come out of the quota; on one CPU, because the rest of a quota
-/// can be left behind on another.
+/// can be left behind on another. And only where native has that CPU for itself: a group that others leave less than its
+/// quota is not slowed down by it.
 fn cpu_quota(settings: &Settings) -> Result<Pair, String> {
     let percent = settings.integer("percent").unwrap_or(50);
     let length = (PERIOD * PERIODS).as_millis();
@@ -174,6 +176,7 @@ fn cpu_quota(settings: &Settings) -> Result<Pair, String> {
         true_ratio: 100.0 / percent as f64,
         is_observed: false,
         on_one_cpu: true,
+        needs_quiet: true,
     })
 }
 
@@ -203,6 +206,7 @@ fn link(settings: &Settings) -> Result<Pair, String> {
         true_ratio: factor,
         is_observed: true,
         on_one_cpu: false,
+        needs_quiet: false,
     })
 }
 

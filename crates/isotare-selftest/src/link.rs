@@ -18,8 +18,11 @@ use std::time::Duration;
 
 /// Where named namespaces are: ip-netns(8).
 const NAMESPACES: &str = "/run/netns";
-/// Bytes that may pass at once after a pause: two of the largest packets of a loopback link, whose MTU is 64 KiB.
-const BURST: u32 = 128 << 10;
+/// Largest packet of the link, bytes, as on an Ethernet; a loopback link's own is 64 KiB.
+const MTU: &str = "1500";
+/// Bytes that may pass at once after a pause: four packets. So little is saved up by the pause before the measured part at
+/// any rate, and it is the same number of bytes, so that the ratio of two rates stays what it is.
+const BURST: u32 = 6000;
 /// Time that removing a namespace may take.
 const REMOVAL: Duration = Duration::from_secs(10);
 
@@ -93,7 +96,7 @@ impl Namespace {
             ledger.record(&resource).map_err(|error| DriverError::failed("record namespace", name, error))?;
         }
         run("ip", &["netns", "add", name], deadline)?;
-        run("ip", &["-n", name, "link", "set", "lo", "up"], deadline)?;
+        run("ip", &["-n", name, "link", "set", "lo", "mtu", MTU, "up"], deadline)?;
         let words = shaping.words();
         let mut arguments = vec!["-n", name, "qdisc", "add", "dev", "lo", "root"];
         arguments.extend(words.iter().map(String::as_str));
@@ -246,7 +249,7 @@ mod tests {
     fn a_link_has_a_delay_or_a_rate() {
         let words = |given: &[(&str, &str)]| shaping(given).expect("shapes").words().join(" ");
         assert_eq!(words(&[("delay", "7500us")]), "netem delay 7500us limit 100000");
-        assert_eq!(words(&[("rate", "100")]), "tbf rate 100000000bit burst 131072 latency 1s");
+        assert_eq!(words(&[("rate", "100")]), "tbf rate 100000000bit burst 6000 latency 1s");
         for wrong in [&[][..], &[("delay", "1ms"), ("rate", "5")]] {
             assert!(shaping(wrong).expect_err("refused").contains("a delay or a rate"));
         }

@@ -114,6 +114,7 @@ fn recovered(findings: &Findings) -> Table {
     for lost in &findings.not_measured {
         let word = match lost.status {
             Status::Unavailable => "unavailable",
+            Status::Disturbed => "disturbed",
             Status::Failed => "failed",
         };
         let none = || "–".to_owned();

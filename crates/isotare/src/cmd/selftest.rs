@@ -128,7 +128,7 @@ impl Run<'_> {
                 let machine = Machine::enter(&self.arguments.places)?;
                 let probed = self.probe(&injection, &machine)?;
                 if let Some(why) = probed.iter().find_map(|probed| probed.found.as_ref().err()) {
-                    self.lose(&injection, Status::Unavailable, why);
+                    self.findings.not_measured.push(unavailable(&injection, why));
                     continue;
                 }
                 let design = injection.design(&self.base);
@@ -139,7 +139,7 @@ impl Run<'_> {
                 match Recovery::of(&injection, &analysis, repeat) {
                     Ok(recovery) => self.findings.injections.push(recovery),
                     Err(_) if self.interrupt.is_raised() => {}
-                    Err(why) => self.lose(&injection, Status::Failed, &Unavailable::new(why, "")),
+                    Err(lost) => self.findings.not_measured.push(lost),
                 }
                 available.push(injection);
             }
@@ -198,15 +198,15 @@ impl Run<'_> {
         self.findings.clocks.add(analysis);
         self.findings.records.add(analysis);
     }
+}
 
-    fn lose(&mut self, injection: &Injection, status: Status, why: &Unavailable) {
-        self.findings.not_measured.push(NotMeasured {
-            kind: injection.kind,
-            injection: injection.environment.to_string(),
-            status,
-            reason: why.reason.clone(),
-            remedy: why.remedy.clone(),
-        });
+fn unavailable(injection: &Injection, why: &Unavailable) -> NotMeasured {
+    NotMeasured {
+        kind: injection.kind,
+        injection: injection.environment.to_string(),
+        status: Status::Unavailable,
+        reason: why.reason.clone(),
+        remedy: why.remedy.clone(),
     }
 }
 
