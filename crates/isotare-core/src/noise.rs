@@ -3,13 +3,15 @@
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, VecDeque};
 
-/// How long the canary took: a fixed piece of native work that is the same before and after every trial.
+/// How the canary fared: a fixed piece of native work that is the same before and after every trial.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Canary {
     /// Arithmetic in registers, s.
     pub integer: f64,
-    /// Dependent reads all over a few MiB, s.
+    /// Dependent reads from memory beyond the caches, s.
     pub memory: f64,
+    /// Share of its time in which it did not have a CPU.
+    pub waited: f64,
 }
 
 /// What the machine was like around one trial. What could not be read is absent.
@@ -61,14 +63,16 @@ pub struct Gate {
     pub integer: f64,
     /// Longest time of its reads, as a multiple of the reference.
     pub memory: f64,
+    /// Largest share of its time without a CPU.
+    pub waited: f64,
 }
 
 impl Gate {
-    /// Whether the machine was too slow before or after a trial.
+    /// Whether the machine was too slow, or too busy, before or after a trial.
     pub fn is_disturbed(&self, noise: &Noise) -> bool {
         [noise.before, noise.after].iter().any(|seen| {
             let [integer, memory] = seen.relative_to(&noise.reference);
-            integer > self.integer || memory > self.memory
+            integer > self.integer || memory > self.memory || seen.waited > self.waited
         })
     }
 }
@@ -116,7 +120,7 @@ mod tests {
     use super::*;
 
     fn noise(before: [f64; 2], after: [f64; 2]) -> Noise {
-        let canary = |[integer, memory]: [f64; 2]| Canary { integer, memory };
+        let canary = |[integer, memory]: [f64; 2]| Canary { integer, memory, waited: 0.01 };
         Noise {
             reference: canary([0.002, 0.001]),
             before: canary(before),
@@ -128,13 +132,15 @@ mod tests {
 
     #[test]
     fn the_canary_alone_decides() {
-        let gate = Gate { integer: 1.25, memory: 1.5 };
+        let gate = Gate { integer: 1.25, memory: 1.5, waited: 0.25 };
         let quiet = noise([0.0024, 0.0014], [0.001, 0.0005]);
         assert!(!gate.is_disturbed(&quiet), "slower within the thresholds, and faster");
         let host = HostNoise { pressure_cpu: Some(9.0), steal: Some(9.0), ..HostNoise::default() };
         assert!(!gate.is_disturbed(&Noise { host, ..quiet }), "what an environment may cause itself");
         assert!(gate.is_disturbed(&noise([0.0026, 0.001], [0.002, 0.001])));
         assert!(gate.is_disturbed(&noise([0.002, 0.001], [0.002, 0.0016])));
+        let after = Canary { waited: 0.3, ..quiet.after };
+        assert!(gate.is_disturbed(&Noise { after, ..quiet }), "something else had the CPU");
     }
 
     #[test]

@@ -16,7 +16,7 @@ mod sweep;
 mod wait;
 
 pub use agent::{AgentClient, AgentError, JobDone, JobEvent};
-pub use clock::{deadline_in, now, utc_now};
+pub use clock::{deadline_in, now, thread_cpu_time, utc_now};
 pub use layout::{lay_out, write_tar};
 pub use leftovers::{end_processes_naming, processes_naming, unmount_below};
 pub use mount_namespace::{MountNamespace, cover, has_hybrid_cgroups, hide_unified_cgroup};

@@ -38,6 +38,8 @@ pub struct DisturbanceRow {
     pub probe_integer: Option<f64>,
     /// Its reads of memory likewise.
     pub probe_memory: Option<f64>,
+    /// Share of its time without a CPU.
+    pub probe_waited: Option<f64>,
     /// Time in which some task of the host waited for a CPU, s.
     pub pressure_cpu: Option<f64>,
     /// Time in which some task of the host waited for memory, s.

@@ -150,7 +150,7 @@ impl<'a> Bench<'a> {
                 sink.event(&course.begins(turn, *slot))?;
                 let trial = match course.given_up(*slot) {
                     Some(reason) => Some(course.not_run(*slot, Outcome::Failed, reason)),
-                    None => self.trial(*slot, &course)?,
+                    None => self.trial(*slot, &mut course)?,
                 };
                 if let Some(trial) = &trial {
                     sink.event(&Event::Ended(trial))?;
@@ -165,7 +165,7 @@ impl<'a> Bench<'a> {
     }
 
     /// Runs one trial; `None` for a condition that cannot run at all and has been recorded once already.
-    fn trial(&mut self, slot: Slot, course: &Course<'_>) -> Result<Option<Trial>, BenchError> {
+    fn trial(&mut self, slot: Slot, course: &mut Course<'_>) -> Result<Option<Trial>, BenchError> {
         let condition = &self.plan.conditions[slot.condition];
         let name = key(condition);
         let once = |outcome, reason: &str| {

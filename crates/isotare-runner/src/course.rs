@@ -43,8 +43,8 @@ impl<'p> Course<'p> {
     }
 
     /// What looks for disturbance.
-    pub(crate) fn watch(&self) -> &Watch {
-        &self.watch
+    pub(crate) fn watch(&mut self) -> &mut Watch {
+        &mut self.watch
     }
 
     /// Number of the trial whose turn it is.

@@ -30,7 +30,7 @@ pub(crate) struct Before {
 impl Watch {
     /// Takes the reference.
     pub(crate) fn new(cpus: &CpuSet, interrupt: &Interrupt) -> Self {
-        let probe = Probe::new(cpus);
+        let mut probe = Probe::new(cpus);
         let mut seen = vec![probe.run()];
         let deadline = deadline_in(BETWEEN * (2 * REFERENCES as u32), interrupt);
         while seen.len() < REFERENCES && pause(BETWEEN, &deadline).is_ok() {
@@ -40,7 +40,7 @@ impl Watch {
     }
 
     /// To be called immediately before an instance is created.
-    pub(crate) fn before(&self) -> Before {
+    pub(crate) fn before(&mut self) -> Before {
         let canary = self.probe.run();
         // Where the host cannot be read, its counters are absent.
         let mut before =
@@ -50,7 +50,7 @@ impl Watch {
     }
 
     /// To be called immediately after it was deleted.
-    pub(crate) fn after(&self, mut before: Before, throttled: Option<Throttled>) -> Noise {
+    pub(crate) fn after(&mut self, mut before: Before, throttled: Option<Throttled>) -> Noise {
         before.samplers.closing.raise();
         before.read();
         let host = host_noise(&summarise(&before.readings, &meters()));
@@ -73,7 +73,11 @@ impl Before {
 fn middle(seen: &[Canary]) -> Canary {
     let of =
         |part: fn(&Canary) -> f64| median(&seen.iter().map(part).collect::<Vec<_>>()).unwrap_or(f64::NAN);
-    Canary { integer: of(|canary| canary.integer), memory: of(|canary| canary.memory) }
+    Canary {
+        integer: of(|canary| canary.integer),
+        memory: of(|canary| canary.memory),
+        waited: of(|canary| canary.waited),
+    }
 }
 
 fn host_noise(samples: &[Sample]) -> HostNoise {
@@ -111,7 +115,7 @@ mod tests {
     #[test]
     fn a_trial_of_this_process_is_watched() {
         let cpus = CpuSet::new([0]).expect("not empty");
-        let watch = Watch::new(&cpus, &Interrupt::default());
+        let mut watch = Watch::new(&cpus, &Interrupt::default());
         let before = watch.before();
         let noise = watch.after(before, None);
         assert!(noise.reference.integer > 0.0 && noise.reference.memory > 0.0);

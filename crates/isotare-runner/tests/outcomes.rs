@@ -171,7 +171,7 @@ fn every_trial_is_watched() {
 fn disturbed_blocks_are_repeated_in_the_order_that_the_plan_fixed() {
     let mut plan = plan(&Design { blocks: Blocks::exactly(8), ..two("other") }).unwrap();
     // No machine is that fast: every block counts as disturbed.
-    plan.gate = Some(Gate { integer: 0.001, memory: 0.001 });
+    plan.gate = Some(Gate { integer: 0.001, memory: 0.001, waited: 1.0 });
     let (kept, end, _) = execute(&plan, Script::Works(1), Kept::default());
     assert_eq!((end, plan.spare), (Ok(SessionEnd::Complete), 2));
     let ran: Vec<(u32, usize)> = kept.trials.iter().map(|trial| (trial.block, trial.condition)).collect();
@@ -180,7 +180,7 @@ fn disturbed_blocks_are_repeated_in_the_order_that_the_plan_fixed() {
     let indices: Vec<u32> = kept.trials.iter().map(|trial| trial.index).collect();
     assert_eq!(indices, (0..20).collect::<Vec<_>>());
 
-    plan.gate = Some(Gate { integer: f64::INFINITY, memory: f64::INFINITY });
+    plan.gate = Some(Gate { integer: f64::INFINITY, memory: f64::INFINITY, waited: 1.0 });
     assert_eq!(execute(&plan, Script::Works(1), Kept::default()).0.trials.len(), 16);
     plan.gate = None;
     assert_eq!(execute(&plan, Script::Works(1), Kept::default()).0.trials.len(), 16);

@@ -311,8 +311,9 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn canary()(integer in prop::num::f64::NORMAL, memory in prop::num::f64::NORMAL) -> Canary {
-        Canary { integer, memory }
+    fn canary()(parts in [prop::num::f64::NORMAL, prop::num::f64::NORMAL, prop::num::f64::NORMAL]) -> Canary {
+        let [integer, memory, waited] = parts;
+        Canary { integer, memory, waited }
     }
 }
 

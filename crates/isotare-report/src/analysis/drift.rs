@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 
 /// Smaller changes are of no interest.
 const LEAST: f64 = 0.03;
-/// A trend by chance is as rare as this.
-const TREND: f64 = 0.001;
+/// A trend by chance is as rare as this; a step in the middle of 20 blocks has a p of 0.0013.
+const TREND: f64 = 0.01;
 
 /// What drifted: the native probe, and the baseline's first figure under each workload.
 pub(super) fn drifts(design: &Design<'_>, series: &[Series], baseline: &str) -> Vec<Drift> {

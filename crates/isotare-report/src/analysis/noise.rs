@@ -5,7 +5,8 @@ use super::design::{Design, Place};
 use crate::disturbance::{Disturbance, DisturbanceRow};
 use crate::quantity::quantity;
 use crate::report::{Warning, WarningKind};
-use isotare_core::{Gate, Noise, Plan};
+use crate::words;
+use isotare_core::{Canary, Gate, Noise, Plan};
 use isotare_stats::median;
 
 /// So many block numbers are listed in a sentence.
@@ -31,27 +32,24 @@ pub(super) fn disturbance(design: &Design<'_>, plan: &Plan) -> Option<Disturbanc
 }
 
 fn sentence(blocks: &Blocks, gate: &Gate) -> String {
-    let by = format!(
-        "a native probe before and after each trial, slower than {} times (its reads {} times) what it was when the session \
-         began",
-        gate.integer, gate.memory
+    let thresholds = format!(
+        "native probe beside each trial: arithmetic above ×{}, reads above ×{} of the session's start, or more than {} of its \
+         time without a CPU",
+        gate.integer,
+        gate.memory,
+        words::percent(gate.waited)
     );
-    match blocks.disturbed.as_slice() {
-        [] => format!("none of the {} blocks was disturbed ({by})", blocks.ran.len()),
-        disturbed => {
+    let all = blocks.ran.len();
+    let found = match (blocks.disturbed.as_slice(), blocks.replaced.len()) {
+        ([], _) => format!("none of {all} blocks was disturbed"),
+        (disturbed, 0) => format!("{} of {all} blocks were disturbed: {}", disturbed.len(), list(disturbed)),
+        (disturbed, _) => {
             let replaced: Vec<u32> = blocks.replaced.iter().copied().collect();
-            let repeated = match replaced.as_slice() {
-                [] => "; none of them was repeated".to_owned(),
-                replaced => format!("; repeated: {}", list(replaced)),
-            };
-            let all = blocks.ran.len();
-            format!(
-                "{} of {all} blocks were disturbed ({by}): {}{repeated}",
-                disturbed.len(),
-                list(disturbed)
-            )
+            let (disturbed, count) = (list(disturbed), disturbed.len());
+            format!("{count} of {all} blocks were disturbed: {disturbed}; repeated: {}", list(&replaced))
         }
-    }
+    };
+    format!("{found} ({thresholds})")
 }
 
 /// Disturbed blocks that are in the estimates.
@@ -89,16 +87,16 @@ fn rows(design: &Design<'_>) -> Vec<DisturbanceRow> {
         }
         let middle =
             |of: &dyn Fn(&Noise) -> Option<f64>| median(&seen.iter().filter_map(of).collect::<Vec<_>>());
-        let probes = |part: usize| {
-            let both =
-                |noise: &Noise| [noise.before, noise.after].map(|c| c.relative_to(&noise.reference)[part]);
+        let probes = |of: &dyn Fn(&Noise, &Canary) -> f64| {
+            let both = |noise: &Noise| [of(noise, &noise.before), of(noise, &noise.after)];
             median(&seen.iter().flat_map(both).collect::<Vec<_>>())
         };
         rows.push(DisturbanceRow {
             environment: arm.name.clone(),
             trials: seen.len(),
-            probe_integer: probes(0),
-            probe_memory: probes(1),
+            probe_integer: probes(&|noise, canary| canary.relative_to(&noise.reference)[0]),
+            probe_memory: probes(&|noise, canary| canary.relative_to(&noise.reference)[1]),
+            probe_waited: probes(&|_, canary| canary.waited),
             pressure_cpu: middle(&|noise| noise.host.pressure_cpu),
             pressure_memory: middle(&|noise| noise.host.pressure_memory),
             pressure_io: middle(&|noise| noise.host.pressure_io),

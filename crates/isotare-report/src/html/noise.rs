@@ -5,6 +5,7 @@ use crate::disturbance::DisturbanceRow;
 use crate::quantity::quantity;
 use crate::report::Report;
 use crate::visible::visible;
+use crate::words;
 use maud::{Markup, html};
 
 /// Columns of seconds: header and value.
@@ -49,6 +50,7 @@ fn table(rows: &[DisturbanceRow]) -> Markup {
                         th scope="col" { "environment" }
                         th.n scope="col" { "probe, arithmetic" }
                         th.n scope="col" { "probe, reads" }
+                        th.n scope="col" { "probe without CPU" }
                         @for (name, _) in SECONDS { th.n scope="col" { (name) } }
                         th.n scope="col" { "major faults" }
                         th.n scope="col" { "trials" }
@@ -60,6 +62,7 @@ fn table(rows: &[DisturbanceRow]) -> Markup {
                             th scope="row" { (visible(&row.environment)) }
                             td.n { (relative(row.probe_integer)) }
                             td.n { (relative(row.probe_memory)) }
+                            td.n { (row.probe_waited.map_or("–".to_owned(), words::percent)) }
                             @for (_, value) in SECONDS { td.n { (seconds(value(row))) } }
                             td.n { (row.major_faults.map_or("–".to_owned(), |faults| format!("{faults:.0}"))) }
                             td.n { (row.trials) }

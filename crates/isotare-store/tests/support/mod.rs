@@ -31,7 +31,7 @@ pub fn session(id: &str, started: &str) -> Session {
             max_blocks: 6,
             spare: 1,
             stopping: Some(0.01),
-            gate: Some(Gate { integer: 1.25, memory: 1.5 }),
+            gate: Some(Gate { integer: 1.25, memory: 1.5, waited: 0.35 }),
             time_limit: Some(0.1),
             margin: 0.02,
             level: 0.95,
@@ -117,7 +117,7 @@ pub fn trial(index: u32, readings: u64) -> Trial {
 }
 
 fn noise(n: u64) -> Noise {
-    let canary = |part: f64| Canary { integer: 0.002 + part, memory: 0.001 + part };
+    let canary = |part: f64| Canary { integer: 0.002 + part, memory: 0.001 + part, waited: part };
     Noise {
         reference: canary(0.0),
         before: canary(1e-5 * n as f64),
