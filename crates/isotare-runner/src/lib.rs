@@ -5,10 +5,16 @@
 //! workload or store; it owns timing, deadlines and the guarantee that nothing is left behind.
 
 mod bench;
+mod canary;
 mod clean;
+mod course;
 mod event;
+mod figures;
+mod patience;
 mod phases;
+mod queue;
 mod trial;
+mod watch;
 
 pub use bench::{Bench, BenchError, Places, Work};
 pub use clean::{CleanReport, clean};

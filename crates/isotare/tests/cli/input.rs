@@ -24,6 +24,8 @@ fn flags() {
         (&["compare", "--blocks", "0"], &["0 blocks", "6"]),
         (&["compare", "--blocks", "5"], &["5 blocks", "6"]),
         (&["compare", "--margin", "two"], &["two", "2%"]),
+        (&["compare", "--precision", "0"], &["0", "2%"]),
+        (&["compare", "--repeats", "2"], &["share", "25%"]),
         (&["compare", "--cpus", "0-4095"], &["0-4095", "choose among"]),
         (&["compare", "--out", "/no/such/folder/page.html"], &["/no/such/folder"]),
         (&["compare", "--out", "page.pdf"], &["page.pdf", ".html"]),
@@ -67,6 +69,8 @@ fn an_environment_that_is_not_there_is_reported_and_the_rest_is_measured() {
         "cpu:time=10ms",
         "--blocks",
         "6",
+        "--repeats",
+        "0",
         "--format",
         "json",
     ];
