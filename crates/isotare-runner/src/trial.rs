@@ -28,6 +28,8 @@ pub(crate) struct TrialWork<'a> {
     pub(crate) workload: &'a dyn Workload,
     pub(crate) settings: &'a Settings,
     pub(crate) job: &'a Job,
+    /// Read counters while it works.
+    pub(crate) is_observed: bool,
     /// Readings a second.
     pub(crate) rate: f64,
     /// Samplers that work here, by name.
@@ -157,7 +159,7 @@ fn live(
     let unthrottled = throttled(instance);
     let done = phases.time(Phase::Exec, || {
         let mut heard = |JobEvent::Measuring| window.borrow_mut().open(work);
-        agent.run(work.job, Some(OBSERVE_MS), &deadline, &mut heard)
+        agent.run(work.job, work.is_observed.then_some(OBSERVE_MS), &deadline, &mut heard)
     })?;
     let readings = window.into_inner().close();
     let after = agent.clock(CLOCK_READINGS, &within(cx, work.timeout).deadline)?;
@@ -166,6 +168,10 @@ fn live(
     let strayed = clock.strayed();
     findings.clock = Some(clock);
     findings.observations = done.observations;
+    if work.wants_facts {
+        // After the work, which is not to find files in the page cache because they were hashed.
+        findings.facts.extend(crate::bits::facts(&mut agent, work, &within(cx, work.timeout).deadline)?);
+    }
     findings.samples = summarise(&readings, &meters());
     findings.readings = relative(readings, session_start);
     let decoded = work.workload.decode(&done.output, work.settings);
@@ -189,7 +195,9 @@ enum Window {
 
 impl Window {
     fn open(&mut self, work: &TrialWork<'_>) {
-        if let Window::Closed(footprint) = self {
+        if let Window::Closed(footprint) = self
+            && work.is_observed
+        {
             // What could be opened when the bench was prepared can be opened now; else nothing is read, which shows.
             let samplers = Samplers::open(work.samplers).unwrap_or_default();
             *self = Window::Open(Collector::start(std::mem::take(footprint), work.rate, samplers, now));

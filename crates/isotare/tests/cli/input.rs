@@ -32,6 +32,10 @@ fn flags() {
         (&["compare", "--", "no-such-program-anywhere"], &["no-such-program-anywhere"]),
         (&["compare", "--work", "/no/such/folder"], &["/no/such/folder", "--work"]),
         (&["report", "nothing"], &["store"]),
+        (&["selftest", "--kind", "sleep"], &["sleep", "busy-loop", "observer"]),
+        (&["selftest", "--kind", "busy-loop:percent=0.01"], &["percent=0.01", "no whole number"]),
+        (&["selftest", "--blocks", "3"], &["3 blocks", "6"]),
+        (&["selftest", "--format", "html"], &["no page", "csv"]),
     ] {
         refused(&place, arguments, words);
     }

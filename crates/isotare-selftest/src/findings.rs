@@ -1,0 +1,202 @@
+//! What came of the injections: values from reports in, judgements out. Pure.
+
+use crate::evidence::{Clocks, Records};
+use crate::injection::Injection;
+use crate::observer::ObserverCost;
+use isotare_core::HostFacts;
+use isotare_report::{Report, Source};
+use isotare_stats::at_most_p;
+use serde::Serialize;
+
+/// A share of recovered overheads that chance gives in fewer than so many self-tests of a sound pipeline is no accident.
+pub const SURPRISE: f64 = 0.01;
+/// Version of the serialised form of [`Findings`].
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// All that a self-test found. Serialised as it is, it is the JSON contract; fields are added but not renamed or removed
+/// within one [`SCHEMA_VERSION`].
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Findings {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// Start of the first session, RFC 3339, UTC.
+    pub started: String,
+    /// Version of isotare.
+    pub version: String,
+    /// The command line.
+    pub argv: Vec<String>,
+    /// The machine when the first session began, its load and what disturbs it.
+    pub host: HostFacts,
+    /// CPUs of the instances, as a list.
+    pub cpus: String,
+    /// Seed of the first session's order; each later one has the next.
+    pub seed: u64,
+    /// The known overheads beside their estimates.
+    pub injections: Vec<Recovery>,
+    /// Those that have no estimate; they count neither for nor against.
+    pub not_measured: Vec<NotMeasured>,
+    /// All recoveries together.
+    pub summary: Summary,
+    /// What observing costs.
+    pub observer: Vec<ObserverCost>,
+    /// What it may cost, as a fraction.
+    pub observer_target: f64,
+    /// How well the clocks inside kept time.
+    pub clocks: Clocks,
+    /// Whether every environment told what a fair comparison needs.
+    pub records: Records,
+}
+
+/// A known overhead without an estimate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NotMeasured {
+    /// Kind of the injection.
+    pub kind: &'static str,
+    /// The injection.
+    pub injection: String,
+    /// Whether it cannot be injected here, or broke.
+    pub status: Status,
+    /// Why.
+    pub reason: String,
+    /// What to do about it; empty where nothing is known.
+    pub remedy: String,
+}
+
+/// Why there is no estimate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// This machine cannot do it.
+    Unavailable,
+    /// Too few of its trials completed.
+    Failed,
+}
+
+/// A known overhead beside its estimate.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Recovery {
+    /// Kind of the injection.
+    pub kind: &'static str,
+    /// The injection: what was slower.
+    pub injection: String,
+    /// What it was compared with.
+    pub baseline: String,
+    /// What was run in both.
+    pub workload: String,
+    /// How many times as long it takes, known beforehand.
+    pub true_ratio: f64,
+    /// How many times as long it was found to take.
+    pub ratio: f64,
+    /// Lower end of the interval.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+    /// Whether the truth lies in the interval.
+    pub recovered: bool,
+    /// Blocks with a value of both.
+    pub blocks: usize,
+    /// Which turn, from 1.
+    pub repeat: u32,
+    /// The session that measured it.
+    pub session: String,
+}
+
+impl Recovery {
+    /// What a session says of its injection; the error says why there is no interval.
+    pub fn of(injection: &Injection, report: &Report, repeat: u32) -> Result<Self, String> {
+        let environment = injection.environment.to_string();
+        let row = report
+            .results
+            .iter()
+            .find(|row| row.environment == environment && row.headline && row.source == Source::Workload)
+            .ok_or_else(|| why_not(report))?;
+        let (Some(ratio), Some(low), Some(high)) = (row.cost, row.cost_low, row.cost_high) else {
+            return Err(why_not(report));
+        };
+        let true_ratio = injection.true_ratio;
+        Ok(Self {
+            kind: injection.kind,
+            injection: environment,
+            baseline: row.baseline.clone(),
+            workload: injection.workload().to_string(),
+            true_ratio,
+            ratio,
+            low,
+            high,
+            recovered: (low..=high).contains(&true_ratio),
+            blocks: row.blocks,
+            repeat,
+            session: report.session.clone(),
+        })
+    }
+}
+
+/// The first reason for which a trial did not complete.
+fn why_not(report: &Report) -> String {
+    let failure = report.trials.iter().find_map(|trial| trial.failure.as_ref());
+    failure.map_or_else(|| "too few blocks completed".to_owned(), |failure| failure.reason.clone())
+}
+
+/// All recoveries together.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Summary {
+    /// Overheads that were measured.
+    pub measured: usize,
+    /// Of these, the ones whose interval holds the truth.
+    pub recovered: usize,
+    /// The share that should be.
+    pub level: f64,
+    /// Probability of so few or fewer where that share is kept (binomial).
+    pub p: f64,
+    /// Whether that is no surprise.
+    pub passed: bool,
+}
+
+impl Summary {
+    /// Of these recoveries, whose intervals have this level.
+    pub fn of(recoveries: &[Recovery], level: f64) -> Self {
+        let recovered = recoveries.iter().filter(|found| found.recovered).count();
+        let p = at_most_p(recovered as u64, recoveries.len() as u64, level);
+        Self { measured: recoveries.len(), recovered, level, p, passed: p >= SURPRISE }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recovery(recovered: bool) -> Recovery {
+        Recovery {
+            kind: "busy-loop",
+            injection: String::new(),
+            baseline: String::new(),
+            workload: String::new(),
+            true_ratio: 1.01,
+            ratio: 1.01,
+            low: 1.0,
+            high: 1.02,
+            recovered,
+            blocks: 12,
+            repeat: 1,
+            session: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_few_misses_are_chance_and_many_are_not() {
+        let summary = |hits: usize, misses: usize| {
+            let all: Vec<_> = std::iter::repeat_n(true, hits)
+                .chain(std::iter::repeat_n(false, misses))
+                .map(recovery)
+                .collect();
+            Summary::of(&all, 0.95)
+        };
+        for (hits, misses, passed) in
+            [(9, 0, true), (7, 2, true), (6, 3, false), (90, 10, true), (88, 12, false)]
+        {
+            let found = summary(hits, misses);
+            assert_eq!((found.recovered, found.passed), (hits, passed), "{found:?}");
+        }
+        assert!(summary(0, 0).passed, "nothing measured is no evidence; the exit code tells");
+    }
+}
