@@ -11,7 +11,9 @@ use std::path::Path;
 /// The version 2 controllers that budgets and readings need.
 const PASSED_ON: [&str; 5] = ["cpuset", "cpu", "memory", "io", "pids"];
 
-/// Fills what a new version 1 group must have: a `cpuset` without CPUs or memory nodes takes no process.
+/// Fills what a new version 1 group must have: a `cpuset` without CPUs or memory nodes takes no process. Groups that others
+/// make below it get theirs from it (`cgroup.clone_children`, cgroup-v1/cgroups.rst): liblxc fills none but the outermost,
+/// gVisor none.
 pub(crate) fn inherit(dir: &Path, controllers: &[String]) -> Result<(), CgroupError> {
     if controllers.iter().any(|name| name == "cpuset") {
         for file in ["cpuset.cpus", "cpuset.mems"] {
@@ -20,6 +22,7 @@ pub(crate) fn inherit(dir: &Path, controllers: &[String]) -> Result<(), CgroupEr
                 files::write(&dir.join(file), files::read(&parent.join(file))?.trim())?;
             }
         }
+        files::write(&dir.join("cgroup.clone_children"), "1")?;
     }
     if controllers.iter().any(|name| name == "memory") {
         // Always on since Linux 5.11; before, a parent counted its children only if told to.

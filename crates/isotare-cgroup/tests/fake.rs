@@ -47,8 +47,10 @@ const V1_FILES: &[(&str, &str)] = &[
     ),
     ("cg/cpuset/cpuset.cpus", "0-1\n"),
     ("cg/cpuset/cpuset.mems", "0\n"),
+    ("cg/cpuset/s/cgroup.clone_children", "0\n"),
     ("cg/cpuset/s/cpuset.cpus", "\n"),
     ("cg/cpuset/s/cpuset.mems", "\n"),
+    ("cg/cpuset/s/i/cgroup.clone_children", "0\n"),
     ("cg/cpuset/s/i/cpuset.cpus", "\n"),
     ("cg/cpuset/s/i/cpuset.mems", "\n"),
     ("cg/memory/s/i/memory.usage_in_bytes", "2429308928\n"),
@@ -98,6 +100,7 @@ fn version_1_is_read_and_limited() {
     assert_eq!((stats.io_read_bytes, stats.io_write_bytes), (Some(4096), Some(8192)));
     assert_eq!((stats.pressure_cpu_us, stats.pids_current), (None, None));
     assert_eq!(content(&root, "cg/cpuset/s/cpuset.cpus"), "0-1");
+    assert_eq!(content(&root, "cg/cpuset/s/cgroup.clone_children"), "1");
     assert_eq!(content(&root, "cg/cpuset/s/i/cpuset.cpus"), "1");
     assert_eq!(content(&root, "cg/cpuset/s/i/cpuset.mems"), "0");
     assert_eq!(content(&root, "cg/memory/s/i/memory.limit_in_bytes"), "67108864");

@@ -65,6 +65,20 @@ fn budgets_hold_and_use_is_counted() {
 }
 
 #[test]
+fn a_group_that_somebody_makes_in_ours_takes_processes() {
+    let Some(own) = Own::new("below") else { return };
+    own.hierarchies.create(&format!("{}/session", own.path), None).expect("create");
+    let theirs = own.hierarchies.open(&format!("{}/session/theirs", own.path));
+    for file in theirs.procs_files() {
+        fs::create_dir(file.parent().expect("a group")).expect("made as gVisor does");
+    }
+    let mut child = shell("exit 7");
+    theirs.add(child.id()).expect("join");
+    std::io::Write::write_all(&mut child.stdin.as_ref().expect("piped"), b"go\n").expect("go");
+    assert_eq!(child.wait().expect("reaped").code(), Some(7));
+}
+
+#[test]
 fn removal_kills_what_forks_on_in_nested_groups() {
     let Some(own) = Own::new("forks") else { return };
     let group = own.hierarchies.create(&format!("{}/a/b", own.path), None).expect("create");

@@ -13,10 +13,12 @@
 //! ```
 
 mod budget;
+mod clock;
 mod driver;
 mod environment;
 mod image;
 mod metric;
+mod noise;
 mod outcome;
 mod plan;
 mod resource;
@@ -27,6 +29,7 @@ mod time;
 mod workload;
 
 pub use budget::{Budget, CpuSet, CpuSetError};
+pub use clock::ClockCheck;
 pub use driver::{
     Capabilities, Driver, DriverError, Environment, Footprint, Instance, Isolation, Member, PrepareContext,
     Role, RuntimeInfo, TrialContext, Unavailable,
@@ -37,11 +40,12 @@ pub use image::{
     ReferenceError, Source,
 };
 pub use metric::{Better, MetricDef, Sample};
+pub use noise::{Canary, Gate, HostNoise, Noise, Repeats, Throttled};
 pub use outcome::{Failure, Outcome};
 pub use plan::{Condition, Plan, Sampling, Slot};
 pub use resource::{Ledger, NoLedger, ProcessId, Resource};
 pub use sampler::{Reading, Sampler, SamplerError};
-pub use session::{ClockCheck, HostFacts, Phase, PhaseTime, Session, SessionEnd, Trial};
+pub use session::{HostFacts, Phase, PhaseTime, Session, SessionEnd, Trial};
 pub use setting::{Kind, SettingDef, SettingError, Settings, Value};
 pub use time::{Deadline, Interrupt, Timestamp};
 pub use workload::{Invalid, JobOutput, Present, Workload};

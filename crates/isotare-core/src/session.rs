@@ -1,7 +1,7 @@
 //! What one execution of a plan leaves behind: the record that the store keeps and reports are made from.
 
-use crate::{Failure, Outcome, Plan, Reading, RuntimeInfo, Sample, Slot, Unavailable};
-use isotare_protocol::{ClockPair, Interval, Observation};
+use crate::{ClockCheck, Failure, Noise, Outcome, Plan, Reading, RuntimeInfo, Sample, Slot, Unavailable};
+use isotare_protocol::{Interval, Observation};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -30,10 +30,28 @@ pub struct Session {
 pub enum SessionEnd {
     /// All blocks ran.
     Complete,
+    /// Every interval became as narrow as was asked for.
+    Precise,
     /// The time limit was reached.
     TimeLimit,
     /// The user stopped it.
     Interrupted,
+}
+
+impl SessionEnd {
+    /// Every end.
+    pub const ALL: [SessionEnd; 4] =
+        [SessionEnd::Complete, SessionEnd::Precise, SessionEnd::TimeLimit, SessionEnd::Interrupted];
+
+    /// The word for it in every output.
+    pub fn word(self) -> &'static str {
+        match self {
+            SessionEnd::Complete => "complete",
+            SessionEnd::Precise => "precise",
+            SessionEnd::TimeLimit => "time-limit",
+            SessionEnd::Interrupted => "interrupted",
+        }
+    }
 }
 
 /// What the machine is and what will disturb a measurement on it.
@@ -90,15 +108,6 @@ pub struct PhaseTime {
     pub took_ns: u64,
 }
 
-/// The agent's clock against the host's, before and after the measured window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ClockCheck {
-    /// Closest reading before.
-    pub before: ClockPair,
-    /// Closest reading after.
-    pub after: ClockPair,
-}
-
 impl Trial {
     /// A trial of which nothing is known yet but how it ended.
     pub fn new(index: u32, slot: Slot, at_ns: u64, outcome: Outcome) -> Self {
@@ -116,21 +125,15 @@ impl Trial {
             intervals: Vec::new(),
             latency: None,
             clock: None,
+            noise: None,
             facts: BTreeMap::new(),
             output: (Vec::new(), Vec::new()),
         }
     }
-}
 
-impl ClockCheck {
-    /// How fast the agent's clock ran, as agent seconds per host second, and the bound on its error: half of both
-    /// round trips over the time between (Cristian 1989).
-    pub fn rate(&self) -> Option<(f64, f64)> {
-        let middle = |pair: &ClockPair| (pair.asked_ns as f64 + pair.answered_ns as f64) / 2.0;
-        let trip = |pair: &ClockPair| pair.answered_ns.saturating_sub(pair.asked_ns) as f64;
-        let host = middle(&self.after) - middle(&self.before);
-        let agent = self.after.agent_ns as f64 - self.before.agent_ns as f64;
-        (host > 0.0).then(|| (agent / host, (trip(&self.before) + trip(&self.after)) / 2.0 / host))
+    /// The workload's first figure that tables show: what a session measures until it is precise enough.
+    pub fn headline(&self) -> Option<&Sample> {
+        self.samples.iter().find(|sample| sample.metric.headline && sample.role.is_none())
     }
 }
 
@@ -163,6 +166,8 @@ pub struct Trial {
     pub latency: Option<Vec<u8>>,
     /// Both clocks.
     pub clock: Option<ClockCheck>,
+    /// What the machine was like around it; `None`: it did not run, or nobody looked.
+    pub noise: Option<Noise>,
     /// The agent's facts and the driver's, for the ledger.
     pub facts: BTreeMap<String, String>,
     /// What the workload wrote: stdout and stderr.

@@ -1,8 +1,8 @@
 //! Instances that are a program of the host run in the foreground: the agent itself, or a launcher around it.
 
 use crate::root::MountedRoot;
-use isotare_cgroup::Hierarchies;
-use isotare_core::{DriverError, Footprint, Instance, Member, Resource, Role, TrialContext};
+use isotare_cgroup::{Cgroup, Hierarchies};
+use isotare_core::{DriverError, Footprint, Instance, Member, PrepareContext, Resource, Role, TrialContext};
 use isotare_host::{Child, Spawn, Swept, accept, now, peer_pid, sweep};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
@@ -27,6 +27,17 @@ pub(crate) fn usable_cgroups() -> Result<Hierarchies, String> {
     let hierarchies = Hierarchies::discover().map_err(|error| error.to_string())?;
     hierarchies.writable("isotare").map_err(|unavailable| unavailable.to_string())?;
     Ok(hierarchies)
+}
+
+/// The session's group, for runtimes that make those of their instances themselves and take it for granted.
+pub(crate) fn session_group(
+    hierarchies: &Hierarchies,
+    cx: &PrepareContext<'_>,
+) -> Result<Cgroup, DriverError> {
+    let failed = |what, error: &dyn std::fmt::Display| DriverError::failed(what, cx.session, error);
+    let path = format!("isotare/{}", cx.session);
+    cx.ledger.record(&Resource::Cgroup { path: path.clone() }).map_err(|e| failed("record cgroup of", &e))?;
+    hierarchies.create(&path, None).map_err(|e| failed("create cgroup of", &e))
 }
 
 /// The fact that says whether the budget is enforced, and why not.

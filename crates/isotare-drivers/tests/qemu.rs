@@ -215,7 +215,7 @@ fn a_program_of_a_tree_talks_to_the_host_over_each_network() {
                 stdin: Vec::new(),
                 repetition: Repetition::Once,
             });
-            let (output, _) = agent.run(&job, None, &cx.deadline, &mut |_| {}).expect("ran");
+            let output = agent.run(&job, None, &cx.deadline, &mut |_| {}).expect("ran").output;
             let said = String::from_utf8_lossy(&output.stdout).into_owned();
             assert_eq!(said, "from the host\n", "{settings:?}: {}", String::from_utf8_lossy(&output.stderr));
             assert_eq!(host.join().expect("no panic"), "from the guest\n");
@@ -409,7 +409,7 @@ fn files_and_clocks(machine: &str) {
             std::os::unix::fs::MetadataExt::blocks(&file.metadata().expect("there")) * 512
         };
         let before = used(cx);
-        let (output, _) = agent.run(&job, None, &cx.deadline, &mut |_| {}).expect("ran");
+        let output = agent.run(&job, None, &cx.deadline, &mut |_| {}).expect("ran").output;
         let JobResult::Work(report) = output.result else { panic!("a report") };
         assert!(report.events > 0 && report.wrong == 0, "{report:?}");
         assert!(used(cx) >= before + (4 << 20), "{before} bytes grew to {}", used(cx));

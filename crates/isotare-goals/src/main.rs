@@ -1,32 +1,104 @@
 //! `cargo xtask goals`: what METHODOLOGY.md promises of the statistics, and whether it holds.
 //!
-//! `isotare-goals [REPEATS] [--peers]`: goals by simulation and replay; with `--peers` also the same data judged by the
-//! rules of other tools. 10,000 repeats take minutes; the tests run a few hundred.
+//! Goals by simulation and replay, unless something on the machine is asked for. 10,000 repeats take minutes; the tests run a
+//! few hundred.
 
-#![expect(clippy::print_stdout, reason = "the tables are what it is for")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the tables are what it is for")]
 
 mod goals;
+mod machine;
 mod noise;
 mod peers;
 mod peers_table;
 mod traces;
 
+use anyhow::{Context, Result};
+use clap::Parser;
 use goals::{Effort, Goal};
+use machine::Isotare;
 use noise::Model;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+/// What is to be shown.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Simulated sessions in a cell.
+    #[arg(default_value_t = 4000)]
+    repeats: usize,
+    /// Also judge the same data by the rules of other tools.
+    #[arg(long)]
+    peers: bool,
+    /// Instead, on this machine: each known overhead of the self-test so often.
+    #[arg(long, value_name = "REPEATS", num_args = 0..=1, default_missing_value = "10")]
+    machine: Option<usize>,
+    /// Instead, on this machine: so many sessions of native against itself.
+    #[arg(long, value_name = "SESSIONS")]
+    null: Option<usize>,
+    /// Instead, on this machine under a load: so often hyperfine and isotare compare a command with itself.
+    #[arg(long, value_name = "ROUNDS")]
+    load: Option<usize>,
+    /// Isotare's program, for what is shown on the machine.
+    #[arg(long, env = "ISOTARE", value_name = "FILE")]
+    isotare: Option<PathBuf>,
+}
+
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let repeats = arguments.iter().find_map(|word| word.parse().ok()).unwrap_or(4000);
-    let found = goals::all(Effort { repeats });
-    println!("| goal | promise | found ({repeats} sessions a cell) | met |\n|---|---|---|---|");
+    match show(&Arguments::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("isotare-goals: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints the tables that were asked for; whether all goals in them are met.
+fn show(arguments: &Arguments) -> Result<bool> {
+    let program = || arguments.isotare.clone().context("name isotare's program with --isotare");
+    let mut found = Vec::new();
+    if let Some(repeats) = arguments.machine {
+        found.extend(machine::selftest(&Isotare { program: program()? }, repeats)?);
+    }
+    if let Some(sessions) = arguments.null {
+        found.push(machine::null_sessions(&Isotare { program: program()? }, sessions)?);
+    }
+    if let Some(rounds) = arguments.load {
+        found.push(duel(&Isotare { program: program()? }, rounds)?);
+    }
+    if arguments.machine.or(arguments.null).or(arguments.load).is_none() {
+        found = goals::all(Effort { repeats: arguments.repeats });
+        println!("{} simulated sessions in a cell\n", arguments.repeats);
+    }
+    println!("| goal | promise | found | met |\n|---|---|---|---|");
     for Goal { id, promise, figure, met } in &found {
         println!("| {id} | {promise} | {figure} | {} |", if *met { "yes" } else { "**no**" });
     }
-    if arguments.iter().any(|word| word == "--peers") {
-        peers(repeats / 4);
+    if arguments.peers {
+        peers(arguments.repeats / 4);
     }
-    if found.iter().all(|goal| goal.met) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    Ok(found.iter().all(|goal| goal.met))
+}
+
+/// Prints who called a command different from itself, and judges isotare's own share.
+fn duel(isotare: &Isotare, rounds: usize) -> Result<Goal> {
+    let lines = machine::duel(isotare, rounds)?;
+    println!(
+        "| a command against itself under load, {rounds} comparisons | false differences | time of one |\n|---|---|---|"
+    );
+    for line in &lines {
+        println!("| {} | {} | {:.1} s |", line.who, line.claims, line.seconds / rounds as f64);
+    }
+    println!();
+    let ours = lines.first().map_or(rounds, |line| line.claims);
+    let share = ours as f64 / rounds as f64;
+    Ok(Goal {
+        id: "load",
+        promise: "a command against itself under a changing load: at most 5 % called different",
+        figure: format!("{ours} of {rounds}"),
+        met: share <= 0.05,
+    })
 }
 
 fn peers(repeats: usize) {

@@ -1,5 +1,6 @@
 //! The host's end of the agent's connection.
 
+use crate::pings::Pings;
 use crate::{WaitError, now, readable};
 use isotare_core::{Deadline, JobOutput};
 use isotare_protocol::{
@@ -17,6 +18,17 @@ pub struct AgentClient {
     stream: UnixStream,
     buffer: FrameBuffer,
     hello: Hello,
+}
+
+/// What came of a job.
+#[derive(Debug)]
+pub struct JobDone {
+    /// Result and output.
+    pub output: JobOutput,
+    /// Readings of the guest's own counters.
+    pub observations: Vec<Observation>,
+    /// Readings of both clocks while it ran: none in its first second, then at most one a second.
+    pub clock: Vec<ClockPair>,
 }
 
 /// What happens while a job runs.
@@ -115,21 +127,55 @@ impl AgentClient {
         observe_ms: Option<u32>,
         deadline: &Deadline,
         event: &mut dyn FnMut(JobEvent),
-    ) -> Result<(JobOutput, Vec<Observation>), AgentError> {
+    ) -> Result<JobDone, AgentError> {
         self.send(&ToAgent::Run { job: job.clone(), observe_ms }, deadline)?;
+        let mut pings = Pings::new(now());
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         loop {
-            match self.receive(deadline)? {
+            match self.receive_pinging(&mut pings, deadline)? {
                 FromAgent::Output { stream: Stream::Stdout, data } => stdout.extend_from_slice(&data),
                 FromAgent::Output { stream: Stream::Stderr, data } => stderr.extend_from_slice(&data),
                 FromAgent::Measuring => event(JobEvent::Measuring),
                 FromAgent::Finished { result, observations } => {
-                    return Ok((JobOutput { result, stdout, stderr }, observations));
+                    let clock = self.last_pong(pings, deadline)?;
+                    let output = JobOutput { result, stdout, stderr };
+                    return Ok(JobDone { output, observations, clock });
                 }
-                FromAgent::Refused(why) => return Err(AgentError::Refused(why)),
+                FromAgent::Refused(why) => {
+                    self.last_pong(pings, deadline)?;
+                    return Err(AgentError::Refused(why));
+                }
                 other => return Err(unexpected(&other)),
             }
         }
+    }
+
+    /// The next message but for answers to pings, which are sent when they are due.
+    fn receive_pinging(&mut self, pings: &mut Pings, deadline: &Deadline) -> Result<FromAgent, AgentError> {
+        loop {
+            let due = pings.due().filter(|due| *due < deadline.at);
+            if due.is_some_and(|due| due <= now()) {
+                pings.ask(now());
+                self.send(&ToAgent::Ping, deadline)?;
+            }
+            let at = pings.due().map_or(deadline.at, |due| due.min(deadline.at));
+            match self.receive(&Deadline { at, interrupt: deadline.interrupt.clone() }) {
+                Ok(FromAgent::Pong { clock_ns }) if pings.answered(clock_ns, now()) => {}
+                Err(AgentError::Wait(WaitError::TimedOut)) if at < deadline.at => {}
+                other => return other,
+            }
+        }
+    }
+
+    /// The readings of both clocks, once the answer that is still under way has come.
+    fn last_pong(&mut self, mut pings: Pings, deadline: &Deadline) -> Result<Vec<ClockPair>, AgentError> {
+        while pings.is_asked() {
+            match self.receive(deadline)? {
+                FromAgent::Pong { clock_ns } => drop(pings.answered(clock_ns, now())),
+                other => return Err(unexpected(&other)),
+            }
+        }
+        Ok(pings.into_pairs())
     }
 
     /// Tells the agent to end. Its connection ends with it.
@@ -185,11 +231,53 @@ mod tests {
     use super::*;
     use crate::deadline_in;
     use isotare_core::Interrupt;
-    use isotare_protocol::encode_hello;
+    use isotare_protocol::{CommandJob, Exit, JobResult, Repetition, encode_hello};
     use std::time::Duration;
 
     fn soon() -> Deadline {
         deadline_in(Duration::from_millis(200), &Interrupt::default())
+    }
+
+    /// A job of 2.3 s whose agent answers the first ping late, and the second one after the job's end.
+    #[test]
+    fn the_clock_is_read_while_a_long_job_runs() {
+        let (ours, mut theirs) = UnixStream::pair().expect("a pair");
+        let hello = Hello { agent_version: "t".into(), pid: 1, clock_ns: 0, started_ns: 0 };
+        let agent = std::thread::spawn(move || {
+            let mut say = |frame: Vec<u8>| theirs.write_all(&frame).expect("written");
+            let pong = |clock_ns| encode(&FromAgent::Pong { clock_ns }).expect("encodes");
+            say(encode_hello(&hello).expect("encodes"));
+            std::thread::sleep(Duration::from_millis(1_300));
+            say(pong(1));
+            std::thread::sleep(Duration::from_millis(1_000));
+            let result = JobResult::Command { exit: Exit::Code(0), runs: Vec::new() };
+            say(encode(&FromAgent::Finished { result, observations: Vec::new() }).expect("encodes"));
+            say(pong(2));
+            theirs
+        });
+        let deadline = deadline_in(Duration::from_secs(10), &Interrupt::default());
+        let mut client = AgentClient::greet(ours, &deadline).expect("greets");
+        let job = CommandJob {
+            argv: vec!["x".into()],
+            env: Vec::new(),
+            directory: None,
+            stdin: Vec::new(),
+            repetition: Repetition::Once,
+        };
+        let done = client.run(&Job::Command(job), None, &deadline, &mut |_| {}).expect("ran");
+        assert_eq!(done.clock.iter().map(|pair| pair.agent_ns).collect::<Vec<_>>(), [1, 2]);
+        let [first, second] = done.clock[..] else { panic!("two") };
+        let second_ns = 1_000_000_000;
+        assert!(first.answered_ns - first.asked_ns >= second_ns / 5, "{first:?}");
+        assert!(second.asked_ns - first.asked_ns >= second_ns, "{first:?} {second:?}");
+        let mut rest = Vec::new();
+        drop(client);
+        agent.join().expect("no panic").read_to_end(&mut rest).expect("read");
+        let mut sent = FrameBuffer::default();
+        sent.feed(&rest);
+        let messages = std::iter::from_fn(|| sent.next_message::<ToAgent>().expect("messages"));
+        let pings = messages.filter(|message| *message == ToAgent::Ping).count();
+        assert_eq!(pings, 2, "none in the first second");
     }
 
     #[test]

@@ -12,6 +12,12 @@ pub fn now() -> Timestamp {
     Timestamp(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
 }
 
+/// CPU time that the calling thread has used: `CLOCK_THREAD_CPUTIME_ID`, clock_gettime(2).
+pub fn thread_cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
 /// A deadline this long from now.
 pub fn deadline_in(time: Duration, interrupt: &Interrupt) -> Deadline {
     Deadline { at: now().plus(time), interrupt: interrupt.clone() }

@@ -8,14 +8,15 @@ mod clock;
 mod layout;
 mod leftovers;
 mod mount_namespace;
+mod pings;
 mod process;
 mod program;
 mod state;
 mod sweep;
 mod wait;
 
-pub use agent::{AgentClient, AgentError, JobEvent};
-pub use clock::{deadline_in, now, utc_now};
+pub use agent::{AgentClient, AgentError, JobDone, JobEvent};
+pub use clock::{deadline_in, now, thread_cpu_time, utc_now};
 pub use layout::{lay_out, write_tar};
 pub use leftovers::{end_processes_naming, processes_naming, unmount_below};
 pub use mount_namespace::{MountNamespace, cover, has_hybrid_cgroups, hide_unified_cgroup};

@@ -337,6 +337,26 @@ mod tests {
           "description": "Whether the baseline is also compared with itself.",
           "type": "boolean"
         },
+        "precision": {
+          "description": "No further blocks once every interval is this narrow on either side.",
+          "exclusiveMaximum": 1,
+          "exclusiveMinimum": 0,
+          "pattern": "^[0-9.]+ *%$",
+          "type": [
+            "number",
+            "string"
+          ]
+        },
+        "repeats": {
+          "description": "The largest share of blocks that is repeated because something else disturbed them.",
+          "maximum": 1,
+          "minimum": 0,
+          "pattern": "^[0-9.]+ *%$",
+          "type": [
+            "number",
+            "string"
+          ]
+        },
         "samplers": {
           "$ref": "#/$defs/SamplersTable",
           "description": "What is read on the host meanwhile."

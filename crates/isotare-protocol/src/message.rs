@@ -22,7 +22,7 @@ pub struct Hello {
 pub enum ToAgent {
     /// The host accepts the handshake; its protocol version.
     Welcome(u32),
-    /// Asks for the agent's clock; answered by [`FromAgent::Pong`] at once.
+    /// Asks for the agent's clock; answered by [`FromAgent::Pong`] at once, also while a job runs.
     Ping,
     /// Asks what the agent can see of the system it runs on; answered by [`FromAgent::Facts`].
     Facts,

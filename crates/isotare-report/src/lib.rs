@@ -15,6 +15,7 @@ mod analysis;
 mod csv;
 mod diff;
 mod diff_forms;
+mod disturbance;
 mod figure;
 mod group;
 mod html;
@@ -28,6 +29,7 @@ mod words;
 
 pub use analysis::{RECORDS, analyse, analyse_values, diff};
 pub use diff::{Diff, DiffRow, DiffSide, Difference, Incomparable, Overhead, What};
+pub use disturbance::{Disturbance, DisturbanceRow, Drift, Stopping};
 pub use report::{
     BaselineRow, CpuRow, EnvironmentStatus, LIFECYCLE, Ledger, LedgerRow, LifecycleRow, MarkRow, NullTest,
     OutcomeCounts, PhaseRow, Report, ResultRow, SCHEMA_VERSION, SampleRow, Source, Status, TrialRow, Warning,

@@ -67,6 +67,9 @@ fn footer(report: &Report, out: &mut String) {
         out.push_str(&format!("\n{}.\n", escaped(&capital(about))));
     }
     out.push_str(&format!("\n{}.\n", escaped(&capital(&report.null_test.sentence))));
+    for about in words::about_session(report) {
+        out.push_str(&format!("\n{}.\n", escaped(&capital(about))));
+    }
     for warning in words::warnings(report).1 {
         out.push_str(&format!("\n**Warning:** {}.\n", escaped(warning)));
     }

@@ -1,7 +1,8 @@
 //! The report: everything that any output shows, as plain values. Serialised as it is, it is the JSON contract;
 //! fields are added but not renamed or removed within one [`SCHEMA_VERSION`].
 
-use isotare_core::{Better, Failure, HostFacts, Outcome, Phase, Role, SessionEnd};
+use crate::disturbance::{Disturbance, Drift, Stopping};
+use isotare_core::{Better, Failure, HostFacts, Noise, Outcome, Phase, Role, SessionEnd};
 use isotare_stats::{Method, Verdict};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -59,6 +60,12 @@ pub struct Report {
     pub baseline_values: Vec<BaselineRow>,
     /// The baseline against itself.
     pub null_test: NullTest,
+    /// What disturbed the session, and what was done about it; `None`: nobody looked.
+    pub disturbance: Option<Disturbance>,
+    /// How the machine itself changed over the session.
+    pub drift: Vec<Drift>,
+    /// How precise the session was to become; `None`: no precision was asked for.
+    pub stopping: Option<Stopping>,
     /// How long each phase took.
     pub lifecycle: Vec<LifecycleRow>,
     /// Host CPU time by role.
@@ -220,6 +227,14 @@ pub enum WarningKind {
     Unpaired,
     /// The machines or the bits are not the same.
     Different,
+    /// Blocks in the estimates were disturbed from outside.
+    Disturbed,
+    /// The machine itself became faster or slower over the session.
+    Drift,
+    /// The precision that was asked for was not reached.
+    Imprecise,
+    /// Trials differ by what ran before them.
+    CarryOver,
 }
 
 /// An environment and whether it was measured.
@@ -357,6 +372,8 @@ pub struct TrialRow {
     pub outcome: Outcome,
     /// Why it did not complete.
     pub failure: Option<Failure>,
+    /// Whether its block is in the estimates; if not, a repeat stands for it.
+    pub counted: bool,
     /// Start since the session began, s.
     pub at: f64,
     /// Phases and marks.
@@ -367,6 +384,10 @@ pub struct TrialRow {
     pub clock_rate: Option<f64>,
     /// Bound on the error of `clock_rate`.
     pub clock_bound: Option<f64>,
+    /// How far both clocks certainly came apart at any time in the trial, as a share of its length.
+    pub clock_strayed: Option<f64>,
+    /// What the machine was like around it.
+    pub noise: Option<Noise>,
 }
 
 /// A phase, or a mark in it.

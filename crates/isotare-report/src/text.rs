@@ -168,6 +168,9 @@ fn footer(report: &Report, options: &Options, out: &mut String) {
     let sentence = &report.null_test.sentence;
     let prefix = if report.null_test.calibrated == Some(true) { "" } else { "warning: " };
     say(format!("{prefix}{sentence}."));
+    for about in words::about_session(report) {
+        say(format!("{about}."));
+    }
     for warning in words::warnings(report).1 {
         say(format!("warning: {warning}."));
     }

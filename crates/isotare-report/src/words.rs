@@ -175,6 +175,14 @@ fn list(names: &[String]) -> String {
     }
 }
 
+/// What is said about the session as a whole beside its warnings: why it ended, and what disturbed it.
+pub(crate) fn about_session(report: &Report) -> Vec<&str> {
+    let precise = report.stopping.as_ref().filter(|stopping| stopping.reached);
+    let precise = precise.map(|stopping| stopping.sentence.as_str());
+    let noise = report.disturbance.as_ref().map(|found| found.sentence.as_str());
+    precise.into_iter().chain(noise).collect()
+}
+
 /// How trials that did not complete ended, as one sentence per environment.
 pub(crate) fn not_completed(report: &Report) -> Vec<String> {
     let lost = |counts: &crate::report::OutcomeCounts| {

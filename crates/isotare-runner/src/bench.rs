@@ -1,13 +1,14 @@
 //! A plan made ready, and its execution.
 
+use crate::course::Course;
 use crate::event::{Event, Sink, SinkError};
 use crate::phases::Phases;
-use crate::trial::{Findings, TrialError, TrialWork, kept_parts, run_trial};
+use crate::trial::{TrialError, TrialWork, run_trial};
 use isotare_core::{
-    Deadline, Driver, DriverError, Environment, Failure, IMAGE_SETTING, Image, ImageReference, Interrupt,
-    Outcome, Plan, PrepareContext, SessionEnd, Settings, Slot, Timestamp, Trial, TrialContext, Workload,
+    Deadline, Driver, DriverError, Environment, IMAGE_SETTING, Image, ImageReference, Interrupt, Outcome,
+    Plan, PrepareContext, SessionEnd, Settings, Slot, Trial, TrialContext, Workload,
 };
-use isotare_host::{SessionState, deadline_in, now};
+use isotare_host::{SessionState, deadline_in};
 use isotare_image::{Cache, Userland, resolve};
 use isotare_protocol::Job;
 use isotare_samplers::{SAMPLERS, Samplers};
@@ -17,8 +18,6 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-/// Trials of one condition that may fail in a row before it is given up.
-const PATIENCE: u32 = 3;
 /// Time in which one environment must be ready for trials.
 const PREPARATION: Duration = Duration::from_secs(180);
 /// Time in which its image must be unpacked, or made from a distribution's packages.
@@ -139,101 +138,51 @@ impl<'a> Bench<'a> {
 
     /// Executes the plan. What is done when it ends early has been handed to the sink.
     pub fn run(&mut self, sink: &mut dyn Sink) -> Result<SessionEnd, BenchError> {
-        let start = now();
-        let per_block = self.plan.conditions.len();
-        let mut failures_in_a_row = vec![0_u32; per_block];
-        let mut last_reason = vec![String::new(); per_block];
-        let mut seen = vec![false; per_block];
-        let mut end = SessionEnd::Complete;
-        for (position, slot) in self.plan.order.iter().enumerate() {
-            let at_block_start = position % per_block.max(1) == 0;
-            let elapsed = now().since(start).as_secs_f64();
-            let blocks = self.expected_blocks(slot.block, elapsed);
-            if at_block_start && slot.block >= blocks {
-                end = SessionEnd::TimeLimit;
-                break;
-            }
-            if self.interrupt.is_raised() {
-                end = SessionEnd::Interrupted;
-                break;
-            }
-            let condition = &self.plan.conditions[slot.condition];
-            let expected = per_block * blocks as usize;
-            let left =
-                (position > 0).then(|| elapsed / position as f64 * expected.saturating_sub(position) as f64);
-            sink.event(&Event::Begins { done: position, expected, block: slot.block, condition, left })?;
-            let given_up = failures_in_a_row[slot.condition] >= PATIENCE;
-            let trial = if given_up {
-                let reason = format!(
-                    "given up after {PATIENCE} failures in a row; the last: {}",
-                    last_reason[slot.condition]
-                );
-                Some(self.not_run(position, *slot, start, Outcome::Failed, reason))
-            } else {
-                self.trial(position, *slot, start, !seen[slot.condition])?
+        let plan = self.plan;
+        let mut course = Course::begin(plan, &self.interrupt);
+        loop {
+            let turn = match course.next() {
+                Ok(turn) => turn,
+                Err(end) => return Ok(end),
             };
-            let Some(trial) = trial else { continue };
-            match trial.outcome {
-                Outcome::Completed => {
-                    failures_in_a_row[slot.condition] = 0;
-                    seen[slot.condition] = true;
+            for slot in plan.block(turn.block) {
+                if self.interrupt.is_raised() {
+                    return Ok(SessionEnd::Interrupted);
                 }
-                _ if !given_up => {
-                    failures_in_a_row[slot.condition] += 1;
-                    last_reason[slot.condition] =
-                        trial.failure.as_ref().map(|f| f.reason.clone()).unwrap_or_default();
+                sink.event(&course.begins(turn, *slot))?;
+                let trial = match course.given_up(*slot) {
+                    Some(reason) => Some(course.not_run(*slot, Outcome::Failed, reason)),
+                    None => self.trial(*slot, &mut course)?,
+                };
+                if let Some(trial) = &trial {
+                    sink.event(&Event::Ended(trial))?;
+                    if trial.outcome == Outcome::Interrupted {
+                        return Ok(SessionEnd::Interrupted);
+                    }
                 }
-                _ => {}
+                course.ended(trial.as_ref());
             }
-            sink.event(&Event::Ended(&trial))?;
-            if trial.outcome == Outcome::Interrupted {
-                end = SessionEnd::Interrupted;
-                break;
-            }
+            course.block_ended(turn);
         }
-        Ok(end)
-    }
-
-    /// Blocks that will run, judged when `finished` of them have taken `elapsed` seconds.
-    fn expected_blocks(&self, finished: u32, elapsed: f64) -> u32 {
-        let Some(limit) = self.plan.time_limit else { return self.plan.max_blocks };
-        if finished == 0 {
-            return self.plan.max_blocks;
-        }
-        let fitting =
-            (limit / (elapsed / f64::from(finished))).floor().clamp(0.0, f64::from(self.plan.max_blocks));
-        // The clamp keeps it inside u32.
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "clamped to 0..=max_blocks"
-        )]
-        let fitting = fitting as u32;
-        fitting.clamp(self.plan.min_blocks.min(self.plan.max_blocks), self.plan.max_blocks)
     }
 
     /// Runs one trial; `None` for a condition that cannot run at all and has been recorded once already.
-    fn trial(
-        &mut self,
-        position: usize,
-        slot: Slot,
-        start: Timestamp,
-        first: bool,
-    ) -> Result<Option<Trial>, BenchError> {
+    fn trial(&mut self, slot: Slot, course: &mut Course<'_>) -> Result<Option<Trial>, BenchError> {
         let condition = &self.plan.conditions[slot.condition];
         let name = key(condition);
-        let once = |bench: &Self, outcome, reason: &str| {
-            (slot.block == 0).then(|| bench.not_run(position, slot, start, outcome, reason.to_owned()))
+        let once = |outcome, reason: &str| {
+            (slot.block == 0).then(|| course.not_run(slot, outcome, reason.to_owned()))
         };
         let job = match &self.jobs[slot.condition] {
             Ok(job) => job.clone(),
-            Err(reason) => return Ok(once(self, Outcome::Unsupported, reason)),
+            Err(reason) => return Ok(once(Outcome::Unsupported, reason)),
         };
         match self.environments.get(&name) {
             Some(Ok(_)) => {}
-            Some(Err((outcome, reason))) => return Ok(once(self, *outcome, reason)),
-            None => return Ok(once(self, Outcome::Interrupted, "interrupted before it was ready")),
+            Some(Err((outcome, reason))) => return Ok(once(*outcome, reason)),
+            None => return Ok(once(Outcome::Interrupted, "interrupted before it was ready")),
         }
+        let (position, first) = (course.position(), course.is_first(slot));
         let instance = format!("{}-t{position}", self.places.session);
         let run = self.places.state.new_folder(&format!("t{position}")).map_err(|source| BenchError::Io {
             operation: "make folder of",
@@ -242,7 +191,7 @@ impl<'a> Bench<'a> {
         })?;
         let work_folder = self.places.work.join(format!("t{position}"));
         make_folder(&work_folder)?;
-        let phases = Phases::new(start);
+        let phases = Phases::new(course.start());
         let mark = |name: &'static str| phases.mark(name);
         let cgroup = format!("isotare/{}/t{position}", self.places.session);
         let cx = TrialContext {
@@ -256,7 +205,7 @@ impl<'a> Bench<'a> {
             deadline: deadline_in(Duration::ZERO, &self.interrupt),
             mark: &mark,
         };
-        let at = now().since(start);
+        let mut trial = course.empty_trial(slot);
         let work = &self.works[slot.condition];
         let trial_work = TrialWork {
             workload: work.workload.as_ref(),
@@ -266,12 +215,17 @@ impl<'a> Bench<'a> {
             rate: self.plan.sampling.rate,
             samplers: &self.samplers,
             timeout: Duration::from_secs_f64(self.plan.timeout),
+            clock_tolerance: self.plan.clock_tolerance(),
             wants_facts: first,
         };
         let Some(Ok(ready)) = self.environments.get_mut(&name) else { return Ok(None) };
-        let (findings, end) = run_trial(ready.environment.as_mut(), &trial_work, &cx, &phases, start);
-        let mut facts = findings.facts.clone();
+        let before = course.watch().before();
+        let (findings, end) =
+            run_trial(ready.environment.as_mut(), &trial_work, &cx, &phases, course.start());
+        trial.noise = Some(course.watch().after(before, findings.throttled));
+        findings.keep(end, phases, &mut trial);
         if first {
+            let facts = &mut trial.facts;
             facts.extend(ready.facts.clone());
             let is_limited = !ready.facts.get("budget.enforced").is_some_and(|how| how.starts_with("none"));
             let memory =
@@ -280,23 +234,7 @@ impl<'a> Bench<'a> {
         }
         remove_folder(&work_folder)?;
         remove_folder(&run)?;
-        let trial = finished(position, slot, at, findings, end, facts, phases);
         Ok(Some(trial))
-    }
-
-    fn not_run(
-        &self,
-        position: usize,
-        slot: Slot,
-        start: Timestamp,
-        outcome: Outcome,
-        reason: String,
-    ) -> Trial {
-        let failure = Failure { reason, diagnostics: String::new() };
-        let mut trial = empty_trial(position, slot, now().since(start));
-        trial.outcome = outcome;
-        trial.failure = Some(failure);
-        trial
     }
 }
 
@@ -342,38 +280,6 @@ fn key(condition: &isotare_core::Condition) -> String {
 fn prepare_outcome(error: DriverError) -> (Outcome, String) {
     let text = error.to_string();
     (TrialError::Driver(error).outcome(), text)
-}
-
-fn empty_trial(position: usize, slot: Slot, at: Duration) -> Trial {
-    let index = u32::try_from(position).unwrap_or(u32::MAX);
-    Trial::new(index, slot, u64::try_from(at.as_nanos()).unwrap_or(u64::MAX), Outcome::Completed)
-}
-
-fn finished(
-    position: usize,
-    slot: Slot,
-    at: Duration,
-    findings: Findings,
-    end: Result<(), (TrialError, Failure)>,
-    facts: BTreeMap<String, String>,
-    phases: Phases,
-) -> Trial {
-    let mut trial = empty_trial(position, slot, at);
-    if let Err((error, failure)) = end {
-        trial.outcome = error.outcome();
-        trial.failure = Some(failure);
-    }
-    trial.phases = phases.into_times();
-    trial.samples = findings.samples;
-    trial.readings = findings.readings;
-    trial.observations = findings.observations;
-    trial.clock = findings.clock;
-    trial.facts = facts;
-    if let Some(output) = findings.output {
-        (trial.intervals, trial.latency) = kept_parts(&output);
-        trial.output = (output.stdout, output.stderr);
-    }
-    trial
 }
 
 fn make_folder(path: &Path) -> Result<(), BenchError> {

@@ -23,8 +23,12 @@ pub enum Event<'a> {
         done: usize,
         /// Trials that will probably run in all.
         expected: usize,
-        /// Block, from 0.
+        /// Blocks done.
         block: u32,
+        /// Blocks that will probably run in all.
+        blocks: u32,
+        /// Whether this one repeats a block that something else disturbed.
+        is_repeat: bool,
         /// What is tried.
         condition: &'a Condition,
         /// Time left, seconds, once it can be told.

@@ -6,10 +6,16 @@
 
 mod bench;
 mod bits;
+mod canary;
 mod clean;
+mod course;
 mod event;
+mod figures;
+mod patience;
 mod phases;
+mod queue;
 mod trial;
+mod watch;
 
 pub use bench::{Bench, BenchError, Places, Work};
 pub use clean::{CleanReport, clean};

@@ -1,9 +1,10 @@
 //! One trial: a fresh instance from create to delete around one job.
 
 use crate::phases::Phases;
+use isotare_cgroup::{CgroupStats, Hierarchies};
 use isotare_core::{
     ClockCheck, DriverError, Environment, Failure, Footprint, Instance, Interrupt, Invalid, JobOutput,
-    Outcome, Phase, Reading, Sample, Settings, Timestamp, TrialContext, Workload,
+    Outcome, Phase, Reading, Sample, Settings, Throttled, Timestamp, Trial, TrialContext, Workload,
 };
 use isotare_host::{AgentClient, AgentError, JobEvent, WaitError, deadline_in, now};
 use isotare_protocol::{Builtin, CommandJob, Job, JobResult, Observation, Repetition};
@@ -34,6 +35,8 @@ pub(crate) struct TrialWork<'a> {
     pub(crate) samplers: &'a [&'static str],
     /// Length of a phase.
     pub(crate) timeout: Duration,
+    /// How far the clocks may come apart, as a share of the time between their first and last readings.
+    pub(crate) clock_tolerance: f64,
     /// Ask the agent for its facts.
     pub(crate) wants_facts: bool,
 }
@@ -47,6 +50,29 @@ pub(crate) struct Findings {
     pub(crate) output: Option<JobOutput>,
     pub(crate) clock: Option<ClockCheck>,
     pub(crate) facts: BTreeMap<String, String>,
+    pub(crate) throttled: Option<Throttled>,
+}
+
+impl Findings {
+    /// Puts them into the trial's record, with how it ended.
+    pub(crate) fn keep(self, end: Result<(), (TrialError, Failure)>, phases: Phases, trial: &mut Trial) {
+        if let Err((error, failure)) = end {
+            trial.outcome = error.outcome();
+            trial.failure = Some(failure);
+        }
+        trial.phases = phases.into_times();
+        trial.samples = self.samples;
+        trial.readings = self.readings;
+        trial.observations = self.observations;
+        trial.clock = self.clock;
+        trial.facts = self.facts;
+        if let Some(output) = self.output {
+            if let JobResult::Work(report) = output.result {
+                (trial.intervals, trial.latency) = (report.intervals, Some(report.latency));
+            }
+            trial.output = (output.stdout, output.stderr);
+        }
+    }
 }
 
 /// Why a trial did not complete.
@@ -58,6 +84,8 @@ pub(crate) enum TrialError {
     Agent(#[from] AgentError),
     #[error("the work was not done: {0}")]
     Invalid(#[from] Invalid),
+    #[error("{}", clock_words(*.strayed, *.tolerance))]
+    Clock { strayed: f64, tolerance: f64 },
     #[error("isotare itself panicked, which is a defect to report: {0}")]
     Panicked(String),
 }
@@ -72,7 +100,7 @@ impl TrialError {
             TrialError::Agent(AgentError::Wait(WaitError::TimedOut)) => Outcome::TimedOut,
             TrialError::Agent(AgentError::Wait(WaitError::Interrupted)) => Outcome::Interrupted,
             TrialError::Driver(_) | TrialError::Agent(_) | TrialError::Panicked(_) => Outcome::Failed,
-            TrialError::Invalid(_) => Outcome::Invalid,
+            TrialError::Invalid(_) | TrialError::Clock { .. } => Outcome::Invalid,
         }
     }
 }
@@ -127,23 +155,30 @@ fn live(
     let before = agent.clock(CLOCK_READINGS, &within(cx, work.timeout).deadline)?;
     let deadline = within(cx, work.timeout + expected_length(work.job)).deadline;
     let collector = work.is_observed.then(|| collector(instance.footprint(), work, cx));
-    let (output, observations) = phases.time(Phase::Exec, || {
+    let unthrottled = throttled(instance);
+    let done = phases.time(Phase::Exec, || {
         let mut heard = |JobEvent::Measuring| collector.iter().for_each(Collector::begin);
         agent.run(work.job, work.is_observed.then_some(OBSERVE_MS), &deadline, &mut heard)
     })?;
     let readings = collector.map(finished).unwrap_or_default();
     let after = agent.clock(CLOCK_READINGS, &within(cx, work.timeout).deadline)?;
-    findings.clock = Some(ClockCheck { before, after });
+    findings.throttled = unthrottled.zip(throttled(instance)).map(since);
+    let clock = ClockCheck { before, during: done.clock, after };
+    let strayed = clock.strayed();
+    findings.clock = Some(clock);
+    findings.observations = done.observations;
     if work.wants_facts {
         // After the work, which is not to find files in the page cache because they were hashed.
         findings.facts.extend(crate::bits::facts(&mut agent, work, &within(cx, work.timeout).deadline)?);
     }
-    findings.observations = observations;
     findings.samples = summarise(&readings, &meters());
     findings.readings = relative(readings, session_start);
-    let decoded = work.workload.decode(&output, work.settings);
-    findings.output = Some(output);
+    let decoded = work.workload.decode(&done.output, work.settings);
+    findings.output = Some(done.output);
     findings.samples.splice(0..0, decoded?);
+    if let Some(strayed) = strayed.filter(|share| share.abs() > work.clock_tolerance) {
+        return Err(TrialError::Clock { strayed, tolerance: work.clock_tolerance });
+    }
     phases.time(Phase::Stop, || -> Result<(), TrialError> {
         let cx = within(cx, GRACE + work.timeout);
         agent.power_off(&cx.deadline)?;
@@ -164,13 +199,28 @@ fn finished(collector: Collector) -> Vec<Reading> {
     readings
 }
 
+/// What the instance's cgroup has counted, where it has one.
+fn cgroup_stats(instance: &dyn Instance) -> Option<CgroupStats> {
+    let group = instance.footprint().cgroup?;
+    Some(Hierarchies::discover().ok()?.open(&group).stats())
+}
+
+/// What CPU quotas have done to the instance's cgroup since it was made.
+fn throttled(instance: &dyn Instance) -> Option<Throttled> {
+    let stats = cgroup_stats(instance)?;
+    Some(Throttled { periods: stats.throttled_periods?, time: stats.throttled_ns? as f64 / 1e9 })
+}
+
+fn since((before, after): (Throttled, Throttled)) -> Throttled {
+    Throttled {
+        periods: after.periods.saturating_sub(before.periods),
+        time: (after.time - before.time).max(0.0),
+    }
+}
+
 /// That the kernel killed processes of the instance for its memory limit, where its cgroup tells.
 fn memory_kills(instance: &dyn Instance) -> String {
-    let stats = || {
-        let group = instance.footprint().cgroup?;
-        Some(isotare_cgroup::Hierarchies::discover().ok()?.open(&group).stats())
-    };
-    match stats().and_then(|stats| stats.oom_kills) {
+    match cgroup_stats(instance).and_then(|stats| stats.oom_kills) {
         None | Some(0) => String::new(),
         Some(count) => format!(" (the kernel killed {count} of its processes for the memory limit)"),
     }
@@ -194,6 +244,15 @@ fn undisturbed<'a>(cx: &TrialContext<'a>) -> TrialContext<'a> {
     TrialContext { deadline: deadline_in(CLEANUP, &Interrupt::default()), ..cx.until(Timestamp(0)) }
 }
 
+fn clock_words(strayed: f64, tolerance: f64) -> String {
+    let way = if strayed > 0.0 { "gained on" } else { "lost against" };
+    let [strayed, tolerance] = [strayed.abs(), tolerance].map(|share| 100.0 * share);
+    format!(
+        "the clock inside {way} the host's by {strayed:.2} % of the time between its readings, and {tolerance:.2} % are \
+         allowed: what it timed means nothing"
+    )
+}
+
 fn explain(error: TrialError, diagnostics: String) -> (TrialError, Failure) {
     let failure = Failure { reason: error.to_string(), diagnostics };
     (error, failure)
@@ -214,12 +273,4 @@ fn expected_length(job: &Job) -> Duration {
         Job::Command(_) => 0,
     };
     Duration::from_millis(millis)
-}
-
-/// Parts of a result that the trial's record keeps beside its samples.
-pub(crate) fn kept_parts(output: &JobOutput) -> (Vec<isotare_protocol::Interval>, Option<Vec<u8>>) {
-    match &output.result {
-        JobResult::Work(report) => (report.intervals.clone(), Some(report.latency.clone())),
-        JobResult::Command { .. } => (Vec::new(), None),
-    }
 }

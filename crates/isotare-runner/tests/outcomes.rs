@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
-use isotare_core::{Budget, CpuSet, Driver, Interrupt, Outcome, Plan, SessionEnd, Settings, Trial};
+use isotare_core::{Budget, CpuSet, Driver, Gate, Interrupt, Outcome, Plan, SessionEnd, Settings, Trial};
 use isotare_host::SessionState;
 use isotare_plan::{Blocks, Design, plan};
 use isotare_runner::{Bench, Event, Places, Sink, SinkError, Work};
@@ -37,26 +37,37 @@ impl Sink for Kept {
     }
 }
 
-fn two(name: &str) -> Plan {
+/// Six blocks, none of them repeated.
+fn six(design: Design) -> Plan {
+    plan(&Design { blocks: Blocks::exactly(6), repeats: 0.0, ..design }).unwrap()
+}
+
+fn two(name: &str) -> Design {
     let budget = Budget { cpus: CpuSet::new([0]).unwrap(), memory: 1 << 20 };
-    let design = Design {
+    Design {
         environments: vec!["native".parse().unwrap(), name.parse().unwrap()],
         workloads: vec!["fake".parse().unwrap()],
         null_test: false,
-        blocks: Blocks::exactly(6),
         timeout: 0.2,
         ..Design::new(budget, 7)
-    };
-    plan(&design).unwrap()
+    }
 }
 
 /// Runs six blocks of a working driver and one that follows `script`.
-fn run(script: Script, mut kept: Kept) -> (Kept, Result<SessionEnd, String>, &'static FakeDriver) {
+fn run(script: Script, kept: Kept) -> (Kept, Result<SessionEnd, String>, &'static FakeDriver) {
+    execute(&six(two("other")), script, kept)
+}
+
+/// Runs a plan of a working driver and one that follows `script`.
+fn execute(
+    plan: &Plan,
+    script: Script,
+    mut kept: Kept,
+) -> (Kept, Result<SessionEnd, String>, &'static FakeDriver) {
     let good: &'static &'static FakeDriver =
         Box::leak(Box::new(&*Box::leak(Box::new(FakeDriver::new("native", Script::Works(1_000))))));
     let other: &'static &'static FakeDriver =
         Box::leak(Box::new(&*Box::leak(Box::new(FakeDriver::new("other", script)))));
-    let plan = two("other");
     let works = plan
         .conditions
         .iter()
@@ -78,7 +89,7 @@ fn run(script: Script, mut kept: Kept) -> (Kept, Result<SessionEnd, String>, &'s
     let places =
         Places { state: &state, session: "s", work: &work, agent: Path::new("/bin/true"), cache: &work };
     let interrupt = kept.stop_after.as_ref().map(|(_, interrupt)| interrupt.clone()).unwrap_or_default();
-    let end = Bench::prepare(&plan, works, &BTreeMap::new(), places, &interrupt, &mut kept)
+    let end = Bench::prepare(plan, works, &BTreeMap::new(), places, &interrupt, &mut kept)
         .and_then(|mut bench| bench.run(&mut kept))
         .map_err(|error| error.to_string());
     let folders = std::fs::read_dir(&work)
@@ -126,6 +137,7 @@ fn every_failure_is_an_outcome_and_the_rest_goes_on() {
         (Script::HangsAtWork, Outcome::TimedOut, "not done by the deadline"),
         (Script::PanicsAtStart, Outcome::Failed, "the script says so"),
         (Script::FailsWork, Outcome::Invalid, "the work was not done"),
+        (Script::Strays, Outcome::Invalid, "the clock inside gained on the host's by"),
         (Script::CannotBeDeleted, Outcome::Failed, "delete s-t"),
     ] {
         let (kept, end, driver) = run(script, Kept::default());
@@ -155,4 +167,49 @@ fn a_result_that_cannot_be_kept_ends_the_session() {
     let (kept, end, _) = run(Script::Works(1), Kept { full_after: Some(3), ..Kept::default() });
     assert_eq!(end, Err("keep the result: no space left".to_owned()));
     assert_eq!(kept.trials.len(), 3);
+}
+
+#[test]
+fn every_trial_is_watched() {
+    let (kept, _, _) = run(Script::Works(1), Kept::default());
+    let first = kept.trials[0].noise.unwrap();
+    for trial in &kept.trials {
+        let noise = trial.noise.unwrap();
+        assert_eq!(noise.reference, first.reference, "one reference for the session");
+        assert!(noise.before.integer > 0.0 && noise.after.memory > 0.0);
+        assert_eq!(noise.throttled, None, "a fake has no cgroup");
+    }
+}
+
+#[test]
+fn disturbed_blocks_are_repeated_in_the_order_that_the_plan_fixed() {
+    let mut plan = plan(&Design { blocks: Blocks::exactly(8), ..two("other") }).unwrap();
+    // No machine is that fast: every block counts as disturbed.
+    plan.gate = Some(Gate { integer: 0.001, memory: 0.001, waited: 1.0 });
+    let (kept, end, _) = execute(&plan, Script::Works(1), Kept::default());
+    assert_eq!((end, plan.spare), (Ok(SessionEnd::Complete), 2));
+    let ran: Vec<(u32, usize)> = kept.trials.iter().map(|trial| (trial.block, trial.condition)).collect();
+    let planned: Vec<(u32, usize)> = plan.order.iter().map(|slot| (slot.block, slot.condition)).collect();
+    assert_eq!(ran, planned, "eight blocks and both spare ones");
+    let indices: Vec<u32> = kept.trials.iter().map(|trial| trial.index).collect();
+    assert_eq!(indices, (0..20).collect::<Vec<_>>());
+
+    plan.gate = Some(Gate { integer: f64::INFINITY, memory: f64::INFINITY, waited: 1.0 });
+    assert_eq!(execute(&plan, Script::Works(1), Kept::default()).0.trials.len(), 16);
+    plan.gate = None;
+    assert_eq!(execute(&plan, Script::Works(1), Kept::default()).0.trials.len(), 16);
+}
+
+#[test]
+fn a_session_ends_when_it_knows_enough_or_has_run_all() {
+    let stopping = Design { precision: Some(0.01), repeats: 0.0, ..two("other") };
+    let open = plan(&Design { blocks: Blocks { min: 6, max: 100 }, ..stopping.clone() }).unwrap();
+    let (kept, end, _) = execute(&open, Script::Works(2_000), Kept::default());
+    assert_eq!((end, kept.trials.len()), (Ok(SessionEnd::Precise), 2 * 20), "at the first look");
+    let closed = plan(&Design { blocks: Blocks { min: 6, max: 30 }, ..stopping }).unwrap();
+    let (kept, end, _) = execute(&closed, Script::Varies(2_000), Kept::default());
+    assert_eq!((end, kept.trials.len()), (Ok(SessionEnd::Complete), 2 * 30), "it varies too much");
+    let (kept, end, _) = execute(&open, Script::CannotBeCreated, Kept::default());
+    assert_eq!(end, Ok(SessionEnd::Complete), "what never works is never known precisely");
+    assert_eq!(kept.trials.len(), 200);
 }

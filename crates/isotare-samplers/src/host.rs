@@ -1,7 +1,8 @@
 //! The sampler of the whole host: what disturbed the window from outside.
 //!
-//! Sources: proc_stat(5), proc_vmstat(5), Documentation/accounting/psi.rst.
+//! Sources: proc_stat(5), proc_vmstat(5), Documentation/accounting/psi.rst, Documentation/scheduler/sched-stats.rst.
 
+use crate::Closing;
 use crate::meter::{self, Meter, MeterKind::Counter};
 use isotare_core::{Footprint, MetricDef, Reading, Sampler, SamplerError, Timestamp, Unavailable};
 use rustix::param::clock_ticks_per_second;
@@ -17,19 +18,23 @@ pub(crate) static METERS: &[Meter] = &[
     Meter::detail("host_pressure_memory", "s", Counter),
     Meter::detail("host_pressure_io", "s", Counter),
     Meter::detail("host_major_faults", "1", Counter),
+    Meter::detail("host_run_delay", "s", Counter),
 ];
 
-/// Reads the host's counters, whatever the footprint.
+/// Reads the host's counters, whatever the footprint. Run delay, whose file is long where there are many CPUs, is read at the
+/// start and the end of a window only.
 pub struct HostSampler {
     proc: PathBuf,
+    closing: Closing,
+    has_begun: bool,
 }
 
 impl HostSampler {
     /// For the machine whose file systems are below `root`.
-    pub fn new(root: &Path) -> Result<Self, Unavailable> {
+    pub fn new(root: &Path, closing: Closing) -> Result<Self, Unavailable> {
         let proc = root.join("proc");
         match fs::read_to_string(proc.join("stat")) {
-            Ok(_) => Ok(Self { proc }),
+            Ok(_) => Ok(Self { proc, closing, has_begun: false }),
             Err(error) => Err(Unavailable::new(
                 format!("{} cannot be read: {error}", proc.join("stat").display()),
                 "mount it: mount -t proc proc /proc",
@@ -52,6 +57,7 @@ impl Sampler for HostSampler {
             subject: self.proc.join("stat").display().to_string(),
             cause: "it has no line of all CPUs".to_owned(),
         })?;
+        let is_end = !std::mem::replace(&mut self.has_begun, true) || self.closing.is_raised();
         let pressure = |file| pressure_seconds(&self.text(file)?);
         let values = [
             Some(cpu.user),
@@ -62,6 +68,7 @@ impl Sampler for HostSampler {
             pressure("pressure/memory"),
             pressure("pressure/io"),
             self.text("vmstat").as_deref().and_then(major_faults),
+            is_end.then(|| run_delay(&self.text("schedstat")?)).flatten(),
         ];
         let read = METERS.iter().zip(values).filter_map(|(meter, value)| {
             Some(Reading { at, metric: meter.def.name.to_string(), role: None, value: value? })
@@ -115,6 +122,14 @@ fn major_faults(vmstat: &str) -> Option<f64> {
     line.trim().parse::<u64>().ok().map(|faults| faults as f64)
 }
 
+/// Sum over CPUs of the eighth number of lines `cpuN …`: how long tasks waited to run there, ns.
+fn run_delay(schedstat: &str) -> Option<f64> {
+    let of_cpu = |line: &str| line.split_ascii_whitespace().nth(8)?.parse::<u64>().ok();
+    let cpus = schedstat.lines().filter(|line| line.starts_with("cpu")).map(of_cpu);
+    let sum = cpus.reduce(|sum, one| Some(sum?.saturating_add(one?)))??;
+    Some(sum as f64 / 1e9)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,14 +137,14 @@ mod tests {
     #[test]
     fn a_fake_host_is_read_and_what_it_lacks_is_absent() {
         let root = tempfile::tempdir().expect("temporary folder");
-        assert!(HostSampler::new(root.path()).is_err());
+        assert!(HostSampler::new(root.path(), Closing::default()).is_err());
         fs::create_dir_all(root.path().join("proc/pressure")).expect("folder");
         let write = |file: &str, text: &str| fs::write(root.path().join(file), text).expect("file");
         write("proc/stat", "cpu  100 20 30 400 5 6 7 8 9 0\ncpu0 1 1 1 1 1 1 1 1 1 0\n");
         write("proc/pressure/io", "some avg10=0.00 avg60=0.35 avg300=0.48 total=7478997\n");
         write("proc/vmstat", "pgfault 12\npgmajfault 34\n");
         let mut out = Vec::new();
-        let mut sampler = HostSampler::new(root.path()).expect("there is /proc/stat");
+        let mut sampler = HostSampler::new(root.path(), Closing::default()).expect("there is /proc/stat");
         sampler.read(&Footprint::default(), Timestamp(1), &mut out).expect("readable");
         let hz = clock_ticks_per_second() as f64;
         let found: Vec<_> = out.iter().map(|r| (r.metric.as_str(), r.value)).collect();
@@ -145,5 +160,26 @@ mod tests {
         for (found, expect) in found.iter().zip(expect) {
             assert!(found.0 == expect.0 && (found.1 - expect.1).abs() < 1e-9, "{found:?} {expect:?}");
         }
+    }
+    #[test]
+    fn run_delay_is_summed_over_cpus_and_read_at_both_ends() {
+        let root = tempfile::tempdir().expect("temporary folder");
+        fs::create_dir_all(root.path().join("proc")).expect("folder");
+        let write = |file: &str, text: &str| fs::write(root.path().join(file), text).expect("file");
+        write("proc/stat", "cpu  100 20 30 400 5 6 7 8 9 0\n");
+        let schedstat = "version 17\ntimestamp 4294937296\ncpu0 0 0 0 0 0 0 92000 1500000000 312\n\
+                         domain0 MC 03 1 2 3 4 5 6 7 8 9\ncpu1 0 0 0 0 0 0 11000 500000000 99\n";
+        write("proc/schedstat", schedstat);
+        let closing = Closing::default();
+        let mut sampler = HostSampler::new(root.path(), closing.clone()).expect("there is /proc/stat");
+        let mut read = || {
+            let mut out = Vec::new();
+            sampler.read(&Footprint::default(), Timestamp(1), &mut out).expect("readable");
+            out.into_iter().find(|reading| reading.metric == "host_run_delay").map(|reading| reading.value)
+        };
+        assert_eq!((read(), read()), (Some(2.0), None));
+        closing.raise();
+        assert_eq!(read(), Some(2.0));
+        assert_eq!((run_delay("version 15\n"), run_delay("cpu0 1 2\n")), (None, None));
     }
 }

@@ -34,9 +34,9 @@ pub static SAMPLERS: &[Entry] = &[
     },
     Entry {
         name: "host",
-        summary: "CPU and steal time, pressure and major faults of the whole host",
+        summary: "CPU and steal time, pressure, run delay and major faults of the whole host",
         meters: crate::host::METERS,
-        open: |_| Ok(Box::new(HostSampler::new(Path::new("/"))?)),
+        open: |closing| Ok(Box::new(HostSampler::new(Path::new("/"), closing.clone())?)),
     },
 ];
 

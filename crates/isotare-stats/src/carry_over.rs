@@ -7,7 +7,7 @@ use statrs::distribution::{ContinuousCDF, FisherSnedecor};
 pub struct Placed {
     /// Its block.
     pub block: usize,
-    /// Its condition, from 0.
+    /// Its condition, from 0; from the number of arms on it is none that is looked at, and neither is the trial after it.
     pub arm: usize,
     /// Logarithm of its value; NaN if it has none.
     pub log: f64,
@@ -43,7 +43,8 @@ pub fn carry_over_p(trials: &[Placed], arms: usize) -> Option<f64> {
     let residual = |trial: &Placed| trial.log - block_mean(trial.block) - arm_means[trial.arm] + grand;
     let mut groups = vec![(0.0, 0.0); arms];
     let (mut squares, mut count) = (0.0, 0.0);
-    for pair in trials.windows(2).filter(|pair| complete.contains(&pair[1].block) && pair[0].arm < arms) {
+    let is_known = |pair: &&[Placed]| pair.iter().all(|trial| trial.arm < arms);
+    for pair in trials.windows(2).filter(is_known).filter(|pair| complete.contains(&pair[1].block)) {
         let r = residual(&pair[1]);
         let group = &mut groups[pair[0].arm];
         *group = (group.0 + r, group.1 + 1.0);
@@ -51,8 +52,10 @@ pub fn carry_over_p(trials: &[Placed], arms: usize) -> Option<f64> {
         count += 1.0;
     }
     let between: f64 = groups.iter().filter(|g| g.1 > 0.0).map(|(sum, n)| sum * sum / n).sum();
-    let used = (complete.len() + arms - 1) as f64;
-    let (freedom, rest) = ((arms - 1) as f64, count - used - (arms - 1) as f64);
+    // Each residual has lost its share of the freedom that block and arm means took.
+    let used = (complete.len() + arms - 1) as f64 / (complete.len() * arms) as f64;
+    let freedom = (arms - 1) as f64;
+    let rest = count * (1.0 - used) - freedom;
     let within = squares - between;
     if rest < 1.0 || within <= 0.0 {
         return None;
@@ -84,6 +87,18 @@ mod tests {
     fn an_effect_of_the_arm_before_shows_and_its_absence_does_not() {
         assert!(carry_over_p(&session(0.1), 3).expect("enough") < 1e-6);
         assert!(carry_over_p(&session(0.0), 3).expect("enough") > 0.05);
+    }
+
+    #[test]
+    fn trials_of_something_else_lie_between() {
+        let mut mixed = Vec::new();
+        for trial in session(0.1) {
+            if trial.block.is_multiple_of(2) {
+                mixed.push(Placed { arm: usize::MAX, log: f64::NAN, ..trial });
+            }
+            mixed.push(trial);
+        }
+        assert!(carry_over_p(&mixed, 3).expect("enough") < 1e-3, "half of the pairs are left");
     }
 
     #[test]

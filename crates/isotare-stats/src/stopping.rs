@@ -25,6 +25,12 @@ impl Precision {
         Self { target, pilot: 20, every: 10, cap: 100 }
     }
 
+    /// The level at which intervals are made so that they keep the nominal `level` although they chose when to stop: a fifth
+    /// less error, 0.96 for 0.95. Narrow by chance and stopping go together, which costs up to half a per cent of coverage.
+    pub fn guarded(level: f64) -> f64 {
+        1.0 - 0.8 * (1.0 - level)
+    }
+
     /// Whether `blocks` is a number of blocks at which to look.
     pub fn looks_at(&self, blocks: usize) -> bool {
         blocks >= self.cap
@@ -32,10 +38,10 @@ impl Precision {
     }
 
     /// Whether the session may stop after `blocks` blocks: `columns` hold the `(condition, baseline)` pairs of every
-    /// comparison that has to be this precise.
+    /// comparison that has to be this precise, at the [guarded](Self::guarded) `level`.
     pub fn is_reached(&self, blocks: usize, columns: &[Vec<(f64, f64)>], level: f64) -> bool {
         let narrow = |pairs: &Vec<(f64, f64)>| {
-            let estimate = ratio_of_pairs(pairs, level);
+            let estimate = ratio_of_pairs(pairs, Self::guarded(level));
             estimate.is_some_and(|e| (e.high.ln() - e.low.ln()) / 2.0 <= self.target)
         };
         self.looks_at(blocks) && (blocks >= self.cap || columns.iter().all(narrow))

@@ -6,10 +6,10 @@ use std::path::Path;
 
 /// The scripts: the first makes version 1 out of nothing, the next version 2 out of version 1, … A released one never
 /// changes.
-const SCRIPTS: &[&str] = &[include_str!("schema/1.sql")];
+const SCRIPTS: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 
 /// Version of the schema that this isotare writes.
-pub const VERSION: i64 = 1;
+pub const VERSION: i64 = 2;
 
 /// Marks a file as a store of isotare (`PRAGMA application_id`): "ISOT".
 pub(crate) const APPLICATION: i64 = 0x4953_4f54;
@@ -84,15 +84,16 @@ mod tests {
         std::fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/version-1.db"), &path)
             .expect("copied");
         let mut connection = Connection::open(&path).expect("opens");
-        let later = [SCRIPTS[0], "ALTER TABLE session ADD COLUMN note TEXT"];
+        let later = [SCRIPTS, &["ALTER TABLE session ADD COLUMN note TEXT"]].concat();
         run(&mut connection, &path, &later).expect("migrates");
-        assert_eq!(content(&connection).expect("readable"), Content::Store(2));
+        assert_eq!(content(&connection).expect("readable"), Content::Store(VERSION + 1));
         let noted = "SELECT count(*) FROM session WHERE note IS NULL AND id <> ''";
         let sessions: i64 = connection.query_row(noted, [], |row| row.get(0)).expect("has the column");
         assert_eq!(sessions, 1);
 
-        let error = run(&mut connection, &path, SCRIPTS).expect_err("version 2 is too new for version 1");
-        assert!(matches!(error, StoreError::TooNew { found: 2, supported: 1, .. }), "{error}");
+        let error = run(&mut connection, &path, SCRIPTS).expect_err("too new");
+        let StoreError::TooNew { found, supported, .. } = error else { panic!("{error}") };
+        assert_eq!((found, supported), (VERSION + 1, VERSION));
     }
 
     #[test]

@@ -147,7 +147,7 @@ impl Store {
 
     fn trials(&self, session: i64) -> Result<Vec<Trial>, StoreError> {
         let sql = "SELECT number, idx, block, condition, at_ns, outcome, failure_reason, failure_diagnostics, latency,
-                       clock, facts, stdout, stderr
+                       clock, facts, stdout, stderr, noise
                    FROM trial WHERE session = ?1 ORDER BY idx";
         let rows = self.rows(sql, [session], |row| Ok((row.get::<_, i64>(0)?, trial(row)?)))?;
         let places: HashMap<i64, usize> = rows.iter().map(|(number, _)| *number).zip(0..).collect();
@@ -255,7 +255,6 @@ impl Store {
 fn trial(row: &Row<'_>) -> rusqlite::Result<Trial> {
     let reason: Option<String> = row.get(6)?;
     let diagnostics: Option<String> = row.get(7)?;
-    let clock: Option<String> = row.get(9)?;
     Ok(Trial {
         index: row.get(1)?,
         block: row.get(2)?,
@@ -269,7 +268,8 @@ fn trial(row: &Row<'_>) -> rusqlite::Result<Trial> {
         observations: Vec::new(),
         intervals: Vec::new(),
         latency: row.get(8)?,
-        clock: clock.is_some().then(|| json(row, 9)).transpose()?,
+        clock: optional_json(row, 9)?,
+        noise: optional_json(row, 13)?,
         facts: json(row, 10)?,
         output: (unpacked(row, 11)?, unpacked(row, 12)?),
     })
@@ -314,6 +314,13 @@ fn optional_word<T: Word>(row: &Row<'_>, column: usize) -> rusqlite::Result<Opti
 fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
     let text = row.get_ref(column)?.as_str()?;
     serde_json::from_str(text).map_err(|error| broken(column, Type::Text, error))
+}
+
+fn optional_json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T>> {
+    match row.get_ref(column)? {
+        rusqlite::types::ValueRef::Null => Ok(None),
+        _ => json(row, column).map(Some),
+    }
 }
 
 fn unpacked(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<u8>> {

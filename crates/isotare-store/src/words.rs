@@ -49,13 +49,9 @@ impl Word for Better {
 }
 
 impl Word for SessionEnd {
-    const ALL: &'static [Self] = &[SessionEnd::Complete, SessionEnd::TimeLimit, SessionEnd::Interrupted];
+    const ALL: &'static [Self] = &SessionEnd::ALL;
     fn word(self) -> &'static str {
-        match self {
-            SessionEnd::Complete => "complete",
-            SessionEnd::TimeLimit => "time-limit",
-            SessionEnd::Interrupted => "interrupted",
-        }
+        SessionEnd::word(self)
     }
 }
 

@@ -33,8 +33,9 @@ impl Store {
     /// Writes a finished trial, whole or not at all. When this returns, a killed process loses it no more.
     pub fn record(&mut self, session: &str, trial: &Trial) -> Result<(), StoreError> {
         let number = self.session_number(session)?;
-        let (clock, facts) =
-            (trial.clock.as_ref().map(|clock| self.json(clock)).transpose()?, self.json(&trial.facts)?);
+        let clock = trial.clock.as_ref().map(|clock| self.json(clock)).transpose()?;
+        let noise = trial.noise.as_ref().map(|noise| self.json(noise)).transpose()?;
+        let facts = self.json(&trial.facts)?;
         let (stdout, stderr) = (self.compress(&trial.output.0)?, self.compress(&trial.output.1)?);
         let failed =
             |error: &rusqlite::Error| self.unwritten(error, || format!("trial {} of {session}", trial.index));
@@ -46,8 +47,8 @@ impl Store {
             transaction
                 .prepare_cached(
                     "INSERT INTO trial (session, idx, block, condition, at_ns, outcome, failure_reason,
-                         failure_diagnostics, latency, clock, facts, stdout, stderr)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                         failure_diagnostics, latency, clock, facts, stdout, stderr, noise)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
                 )?
                 .execute(params![
                     number,
@@ -63,6 +64,7 @@ impl Store {
                     facts,
                     stdout,
                     stderr,
+                    noise,
                 ])?;
             details(&transaction, transaction.last_insert_rowid(), trial)?;
             transaction.commit()

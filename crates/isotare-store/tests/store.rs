@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use support::{session, trial};
+use support::{session, session_of_version_1, trial, trial_of_version_1};
 
 fn store(folder: &Path) -> Store {
     Store::open(&folder.join("some/where/isotare.db")).expect("opens")
@@ -141,15 +141,22 @@ fn several_can_write_and_read_at_once() {
 }
 
 #[test]
-fn a_committed_file_of_version_1_is_understood() {
-    let folder = tempfile::tempdir().expect("folder");
-    let path = folder.path().join("old.db");
-    std::fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/version-1.db"), &path)
-        .expect("copied");
-    let record = Store::open(&path).expect("opens").load("last").expect("loads");
-    assert_eq!(record.session, session("2026-01-01T00-00-00Z-fixture", "2026-01-01T00:00:00Z"));
-    assert_eq!(record.trials, (0..6).map(|index| trial(index, 5)).collect::<Vec<_>>());
-    assert_eq!(record.end, Some(SessionEnd::Complete));
+fn committed_files_of_every_version_are_understood() {
+    type Made = (fn(&str, &str) -> Session, fn(u32, u64) -> Trial);
+    let made: [Made; 2] = [(session_of_version_1, trial_of_version_1), (session, trial)];
+    assert_eq!(i64::try_from(made.len()), Ok(VERSION));
+    for (version, (session, trial)) in (1..).zip(made) {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("old.db");
+        let committed = format!("{}/tests/fixtures/version-{version}.db", env!("CARGO_MANIFEST_DIR"));
+        std::fs::copy(committed, &path).expect("copied");
+        let record = Store::open(&path).expect("opens").load("last").expect("loads");
+        assert_eq!(record.session, session("2026-01-01T00-00-00Z-fixture", "2026-01-01T00:00:00Z"));
+        assert_eq!(record.trials, (0..6).map(|index| trial(index, 5)).collect::<Vec<_>>());
+        assert_eq!(record.end, Some(SessionEnd::Complete));
+        let kept = Store::open(&path).expect("opens again").load("last").expect("loads again");
+        assert_eq!(kept.trials, record.trials, "version {version} is brought up to date once");
+    }
 }
 
 /// Makes the committed file; only for a new version, whose number the name must have.
@@ -304,13 +311,35 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn canary()(parts in [prop::num::f64::NORMAL, prop::num::f64::NORMAL, prop::num::f64::NORMAL]) -> Canary {
+        let [integer, memory, waited] = parts;
+        Canary { integer, memory, waited }
+    }
+}
+
+prop_compose! {
+    fn noise()(
+        canaries in [canary(), canary(), canary()],
+        counted in prop::array::uniform6(prop::option::of(prop::num::f64::NORMAL)),
+        throttled: Option<(u32, u32)>,
+    ) -> Noise {
+        let [reference, before, after] = canaries;
+        let [pressure_cpu, pressure_memory, pressure_io, steal, run_delay, major_faults] = counted;
+        let host = HostNoise { pressure_cpu, pressure_memory, pressure_io, steal, run_delay, major_faults };
+        let throttled = throttled.map(|(n, us)| Throttled { periods: n.into(), time: f64::from(us) / 1e6 });
+        Noise { reference, before, after, host, throttled }
+    }
+}
+
+prop_compose! {
     fn any_trial()(
         numbers: (u32, usize, u64),
         outcome in prop::sample::select(Outcome::ALL.to_vec()),
         failure in prop::option::of((".{0,20}", ".{0,20}")),
         lists in lists(),
         latency: Option<Vec<u8>>,
-        clock: Option<[u64; 6]>,
+        clock: Option<([u64; 6], Vec<[u64; 3]>)>,
+        noise in prop::option::of(noise()),
         output: (Vec<u8>, Vec<u8>),
     ) -> Trial {
         let (block, condition, at_ns) = numbers;
@@ -320,8 +349,12 @@ prop_compose! {
             index: 0, block, condition, at_ns, outcome,
             failure: failure.map(|(reason, diagnostics)| Failure { reason, diagnostics }),
             phases, samples, readings, observations, intervals, latency,
-            clock: clock.map(|ns| ClockCheck { before: pair(&ns[..3]), after: pair(&ns[3..]) }),
-            facts, output,
+            clock: clock.map(|(ns, during)| ClockCheck {
+                before: pair(&ns[..3]),
+                during: during.iter().map(|ns| pair(ns)).collect(),
+                after: pair(&ns[3..]),
+            }),
+            noise, facts, output,
         }
     }
 }

@@ -266,7 +266,7 @@ impl Life {
         let mut done = Ok(());
         let ran = agent.run(&job, None, &deadline_in(step(), &Interrupt::default()), &mut |_| done = heard());
         done?;
-        ran.map(|(output, _)| output).map_err(|error| error.to_string())
+        ran.map(|done| done.output).map_err(|error| error.to_string())
     }
 
     /// Runs a job.
@@ -274,7 +274,7 @@ impl Life {
         let agent = self.agent.as_mut().ok_or(AgentError::Closed)?;
         agent
             .run(&job, None, &deadline_in(step(), &Interrupt::default()), &mut |_| {})
-            .map(|(output, _)| output)
+            .map(|done| done.output)
     }
 
     /// Runs a job that has to work.

@@ -63,10 +63,7 @@ pub static COVERAGE: &[(&str, Tested)] = &[
     ("ladder:upto=no-new-privs", Tested::Ci),
     ("ladder:upto=seccomp", Tested::Ci),
     ("ladder:upto=veth", Tested::Ci),
-    (
-        "ladder:upto=apparmor",
-        Tested::Never("no kernel with AppArmor was at hand; unit tests of what it asks for"),
-    ),
+    ("ladder:upto=apparmor", Tested::Lab("cgroup-v2")),
     ("ladder:only=seccomp", Tested::Ci),
     ("runc", Tested::Ci),
     ("runc:network=host", Tested::Ci),
@@ -130,16 +127,16 @@ pub static COVERAGE: &[(&str, Tested)] = &[
     (
         "firecracker",
         Tested::ByHand(
-            "1.17.0-dev built from source, in a lab with nested KVM; CI: against a server of its API",
+            "1.17.0-dev built from source, in a lab with nested KVM, before the data disk was found by its name; CI: against a server of its API",
         ),
     ),
     (
         "cloud-hypervisor",
         Tested::ByHand(
-            "main of 2026-08 built from source, in a lab with nested KVM; CI: against a server of its API",
+            "main of 2026-08 built from source, in a lab with nested KVM, before the data disk was found by its name; CI: against a server of its API",
         ),
     ),
-    ("libvirt:type=qemu", Tested::ByHand("libvirtd 9.0 under software emulation")),
+    ("libvirt:type=qemu", Tested::ByHand("libvirtd 9.0 and QEMU under software emulation; a session too")),
     ("libvirt:type=kvm", Tested::Never("no host with a working KVM was at hand")),
     ("xen:type=pv", Tested::Lab("xen")),
     ("xen:type=pvh", Tested::Never("unit tests of its configuration")),

@@ -5,6 +5,7 @@ use isotare_core::{
     DriverError, Environment, Footprint, Image, Instance, Invalid, JobOutput, MetricDef, Present, Sample,
     SettingDef, Settings, TrialContext, Workload,
 };
+use isotare_host::now;
 use isotare_protocol::{
     CommandJob, Exit, FrameBuffer, FromAgent, Hello, Job, JobResult, Observation, Repetition, Stream,
     ToAgent, Usage, encode, encode_hello,
@@ -21,6 +22,10 @@ use std::time::Duration;
 pub enum Script {
     /// Everything works; the work takes this many nanoseconds.
     Works(u64),
+    /// Everything works; the work takes this many nanoseconds, and in every third instance twice as many.
+    Varies(u64),
+    /// Everything works, but its clock runs ten times as fast as the host's.
+    Strays,
     /// `create` fails.
     CannotBeCreated,
     /// `start` panics, as a defective driver may.
@@ -132,8 +137,8 @@ impl Instance for FakeInstance {
         if self.driver.script == Script::NeverReady {
             self.held = Some(theirs);
         } else {
-            let script = self.driver.script;
-            std::thread::spawn(move || agent(theirs, script));
+            let (script, turn) = (self.driver.script, self.driver.created.load(Ordering::SeqCst));
+            std::thread::spawn(move || agent(theirs, script, turn));
         }
         Ok(())
     }
@@ -161,15 +166,16 @@ impl Instance for FakeInstance {
     }
 }
 
-/// The agent's side; any error ends it, as a hang-up would.
-fn agent(mut stream: UnixStream, script: Script) -> Option<()> {
+/// The agent's side, of the instance that was made as the `turn`-th; any error ends it, as a hang-up would.
+fn agent(mut stream: UnixStream, script: Script, turn: u32) -> Option<()> {
     let hello = Hello { agent_version: "fake".to_owned(), pid: 1, clock_ns: 0, started_ns: 0 };
     stream.write_all(&encode_hello(&hello).ok()?).ok()?;
     let mut buffer = FrameBuffer::default();
-    let mut clock_ns = 0;
+    let started = now();
     loop {
         while let Some(message) = buffer.next_message::<ToAgent>().ok()? {
-            clock_ns += 1_000_000;
+            let speed = if script == Script::Strays { 10 } else { 1 };
+            let clock_ns = speed * now().0.saturating_sub(started.0);
             let answers = match (message, script) {
                 (ToAgent::Welcome(_) | ToAgent::Signal(_), _) => vec![],
                 (ToAgent::Ping, _) => vec![FromAgent::Pong { clock_ns }],
@@ -181,7 +187,7 @@ fn agent(mut stream: UnixStream, script: Script) -> Option<()> {
                 }
                 (ToAgent::PowerOff, _) | (ToAgent::Run { .. }, Script::DiesAtWork) => return None,
                 (ToAgent::Run { .. }, Script::HangsAtWork) => vec![FromAgent::Measuring],
-                (ToAgent::Run { observe_ms, .. }, script) => work(script, observe_ms.is_some()),
+                (ToAgent::Run { observe_ms, .. }, script) => work(script, turn, observe_ms.is_some()),
             };
             for answer in answers {
                 stream.write_all(&encode(&answer).ok()?).ok()?;
@@ -193,8 +199,13 @@ fn agent(mut stream: UnixStream, script: Script) -> Option<()> {
     }
 }
 
-fn work(script: Script, is_observed: bool) -> Vec<FromAgent> {
-    let wall_ns = if let Script::Works(nanos) = script { nanos } else { 1 };
+fn work(script: Script, turn: u32, is_observed: bool) -> Vec<FromAgent> {
+    let wall_ns = match script {
+        Script::Works(nanos) => nanos,
+        Script::Varies(nanos) if turn.is_multiple_of(3) => 2 * nanos,
+        Script::Varies(nanos) => nanos,
+        _ => 1,
+    };
     let exit = Exit::Code(i32::from(script == Script::FailsWork));
     let runs = vec![Usage { wall_ns, ..Usage::default() }];
     vec![

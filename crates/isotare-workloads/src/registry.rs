@@ -5,7 +5,8 @@ use crate::command::Command;
 use crate::sysbench::Sysbench;
 use isotare_core::{Workload, WorkloadSpec};
 
-static WORKLOADS: &[&dyn Workload] = &[&Cpu, &Memory, &Threads, &Mutex, &Fileio, &Network, &Sysbench, &Command];
+static WORKLOADS: &[&dyn Workload] =
+    &[&Cpu, &Memory, &Threads, &Mutex, &Fileio, &Network, &Sysbench, &Command];
 
 /// Every workload, in the order shown to users.
 pub fn workloads() -> &'static [&'static dyn Workload] {

@@ -54,12 +54,20 @@ pub struct Compare {
     /// Built-in workload, as NAME[:KEY=VALUE,…]; repeat for more [default: the quick suite].
     #[arg(long = "workload", short, value_name = "WORKLOAD")]
     pub workloads: Vec<WorkloadSpec>,
-    /// Run exactly this many blocks [default: 20, fewer if --time is over, never fewer than 6].
+    /// Run exactly this many blocks, or with --precision at most [default: 20, fewer if --time is over, never fewer than 6;
+    /// with --precision 100].
     #[arg(long, short = 'n')]
     pub blocks: Option<u32>,
-    /// Begin no new block that would end after this.
-    #[arg(long, value_name = "TIME", default_value = "4m", value_parser = parse_seconds)]
-    pub time: f64,
+    /// Begin no new block that would end after this [default: 4m; none with --blocks or --precision].
+    #[arg(long, value_name = "TIME", value_parser = parse_seconds)]
+    pub time: Option<f64>,
+    /// Stop once every interval is this narrow on either side, as 1%: looks after 20 blocks and then every 10. It never looks
+    /// at what the difference is.
+    #[arg(long, value_name = "PART", value_parser = parse_fraction)]
+    pub precision: Option<f64>,
+    /// Repeat blocks in which a native probe shows that something else slowed the machine, at most this share of the blocks.
+    #[arg(long, value_name = "PART", default_value = "25%", value_parser = parse_share)]
+    pub repeats: f64,
     /// Root file system of every environment that takes one and names none: agent (nothing but our own program), host,
     /// dir:PATH, tar:PATH, oci:PATH[@REF], docker:PATH[@NAME] or debian[:PACKAGE+PACKAGE] [default: agent].
     #[arg(long, value_name = "IMAGE")]
@@ -302,15 +310,23 @@ fn parse_size(text: &str) -> Result<u64, String> {
 }
 
 fn parse_fraction(text: &str) -> Result<f64, String> {
+    part(text)
+        .filter(|f| *f > 0.0 && *f < 1.0)
+        .ok_or_else(|| "it takes a part of one, such as 2% or 0.02".to_owned())
+}
+
+fn parse_share(text: &str) -> Result<f64, String> {
+    part(text)
+        .filter(|share| (0.0..=1.0).contains(share))
+        .ok_or_else(|| "it takes a share from 0 to 1, such as 25% or 0".to_owned())
+}
+
+fn part(text: &str) -> Option<f64> {
     let (number, divisor) = match text.strip_suffix('%') {
         Some(number) => (number, 100.0),
         None => (text, 1.0),
     };
-    let fraction = number.trim().parse::<f64>().map(|n| n / divisor);
-    fraction
-        .ok()
-        .filter(|f| *f > 0.0 && *f < 1.0)
-        .ok_or_else(|| "it takes a part of one, such as 2% or 0.02".to_owned())
+    number.trim().parse::<f64>().map(|n| n / divisor).ok()
 }
 
 #[cfg(test)]
@@ -327,5 +343,10 @@ mod tests {
     fn fractions_are_read_with_and_without_a_percent_sign() {
         assert_eq!((parse_fraction("2%"), parse_fraction("0.02")), (Ok(0.02), Ok(0.02)));
         assert!(["0", "100%", "two", "-1%"].iter().all(|text| parse_fraction(text).is_err()));
+        assert_eq!(
+            [parse_share("0"), parse_share("100%"), parse_share("0.25")],
+            [Ok(0.0), Ok(1.0), Ok(0.25)]
+        );
+        assert!(["101%", "-1%", "nan", "two"].iter().all(|text| parse_share(text).is_err()));
     }
 }

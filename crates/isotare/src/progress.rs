@@ -21,7 +21,8 @@ impl<'a> Progress<'a> {
     /// Shows a bar where stderr is a terminal, else a line for each block.
     pub fn new(store: &'a mut Store, session: &'a Session) -> Self {
         let is_terminal = std::io::stderr().is_terminal();
-        let bar = ProgressBar::new(session.plan.order.len() as u64);
+        let trials = session.plan.max_blocks as usize * session.plan.conditions.len();
+        let bar = ProgressBar::new(trials as u64);
         bar.set_draw_target(if is_terminal {
             ProgressDrawTarget::stderr()
         } else {
@@ -49,17 +50,18 @@ impl Sink for Progress<'_> {
         match event {
             Event::Preparing { environment } => self.bar.set_message(format!("preparing {environment}")),
             Event::NotPrepared { environment, reason } => self.say(&format!("{environment}: {reason}")),
-            Event::Begins { done, expected, block, condition, left } => {
+            Event::Begins { done, expected, block, blocks, is_repeat, condition, left } => {
                 self.bar.set_length(*expected as u64);
                 self.bar.set_position(*done as u64);
                 let left =
                     left.map(|seconds| format!(", {} left", duration_text(seconds))).unwrap_or_default();
-                let blocks = expected / self.session.plan.conditions.len().max(1);
-                self.bar.set_prefix(format!("block {}/{blocks}{left}", block + 1));
+                let again = if *is_repeat { ", repeating a disturbed one" } else { "" };
+                let prefix = format!("block {}/{blocks}{again}{left}", block + 1);
+                self.bar.set_prefix(prefix.clone());
                 self.bar.set_message(format!("{} in {}", condition.workload, condition.environment));
                 if !self.is_terminal && self.block_shown != Some(*block) {
                     self.block_shown = Some(*block);
-                    self.say(&format!("block {}/{blocks}{left}", block + 1));
+                    self.say(&prefix);
                 }
             }
             Event::Ended(trial) => {

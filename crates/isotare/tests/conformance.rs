@@ -43,8 +43,10 @@ fn main() -> ExitCode {
     }
     let arguments = Arguments::from_args();
     let all = arguments.include_ignored || arguments.ignored;
+    let named =
+        |spec: &str, filter: &String| if arguments.exact { spec == filter } else { spec.contains(filter) };
     let runs = |(spec, tested): &(&str, Tested)| {
-        (all || tested.is_routine()) && arguments.filter.as_ref().is_none_or(|filter| spec.contains(filter))
+        (all || tested.is_routine()) && arguments.filter.as_ref().is_none_or(|filter| named(spec, filter))
     };
     let wanted: Vec<&str> = COVERAGE.iter().filter(|row| runs(row)).map(|(spec, _)| *spec).collect();
     // SAFETY: no other thread runs yet.

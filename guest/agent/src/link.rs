@@ -1,11 +1,12 @@
 //! The connection to the host: opening it, its writer, and the thread that reads it.
 //!
 //! Reading has a thread of its own for the whole life of the agent. It sleeps in the kernel while a job runs, and so a
-//! signal or the end of the connection reaches the job without anything polling beside the measured work.
+//! signal or the end of the connection reaches the job, and a question for the clock is answered, without anything polling
+//! beside the measured work.
 
 use crate::arguments::Channel;
 use crate::control::Control;
-use crate::vsock;
+use crate::{clock, vsock};
 use isotare_protocol::{FrameBuffer, FromAgent, Hello, ToAgent, encode, encode_hello};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
@@ -16,15 +17,34 @@ use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 
 const PORTS: &str = "/sys/class/virtio-ports";
 
 /// The connection. Its halves are one file, but for standard streams.
 pub struct Link {
     reads: File,
-    file: File,
+    writer: Writer,
+}
+
+/// The way to the host, for whoever has something to say: one frame at a time.
+#[derive(Clone)]
+struct Writer(Arc<Mutex<File>>);
+
+impl Writer {
+    fn of(file: File) -> Self {
+        Self(Arc::new(Mutex::new(file)))
+    }
+
+    fn write(&self, frame: &[u8]) -> Result<(), String> {
+        let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        file.write_all(frame).map_err(|e| format!("write to the host: {e}"))
+    }
+
+    fn send(&self, message: &FromAgent) -> Result<(), String> {
+        self.write(&encode(message).map_err(|e| format!("encode a message: {e}"))?)
+    }
 }
 
 impl Link {
@@ -48,14 +68,14 @@ impl Link {
     /// Takes over standard input and output. A job's programs get streams of their own.
     fn stdio() -> Result<Self, String> {
         let copy = |fd: BorrowedFd<'_>| fd.try_clone_to_owned().map(File::from);
-        let [reads, file] = [copy(std::io::stdin().as_fd()), copy(std::io::stdout().as_fd())]
+        let [reads, writes] = [copy(std::io::stdin().as_fd()), copy(std::io::stdout().as_fd())]
             .map(|copied| copied.map_err(|e| format!("take over the standard streams: {e}")));
-        Ok(Self { reads: reads?, file: file? })
+        Ok(Self { reads: reads?, writer: Writer::of(writes?) })
     }
 
     fn of(file: File) -> Result<Self, String> {
         let reads = file.try_clone().map_err(|e| format!("duplicate the connection: {e}"))?;
-        Ok(Self { reads, file })
+        Ok(Self { reads, writer: Writer::of(file) })
     }
 
     /// Connects to a port of the host. Until the driver has found its device the kernel says `ENODEV`, or
@@ -107,18 +127,17 @@ impl Link {
 
     /// Says hello, the first frame.
     pub fn hello(&mut self, hello: &Hello) -> Result<(), String> {
-        let frame = encode_hello(hello).map_err(|e| format!("encode the hello: {e}"))?;
-        self.file.write_all(&frame).map_err(|e| format!("write to the host: {e}"))
+        self.writer.write(&encode_hello(hello).map_err(|e| format!("encode the hello: {e}"))?)
     }
 
     /// Sends a message.
     pub fn send(&mut self, message: &FromAgent) -> Result<(), String> {
-        let frame = encode(message).map_err(|e| format!("encode a message: {e}"))?;
-        self.file.write_all(&frame).map_err(|e| format!("write to the host: {e}"))
+        self.writer.send(message)
     }
 
-    /// Starts the reader. Signals go to `control` at once; other requests come out of the returned end, which closes
-    /// when the connection does. `last_resort` runs when the job has not ended in good time after that.
+    /// Starts the reader. Signals go to `control` at once, and pings are answered at once; other requests come out of the
+    /// returned end, which closes when the connection does. `last_resort` runs when the job has not ended in good time after
+    /// that.
     pub fn read_requests(
         &self,
         control: Arc<Control>,
@@ -126,8 +145,9 @@ impl Link {
     ) -> Result<Receiver<ToAgent>, String> {
         let file = self.reads.try_clone().map_err(|e| format!("duplicate the connection: {e}"))?;
         let (requests, received) = channel();
+        let writer = self.writer.clone();
         let reader = move || {
-            read_until_end(file, &control, &requests);
+            read_until_end(file, &control, &writer, &requests);
             drop(requests);
             control.hang_up();
             // The main thread ends the agent as soon as the job has stopped and its files are removed. A job that
@@ -142,7 +162,7 @@ impl Link {
 }
 
 /// Reads until the connection ends, breaks or carries what is no message: after any of these the host is lost.
-fn read_until_end(mut file: File, control: &Control, requests: &Sender<ToAgent>) {
+fn read_until_end(mut file: File, control: &Control, writer: &Writer, requests: &Sender<ToAgent>) {
     let mut buffer = FrameBuffer::default();
     let mut piece = vec![0; 64 << 10];
     loop {
@@ -156,6 +176,11 @@ fn read_until_end(mut file: File, control: &Control, requests: &Sender<ToAgent>)
             match buffer.next_message() {
                 Ok(None) => break,
                 Ok(Some(ToAgent::Signal(signal))) => control.signal(signal),
+                Ok(Some(ToAgent::Ping)) => {
+                    if writer.send(&FromAgent::Pong { clock_ns: clock::now_ns() }).is_err() {
+                        return;
+                    }
+                }
                 Ok(Some(request)) => {
                     if requests.send(request).is_err() {
                         return;
@@ -199,15 +224,16 @@ mod tests {
         grantpt(&host).and_then(|()| unlockpt(&host)).expect("unlocked");
         let name = ptsname(&host, Vec::new()).expect("named").into_string().expect("text");
         let channel = Channel::Device(name.into());
-        let mut link = Link::open(&channel, &mut || Err("it is there".into())).expect("opened");
+        let link = Link::open(&channel, &mut || Err("it is there".into())).expect("opened");
         let bytes: Vec<u8> = (0..=255).collect();
         let mut host = File::from(host);
-        link.file.write_all(&bytes).expect("written");
+        link.writer.write(&bytes).expect("written");
         let mut got = [0; 256];
         host.read_exact(&mut got).expect("read");
         assert_eq!(got[..], bytes);
         host.write_all(&bytes).expect("written");
-        link.file.read_exact(&mut got).expect("read");
+        let mut reads = &link.reads;
+        reads.read_exact(&mut got).expect("read");
         assert_eq!(got[..], bytes);
     }
 

@@ -1,4 +1,5 @@
-//! One connection from hello to its end: requests are answered in order, one at a time.
+//! One connection from hello to its end: requests are answered in order, one at a time; the connection's reader takes pings
+//! and signals between them.
 
 use crate::control::Control;
 use crate::link::Link;
@@ -28,7 +29,6 @@ pub fn serve(mut link: Link, data: &Path, started_ns: u64) -> Result<(), String>
     }
     while let Ok(request) = requests.recv() {
         match request {
-            ToAgent::Ping => link.send(&FromAgent::Pong { clock_ns: clock::now_ns() })?,
             ToAgent::Facts => link.send(&FromAgent::Facts(facts::gather(data)))?,
             ToAgent::Hash { files } => {
                 let hashes = files.iter().map(|file| facts::hash_of(Path::new(file))).collect();
@@ -43,8 +43,8 @@ pub fn serve(mut link: Link, data: &Path, started_ns: u64) -> Result<(), String>
                 reap::orphans();
                 link.send(&ended.unwrap_or_else(FromAgent::Refused))?;
             }
-            // Signals never come this way, and a second welcome changes nothing.
-            ToAgent::Signal(_) | ToAgent::Welcome(_) => {}
+            // Pings and signals never come this way, and a second welcome changes nothing.
+            ToAgent::Ping | ToAgent::Signal(_) | ToAgent::Welcome(_) => {}
             ToAgent::PowerOff => return Ok(()),
         }
     }

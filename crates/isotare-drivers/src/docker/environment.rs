@@ -7,13 +7,14 @@ use super::instance::DockerInstance;
 use super::ports::Ports;
 use super::reached::{Private, Reached};
 use super::removal::{INSTANCE_LABEL, SESSION_LABEL, What, resource};
+use crate::spawned::{session_group, usable_cgroups};
 use bollard::models::{
     ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountBindOptions, MountType,
 };
 use bollard::query_parameters::CreateContainerOptionsBuilder;
 use isotare_core::{
     AGENT_PATH, Base, CONTROL_DIR, DATA_DIR, DriverError, Environment, HOST_FOLDERS, Image, Instance,
-    PrepareContext, Resource, Settings, TrialContext,
+    PrepareContext, Settings, TrialContext,
 };
 use std::collections::BTreeMap;
 use std::os::unix::net::UnixListener;
@@ -28,7 +29,6 @@ pub(super) struct DockerEnvironment {
     shown: Vec<String>,
     /// Whether a container's cgroup can be put below the session's.
     placed: bool,
-    parent_recorded: bool,
     publish: Option<Ports>,
     warnings: Vec<String>,
     // Dropped last.
@@ -44,15 +44,18 @@ impl DockerEnvironment {
     ) -> Result<Self, DriverError> {
         let Reached { engine, said, private } = reached;
         let engine = Arc::new(engine);
+        let hierarchies = places_by_path(&said).then(|| usable_cgroups().ok()).flatten();
+        if let Some(hierarchies) = &hierarchies {
+            session_group(hierarchies, cx)?;
+        }
         Ok(Self {
             image: Imported::new(Arc::clone(&engine), image, cx)?,
             engine,
             runtime: settings.text("runtime").map(str::to_owned),
             network: settings.text("network").unwrap_or("none").to_owned(),
-            placed: places_by_path(&said),
+            placed: hierarchies.is_some(),
             publish: Ports::of(settings)?,
             shown: if image.base == Base::Host { host_folders() } else { Vec::new() },
-            parent_recorded: false,
             warnings: Vec::new(),
             _private: private,
         })
@@ -111,13 +114,6 @@ impl Environment for DockerEnvironment {
         let listener =
             UnixListener::bind(cx.control_socket()).map_err(|e| failed("listen for agent of", &e))?;
         let body = self.container(cx)?;
-        if self.placed && !self.parent_recorded {
-            // The daemon removes the container's cgroup, but not the parents that it made.
-            cx.ledger
-                .record(&Resource::Cgroup { path: parent_of(cx.cgroup).to_owned() })
-                .map_err(|e| failed("record cgroup above", &e))?;
-            self.parent_recorded = true;
-        }
         cx.ledger
             .record(&resource(What::Container, &self.engine.address, cx.instance))
             .map_err(|e| failed("record container", &e))?;

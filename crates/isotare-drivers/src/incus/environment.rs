@@ -5,6 +5,7 @@ use super::image::{Imported, Pool, host_name};
 use super::instance::IncusInstance;
 use super::removal::{LABEL, What, resource};
 use crate::lxc::groups_of;
+use crate::spawned::session_group;
 use isotare_cgroup::{Hierarchies, Version};
 use isotare_core::{
     AGENT_PATH, CONTROL_DIR, CpuSet, DATA_DIR, DriverError, Environment, Image, Instance, PrepareContext,
@@ -39,6 +40,7 @@ impl IncusEnvironment {
         let client = Arc::new(client);
         let hierarchies = Hierarchies::discover()
             .map_err(|error| DriverError::failed("find cgroups for", cx.session, error))?;
+        session_group(&hierarchies, cx)?;
         let pool = match settings.text("pool") {
             Some(name) => Pool::named(Arc::clone(&client), name),
             None => Pool::new(Arc::clone(&client), driver, storage, cx)?,

@@ -7,8 +7,9 @@ use super::shown::Shown;
 use super::storage::Storage;
 use crate::container::veth;
 use crate::root::Tree;
+use crate::spawned::session_group;
 use isotare_cgroup::{Hierarchies, Version};
-use isotare_core::{DriverError, Environment, Image, Instance, PrepareContext, Resource, TrialContext};
+use isotare_core::{DriverError, Environment, Image, Instance, PrepareContext, TrialContext};
 use isotare_host::Spawn;
 use std::collections::BTreeMap;
 use std::fs;
@@ -32,11 +33,7 @@ impl LxcEnvironment {
         let failed = |what, error: &dyn std::fmt::Display| DriverError::failed(what, cx.session, error);
         let storage = Storage::prepare(&choice.storage, Tree::lay_out(image, cx)?, cx)?;
         let hierarchies = Hierarchies::discover().map_err(|e| failed("find cgroups for", &e))?;
-        let path = format!("isotare/{}", cx.session);
-        cx.ledger
-            .record(&Resource::Cgroup { path: path.clone() })
-            .map_err(|e| failed("record cgroup of", &e))?;
-        let session = hierarchies.create(&path, None).map_err(|e| failed("create cgroup of", &e))?;
+        let session = session_group(&hierarchies, cx)?;
         Ok(Self { choice, storage: Arc::new(storage), hierarchies, limits: session.limits(cx.budget) })
     }
 }

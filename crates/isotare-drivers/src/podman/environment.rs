@@ -3,7 +3,7 @@
 use super::instance::{Parts, PodmanInstance};
 use super::store::Store;
 use crate::root::archive;
-use crate::spawned::usable_cgroups;
+use crate::spawned::{session_group, usable_cgroups};
 use isotare_cgroup::Hierarchies;
 use isotare_core::{DriverError, Environment, Image, Instance, PrepareContext, Resource, TrialContext};
 use std::collections::BTreeMap;
@@ -33,7 +33,11 @@ impl PodmanEnvironment {
         // Also where that failed.
         store.record_holder(cx)?;
         imported?;
-        Ok(Self { store: Arc::new(store), hierarchies: usable_cgroups() })
+        let hierarchies = usable_cgroups();
+        if let (Ok(hierarchies), false) = (&hierarchies, store.options.rootless) {
+            session_group(hierarchies, cx)?;
+        }
+        Ok(Self { store: Arc::new(store), hierarchies })
     }
 
     /// Podman makes the container's cgroup itself and limits it, except rootless, where it may not on version 1 and would

@@ -14,7 +14,7 @@ fn run(agent: &mut AgentClient, argv: &[&str], deadline: &isotare_core::Deadline
         stdin: Vec::new(),
         repetition: Repetition::Once,
     });
-    let (output, _) = agent.run(&job, None, deadline, &mut |_| {}).expect("ran");
+    let output = agent.run(&job, None, deadline, &mut |_| {}).expect("ran").output;
     let JobResult::Command { exit, .. } = output.result else { panic!("a command's result") };
     (exit, String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
 }

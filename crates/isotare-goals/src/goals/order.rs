@@ -22,6 +22,18 @@ fn session(carried: f64, warm_up: bool, source: &mut Source) -> Vec<Placed> {
     trials
 }
 
+/// A session of one workload.
+fn alone(trials: Vec<Placed>) -> Vec<Placed> {
+    trials
+}
+
+/// One with a second workload, whose trials come between the blocks of this one.
+fn beside_another(trials: Vec<Placed>) -> Vec<Placed> {
+    let other = |trial: &Placed| Placed { arm: usize::MAX, log: f64::NAN, ..*trial };
+    let blocks = trials.chunks(ARMS);
+    blocks.flat_map(|block| block.first().map(other).into_iter().chain(block.iter().copied())).collect()
+}
+
 /// The estimate of arm 1 over arm 0.
 fn ratio(trials: &[Placed]) -> f64 {
     let value = |block, arm| {
@@ -35,19 +47,24 @@ pub(super) fn g9(effort: Effort) -> Goal {
     let mut source = Source::new(9);
     let ratios: f64 = (0..effort.repeats).map(|_| ratio(&session(0.02, true, &mut source)).ln()).sum::<f64>();
     let bias = ratios / effort.repeats as f64 - 0.02_f64.ln_1p();
-    let flagged = |carried: f64, source: &mut Source| {
+    let flagged = |carried: f64, arrange: fn(Vec<Placed>) -> Vec<Placed>, source: &mut Source| {
         share(effort.repeats, |_| {
-            carry_over_p(&session(carried, false, source), ARMS).is_some_and(|p| p < 0.01)
+            let trials = arrange(session(carried, false, source));
+            carry_over_p(&trials, ARMS).is_some_and(|p| p < 0.01)
         })
     };
-    let (found, alarms) = (flagged(0.02, &mut source), flagged(0.0, &mut source));
+    let arrangements: [fn(Vec<Placed>) -> Vec<Placed>; 2] = [alone, beside_another];
+    let [found, beside] = arrangements.map(|arrange| flagged(0.02, arrange, &mut source));
+    let alarms = arrangements.map(|arrange| flagged(0.0, arrange, &mut source));
+    let alarms = alarms[0].max(alarms[1]);
     Goal {
         id: "G9",
         promise: "carry-over biases a 2 % effect by less than 0.1 %; one of 2 % without warm-up is flagged in 90 %",
         figure: format!(
-            "bias {:+.3} %; flagged {:.1} %, {:.1} % without cause",
+            "bias {:+.3} %; flagged {:.1} %, beside another workload {:.1} %, {:.1} % without cause",
             100.0 * bias,
             100.0 * found,
+            100.0 * beside,
             100.0 * alarms
         ),
         met: bias.abs() < 0.001 && found >= 0.9 - effort.slack(0.9) && alarms <= 0.02,

@@ -43,6 +43,19 @@ fn the_baseline_is_found_whatever_the_order_of_its_settings() {
 }
 
 #[test]
+fn spare_blocks_change_nothing_before_them() {
+    let with = |repeats| plan(&Design { repeats, ..design(&["lxc"], &["cpu"]) }).expect("valid");
+    let (none, some) = (with(0.0), with(0.29));
+    assert_eq!((none.spare, none.order.len()), (0, 20 * 3));
+    assert_eq!((some.spare, some.order.len(), some.max_blocks), (5, 25 * 3, 20));
+    assert_eq!(none.order, some.order[..60]);
+    assert_eq!(some.block(24).len(), 3);
+    assert!(some.block(24).iter().all(|slot| slot.block == 24) && some.block(25).is_empty());
+    let hundred = Design { blocks: Blocks::exactly(100), repeats: 0.29, ..design(&["lxc"], &["cpu"]) };
+    assert_eq!(plan(&hundred).expect("valid").spare, 29);
+}
+
+#[test]
 fn six_pairs_are_the_fewest_for_95_percent() {
     assert_eq!([0.5, 0.9, 0.95, 0.99, 0.999].map(fewest_blocks), [2, 5, 6, 8, 11]);
 }
@@ -67,11 +80,14 @@ fn every_refusal_says_what_to_do() {
             with(&|d| d.level = 1.0),
             with(&|d| d.margin = f64::NAN),
             with(&|d| d.time_limit = Some(0.0)),
+            with(&|d| d.precision = Some(1.0)),
+            with(&|d| d.repeats = 1.1),
             with(&|d| d.timeout = f64::INFINITY),
             with(&|d| d.sampling.rate = -1.0),
             with(&|d| d.budget.memory = 0),
             refusal(Design {
                 blocks: Blocks::exactly(LIMIT_BLOCKS),
+                repeats: 0.0,
                 ..design(&["a", "b", "c", "d", "e", "f", "g", "h", "i"], &["cpu"])
             }),
         ]
@@ -88,6 +104,8 @@ fn every_refusal_says_what_to_do() {
     the level cannot be 1; it has to be from 0.5 to 0.9999
     the margin cannot be NaN; it has to be between 0 and 1
     the time cannot be 0; it has to be positive
+    the precision cannot be 1; it has to be between 0 and 1
+    the repeats cannot be 1.1; it has to be from 0 to 1
     the timeout cannot be inf; it has to be positive
     the rate cannot be -1; it has to be from 0 to 1000
     the memory cannot be 0; it has to be positive

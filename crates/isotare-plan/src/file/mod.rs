@@ -20,10 +20,10 @@ use isotare_core::{EnvironmentSpec, IMAGE_SETTING, SettingDef, Settings, Workloa
 use schemars::JsonSchema;
 use std::ops::Range;
 use toml::de::DeTable;
-use values::{CpuList, EnvironmentEntry, Fraction, ImageEntry, Seconds, Size, WorkloadEntry};
+use values::{CpuList, EnvironmentEntry, Fraction, ImageEntry, Seconds, Share, Size, WorkloadEntry};
 
-/// The most blocks where a file gives a time and no number.
-const BLOCKS_IN_TIME: u32 = 100;
+/// The most blocks where a file gives a time or a precision and no number.
+pub const OPEN_BLOCKS: u32 = 100;
 
 /// A driver or workload that files can name.
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +64,10 @@ pub(crate) struct ExperimentFile {
     max_blocks: Option<Located<u32>>,
     /// No new block begins when it would probably end after this.
     time: Option<Located<Seconds>>,
+    /// No further blocks once every interval is this narrow on either side.
+    precision: Option<Located<Fraction>>,
+    /// The largest share of blocks that is repeated because something else disturbed them.
+    repeats: Option<Located<Share>>,
     /// Seed of the random order.
     seed: Option<Located<u64>>,
     /// Differences smaller than this do not matter.
@@ -143,6 +147,8 @@ impl ExperimentFile {
             min_blocks: table.take("min-blocks", problems),
             max_blocks: table.take("max-blocks", problems),
             time: table.take("time", problems),
+            precision: table.take("precision", problems),
+            repeats: table.take("repeats", problems),
             seed: table.take("seed", problems),
             margin: table.take("margin", problems),
             level: table.take("level", problems),
@@ -170,6 +176,8 @@ impl ExperimentFile {
             "level" => self.level.as_ref().map(|l| l.span()),
             "margin" => self.margin.as_ref().map(|l| l.span()),
             "time" => self.time.as_ref().map(|l| l.span()),
+            "precision" => self.precision.as_ref().map(|l| l.span()),
+            "repeats" => self.repeats.as_ref().map(|l| l.span()),
             "timeout" => self.timeout.as_ref().map(|l| l.span()),
             "environments" => self.environments.as_ref().map(|l| l.span()),
             "workload" => self.workload.as_ref().map(|l| l.span()),
@@ -217,6 +225,8 @@ impl Reading<'_, '_> {
         design.null_test = file.null_test.as_ref().map_or(design.null_test, |flag| flag.value);
         design.timeout = file.timeout.as_ref().map_or(design.timeout, |time| time.value.0);
         design.time_limit = file.time.as_ref().map_or(design.time_limit, |time| Some(time.value.0));
+        design.precision = file.precision.as_ref().map_or(design.precision, |part| Some(part.value.0));
+        design.repeats = file.repeats.as_ref().map_or(design.repeats, |share| share.value.0);
         let complete = self.problems.count() == before;
         let blocks = self.blocks(file, design.level);
         design.blocks = blocks.unwrap_or(design.blocks);
@@ -346,13 +356,17 @@ impl Reading<'_, '_> {
             self.problems.add(span.clone(), message.to_owned(), label.to_owned(), help);
             None
         };
+        let ends = [("time", file.time.is_some()), ("precision", file.precision.is_some())];
+        let is_open = ends.iter().find(|(_, given)| *given).map(|(key, _)| *key);
         match (exact, min, max, file.time.is_some()) {
-            (Some(_), None, None, false) => exact.map(Blocks::exactly),
-            (Some(n), None, None, true) => refuse(
-                "`blocks` does not go with `time`",
-                "all of them run, whatever the time",
-                format!("write max-blocks = {n} to let the time end them, or remove `time`"),
-            ),
+            (Some(n), None, None, _) => match is_open {
+                None => Some(Blocks::exactly(n)),
+                Some(key) => refuse(
+                    &format!("`blocks` does not go with `{key}`"),
+                    &format!("all of them run, whatever the {key}"),
+                    format!("write max-blocks = {n} to let the {key} end them, or remove `{key}`"),
+                ),
+            },
             (Some(n), ..) => refuse(
                 "`blocks` does not go with `min-blocks` or `max-blocks`",
                 "this is both",
@@ -364,10 +378,10 @@ impl Reading<'_, '_> {
                 format!("write blocks = {n}, or add a line such as time = \"5m\""),
             ),
             (None, None, Some(max), false) => Some(Blocks::exactly(max)),
-            (None, None, None, false) => Some(self.defaults.blocks),
+            (None, None, None, false) if is_open.is_none() => Some(self.defaults.blocks),
             (None, min, max, _) => Some(Blocks {
                 min: min.unwrap_or_else(|| max.map_or(few, |max| few.min(max))),
-                max: max.unwrap_or_else(|| BLOCKS_IN_TIME.max(min.unwrap_or(0)).max(few)),
+                max: max.unwrap_or_else(|| OPEN_BLOCKS.max(min.unwrap_or(0)).max(few)),
             }),
         }
     }

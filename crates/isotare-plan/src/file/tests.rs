@@ -65,6 +65,8 @@ environments = ["native", "container", {driver = "qemu", accel = "tcg", memory =
 min-blocks = 8
 max-blocks = 30
 time = "4m"
+precision = "1.5%"
+repeats = 0
 seed = 1
 margin = "2%"
 level = 0.9
@@ -103,6 +105,7 @@ fn a_complete_file_is_understood() {
     "#
     );
     assert_eq!((design.blocks, design.time_limit), (Blocks { min: 8, max: 30 }, Some(240.0)));
+    assert_eq!((design.precision, design.repeats), (Some(0.015), 0.0));
     assert_eq!((design.margin, design.level, design.null_test), (0.02, 0.9, false));
     assert_eq!((design.timeout, design.seed, design.sampling.rate), (90.0, 1, 5.0));
     assert_eq!((design.budget.cpus.to_string().as_str(), design.budget.memory), ("0-1", 1 << 30));
@@ -129,11 +132,15 @@ fn blocks_and_time_go_together_in_these_ways() {
         ("time = 60\nmax-blocks = 50", 6, 50),
         ("time = 60\nmin-blocks = 200", 200, 200),
         ("level = 0.99\ntime = 60", 8, 100),
+        ("precision = 0.01", 6, 100),
+        ("precision = 0.01\nmax-blocks = 50", 50, 50),
+        ("precision = 0.01\ntime = 60\nmax-blocks = 50", 6, 50),
     ] {
         assert_eq!(design(&with(lines)).blocks, Blocks { min, max }, "{lines}");
     }
     let refused = |lines: &str| read(&with(lines)).expect_err(lines).to_string();
     assert_eq!(refused("blocks = 7\ntime = 60"), "`blocks` does not go with `time`");
+    assert_eq!(refused("blocks = 7\nprecision = 0.1"), "`blocks` does not go with `precision`");
     assert_eq!(
         refused("blocks = 7\nmin-blocks = 7"),
         "`blocks` does not go with `min-blocks` or `max-blocks`"
@@ -143,6 +150,17 @@ fn blocks_and_time_go_together_in_these_ways() {
         refused("time = 1\nmin-blocks = 9\nmax-blocks = 8"),
         "the fewest blocks, 9, are more than the most, 8"
     );
+}
+
+#[test]
+fn shares_may_be_none_and_all() {
+    for (text, share) in [("0", 0.0), ("\"0%\"", 0.0), ("\"10 %\"", 0.1), ("1", 1.0), ("\"100%\"", 1.0)] {
+        assert_eq!(design(&with(&format!("repeats = {text}"))).repeats, share, "{text}");
+    }
+    for text in ["1.5", "-0.1", "\"a tenth\"", "nan"] {
+        let error = read(&with(&format!("repeats = {text}"))).expect_err(text).to_string();
+        assert!(error.starts_with("`repeats` cannot be"), "{error}");
+    }
 }
 
 #[test]

@@ -11,6 +11,8 @@ use toml::de::{DeInteger, DeValue};
 
 /// A part of one: `0.02` or `"2%"`.
 pub(crate) struct Fraction(pub(super) f64);
+/// A part of one, or none or all of it: `0.25`, `"25%"` or `0`.
+pub(crate) struct Share(pub(super) f64);
 /// A length of time: a number of seconds or a text such as `"5m"`.
 pub(crate) struct Seconds(pub(super) f64);
 /// Bytes: a number or a text such as `"1G"`.
@@ -126,17 +128,17 @@ impl FromToml for f64 {
     }
 }
 
+/// A number, or a text with a per cent sign.
+fn part(value: &DeValue<'_>) -> Option<f64> {
+    match value {
+        DeValue::String(text) => Some(text.trim().strip_suffix('%')?.trim().parse::<f64>().ok()? / 100.0),
+        other => number(other),
+    }
+}
+
 impl FromToml for Fraction {
     fn read(value: &Toml<'_>, key: &str, problems: &mut Problems<'_>) -> Option<Self> {
-        let read = match value.get_ref() {
-            DeValue::String(text) => text
-                .trim()
-                .strip_suffix('%')
-                .and_then(|percent| percent.trim().parse::<f64>().ok())
-                .map(|percent| percent / 100.0),
-            other => number(other),
-        };
-        let read = read.filter(|fraction| *fraction > 0.0 && *fraction < 1.0);
+        let read = part(value.get_ref()).filter(|fraction| *fraction > 0.0 && *fraction < 1.0);
         if read.is_none() {
             let help = match key {
                 "level" => "write level = 0.95 or level = \"95%\"",
@@ -145,6 +147,16 @@ impl FromToml for Fraction {
             wrong_type(value, key, "a part of one", help, problems);
         }
         read.map(Fraction)
+    }
+}
+
+impl FromToml for Share {
+    fn read(value: &Toml<'_>, key: &str, problems: &mut Problems<'_>) -> Option<Self> {
+        let read = part(value.get_ref()).filter(|share| (0.0..=1.0).contains(share));
+        if read.is_none() {
+            wrong_type(value, key, "a share from 0 to 1", "write 0.25, \"25%\", or 0 for none", problems);
+        }
+        read.map(Share)
     }
 }
 
@@ -261,6 +273,10 @@ schema!(
     json_schema!({
         "type": ["number", "string"], "exclusiveMinimum": 0, "exclusiveMaximum": 1, "pattern": "^[0-9.]+ *%$",
     })
+);
+schema!(
+    Share,
+    json_schema!({"type": ["number", "string"], "minimum": 0, "maximum": 1, "pattern": "^[0-9.]+ *%$"})
 );
 // What these hold depends on the drivers and workloads there are; `json_schema` fills it in.
 schema!(EnvironmentEntry, json_schema!({}));

@@ -7,17 +7,12 @@ const TOLERANCE: f64 = 100e-6;
 
 /// A sentence about the clock of one environment under one workload; `None` if it kept time, or was not checked.
 pub(super) fn complaint(design: &Design<'_>, here: Place) -> Option<String> {
-    let rates: Vec<(f64, f64)> = design
+    let strayed: Vec<f64> = design
         .completed()
         .filter(|(place, _)| *place == here)
-        .filter_map(|(_, trial)| trial.clock.as_ref()?.rate())
+        .filter_map(|(_, trial)| trial.clock.as_ref()?.strayed())
         .collect();
-    let off: Vec<f64> = rates
-        .iter()
-        .map(|(rate, bound)| (rate - 1.0, *bound))
-        .filter(|(off, bound)| off.abs() - bound > TOLERANCE)
-        .map(|(off, _)| off)
-        .collect();
+    let off: Vec<f64> = strayed.iter().copied().filter(|share| share.abs() > TOLERANCE).collect();
     let worst = off.iter().copied().max_by(|a, b| a.abs().total_cmp(&b.abs()))?;
     let by = match worst.abs() {
         small if small < 0.001 => format!("{:.0} ppm", small * 1e6),
@@ -27,6 +22,6 @@ pub(super) fn complaint(design: &Design<'_>, here: Place) -> Option<String> {
     Some(format!(
         "the clock inside ran up to {by} {way} against the host's ({} of {} trials): what it timed is off by as much",
         off.len(),
-        rates.len()
+        strayed.len()
     ))
 }

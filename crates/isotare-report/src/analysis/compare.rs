@@ -5,8 +5,8 @@ use super::series::Series;
 use crate::report::{BaselineRow, ResultRow, Warning, WarningKind};
 use isotare_core::{Better, Plan};
 use isotare_stats::{
-    Direction, Estimate, Margin, Verdict, adjusted_p_values, judge, log_ratios, mean_ratio_of_pairs, median,
-    minimum_detectable_effect, pointwise_p, ratio_of_pairs,
+    Direction, Estimate, Margin, Precision, Verdict, adjusted_p_values, judge, log_ratios,
+    mean_ratio_of_pairs, median, minimum_detectable_effect, pointwise_p, ratio_of_pairs,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -111,18 +111,18 @@ fn row(
     let used: Vec<(f64, f64)> =
         pairs.iter().copied().filter(|(y, base)| y.is_finite() && base.is_finite()).collect();
     let blocks = logs.iter().filter(|log| log.is_finite()).count();
-    let estimate = ratio_of_pairs(pairs, plan.level);
+    let level = made_at(plan);
+    let estimate = ratio_of_pairs(pairs, level);
     // One block gives a point and nothing to judge it by.
     let ratio = estimate.map(|estimate| estimate.ratio).or_else(|| {
         logs.iter().copied().find(|log| log.is_finite()).map(f64::exp).filter(|ratio| ratio.is_finite())
     });
     let (low, high) = (estimate.map(|e| e.low), estimate.map(|e| e.high));
-    let mean = mean_ratio_of_pairs(pairs, plan.level);
+    let mean = mean_ratio_of_pairs(pairs, level);
     let better = series.metric.better;
-    let verdict = Margin::new(plan.margin).map_or(Verdict::Inconclusive, |margin| {
-        judge(pairs, direction(better), margin, p_adjusted, plan.level)
-    });
-    let effect = minimum_detectable_effect(&logs, plan.level);
+    let verdict = Margin::new(plan.margin)
+        .map_or(Verdict::Inconclusive, |margin| judge(pairs, direction(better), margin, p_adjusted, level));
+    let effect = minimum_detectable_effect(&logs, level);
     let own: Vec<f64> = match used.is_empty() {
         true => pairs.iter().map(|(y, _)| *y).filter(|y| y.is_finite()).collect(),
         false => used.iter().map(|(y, _)| *y).collect(),
@@ -162,6 +162,11 @@ fn row(
         method: estimate.map(|estimate| estimate.method),
         warnings: warnings(blocks, used.len() - blocks, verdict, effect, estimate, plan.margin),
     }
+}
+
+/// The level at which intervals are made, so that they keep that of the plan.
+fn made_at(plan: &Plan) -> f64 {
+    plan.stopping.map_or(plan.level, |_| Precision::guarded(plan.level))
 }
 
 pub(super) fn direction(better: Better) -> Direction {

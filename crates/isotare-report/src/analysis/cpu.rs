@@ -17,7 +17,7 @@ pub(super) fn by_role(design: &Design<'_>) -> Vec<CpuRow> {
         for (environment, arm) in design.environments.iter().enumerate() {
             let place = Place { environment, workload };
             let shares: Vec<BTreeMap<Role, f64>> = design
-                .completed()
+                .counted()
                 .filter(|(at, _)| *at == place)
                 .map(|(_, trial)| shares(trial))
                 .filter(|shares| !shares.is_empty())
@@ -68,7 +68,8 @@ fn shares(trial: &Trial) -> BTreeMap<Role, f64> {
 fn window(trial: &Trial) -> Option<f64> {
     let times = || trial.readings.iter().map(|reading| reading.at.0);
     let read = times().max().zip(times().min()).map(|(last, first)| last - first);
-    let checked = trial.clock.map(|clock| clock.after.asked_ns.saturating_sub(clock.before.answered_ns));
+    let checked =
+        trial.clock.as_ref().map(|clock| clock.after.asked_ns.saturating_sub(clock.before.answered_ns));
     let ns = read.filter(|ns| *ns > 0).or(checked.filter(|ns| *ns > 0));
     ns.map(|ns| ns as f64 / 1e9).or_else(|| took(trial, Phase::Exec)).filter(|seconds| *seconds > 0.0)
 }

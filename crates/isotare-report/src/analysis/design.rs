@@ -1,5 +1,6 @@
 //! Which environments and workloads there are, and to which of them each trial belongs.
 
+use super::blocks::Blocks;
 use isotare_core::{EnvironmentSpec, Outcome, Plan, Trial, WorkloadSpec};
 use std::collections::BTreeMap;
 
@@ -16,6 +17,8 @@ pub(super) struct Design<'a> {
     places: Vec<Place>,
     /// Trials whose condition is in the plan.
     pub trials: Vec<(Place, &'a Trial)>,
+    /// The blocks that they belong to.
+    pub blocks: Blocks,
 }
 
 /// An environment of the grid.
@@ -63,14 +66,25 @@ impl<'a> Design<'a> {
                 workload: position(&workloads, &&condition.workload),
             })
             .collect();
+        let blocks = Blocks::of(plan, trials);
         let trials = trials.iter().filter_map(|trial| Some((*places.get(trial.condition)?, trial))).collect();
         let environments = specs.iter().map(|spec| arm_of(spec, &plan.baseline)).collect();
-        Self { environments, workloads, places, trials }
+        Self { environments, workloads, places, trials, blocks }
     }
 
-    /// The trials that count.
+    /// The trials that completed.
     pub fn completed(&self) -> impl Iterator<Item = (Place, &'a Trial)> {
         self.trials.iter().copied().filter(|(_, trial)| trial.outcome == Outcome::Completed)
+    }
+
+    /// The completed trials that estimates are made from: those of blocks for which a repeat stands are not among them.
+    pub fn counted(&self) -> impl Iterator<Item = (Place, &'a Trial)> {
+        self.completed().filter(|(_, trial)| self.is_counted(trial))
+    }
+
+    /// Whether no repeat stands for the block of a trial.
+    pub fn is_counted(&self, trial: &Trial) -> bool {
+        !self.blocks.replaced.contains(&trial.block)
     }
 
     /// Where the trials of a condition belong; `None` if the plan has no such condition.

@@ -41,7 +41,7 @@ pub(super) fn series(design: &Design<'_>) -> Vec<Series> {
         .filter_map(|(metric, length)| {
             let mut gathered = Gathered::default();
             let mut any = false;
-            for (place, trial) in design.completed() {
+            for (place, trial) in design.counted() {
                 if let Some(seconds) = length(trial) {
                     gathered.add(place.environment, trial.block, seconds);
                     any = true;
@@ -65,7 +65,7 @@ pub(super) fn rows(design: &Design<'_>) -> Vec<LifecycleRow> {
     let mut rows = Vec::new();
     for (at, arm) in design.environments.iter().enumerate() {
         let trials: Vec<&Trial> =
-            design.completed().filter(|(place, _)| place.environment == at).map(|(_, trial)| trial).collect();
+            design.counted().filter(|(place, _)| place.environment == at).map(|(_, trial)| trial).collect();
         if trials.is_empty() {
             continue;
         }

@@ -1,19 +1,24 @@
 //! From the trials of a session to its [`Report`]. Only completed trials feed estimates; the others are counted,
 //! explained and never silently absent.
 
+mod blocks;
+mod carry_over;
 mod clock;
 mod compare;
 mod cpu;
 mod design;
 mod diff;
+mod drift;
 mod environments;
 mod ledger;
 mod lifecycle;
+mod noise;
 mod null_test;
 mod order;
 mod plausibility;
 mod series;
 mod shape;
+mod stopping;
 mod trial_rows;
 
 pub use diff::diff;
@@ -51,9 +56,17 @@ fn judged(session: &Session, trials: &[Trial], end: Option<SessionEnd>, no_null:
     let notes = plausibility::Notes::new(&design, session, &ledger, plan.margin);
     notes.attach(&mut compared.results);
     shape::mark(&design, &series, &mut compared.results, plan.margin);
+    carry_over::mark(&design, &series, &mut compared.results);
     let null_test = null_test::judge(&compared.results, plan.margin, no_null);
     null_test::mark(&mut compared.results);
     let emulated = session.host.facts.get("emulated").is_some_and(|value| value.starts_with("yes"));
+    let disturbance = noise::disturbance(&design, plan);
+    let drift = drift::drifts(&design, &series, &plan.baseline.to_string());
+    let stopping = stopping::stopping(plan, &compared.baseline_values, &compared.results);
+    let mut warnings = report_wide(emulated, &null_test, end, &compared.baseline_values);
+    warnings.extend(disturbance.as_ref().and_then(|found| noise::warning(found, plan)));
+    warnings.extend(drift::warning(&drift));
+    warnings.extend(stopping.as_ref().and_then(stopping::warning));
 
     Report {
         session: session.id.clone(),
@@ -72,12 +85,15 @@ fn judged(session: &Session, trials: &[Trial], end: Option<SessionEnd>, no_null:
         blocks: blocks(trials),
         host: session.host.clone(),
         emulated,
-        warnings: report_wide(emulated, &null_test, end, &compared.baseline_values),
+        warnings,
         environments: environments::statuses(&design, session),
         results: compared.results,
         unpaired: compared.unpaired,
         baseline_values: compared.baseline_values,
         null_test,
+        disturbance,
+        drift,
+        stopping,
         lifecycle: lifecycle::rows(&design),
         cpu_by_role: cpu::by_role(&design),
         ledger,
@@ -111,7 +127,7 @@ fn report_wide(
         warnings.push(Warning { kind: WarningKind::NoBaseline, message });
     }
     let message = match end {
-        Some(SessionEnd::Complete | SessionEnd::TimeLimit) => return warnings,
+        Some(SessionEnd::Complete | SessionEnd::Precise | SessionEnd::TimeLimit) => return warnings,
         Some(SessionEnd::Interrupted) => "the session was interrupted; this is what was done by then",
         None => "the session has no recorded end: it was killed or still runs",
     };

@@ -4,6 +4,7 @@
 use super::clock;
 use super::design::{Design, Place};
 use super::ledger::{concerns, unfairness};
+use super::noise;
 use super::order;
 use crate::report::{LIFECYCLE, Ledger, ResultRow, Source, Warning, WarningKind};
 use isotare_core::{Outcome, Session};
@@ -38,6 +39,10 @@ impl Notes {
                     workload.and_then(|w| clock::complaint(design, Place { environment, workload: w }))
                 {
                     warn(WarningKind::Clock, message);
+                }
+                let throttled = |workload| noise::throttling(design, Place { environment, workload });
+                if let Some(message) = workload.and_then(throttled) {
+                    warn(WarningKind::Unfair, message);
                 }
                 for message in unfair(ledger, &arm.name, session, name) {
                     warn(WarningKind::Unfair, message);
@@ -111,8 +116,8 @@ fn unfair(ledger: &Ledger, environment: &str, session: &Session, workload: &str)
 }
 
 fn lost(design: &Design<'_>, place: Place) -> Option<String> {
-    let trials: Vec<Outcome> =
-        design.trials.iter().filter(|(at, _)| *at == place).map(|(_, trial)| trial.outcome).collect();
+    let here = design.trials.iter().filter(|(at, trial)| *at == place && design.is_counted(trial));
+    let trials: Vec<Outcome> = here.map(|(_, trial)| trial.outcome).collect();
     let lost = trials.iter().filter(|outcome| **outcome != Outcome::Completed).count();
     (lost > 0)
         .then(|| format!("{lost} of {} trials did not complete and are not in the estimate", trials.len()))

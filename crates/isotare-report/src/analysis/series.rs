@@ -52,7 +52,7 @@ impl Gathered {
 pub(super) fn of_samples(design: &Design<'_>) -> Vec<Series> {
     let mut found: Vec<(usize, &MetricDef, Option<Role>, Gathered)> = Vec::new();
     let mut index: HashMap<(usize, &str, Option<Role>), usize> = HashMap::new();
-    for (place, trial) in design.completed() {
+    for (place, trial) in design.counted() {
         for sample in &trial.samples {
             let key = (place.workload, sample.metric.name.as_ref(), sample.role);
             let at = *index.entry(key).or_insert_with(|| {

@@ -23,6 +23,7 @@ fn row(design: &Design<'_>, trial: &Trial) -> TrialRow {
         parameters: place.map(|place| design.parameters(place.workload)).unwrap_or_default(),
         outcome: trial.outcome,
         failure: trial.failure.clone(),
+        counted: design.is_counted(trial),
         at: seconds(trial.at_ns),
         phases: trial
             .phases
@@ -46,5 +47,7 @@ fn row(design: &Design<'_>, trial: &Trial) -> TrialRow {
             .collect(),
         clock_rate: rate.map(|(rate, _)| rate),
         clock_bound: rate.map(|(_, bound)| bound),
+        clock_strayed: trial.clock.as_ref().and_then(|clock| clock.strayed()),
+        noise: trial.noise,
     }
 }

@@ -4,13 +4,14 @@
 use super::Figure;
 use super::axis::Axis;
 use super::canvas::{Anchor, Canvas, Drawn, Type, sheet, shortened};
-use super::palette::{GRID, INK, MUTED, look};
+use super::palette::{GRID, INK, MUTED, Marker, look};
 use crate::RenderError;
 use crate::group::{Group, groups};
-use crate::report::{LIFECYCLE, Report, workload_label};
+use crate::report::{LIFECYCLE, Report, TrialRow, workload_label};
 use crate::words;
 use isotare_core::Outcome;
 use isotare_stats::median;
+use plotters::prelude::RGBColor;
 
 const WIDTH: f64 = 960.0;
 const PANEL: (f64, f64) = (480.0, 190.0);
@@ -23,10 +24,10 @@ const APART: f64 = 1.25;
 const LEAST_SPAN: f64 = 0.02;
 
 struct Line {
-    /// Index of the environment in the report.
-    environment: usize,
-    is_null: bool,
-    /// Minutes since the session began and value relative to the baseline's median.
+    /// Index of the environment in the report; `None`: of the native probe.
+    environment: Option<usize>,
+    look: (RGBColor, Marker),
+    /// Minutes since the session began and value relative to the baseline's median, or the probe's at the start.
     points: Vec<(f64, f64)>,
     middle: f64,
 }
@@ -36,18 +37,19 @@ struct Panel {
     lines: Vec<Line>,
 }
 
-/// The figure; `None` without completed trials of the baseline.
+/// The figure; `None` without completed trials of the baseline and without records of the native probe.
 pub(crate) fn drift(report: &Report) -> Result<Option<Figure>, RenderError> {
     let panels: Vec<Panel> = groups(report)
         .iter()
         .filter(|group| group.workload != LIFECYCLE)
         .flat_map(|group| panels(report, group))
+        .chain(probe(report))
         .collect();
     if panels.is_empty() {
         return Ok(None);
     }
     let shown: Vec<usize> = (0..report.environments.len())
-        .filter(|at| panels.iter().flat_map(|panel| &panel.lines).any(|line| line.environment == *at))
+        .filter(|at| panels.iter().flat_map(|panel| &panel.lines).any(|line| line.environment == Some(*at)))
         .collect();
     let end =
         panels.iter().flat_map(|p| &p.lines).flat_map(|l| &l.points).map(|(x, _)| *x).fold(0.1, f64::max);
@@ -56,7 +58,7 @@ pub(crate) fn drift(report: &Report) -> Result<Option<Figure>, RenderError> {
     let height = top + panels.len().div_ceil(2) as f64 * PANEL.1;
     let description = format!(
         "One panel per workload, metric and group of environments: each trial's value relative to the median of {} \
-         over the minutes of the session.",
+         over the minutes of the session. Where it was recorded, a panel of the native probe before and after each trial.",
         report.baseline
     );
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a height of pixels")]
@@ -76,7 +78,8 @@ pub(crate) fn drift(report: &Report) -> Result<Option<Figure>, RenderError> {
     })?;
     let caption = format!(
         "Each trial's value relative to the median of {} over the session. A slope or a step is drift of the machine; \
-         comparisons are made within blocks, so a drift that all environments share cancels.",
+         comparisons are made within blocks, so a drift that all environments share cancels. The panel of the native probe, if \
+         there is one, shows the machine before and after each trial, without any environment.",
         report.baseline
     );
     Ok(Some(Figure { svg, caption }))
@@ -123,8 +126,8 @@ fn panels(report: &Report, group: &Group<'_>) -> Vec<Panel> {
             .collect();
         let values: Vec<f64> = points.iter().map(|(_, y)| *y).collect();
         if let Some(middle) = median(&values) {
-            let is_null = is_null(report, environment);
-            lines.push(Line { environment, is_null, points, middle });
+            let look = look(environment, is_null(report, environment));
+            lines.push(Line { environment: Some(environment), look, points, middle });
         }
     }
     lines.sort_by(|a, b| (a.middle - 1.0).abs().total_cmp(&(b.middle - 1.0).abs()));
@@ -143,6 +146,33 @@ fn panels(report: &Report, group: &Group<'_>) -> Vec<Panel> {
         panel.lines.sort_by_key(|line| std::cmp::Reverse(line.environment));
     }
     panels
+}
+
+/// The native probe over its times when the session began; `None` without records of it.
+fn probe(report: &Report) -> Option<Panel> {
+    let line = |part: usize, look: (RGBColor, Marker)| {
+        let points: Vec<(f64, f64)> = report
+            .trials
+            .iter()
+            .flat_map(|trial| probes(trial, part))
+            .filter(|(_, y)| y.is_finite())
+            .collect();
+        let middle = median(&points.iter().map(|(_, y)| *y).collect::<Vec<_>>())?;
+        Some(Line { environment: None, look, points, middle })
+    };
+    let lines: Vec<Line> =
+        [line(1, (MUTED, Marker::Ring)), line(0, (INK, Marker::Disc))].into_iter().flatten().collect();
+    let title = "native probe · arithmetic (discs), reads (rings)".to_owned();
+    (!lines.is_empty()).then_some(Panel { title, lines })
+}
+
+/// Moment in minutes and relative time of one part of the probe, before and after a trial.
+fn probes(trial: &TrialRow, part: usize) -> Vec<(f64, f64)> {
+    let Some(noise) = &trial.noise else { return Vec::new() };
+    let end = trial.phases.iter().map(|phase| phase.at + phase.took).fold(trial.at, f64::max);
+    [(trial.at, noise.before), (end, noise.after)]
+        .map(|(at, canary)| (at / 60.0, canary.relative_to(&noise.reference)[part]))
+        .to_vec()
 }
 
 fn draw(canvas: &Canvas<'_>, panel: &Panel, (left, top): (f64, f64), end: f64) -> Drawn {
@@ -170,7 +200,7 @@ fn draw(canvas: &Canvas<'_>, panel: &Panel, (left, top): (f64, f64), end: f64) -
     let kind = Type::new(Anchor::Middle).size(11.5).color(MUTED);
     canvas.text("minutes since the session began", ((x.from + x.to) / 2.0, bottom + 30.0), kind)?;
     for line in &panel.lines {
-        let (color, marker) = look(line.environment, line.is_null);
+        let (color, marker) = line.look;
         let points: Vec<_> = line.points.iter().map(|(at, value)| (x.pixel(*at), y.pixel(*value))).collect();
         if points.len() > 1 {
             canvas.path(&points, color, 1)?;

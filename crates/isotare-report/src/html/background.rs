@@ -210,6 +210,11 @@ pub(super) fn method(report: &Report) -> Markup {
         p {
             "Only completed and verified trials count; none is left out for its value. All of it holds for this machine in \
              this session."
+            @if let Some(stopping) = &report.stopping {
+                " The session was to end once every first figure is known within ±" (words::percent(stopping.target))
+                ", with looks at fixed numbers of blocks that see widths only; intervals are made with a fifth less error so that \
+                 they keep " (words::percent(report.level)) " all the same."
+            }
         }
     }
 }

@@ -36,7 +36,10 @@ pub(super) fn block_values(report: &Report) -> Markup {
                         tbody {
                             @for (block, values) in cells {
                                 tr {
-                                    th scope="row" { (block) }
+                                    th scope="row" {
+                                        (block)
+                                        @if is_replaced(report, block) { " (repeated, not in the estimates)" }
+                                    }
                                     @for name in &names {
                                         td.n {
                                             @match values.get(name) {
@@ -53,6 +56,10 @@ pub(super) fn block_values(report: &Report) -> Markup {
             }
         }
     }
+}
+
+fn is_replaced(report: &Report, block: u32) -> bool {
+    report.disturbance.as_ref().is_some_and(|found| found.replaced.contains(&block))
 }
 
 fn cells<'a>(report: &'a Report, group: &crate::group::Group<'_>) -> BTreeMap<u32, BTreeMap<&'a str, f64>> {

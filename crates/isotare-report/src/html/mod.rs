@@ -2,6 +2,7 @@
 
 mod background;
 mod evidence;
+mod noise;
 mod resources;
 mod tables;
 
@@ -36,6 +37,7 @@ pub(crate) fn render(report: &Report) -> Result<String, RenderError> {
         (evidence::lifecycle(report, figure(life.as_ref())))
         (evidence::cpu(report, figure(cpu.as_ref())))
         (resources::resources(report))
+        (noise::noise(report))
         (background::ledger(report))
         (background::outcomes(report))
         (background::repeat(report))
@@ -109,6 +111,9 @@ fn answers(report: &Report) -> Markup {
         }
         @for warning in &report.warnings {
             p.warning role="note" { (visible(&sentence(&warning.message))) }
+        }
+        @if let Some(stopping) = report.stopping.as_ref().filter(|stopping| stopping.reached) {
+            p { (visible(&sentence(&stopping.sentence))) }
         }
     }
 }

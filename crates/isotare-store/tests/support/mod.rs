@@ -1,9 +1,11 @@
 //! Sessions and trials to store.
 
+#![allow(dead_code, clippy::allow_attributes, reason = "each test program uses its own part")]
+
 use isotare_core::{
-    Better, Budget, ClockCheck, Condition, CpuSet, Failure, HostFacts, MetricDef, Outcome, Phase, PhaseTime,
-    Plan, Reading, Role, RuntimeInfo, Sample, Sampling, Session, Slot, Timestamp, Trial, Unavailable,
-    WorkloadSpec,
+    Better, Budget, Canary, ClockCheck, Condition, CpuSet, Failure, Gate, HostFacts, HostNoise, MetricDef,
+    Noise, Outcome, Phase, PhaseTime, Plan, Reading, Role, RuntimeInfo, Sample, Sampling, Session, Slot,
+    Throttled, Timestamp, Trial, Unavailable, WorkloadSpec,
 };
 use isotare_protocol::{ClockPair, Interval, Observation};
 use std::borrow::Cow;
@@ -22,11 +24,14 @@ pub fn session(id: &str, started: &str) -> Session {
         argv: vec!["isotare".into(), "compare".into(), "ü \"'".into()],
         plan: Plan {
             conditions: vec![cell("native"), cell("qemu:accel=tcg")],
-            order: (0..12).map(|n| Slot { block: n / 2, condition: n as usize % 2 }).collect(),
+            order: (0..14).map(|n| Slot { block: n / 2, condition: n as usize % 2 }).collect(),
             seed: u64::MAX,
             baseline: environment("native"),
             min_blocks: 6,
             max_blocks: 6,
+            spare: 1,
+            stopping: Some(0.01),
+            gate: Some(Gate { integer: 1.25, memory: 1.5, waited: 0.35 }),
             time_limit: Some(0.1),
             margin: 0.02,
             level: 0.95,
@@ -100,8 +105,44 @@ pub fn trial(index: u32, readings: u64) -> Trial {
         }],
         intervals: (0..10).map(|i| Interval { at_ns: i * 100_000_000, events: 1000 + i }).collect(),
         latency: Some((0..500_u32).map(|i| (i * i % 251) as u8).collect()),
-        clock: Some(ClockCheck { before: pair(n), after: pair(n + 1_000_000_000) }),
+        clock: Some(ClockCheck {
+            before: pair(n),
+            during: vec![pair(n + 500_000_000)],
+            after: pair(n + 1_000_000_000),
+        }),
+        noise: Some(noise(n)),
         facts: BTreeMap::from([("cpus".into(), "2".into()), ("memory".into(), "1073741824".into())]),
         output: (format!("events {index}\n").repeat(20).into_bytes(), Vec::new()),
     }
+}
+
+fn noise(n: u64) -> Noise {
+    let canary = |part: f64| Canary { integer: 0.002 + part, memory: 0.001 + part, waited: part };
+    Noise {
+        reference: canary(0.0),
+        before: canary(1e-5 * n as f64),
+        after: canary(2e-5 * n as f64),
+        host: HostNoise { pressure_cpu: Some(0.1 * n as f64), steal: None, ..HostNoise::default() },
+        throttled: n.is_multiple_of(2).then_some(Throttled { periods: n, time: 0.25 }),
+    }
+}
+
+/// The same session as version 1 of the schema kept it.
+pub fn session_of_version_1(id: &str, started: &str) -> Session {
+    let mut session = session(id, started);
+    session.plan.order.truncate(12);
+    session.plan.spare = 0;
+    session.plan.stopping = None;
+    session.plan.gate = None;
+    session
+}
+
+/// The same trial as version 1 of the schema kept it.
+pub fn trial_of_version_1(index: u32, readings: u64) -> Trial {
+    let mut trial = trial(index, readings);
+    trial.noise = None;
+    if let Some(clock) = &mut trial.clock {
+        clock.during.clear();
+    }
+    trial
 }

@@ -54,6 +54,12 @@ run conformance --color never --exact container
 sed 's/:/ of an ordinary user:/' /home/guest/tally > "$ISOTARE_TALLY"
 "#;
 
+/// What a Debian host does when it starts; the profile of Docker's was loaded by its daemon.
+const APPARMOR: &str = r#"
+systemctl start apparmor.service
+grep -E '^(docker-default|lxc-container-default-cgns) \(enforce\)' /sys/kernel/security/apparmor/profiles
+"#;
+
 /// No figure of a lab may pass for a measurement.
 const SESSION: &str = r#"
 isotare compare --env qemu:accel=kvm,machine=q35 --no-null --blocks 6 -w cpu:time=100ms > /run/text 2> /run/progress
@@ -98,6 +104,9 @@ pub const LABS: &[Lab] = &[
             Step::Conformance("nspawn"),
             Step::Conformance("ladder"),
             Step::Conformance("docker"),
+            Step::Script("AppArmor's profiles are loaded", APPARMOR),
+            Step::Conformance("ladder:upto=apparmor"),
+            Step::Conformance("lxc"),
             Step::Script("an ordinary user with delegated groups", USER),
         ],
         deadline: Duration::from_secs(900),

@@ -7,12 +7,14 @@ use crate::exit::{Exit, refuse};
 use crate::machine::{Machine, budget};
 use crate::{output, resolve};
 use isotare_core::{Budget, EnvironmentSpec, IMAGE_SETTING, Interrupt, Sampling, WorkloadSpec};
-use isotare_plan::{Blocks, Design};
+use isotare_plan::{Blocks, Design, OPEN_BLOCKS};
 use miette::Report;
 use std::path::{Path, PathBuf};
 
-/// Fewest blocks of a session that stops by time, and the most.
+/// Fewest blocks of a session that ends by itself, and the most of one that stops by time.
 const BLOCKS: Blocks = Blocks { min: 6, max: 20 };
+/// Its time, s.
+const TIME: f64 = 240.0;
 
 /// Compares environments with flags or defaults.
 pub fn compare(arguments: &Compare) -> Result<Exit, Report> {
@@ -26,13 +28,16 @@ pub fn compare(arguments: &Compare) -> Result<Exit, Report> {
     let baseline = with_image(&arguments.baseline, arguments);
     let asked: Vec<EnvironmentSpec> = std::iter::once(&baseline).chain(&environments).cloned().collect();
     asked.iter().try_for_each(|environment| resolve::environment(environment).map(|_| ()))?;
+    let (blocks, time_limit) = length(arguments);
     let mut design = Design {
         environments,
         workloads,
         baseline,
         null_test: !arguments.no_null,
-        blocks: arguments.blocks.map_or(BLOCKS, Blocks::exactly),
-        time_limit: arguments.blocks.is_none().then_some(arguments.time),
+        blocks,
+        time_limit,
+        precision: arguments.precision,
+        repeats: arguments.repeats,
         margin: arguments.margin,
         level: arguments.level,
         sampling: Sampling { rate: arguments.rate },
@@ -58,6 +63,18 @@ pub fn compare(arguments: &Compare) -> Result<Exit, Report> {
     probe_these(&asked, &machine, &budget, &interrupt, &mut probed)?;
     let plan = isotare_plan::plan(&design)?;
     execute(plan, machine, probed, &interrupt, (&arguments.output, &arguments.places))
+}
+
+/// How many blocks, and the time limit.
+fn length(arguments: &Compare) -> (Blocks, Option<f64>) {
+    match (arguments.blocks, arguments.precision) {
+        (Some(exactly), None) => (Blocks::exactly(exactly), None),
+        (None, None) => (BLOCKS, Some(arguments.time.unwrap_or(TIME))),
+        (most, Some(_)) => {
+            let max = most.unwrap_or(OPEN_BLOCKS);
+            (Blocks { min: BLOCKS.min.min(max), max }, arguments.time)
+        }
+    }
 }
 
 /// The environment with the image for all, where it takes one.

@@ -22,14 +22,20 @@ pub fn plan(arguments: &Plan) -> Result<Exit, Report> {
         ]);
     }
     let hash = isotare_plan::hash(&plan.order);
+    let spare = match plan.spare {
+        0 => String::new(),
+        spare => format!(" and {spare} spare ones, the last, to repeat what is disturbed"),
+    };
+    let precision =
+        plan.stopping.map(|target| format!("; none once every interval is ±{} %", 100.0 * target));
+    let time = plan.time_limit.map(|limit| format!("; no new block that would end after {limit} s"));
     table.note(format!(
-        "{} trials in {} blocks; seed {}; order {hash}{}",
+        "{} trials in {} blocks{spare}; seed {}; order {hash}{}{}",
         plan.order.len(),
         plan.max_blocks,
         plan.seed,
-        plan.time_limit
-            .map(|limit| format!("; no new block that would end after {limit} s"))
-            .unwrap_or_default(),
+        precision.unwrap_or_default(),
+        time.unwrap_or_default(),
     ));
     table.show(arguments.format, &json!({ "plan": plan, "order_hash": hash }))?;
     Ok(Exit::Done)

@@ -3,7 +3,8 @@
 use crate::place::{Place, text};
 use serde_json::Value;
 
-const SMALL: &[&str] = &["compare", "--blocks", "6", "--workload", "cpu:time=20ms,warmup=5ms", "--seed", "7"];
+const SMALL: &[&str] =
+    &["compare", "--blocks", "6", "--repeats", "0", "--workload", "cpu:time=20ms,warmup=5ms", "--seed", "7"];
 
 fn with<'a>(more: &[&'a str]) -> Vec<&'a str> {
     SMALL.iter().copied().chain(more.iter().copied()).collect()
@@ -119,7 +120,7 @@ fn plan_shows_the_order_that_run_follows() {
     let place = Place::new();
     let file = place.write(
         "experiment.toml",
-        "environments = [\"container\"]\nblocks = 6\nseed = 3\n[[workload]]\nname = \"cpu\"\ntime = \"10ms\"\nmax-prime = [500, 1000]\n",
+        "environments = [\"container\"]\nblocks = 6\nrepeats = 0\nseed = 3\n[[workload]]\nname = \"cpu\"\ntime = \"10ms\"\nmax-prime = [500, 1000]\n",
     );
     let file = file.display().to_string();
     let (_, plan) = place.json(&["plan", &file, "--format", "json"]);

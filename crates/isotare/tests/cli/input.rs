@@ -24,6 +24,8 @@ fn flags() {
         (&["compare", "--blocks", "0"], &["0 blocks", "6"]),
         (&["compare", "--blocks", "5"], &["5 blocks", "6"]),
         (&["compare", "--margin", "two"], &["two", "2%"]),
+        (&["compare", "--precision", "0"], &["0", "2%"]),
+        (&["compare", "--repeats", "2"], &["share", "25%"]),
         (&["compare", "--cpus", "0-4095"], &["0-4095", "choose among"]),
         (&["compare", "--out", "/no/such/folder/page.html"], &["/no/such/folder"]),
         (&["compare", "--out", "page.pdf"], &["page.pdf", ".html"]),
@@ -71,6 +73,8 @@ fn an_environment_that_is_not_there_is_reported_and_the_rest_is_measured() {
         "cpu:time=10ms",
         "--blocks",
         "6",
+        "--repeats",
+        "0",
         "--format",
         "json",
     ];
@@ -78,7 +82,7 @@ fn an_environment_that_is_not_there_is_reported_and_the_rest_is_measured() {
     assert_eq!(status, 1, "{json:#}");
     let outcomes: Vec<_> = json["trials"].as_array().unwrap().iter().map(|trial| &trial["outcome"]).collect();
     assert_eq!(outcomes.iter().filter(|outcome| **outcome == "unavailable").count(), 1);
-    assert_eq!(outcomes.iter().filter(|outcome| **outcome == "completed").count(), 12);
+    assert_eq!(outcomes.iter().filter(|outcome| **outcome == "completed").count(), 12, "{json:#}");
     let arguments =
         [&["compare", "--baseline", "docker:host=unix:///no/such.sock"], &arguments[3..]].concat();
     assert_eq!(place.json(&arguments).0, 3, "nothing could be measured");

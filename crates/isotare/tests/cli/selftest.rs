@@ -29,7 +29,8 @@ fn a_known_overhead_is_found_and_the_contract_is_kept() {
         (Some(1), Some(1))
     );
     assert!(json["observer"].as_array().unwrap().is_empty(), "it was not asked for");
-    assert_eq!(json["clocks"]["trials"], 22);
+    // Disturbed blocks are measured again.
+    assert!(json["clocks"]["trials"].as_u64().is_some_and(|trials| trials >= 22), "{json:#}");
     assert!(json["records"]["missing"].as_array().unwrap().is_empty(), "{json:#}");
     assert!(!place.path("data").exists(), "no store was named, so none is made");
     assert_eq!(place.leftovers(), Vec::<String>::new());
@@ -56,7 +57,7 @@ fn a_named_store_keeps_the_sessions_and_what_cannot_be_injected_is_told() {
     let session = row.rsplit(',').next().unwrap();
     let (status, kept) = place.json(&["report", session, "--format", "json"]);
     assert_eq!(status, 0);
-    assert_eq!(kept["trials"].as_array().unwrap().len(), 12);
+    assert!(kept["trials"].as_array().unwrap().len() >= 12);
     assert_eq!(place.leftovers(), Vec::<String>::new());
     let sessions: Vec<&str> = rows.lines().skip(1).filter_map(|row| row.rsplit(',').next()).collect();
     let namespaces = std::fs::read_dir("/run/netns").into_iter().flatten().flatten();

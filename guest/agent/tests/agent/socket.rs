@@ -58,6 +58,45 @@ fn the_handshake_gives_clocks_and_facts() {
 }
 
 #[test]
+fn the_clock_is_told_while_a_job_runs() {
+    let (mut agent, _) = Agent::start();
+    let mut work = builtin(Kind::Cpu { max_prime: 1000 });
+    work.limit.duration_ms = Some(300);
+    for job in [script_job("sleep 0.3"), Job::Builtin(work)] {
+        agent.send(&ToAgent::Run { job, observe_ms: None });
+        assert_eq!(agent.next(), FromAgent::Measuring);
+        let mut last = 0;
+        for _ in 0..3 {
+            agent.send(&ToAgent::Ping);
+            let FromAgent::Pong { clock_ns } = agent.next() else { panic!("the job ended first") };
+            assert!(clock_ns > last);
+            last = clock_ns;
+        }
+        assert!(matches!(agent.answer().end, Some(FromAgent::Finished { .. })));
+    }
+}
+
+#[test]
+fn pongs_never_tear_the_output_of_a_program() {
+    let (mut agent, _) = Agent::start();
+    agent.send(&ToAgent::Run { job: script_job("head -c 5242880 /dev/zero"), observe_ms: None });
+    for _ in 0..200 {
+        agent.send(&ToAgent::Ping);
+    }
+    let (mut bytes, mut pongs, mut has_ended) = (0, 0, false);
+    while !has_ended || pongs < 200 {
+        match agent.next() {
+            FromAgent::Output { data, .. } => bytes += data.len(),
+            FromAgent::Pong { .. } => pongs += 1,
+            FromAgent::Measuring => {}
+            FromAgent::Finished { .. } => has_ended = true,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(bytes, 5 << 20);
+}
+
+#[test]
 fn another_version_is_refused() {
     let (mut agent, _) = Agent::start();
     agent.send(&ToAgent::PowerOff);

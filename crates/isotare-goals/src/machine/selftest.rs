@@ -1,59 +1,23 @@
-//! `cargo xtask goals`: what METHODOLOGY.md promises, by simulation, and with `--machine` also on this machine.
+//! The goals that `isotare selftest` has the figures for.
 
-use crate::{cargo, root, run};
-use anyhow::{Context, Result, bail};
+use super::program::Isotare;
+use crate::goals::Goal;
+use anyhow::Result;
 use serde_json::Value;
-use std::process::Command;
 
-/// Each known overhead is injected so often, unless `--machine N` says otherwise.
-const REPEATS: &str = "10";
+/// Blocks of each workload with and without samplers.
+const OBSERVER_BLOCKS: &str = "60";
 /// What the tool may add to the start of an instance, s.
 const LAUNCH: f64 = 0.001;
 
-/// One goal that needs a machine.
-struct Goal {
-    id: &'static str,
-    promise: &'static str,
-    figure: String,
-    met: bool,
+/// Runs the self-test, each known overhead injected so often, and holds what it found against the goals.
+pub fn selftest(isotare: &Isotare, repeats: usize) -> Result<Vec<Goal>> {
+    let repeats = repeats.to_string();
+    let found = isotare.report("selftest", &["--repeats", &repeats, "--observer-blocks", OBSERVER_BLOCKS])?;
+    Ok(goals_of(&found))
 }
 
-/// What follows `goals` is passed on to the simulation, but for `--machine` and its number.
-pub fn goals() -> Result<()> {
-    let mut words: Vec<String> = std::env::args().skip(2).collect();
-    let machine = words.iter().position(|word| word == "--machine");
-    let repeats = machine.map(|at| {
-        words.remove(at);
-        let is_number = words.get(at).is_some_and(|word| word.parse::<u32>().is_ok());
-        if is_number { words.remove(at) } else { REPEATS.to_owned() }
-    });
-    let mut command = cargo(&["run", "--release", "--quiet", "--package", "isotare-goals", "--"]);
-    let simulated = run(command.args(words));
-    match repeats {
-        None => simulated,
-        Some(repeats) => simulated.and(on_machine(&repeats)),
-    }
-}
-
-/// Runs the self-test and holds what it found against the goals.
-fn on_machine(repeats: &str) -> Result<()> {
-    run(&mut cargo(&["build", "--release", "--package", "isotare"]))?;
-    let output = Command::new(root().join("target/release/isotare"))
-        .args(["selftest", "--format", "json", "--repeats", repeats, "--observer-blocks", "60"])
-        .stderr(std::process::Stdio::inherit())
-        .output()
-        .context("start isotare")?;
-    let found: Value = serde_json::from_slice(&output.stdout)
-        .with_context(|| format!("read what isotare selftest found ({})", output.status))?;
-    let goals = machine_goals(&found);
-    println!("\n| goal | promise | found on this machine | met |\n|---|---|---|---|");
-    for Goal { id, promise, figure, met } in &goals {
-        println!("| {id} | {promise} | {figure} | {} |", if *met { "yes" } else { "**no**" });
-    }
-    if goals.iter().all(|goal| goal.met) { Ok(()) } else { bail!("a goal is not met on this machine") }
-}
-
-fn machine_goals(found: &Value) -> Vec<Goal> {
+fn goals_of(found: &Value) -> Vec<Goal> {
     vec![g11(found), g13(found), g14(found), g15(found)]
 }
 
@@ -135,7 +99,7 @@ mod tests {
 
     #[test]
     fn a_goal_without_evidence_is_not_met() {
-        assert!(machine_goals(&Value::Null).iter().all(|goal| !goal.met));
+        assert!(goals_of(&Value::Null).iter().all(|goal| !goal.met));
     }
 
     #[test]

@@ -1,0 +1,61 @@
+//! Which blocks ran, which of them were disturbed, and which count.
+
+use isotare_core::{Outcome, Plan, Repeats, Trial};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The blocks of a session by number.
+#[derive(Default)]
+pub(super) struct Blocks {
+    /// All, in the order in which they began.
+    pub ran: Vec<u32>,
+    /// Those in which a trial was disturbed.
+    pub disturbed: Vec<u32>,
+    /// Those that ran in the place of disturbed ones, to their end.
+    pub repeats: Vec<u32>,
+    /// Disturbed ones that no repeat stands for.
+    pub remaining: Vec<u32>,
+    /// Disturbed ones that repeats stand for.
+    pub replaced: BTreeSet<u32>,
+}
+
+impl Blocks {
+    /// The same reckoning as the runner's: what was disturbed follows from the records and the plan's thresholds.
+    pub fn of(plan: &Plan, trials: &[Trial]) -> Self {
+        let mut blocks = Blocks::default();
+        let mut members: BTreeMap<u32, Vec<&Trial>> = BTreeMap::new();
+        for trial in trials {
+            let block = members.entry(trial.block).or_default();
+            if block.is_empty() {
+                blocks.ran.push(trial.block);
+            }
+            block.push(trial);
+        }
+        let cannot = [Outcome::Unavailable, Outcome::Unsupported];
+        let runs: BTreeSet<usize> = trials
+            .iter()
+            .filter(|trial| !cannot.contains(&trial.outcome))
+            .map(|trial| trial.condition)
+            .collect();
+        // The last of its trials that can run at all ran, too.
+        let has_ended = |number: u32| {
+            let last = plan.block(number).iter().rev().find(|slot| runs.contains(&slot.condition));
+            last.is_some_and(|slot| {
+                let is_it = |trial: &&&Trial| trial.condition == slot.condition;
+                members[&number].iter().find(is_it).is_some_and(|trial| trial.outcome != Outcome::Interrupted)
+            })
+        };
+        let spare = plan.max_blocks..plan.max_blocks.saturating_add(plan.spare);
+        let mut repeats = Repeats::default();
+        for &number in &blocks.ran {
+            let seen = || members[&number].iter().filter_map(|trial| trial.noise);
+            let is_disturbed = plan.gate.is_some_and(|gate| seen().any(|noise| gate.is_disturbed(&noise)));
+            let is_repeat = spare.contains(&number) && has_ended(number);
+            repeats.ended(number, is_repeat, is_disturbed);
+            blocks.disturbed.extend(is_disturbed.then_some(number));
+            blocks.repeats.extend(is_repeat.then_some(number));
+        }
+        blocks.remaining = repeats.waiting().collect();
+        blocks.replaced = repeats.replaced().clone();
+        blocks
+    }
+}

@@ -1,0 +1,61 @@
+//! Whether trials are disturbed by what ran before them, table by table.
+
+use super::compare::metric_name;
+use super::design::Design;
+use super::series::Series;
+use crate::report::{ResultRow, Source, Warning, WarningKind};
+use isotare_core::Outcome;
+use isotare_stats::{Placed, carry_over_p};
+
+/// As rare as this by chance alone.
+const RARE: f64 = 0.01;
+/// No environment: what ran before belongs to another table.
+const ELSEWHERE: usize = usize::MAX;
+
+/// Warns on the rows of every table in which the environment before a trial makes a difference to it.
+pub(super) fn mark(design: &Design<'_>, series: &[Series], rows: &mut [ResultRow]) {
+    // Values of others come without the order in which they were measured.
+    if design.trials.iter().all(|(_, trial)| trial.at_ns == 0) {
+        return;
+    }
+    for series in
+        series.iter().filter(|s| s.source == Source::Workload && s.metric.headline && s.role.is_none())
+    {
+        let p = carry_over_p(&placed(design, series), design.environments.len());
+        let Some(p) = p.filter(|p| *p < RARE) else { continue };
+        let shown = if p < 0.001 { "< 0.001".to_owned() } else { format!("= {p:.3}") };
+        let message = format!(
+            "what ran before makes a difference (p {shown}): environments leave something behind (a warm cache, a full disk, \
+             heat); warm up longer"
+        );
+        let metric = metric_name(series);
+        let of_table = |row: &&mut ResultRow| {
+            (&row.workload, &row.parameters, &row.metric) == (&series.workload, &series.parameters, &metric)
+        };
+        for row in rows.iter_mut().filter(of_table) {
+            row.warnings.push(Warning { kind: WarningKind::CarryOver, message: message.clone() });
+        }
+    }
+}
+
+/// All trials in their order; those without a value that counts have none.
+fn placed(design: &Design<'_>, series: &Series) -> Vec<Placed> {
+    let is_here = |workload: usize| {
+        design.workload_name(workload) == series.workload && design.parameters(workload) == series.parameters
+    };
+    let here: Vec<bool> = (0..design.workloads.len()).map(is_here).collect();
+    design
+        .trials
+        .iter()
+        .map(|(place, trial)| {
+            let counts = trial.outcome == Outcome::Completed && design.is_counted(trial);
+            let of_metric = |sample: &&isotare_core::Sample| {
+                sample.role.is_none() && sample.metric.name == series.metric.name
+            };
+            let value = trial.samples.iter().find(of_metric).filter(|_| counts).map(|sample| sample.value);
+            let arm = if here[place.workload] { place.environment } else { ELSEWHERE };
+            let log = value.filter(|value| *value > 0.0).map_or(f64::NAN, f64::ln);
+            Placed { block: trial.block as usize, arm, log }
+        })
+        .collect()
+}

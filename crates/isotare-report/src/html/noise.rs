@@ -1,0 +1,75 @@
+//! What disturbed the session from outside, and what was done about it.
+
+use super::sentence;
+use crate::disturbance::DisturbanceRow;
+use crate::quantity::quantity;
+use crate::report::Report;
+use crate::visible::visible;
+use crate::words;
+use maud::{Markup, html};
+
+/// Columns of seconds: header and value.
+type Column = (&'static str, fn(&DisturbanceRow) -> Option<f64>);
+
+const SECONDS: [Column; 6] = [
+    ("CPU pressure", |row| row.pressure_cpu),
+    ("memory pressure", |row| row.pressure_memory),
+    ("I/O pressure", |row| row.pressure_io),
+    ("steal", |row| row.steal),
+    ("run delay", |row| row.run_delay),
+    ("throttled", |row| row.throttled),
+];
+
+/// Blocks that were disturbed, and what the machine was like.
+pub(super) fn noise(report: &Report) -> Markup {
+    html! {
+        @if let Some(found) = &report.disturbance {
+            h2 { "Noise" }
+            p { (visible(&sentence(&found.sentence))) }
+            p.quiet {
+                "Blocks are judged by the native probe alone, whole, by thresholds that were fixed before the first trial, and \
+                 never by a result. Those for which a repeat stands are kept and are in no estimate."
+            }
+            (table(&found.by_environment))
+            p.quiet {
+                "Medians of a trial from creation to deletion, counted on the whole host, whoever caused it: an environment's own \
+                 work is in them, so they describe and do not judge. – where the machine does not tell."
+            }
+        }
+    }
+}
+
+fn table(rows: &[DisturbanceRow]) -> Markup {
+    let relative = |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("×{value:.3}"));
+    let seconds = |value: Option<f64>| value.map_or("–".to_owned(), |value| quantity(value, "s", None));
+    html! {
+        div.scroll tabindex="0" role="group" aria-label="table, may scroll sideways" {
+            table {
+                thead {
+                    tr {
+                        th scope="col" { "environment" }
+                        th.n scope="col" { "probe, arithmetic" }
+                        th.n scope="col" { "probe, reads" }
+                        th.n scope="col" { "probe without CPU" }
+                        @for (name, _) in SECONDS { th.n scope="col" { (name) } }
+                        th.n scope="col" { "major faults" }
+                        th.n scope="col" { "trials" }
+                    }
+                }
+                tbody {
+                    @for row in rows {
+                        tr {
+                            th scope="row" { (visible(&row.environment)) }
+                            td.n { (relative(row.probe_integer)) }
+                            td.n { (relative(row.probe_memory)) }
+                            td.n { (row.probe_waited.map_or("–".to_owned(), words::percent)) }
+                            @for (_, value) in SECONDS { td.n { (seconds(value(row))) } }
+                            td.n { (row.major_faults.map_or("–".to_owned(), |faults| format!("{faults:.0}"))) }
+                            td.n { (row.trials) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The course of one session: what has run, what comes next, and what is told about it.
+
+use crate::event::Event;
+use crate::figures::Figures;
+use crate::patience::Patience;
+use crate::queue::{Queue, Turn};
+use crate::watch::Watch;
+use isotare_core::{Failure, Interrupt, Outcome, Plan, SessionEnd, Slot, Timestamp, Trial};
+use isotare_host::now;
+
+/// A session under way.
+pub(crate) struct Course<'p> {
+    plan: &'p Plan,
+    start: Timestamp,
+    watch: Watch,
+    queue: Queue<'p>,
+    figures: Figures<'p>,
+    patience: Patience,
+    /// Trials that have had their turn.
+    position: usize,
+    is_block_disturbed: bool,
+}
+
+impl<'p> Course<'p> {
+    /// Begins a session: takes the canary's reference and starts the clock.
+    pub(crate) fn begin(plan: &'p Plan, interrupt: &Interrupt) -> Self {
+        let watch = Watch::new(&plan.budget.cpus, interrupt);
+        Self {
+            plan,
+            start: now(),
+            watch,
+            queue: Queue::new(plan),
+            figures: Figures::new(plan),
+            patience: Patience::new(plan.conditions.len()),
+            position: 0,
+            is_block_disturbed: false,
+        }
+    }
+
+    /// When it began.
+    pub(crate) fn start(&self) -> Timestamp {
+        self.start
+    }
+
+    /// What looks for disturbance.
+    pub(crate) fn watch(&mut self) -> &mut Watch {
+        &mut self.watch
+    }
+
+    /// Number of the trial whose turn it is.
+    pub(crate) fn position(&self) -> usize {
+        self.position
+    }
+
+    /// The block to run now, or how the session ends.
+    pub(crate) fn next(&self) -> Result<Turn, SessionEnd> {
+        let given_up = self.patience.all_given_up();
+        self.queue.next(self.elapsed(), &|rule, blocks, replaced| {
+            self.figures.are_precise(rule, blocks, replaced, &given_up)
+        })
+    }
+
+    /// Whether no trial of this condition has completed yet.
+    pub(crate) fn is_first(&self, slot: Slot) -> bool {
+        !self.patience.has_completed(slot.condition)
+    }
+
+    /// Why this condition is not tried any more; `None` if it is.
+    pub(crate) fn given_up(&self, slot: Slot) -> Option<String> {
+        self.patience.given_up(slot.condition)
+    }
+
+    /// The event that a trial begins.
+    pub(crate) fn begins(&self, turn: Turn, slot: Slot) -> Event<'p> {
+        let elapsed = self.elapsed();
+        let blocks = self.queue.expected(elapsed);
+        let (done, expected) = (self.position, self.plan.conditions.len() * blocks as usize);
+        let left = (done > 0).then(|| elapsed / done as f64 * expected.saturating_sub(done) as f64);
+        Event::Begins {
+            done,
+            expected,
+            block: self.queue.done(),
+            blocks,
+            is_repeat: turn.is_repeat,
+            condition: &self.plan.conditions[slot.condition],
+            left,
+        }
+    }
+
+    /// A trial has had its turn; `None` where there is nothing to record.
+    pub(crate) fn ended(&mut self, trial: Option<&Trial>) {
+        self.position += 1;
+        let Some(trial) = trial else { return };
+        self.patience.ended(trial);
+        self.figures.add(trial);
+        let disturbed =
+            self.plan.gate.zip(trial.noise).is_some_and(|(gate, noise)| gate.is_disturbed(&noise));
+        self.is_block_disturbed |= disturbed;
+    }
+
+    /// All trials of a block have had their turn.
+    pub(crate) fn block_ended(&mut self, turn: Turn) {
+        self.queue.ended(turn, std::mem::take(&mut self.is_block_disturbed));
+    }
+
+    /// A trial of which nothing is known yet but that it begins now.
+    pub(crate) fn empty_trial(&self, slot: Slot) -> Trial {
+        let index = u32::try_from(self.position).unwrap_or(u32::MAX);
+        let at = u64::try_from(now().since(self.start).as_nanos()).unwrap_or(u64::MAX);
+        Trial::new(index, slot, at, Outcome::Completed)
+    }
+
+    /// The record of a trial that did not run.
+    pub(crate) fn not_run(&self, slot: Slot, outcome: Outcome, reason: String) -> Trial {
+        let failure = Failure { reason, diagnostics: String::new() };
+        Trial { outcome, failure: Some(failure), ..self.empty_trial(slot) }
+    }
+
+    fn elapsed(&self) -> f64 {
+        now().since(self.start).as_secs_f64()
+    }
+}

@@ -1,0 +1,131 @@
+//! The first figure of every trial so far, for those who stop when it is known precisely enough.
+
+use isotare_core::{Outcome, Plan, Trial};
+use isotare_stats::Precision;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Figures by condition and block.
+pub(crate) struct Figures<'p> {
+    plan: &'p Plan,
+    values: Vec<BTreeMap<u32, f64>>,
+}
+
+impl<'p> Figures<'p> {
+    pub(crate) fn new(plan: &'p Plan) -> Self {
+        Self { plan, values: vec![BTreeMap::new(); plan.conditions.len()] }
+    }
+
+    /// Keeps the first figure of a trial that counts.
+    pub(crate) fn add(&mut self, trial: &Trial) {
+        let figure = trial.headline().filter(|_| trial.outcome == Outcome::Completed);
+        if let (Some(values), Some(figure)) = (self.values.get_mut(trial.condition), figure) {
+            values.insert(trial.block, figure.value);
+        }
+    }
+
+    /// Whether every environment that is still measured is compared with the baseline as precisely as `rule` wants after
+    /// `blocks` blocks, under every workload. `replaced` blocks do not count. Without any comparison nothing is precise.
+    pub(crate) fn are_precise(
+        &self,
+        rule: &Precision,
+        blocks: usize,
+        replaced: &BTreeSet<u32>,
+        given_up: &[bool],
+    ) -> bool {
+        let is_open =
+            |at: &usize| !given_up.get(*at).copied().unwrap_or(false) && !self.values[*at].is_empty();
+        let columns: Vec<Vec<(f64, f64)>> =
+            (0..self.values.len()).filter(is_open).filter_map(|at| self.pairs(at, replaced)).collect();
+        !columns.is_empty() && rule.is_reached(blocks, &columns, self.plan.level)
+    }
+
+    /// A condition's figures with those of the baseline; `None` for the baseline itself.
+    fn pairs(&self, at: usize, replaced: &BTreeSet<u32>) -> Option<Vec<(f64, f64)>> {
+        let conditions = &self.plan.conditions;
+        let is_baseline = |other: &usize| {
+            conditions[*other].environment == self.plan.baseline
+                && conditions[*other].workload == conditions[at].workload
+        };
+        let baseline = (0..conditions.len()).find(is_baseline).filter(|baseline| *baseline != at)?;
+        let counts = self.values[at].iter().filter(|(block, _)| !replaced.contains(block));
+        Some(counts.filter_map(|(block, value)| Some((*value, *self.values[baseline].get(block)?))).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use isotare_core::{Better, Budget, CpuSet, MetricDef, Sample, Slot};
+    use isotare_plan::{Blocks, Design, plan};
+
+    const RULE: Precision = Precision { target: 0.01, pilot: 20, every: 10, cap: 100 };
+
+    fn planned() -> Plan {
+        let budget = Budget { cpus: CpuSet::new([0]).expect("not empty"), memory: 1 << 20 };
+        let environments = ["native", "steady", "wild"].map(|name| name.parse().expect("valid")).to_vec();
+        let workloads = vec!["w".parse().expect("valid")];
+        let blocks = Blocks { min: 6, max: 100 };
+        plan(&Design { environments, workloads, null_test: false, blocks, ..Design::new(budget, 1) })
+            .expect("valid")
+    }
+
+    fn trial(block: u32, condition: usize, value: f64) -> Trial {
+        let sample = |name: &'static str, headline, value| Sample {
+            metric: MetricDef { headline, ..MetricDef::headline(name, "s", Better::Lower) },
+            role: None,
+            value,
+        };
+        let samples =
+            vec![sample("detail", false, 1e9), sample("wall", true, value), sample("more", true, -1.0)];
+        Trial { samples, ..Trial::new(0, Slot { block, condition }, 0, Outcome::Completed) }
+    }
+
+    /// Twenty blocks: the machine wanders, `steady` costs 1.1 times as much with little noise, `wild` varies by `noise`.
+    fn figures(plan: &Plan, noise: f64) -> Figures<'_> {
+        let mut figures = Figures::new(plan);
+        for block in 0..20 {
+            let machine = 1.0 + 0.3 * f64::from(block % 3);
+            let jitter = |scale: f64, k: u32| 1.0 + scale * (f64::from(block * 7 % 11 + k) - 5.0);
+            figures.add(&trial(block, 0, machine));
+            figures.add(&trial(block, 1, 1.1 * machine * jitter(0.0005, 0)));
+            figures.add(&trial(block, 2, machine * jitter(noise, 1)));
+        }
+        figures
+    }
+
+    #[test]
+    fn the_widest_interval_decides_and_the_machine_cancels() {
+        let plan = planned();
+        let none = BTreeSet::new();
+        let open = [false; 3];
+        assert!(figures(&plan, 0.0005).are_precise(&RULE, 20, &none, &open));
+        assert!(!figures(&plan, 0.05).are_precise(&RULE, 20, &none, &open));
+        assert!(figures(&plan, 0.05).are_precise(&RULE, 20, &none, &[false, false, true]), "given up");
+        assert!(
+            !figures(&plan, 0.0005).are_precise(&RULE, 20, &none, &[true; 3]),
+            "nothing is left to compare"
+        );
+        assert!(!Figures::new(&plan).are_precise(&RULE, 20, &none, &open), "nothing was measured");
+    }
+
+    #[test]
+    fn a_block_that_a_repeat_stands_for_does_not_count() {
+        let plan = planned();
+        let mut figures = figures(&plan, 0.0005);
+        for block in 100..110 {
+            (0..3).for_each(|condition| {
+                figures.add(&trial(block, condition, if condition == 2 { 9.0 } else { 1.0 }))
+            });
+        }
+        assert!(!figures.are_precise(&RULE, 20, &BTreeSet::new(), &[false; 3]));
+        assert!(figures.are_precise(&RULE, 20, &(100..110).collect(), &[false; 3]));
+    }
+
+    #[test]
+    fn trials_that_did_not_complete_have_no_figure() {
+        let plan = planned();
+        let mut figures = Figures::new(&plan);
+        figures.add(&Trial { outcome: Outcome::Invalid, ..trial(0, 1, 1.0) });
+        assert!(figures.values.iter().all(BTreeMap::is_empty));
+    }
+}
