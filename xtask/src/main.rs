@@ -54,7 +54,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether the statistics keep what METHODOLOGY.md promises; what follows `goals` is passed on.
+/// Whether isotare keeps what METHODOLOGY.md promises; what follows `goals` is passed on.
 fn goals() -> Result<()> {
     let packages = ["--package", "isotare", "--package", "isotare-goals"];
     run(cargo(&["build", "--release", "--quiet"]).args(packages))?;

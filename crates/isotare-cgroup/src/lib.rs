@@ -3,7 +3,7 @@
 //! Linux has two interfaces ([v1], [v2]); a host may have either, or v1 controllers beside an empty v2 hierarchy
 //! ("hybrid"). A group here is one path below every hierarchy at once, so callers never ask which interface it is;
 //! only [`CgroupStats`] shows the difference, by what is absent from it. Budgets pin CPUs and bound memory; they never
-//! set a CPU quota, which would throttle and so make long tails.
+//! set a CPU quota, which would throttle and so make long tails ([`Cgroup::throttle`] does it on purpose).
 //!
 //! Refuses: to limit anything but an instance's group, and to move processes that it was not told of.
 //!
@@ -28,6 +28,7 @@ mod error;
 mod files;
 mod group;
 mod hierarchies;
+mod quota;
 mod remove;
 mod stats;
 

@@ -4,6 +4,7 @@ use isotare_cgroup::{Hierarchies, Version};
 use isotare_core::{Budget, CpuSet};
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 use tempfile::TempDir;
 
 const V1_MOUNTS: &str = "\
@@ -214,4 +215,18 @@ fn a_machine_without_cgroups_says_so() {
         .expect("file");
     let error = Hierarchies::discover_in(Path::new(root.path())).expect_err("no cgroups");
     assert_eq!(error.source.to_string(), "none is mounted");
+}
+
+#[test]
+fn a_quota_is_written_where_the_controller_is() {
+    let ms = Duration::from_millis;
+    let v1 =
+        [("cg/cpu,cpuacct/s/cpu.cfs_period_us", "100000\n"), ("cg/cpu,cpuacct/s/cpu.cfs_quota_us", "-1\n")];
+    let (root, hierarchies) = machine(V1_MOUNTS, &v1);
+    hierarchies.open("s").throttle(ms(16), ms(20)).expect("written");
+    assert_eq!(v1.map(|(file, _)| content(&root, file)), ["20000", "16000"]);
+    let (root, hierarchies) = machine(V2_MOUNT, &[("cg/unified/s/cpu.max", "max 100000\n")]);
+    hierarchies.open("s").throttle(ms(10), ms(20)).expect("written");
+    assert_eq!(content(&root, "cg/unified/s/cpu.max"), "10000 20000");
+    assert!(hierarchies.open("elsewhere").throttle(ms(10), ms(20)).is_err());
 }

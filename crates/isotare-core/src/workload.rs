@@ -2,7 +2,7 @@
 
 use crate::{Image, MetricDef, Sample, SettingDef, Settings};
 use isotare_protocol::{Job, JobResult};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Whether an instance has the program of this absolute path by itself.
 pub type Present<'a> = &'a dyn Fn(&Path) -> bool;
@@ -20,6 +20,11 @@ pub trait Workload: Send + Sync {
     /// Files that an instance must hold for it; the error says which program is missing and how to get it. `present` tells
     /// which programs the instance has without being given them.
     fn image(&self, settings: &Settings, present: Present<'_>) -> Result<Image, String>;
+    /// The files whose bits decide what its job runs, the program first; none for what is compiled into the agent, or
+    /// where the program is not on the host.
+    fn programs(&self, _settings: &Settings) -> Vec<PathBuf> {
+        Vec::new()
+    }
     /// What the agent is to run.
     fn job(&self, settings: &Settings) -> Result<Job, String>;
     /// Reads the result and verifies that the work was really done.
@@ -42,6 +47,9 @@ impl<W: Workload + ?Sized> Workload for &W {
     }
     fn image(&self, settings: &Settings, present: Present<'_>) -> Result<Image, String> {
         (**self).image(settings, present)
+    }
+    fn programs(&self, settings: &Settings) -> Vec<PathBuf> {
+        (**self).programs(settings)
     }
     fn job(&self, settings: &Settings) -> Result<Job, String> {
         (**self).job(settings)

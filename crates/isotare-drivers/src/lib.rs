@@ -34,4 +34,5 @@ mod xen;
 
 pub use container::{helper_process, set_helper_program};
 pub use docker::{DaemonSetup, PrivateDaemon};
+pub use native::Native;
 pub use registry::{DRIVERS, USUAL, UnknownDriver, find};

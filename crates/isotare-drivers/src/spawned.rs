@@ -2,9 +2,7 @@
 
 use crate::root::MountedRoot;
 use isotare_cgroup::{Cgroup, Hierarchies};
-use isotare_core::{
-    DriverError, Footprint, Instance, Member, PrepareContext, Resource, Role, TrialContext,
-};
+use isotare_core::{DriverError, Footprint, Instance, Member, PrepareContext, Resource, Role, TrialContext};
 use isotare_host::{Child, Spawn, Swept, accept, now, peer_pid, sweep};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
@@ -38,9 +36,7 @@ pub(crate) fn session_group(
 ) -> Result<Cgroup, DriverError> {
     let failed = |what, error: &dyn std::fmt::Display| DriverError::failed(what, cx.session, error);
     let path = format!("isotare/{}", cx.session);
-    cx.ledger
-        .record(&Resource::Cgroup { path: path.clone() })
-        .map_err(|e| failed("record cgroup of", &e))?;
+    cx.ledger.record(&Resource::Cgroup { path: path.clone() }).map_err(|e| failed("record cgroup of", &e))?;
     hierarchies.create(&path, None).map_err(|e| failed("create cgroup of", &e))
 }
 

@@ -29,6 +29,9 @@ struct Arguments {
     /// Also judge the same data by the rules of other tools.
     #[arg(long)]
     peers: bool,
+    /// Instead, on this machine: each known overhead of the self-test so often.
+    #[arg(long, value_name = "REPEATS", num_args = 0..=1, default_missing_value = "10")]
+    machine: Option<usize>,
     /// Instead, on this machine: so many sessions of native against itself.
     #[arg(long, value_name = "SESSIONS")]
     null: Option<usize>,
@@ -55,13 +58,16 @@ fn main() -> ExitCode {
 fn show(arguments: &Arguments) -> Result<bool> {
     let program = || arguments.isotare.clone().context("name isotare's program with --isotare");
     let mut found = Vec::new();
+    if let Some(repeats) = arguments.machine {
+        found.extend(machine::selftest(&Isotare { program: program()? }, repeats)?);
+    }
     if let Some(sessions) = arguments.null {
         found.push(machine::null_sessions(&Isotare { program: program()? }, sessions)?);
     }
     if let Some(rounds) = arguments.load {
         found.push(duel(&Isotare { program: program()? }, rounds)?);
     }
-    if arguments.null.or(arguments.load).is_none() {
+    if arguments.machine.or(arguments.null).or(arguments.load).is_none() {
         found = goals::all(Effort { repeats: arguments.repeats });
         println!("{} simulated sessions in a cell\n", arguments.repeats);
     }

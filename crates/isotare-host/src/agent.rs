@@ -88,6 +88,19 @@ impl AgentClient {
         }
     }
 
+    /// A hash of the content of each of these files of the instance; `None` for one that cannot be read.
+    pub fn hashes(
+        &mut self,
+        files: Vec<String>,
+        deadline: &Deadline,
+    ) -> Result<Vec<Option<String>>, AgentError> {
+        self.send(&ToAgent::Hash { files }, deadline)?;
+        match self.receive(deadline)? {
+            FromAgent::Hashes(hashes) => Ok(hashes),
+            other => Err(unexpected(&other)),
+        }
+    }
+
     /// Reads both clocks `times` times and keeps the reading with the shortest round trip.
     pub fn clock(&mut self, times: u32, deadline: &Deadline) -> Result<ClockPair, AgentError> {
         let mut best: Option<ClockPair> = None;

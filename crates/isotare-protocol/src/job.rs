@@ -64,6 +64,11 @@ pub enum Kind {
     },
     /// sysbench's `fileio`: an event is one read, write or fsync on prepared files.
     Fileio(FileioJob),
+    /// An event sends a message over a TCP connection of the loopback link and waits until it has come back.
+    Network {
+        /// Bytes of the message.
+        size: u64,
+    },
 }
 
 /// Settings of [`Kind::Memory`].

@@ -26,6 +26,12 @@ pub enum ToAgent {
     Ping,
     /// Asks what the agent can see of the system it runs on; answered by [`FromAgent::Facts`].
     Facts,
+    /// Asks for the bits of files of the instance; answered by [`FromAgent::Hashes`]. After a job, whose files are in the
+    /// page cache then in any case.
+    Hash {
+        /// Absolute paths.
+        files: Vec<String>,
+    },
     /// Runs a job; answered by any number of `Output`, one `Measuring`, and one `Finished` or `Refused`.
     Run {
         /// What to run.
@@ -49,6 +55,8 @@ pub enum FromAgent {
     },
     /// Answer to [`ToAgent::Facts`]: name to value, names as in the fairness ledger.
     Facts(BTreeMap<String, String>),
+    /// Answer to [`ToAgent::Hash`]: a hash of each file's content, in hexadecimal; `None` for one that cannot be read.
+    Hashes(Vec<Option<String>>),
     /// A piece of the job's output, in order.
     Output {
         /// Which stream.

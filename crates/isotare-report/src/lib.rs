@@ -27,7 +27,7 @@ mod text;
 mod visible;
 mod words;
 
-pub use analysis::{analyse, analyse_values, diff};
+pub use analysis::{RECORDS, analyse, analyse_values, diff};
 pub use diff::{Diff, DiffRow, DiffSide, Difference, Incomparable, Overhead, What};
 pub use disturbance::{Disturbance, DisturbanceRow, Drift, Stopping};
 pub use report::{

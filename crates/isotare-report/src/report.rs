@@ -340,7 +340,7 @@ pub struct Ledger {
 pub struct LedgerRow {
     /// Its name.
     pub fact: String,
-    /// Its value by environment; those that do not know it are absent.
+    /// Its value by environment; absent where nobody told and it is none of [`crate::RECORDS`].
     pub values: BTreeMap<String, String>,
     /// Why the difference makes the comparison unfair; `None`: it is part of what is compared.
     pub warning: Option<String>,

@@ -4,7 +4,7 @@ mod fixture;
 
 use fixture::{Fixture, NATIVE, Noise};
 use isotare_core::{Outcome, Session, SessionEnd, Trial};
-use isotare_report::{Format, Options, Report, Status, WarningKind, analyse, render};
+use isotare_report::{Format, Options, RECORDS, Report, Status, WarningKind, analyse, render};
 use proptest::prelude::{any, prop};
 use proptest::proptest;
 use serde_json::Value;
@@ -13,6 +13,23 @@ const FORMATS: [Format; 5] = [Format::Text, Format::Json, Format::Csv, Format::M
 
 fn complete((session, trials): &(Session, Vec<Trial>)) -> Report {
     analyse(session, trials, Some(SessionEnd::Complete))
+}
+
+#[test]
+fn every_record_stands_in_the_ledger_and_is_unknown_where_nobody_told() {
+    let ledger = complete(&Fixture::default().build()).ledger;
+    let row = |fact: &str| ledger.differs.iter().find(|row| row.fact == fact);
+    for fact in RECORDS {
+        assert!(ledger.same.contains_key(fact) != row(fact).is_some(), "{fact}");
+    }
+    assert_eq!(ledger.same["mitigations"], "unknown");
+    assert_eq!(row("kernel").expect("differs").values["qemu:accel=tcg"], "6.1.0-32-cloud-amd64");
+    let mut told = Fixture::default().build();
+    told.1[0].facts.insert("ksm".to_owned(), "0".to_owned());
+    let ledger = complete(&told).ledger;
+    let ksm = ledger.differs.iter().find(|row| row.fact == "ksm").expect("one knows it, the others do not");
+    assert_eq!(ksm.values.values().filter(|value| *value == "unknown").count(), ksm.values.len() - 1);
+    assert_eq!(ksm.warning, None, "what is not known is no reason to warn");
 }
 
 fn all_formats(report: &Report) -> Vec<String> {

@@ -45,6 +45,8 @@ pub struct Work {
     pub workload: Box<dyn Workload>,
     /// Its settings.
     pub settings: Settings,
+    /// Whether counters are read while it works, on the host and inside; without, its cost can be told.
+    pub is_observed: bool,
 }
 
 /// A plan made ready.
@@ -209,6 +211,7 @@ impl<'a> Bench<'a> {
             workload: work.workload.as_ref(),
             settings: &work.settings,
             job: &job,
+            is_observed: work.is_observed,
             rate: self.plan.sampling.rate,
             samplers: &self.samplers,
             timeout: Duration::from_secs_f64(self.plan.timeout),

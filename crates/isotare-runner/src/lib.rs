@@ -5,6 +5,7 @@
 //! workload or store; it owns timing, deadlines and the guarantee that nothing is left behind.
 
 mod bench;
+mod bits;
 mod canary;
 mod clean;
 mod course;

@@ -9,7 +9,6 @@ use isotare_core::{
 use isotare_host::{AgentClient, AgentError, JobEvent, WaitError, deadline_in, now};
 use isotare_protocol::{Builtin, CommandJob, Job, JobResult, Observation, Repetition};
 use isotare_samplers::{Collector, Samplers, meters, summarise};
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -28,6 +27,8 @@ pub(crate) struct TrialWork<'a> {
     pub(crate) workload: &'a dyn Workload,
     pub(crate) settings: &'a Settings,
     pub(crate) job: &'a Job,
+    /// Read counters while it works.
+    pub(crate) is_observed: bool,
     /// Readings a second.
     pub(crate) rate: f64,
     /// Samplers that work here, by name.
@@ -153,19 +154,23 @@ fn live(
     }
     let before = agent.clock(CLOCK_READINGS, &within(cx, work.timeout).deadline)?;
     let deadline = within(cx, work.timeout + expected_length(work.job)).deadline;
-    let window = RefCell::new(Window::Closed(instance.footprint()));
+    let collector = work.is_observed.then(|| collector(instance.footprint(), work, cx));
     let unthrottled = throttled(instance);
     let done = phases.time(Phase::Exec, || {
-        let mut heard = |JobEvent::Measuring| window.borrow_mut().open(work);
-        agent.run(work.job, Some(OBSERVE_MS), &deadline, &mut heard)
+        let mut heard = |JobEvent::Measuring| collector.iter().for_each(Collector::begin);
+        agent.run(work.job, work.is_observed.then_some(OBSERVE_MS), &deadline, &mut heard)
     })?;
-    let readings = window.into_inner().close();
+    let readings = collector.map(finished).unwrap_or_default();
     let after = agent.clock(CLOCK_READINGS, &within(cx, work.timeout).deadline)?;
     findings.throttled = unthrottled.zip(throttled(instance)).map(since);
     let clock = ClockCheck { before, during: done.clock, after };
     let strayed = clock.strayed();
     findings.clock = Some(clock);
     findings.observations = done.observations;
+    if work.wants_facts {
+        // After the work, which is not to find files in the page cache because they were hashed.
+        findings.facts.extend(crate::bits::facts(&mut agent, work, &within(cx, work.timeout).deadline)?);
+    }
     findings.samples = summarise(&readings, &meters());
     findings.readings = relative(readings, session_start);
     let decoded = work.workload.decode(&done.output, work.settings);
@@ -181,31 +186,17 @@ fn live(
     })
 }
 
-/// The stretch in which the host's counters are read.
-enum Window {
-    Closed(Footprint),
-    Open(Collector),
+/// What reads the host's counters while the work is measured; ready before that, so that only readings fall into it.
+fn collector(footprint: Footprint, work: &TrialWork<'_>, cx: &TrialContext<'_>) -> Collector {
+    // What could be opened when the bench was prepared can be opened now; else nothing is read, which shows.
+    let samplers = Samplers::open(work.samplers).unwrap_or_default();
+    Collector::prepare(footprint, work.rate, samplers, &cx.budget.cpus, now)
 }
 
-impl Window {
-    fn open(&mut self, work: &TrialWork<'_>) {
-        if let Window::Closed(footprint) = self {
-            // What could be opened when the bench was prepared can be opened now; else nothing is read, which shows.
-            let samplers = Samplers::open(work.samplers).unwrap_or_default();
-            *self = Window::Open(Collector::start(std::mem::take(footprint), work.rate, samplers, now));
-        }
-    }
-
-    fn close(self) -> Vec<Reading> {
-        match self {
-            Window::Closed(_) => Vec::new(),
-            Window::Open(collector) => {
-                let (readings, errors) = collector.finish();
-                errors.iter().for_each(|error| tracing::debug!("sampler: {error}"));
-                readings
-            }
-        }
-    }
+fn finished(collector: Collector) -> Vec<Reading> {
+    let (readings, errors) = collector.finish();
+    errors.iter().for_each(|error| tracing::debug!("sampler: {error}"));
+    readings
 }
 
 /// What the instance's cgroup has counted, where it has one.

@@ -16,6 +16,8 @@ struct Kept {
     trials: Vec<Trial>,
     stop_after: Option<(usize, Interrupt)>,
     full_after: Option<usize>,
+    /// Only the baseline is observed.
+    unobserved: bool,
 }
 
 impl Sink for Kept {
@@ -76,6 +78,7 @@ fn execute(
                 driver: Ok((driver, Settings::default())),
                 workload: Box::new(FakeWorkload),
                 settings: Settings::default(),
+                is_observed: !kept.unobserved || condition.environment.driver == "native",
             }
         })
         .collect();
@@ -112,6 +115,17 @@ fn a_good_session_completes_every_trial_in_order() {
     assert_eq!(kept.trials[0].output.0, b"out");
     let with_facts = kept.trials.iter().filter(|trial| !trial.facts.is_empty()).count();
     assert_eq!(with_facts, 2, "facts are asked for once for each condition");
+}
+
+#[test]
+fn what_is_not_observed_has_no_readings() {
+    let (kept, ..) = run(Script::Works(2_000), Kept { unobserved: true, ..Kept::default() });
+    for trial in &kept.trials {
+        let observed = trial.condition == 0;
+        let read = (!trial.readings.is_empty(), !trial.observations.is_empty());
+        assert_eq!(read, (observed, observed), "trial {}", trial.index);
+        assert_eq!(trial.outcome, Outcome::Completed);
+    }
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! The thread that reads samplers over a window.
 
 use crate::Samplers;
-use isotare_core::{Footprint, Reading, SamplerError, Timestamp};
+use isotare_core::{CpuSet, Footprint, Reading, SamplerError, Timestamp};
+use rustix::thread::{CpuSet as Affinity, sched_getaffinity, sched_setaffinity};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// Reads samplers from its start to its finish, on a thread of its own.
+/// Reads samplers from its beginning to its finish, on a thread of its own.
 pub struct Collector {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<Collected>>,
@@ -22,6 +23,7 @@ struct Shared {
 
 #[derive(Default)]
 struct Progress {
+    begin: bool,
     first_done: bool,
     finish: bool,
 }
@@ -43,28 +45,42 @@ impl Drop for FirstDone<'_> {
 }
 
 impl Collector {
-    /// Reads once before it returns, and then `rate_hz` times a second; 0: not again before the finish. A reading that
-    /// takes longer than its turn makes the next ones fall out, not bunch up.
-    pub fn start(
+    /// Makes everything ready before the window, so that only readings fall into it. From [`Collector::begin`] on it reads
+    /// `rate_hz` times a second; 0: not again before the finish. A reading that takes longer than its turn makes the next ones
+    /// fall out, not bunch up. Its thread keeps off the CPUs of the `measured` where this process may use others.
+    pub fn prepare(
         footprint: Footprint,
         rate_hz: f64,
         samplers: impl Into<Samplers>,
+        measured: &CpuSet,
         clock: fn() -> Timestamp,
     ) -> Collector {
         let shared = Arc::new(Shared::default());
-        let (inner, samplers) = (Arc::clone(&shared), samplers.into());
+        let (inner, samplers, elsewhere) = (Arc::clone(&shared), samplers.into(), outside(measured));
         let period = (rate_hz > 0.0).then(|| Duration::try_from_secs_f64(1.0 / rate_hz).ok()).flatten();
-        let work = move || collect(&inner, &footprint, period, samplers, clock);
-        let thread = thread::Builder::new().name("isotare-sampler".to_owned()).spawn(work);
-        let Ok(thread) = thread else {
-            return Collector { shared, thread: None };
+        let work = move || {
+            if let Some(elsewhere) = elsewhere {
+                // Where it may not, it reads from where it is.
+                let _anywhere = sched_setaffinity(None, &elsewhere);
+            }
+            collect(&inner, &footprint, period, samplers, clock)
         };
-        let progress = shared.progress();
-        drop(shared.changed.wait_while(progress, |progress| !progress.first_done));
-        Collector { shared, thread: Some(thread) }
+        let thread = thread::Builder::new().name("isotare-sampler".to_owned()).spawn(work).ok();
+        Collector { shared, thread }
     }
 
-    /// Reads a last time, at once, and gives everything. Each error is told once, however often it came up.
+    /// The window begins: reads once before it returns.
+    pub fn begin(&self) {
+        let mut progress = self.shared.progress();
+        progress.begin = true;
+        self.shared.changed.notify_all();
+        if self.thread.is_some() {
+            drop(self.shared.changed.wait_while(progress, |progress| !progress.first_done));
+        }
+    }
+
+    /// Reads a last time, at once, and gives everything; nothing if the window never began. Each error is told once, however
+    /// often it came up.
     pub fn finish(mut self) -> (Vec<Reading>, Vec<SamplerError>) {
         let lost = |cause: &str| {
             (Vec::new(), vec![SamplerError { subject: "samplers".to_owned(), cause: cause.to_owned() }])
@@ -98,6 +114,15 @@ fn collect(
 ) -> Collected {
     let mut collected = Collected::default();
     let first_done = FirstDone(shared);
+    let progress = shared.progress();
+    let progress = shared
+        .changed
+        .wait_while(progress, |progress| !progress.begin && !progress.finish)
+        .unwrap_or_else(PoisonError::into_inner);
+    if !progress.begin {
+        return collected;
+    }
+    drop(progress);
     let mut turn = Instant::now();
     read(&mut samplers, footprint, clock(), &mut collected);
     drop(first_done);
@@ -115,6 +140,17 @@ fn collect(
         }
         read(&mut samplers, footprint, clock(), &mut collected);
     }
+}
+
+/// The CPUs that this process may use beside the `measured`; `None` if there are none.
+fn outside(measured: &CpuSet) -> Option<Affinity> {
+    let mut elsewhere = sched_getaffinity(None).ok()?;
+    for cpu in measured.iter().filter_map(|cpu| usize::try_from(cpu).ok()) {
+        if cpu < Affinity::MAX_CPU {
+            elsewhere.unset(cpu);
+        }
+    }
+    (elsewhere.count() > 0).then_some(elsewhere)
 }
 
 /// Sleeps until `turn`, or until the finish; true at the finish.

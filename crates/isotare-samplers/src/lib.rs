@@ -5,7 +5,7 @@
 //! one value per metric and role. Everything here reads files of the kernel; nothing here writes one.
 //!
 //! ```
-//! use isotare_core::{Footprint, Member, Role, Timestamp};
+//! use isotare_core::{CpuSet, Footprint, Member, Role, Timestamp};
 //! use isotare_samplers::{Collector, Samplers, meters, summarise};
 //! use std::sync::atomic::{AtomicU64, Ordering};
 //!
@@ -17,7 +17,8 @@
 //! let member = Member { role: Role::Workload, pid: std::process::id(), workload_threads: vec![], shared: false };
 //! let footprint = Footprint { members: vec![member], cgroup: None };
 //! let samplers = Samplers::open(&["process", "host"]).expect("both work wherever there is a /proc");
-//! let collector = Collector::start(footprint, 0.0, samplers, clock);
+//! let collector = Collector::prepare(footprint, 0.0, samplers, &CpuSet::new([0]).unwrap(), clock);
+//! collector.begin();
 //! // … the measured window …
 //! let (readings, errors) = collector.finish();
 //! assert!(errors.is_empty(), "{errors:?}");

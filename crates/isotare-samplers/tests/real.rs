@@ -1,7 +1,7 @@
 //! Samplers on the processes of this machine.
 
 use isotare_cgroup::Hierarchies;
-use isotare_core::{Footprint, Member, Reading, Role, Sample, Sampler, SamplerError, Timestamp};
+use isotare_core::{CpuSet, Footprint, Member, Reading, Role, Sample, Sampler, SamplerError, Timestamp};
 use isotare_samplers::{Collector, Samplers, find, meters, summarise};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
@@ -81,9 +81,17 @@ fn cpu(samples: &[Sample], role: Option<Role>) -> f64 {
     part("cpu_user") + part("cpu_system")
 }
 
+/// A collector whose window has begun.
+fn begun(footprint: Footprint, rate: f64, samplers: impl Into<Samplers>) -> Collector {
+    let measured = CpuSet::new([0]).expect("not empty");
+    let collector = Collector::prepare(footprint, rate, samplers, &measured, clock);
+    collector.begin();
+    collector
+}
+
 fn measure(footprint: Footprint, rate: f64, names: &[&str], work: impl FnOnce()) -> Vec<Sample> {
     let samplers = Samplers::open(names).expect("samplers");
-    let collector = Collector::start(footprint, rate, samplers, clock);
+    let collector = begun(footprint, rate, samplers);
     work();
     let (readings, errors) = collector.finish();
     assert!(errors.is_empty(), "{errors:?}");
@@ -182,8 +190,7 @@ fn workload_threads_are_split_off() {
 #[test]
 fn readings_come_at_the_rate_and_the_finish_is_immediate() {
     let mut shell = Shell::new("sleep 0.5");
-    let collector =
-        Collector::start(shell.footprint(), 20.0, Samplers::open(&["process"]).expect("process"), clock);
+    let collector = begun(shell.footprint(), 20.0, Samplers::open(&["process"]).expect("process"));
     shell.work();
     let asked = Instant::now();
     let (readings, _) = collector.finish();
@@ -208,7 +215,7 @@ fn errors_are_told_once_and_end_nothing() {
         }
     }
     let list: Vec<Box<dyn Sampler>> = vec![Box::new(Broken(0))];
-    let (readings, errors) = Collector::start(Footprint::default(), 0.0, list, clock).finish();
+    let (readings, errors) = begun(Footprint::default(), 0.0, list).finish();
     assert_eq!((readings.len(), errors.len()), (2, 1));
     let gone = Footprint {
         members: vec![Member { role: Role::Shim, pid: 0, workload_threads: vec![], shared: false }],
@@ -216,7 +223,38 @@ fn errors_are_told_once_and_end_nothing() {
     };
     for name in ["process", "cgroup"] {
         let Ok(sampler) = (find(name).expect(name).open)(&Default::default()) else { continue };
-        let (readings, errors) = Collector::start(gone.clone(), 0.0, vec![sampler], clock).finish();
+        let (readings, errors) = begun(gone.clone(), 0.0, vec![sampler]).finish();
         assert!(readings.is_empty() && errors.len() == 1, "{name}: {errors:?}");
+    }
+}
+
+#[test]
+fn a_window_that_never_begins_has_no_readings_and_readings_keep_off_measured_cpus() {
+    let measured = CpuSet::new([0]).expect("not empty");
+    let prepare =
+        |list: Vec<Box<dyn Sampler>>| Collector::prepare(Footprint::default(), 0.0, list, &measured, clock);
+    let (readings, errors) = prepare(vec![Box::new(Where)]).finish();
+    assert!(readings.is_empty() && errors.is_empty());
+    let collector = prepare(vec![Box::new(Where)]);
+    collector.begin();
+    let (readings, _) = collector.finish();
+    let allowed = rustix::thread::sched_getaffinity(None).expect("affinity");
+    let has_no_other = allowed.is_set(0) && allowed.count() == 1;
+    let on_measured = readings.iter().any(|reading| reading.value != 0.0);
+    assert_eq!((readings.len(), on_measured), (2, has_no_other));
+}
+
+/// Tells whether its thread may use the first CPU.
+struct Where;
+
+impl Sampler for Where {
+    fn metrics(&self) -> Vec<isotare_core::MetricDef> {
+        Vec::new()
+    }
+    fn read(&mut self, _: &Footprint, at: Timestamp, out: &mut Vec<Reading>) -> Result<(), SamplerError> {
+        let allowed = rustix::thread::sched_getaffinity(None).expect("affinity");
+        let value = f64::from(u8::from(allowed.is_set(0)));
+        out.push(Reading { at, metric: "first".to_owned(), role: None, value });
+        Ok(())
     }
 }

@@ -22,6 +22,7 @@
 //! ```
 
 mod between;
+mod binomial;
 mod carry_over;
 mod doubt;
 mod estimate;
@@ -39,6 +40,7 @@ mod student;
 mod verdict;
 
 pub use between::Change;
+pub use binomial::at_most_p;
 pub use carry_over::{Placed, carry_over_p};
 pub use doubt::{Modes, is_too_steady, trend_p, two_modes};
 pub use estimate::{Estimate, Method, mean_ratio_of_pairs, ratio_of_pairs};

@@ -51,6 +51,12 @@ impl Store {
         Ok(Self { path: path.to_owned(), connection })
     }
 
+    /// A store that is gone when it is dropped, for sessions that nobody is to find again.
+    pub fn in_memory() -> Result<Self, StoreError> {
+        // SQLite's name for a database without a file.
+        Self::open(Path::new(":memory:"))
+    }
+
     /// Opens a store that is there, to read only: for files and folders that one may not write to.
     pub fn open_to_read(path: &Path) -> Result<Self, StoreError> {
         let failed = |error: rusqlite::Error| StoreError::sqlite("open store", path, &error);

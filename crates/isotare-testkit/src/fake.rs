@@ -7,8 +7,8 @@ use isotare_core::{
 };
 use isotare_host::now;
 use isotare_protocol::{
-    CommandJob, Exit, FrameBuffer, FromAgent, Hello, Job, JobResult, Repetition, Stream, ToAgent, Usage,
-    encode, encode_hello,
+    CommandJob, Exit, FrameBuffer, FromAgent, Hello, Job, JobResult, Observation, Repetition, Stream,
+    ToAgent, Usage, encode, encode_hello,
 };
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -182,9 +182,12 @@ fn agent(mut stream: UnixStream, script: Script, turn: u32) -> Option<()> {
                 (ToAgent::Facts, _) => {
                     vec![FromAgent::Facts(BTreeMap::from([("cpus".to_owned(), "1".to_owned())]))]
                 }
+                (ToAgent::Hash { files }, _) => {
+                    vec![FromAgent::Hashes(files.into_iter().map(Some).collect())]
+                }
                 (ToAgent::PowerOff, _) | (ToAgent::Run { .. }, Script::DiesAtWork) => return None,
                 (ToAgent::Run { .. }, Script::HangsAtWork) => vec![FromAgent::Measuring],
-                (ToAgent::Run { .. }, script) => work(script, turn),
+                (ToAgent::Run { observe_ms, .. }, script) => work(script, turn, observe_ms.is_some()),
             };
             for answer in answers {
                 stream.write_all(&encode(&answer).ok()?).ok()?;
@@ -196,7 +199,7 @@ fn agent(mut stream: UnixStream, script: Script, turn: u32) -> Option<()> {
     }
 }
 
-fn work(script: Script, turn: u32) -> Vec<FromAgent> {
+fn work(script: Script, turn: u32, is_observed: bool) -> Vec<FromAgent> {
     let wall_ns = match script {
         Script::Works(nanos) => nanos,
         Script::Varies(nanos) if turn.is_multiple_of(3) => 2 * nanos,
@@ -208,7 +211,10 @@ fn work(script: Script, turn: u32) -> Vec<FromAgent> {
     vec![
         FromAgent::Output { stream: Stream::Stdout, data: b"out".to_vec() },
         FromAgent::Measuring,
-        FromAgent::Finished { result: JobResult::Command { exit, runs }, observations: Vec::new() },
+        FromAgent::Finished {
+            result: JobResult::Command { exit, runs },
+            observations: vec![Observation::default(); usize::from(is_observed)],
+        },
     ]
 }
 

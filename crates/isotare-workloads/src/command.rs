@@ -3,13 +3,13 @@
 //! It runs in the instance's data folder, with the same small environment everywhere, so that neither the user's shell
 //! nor a folder that only the host has can make a difference.
 
-use crate::closure::closure;
+use crate::closure::{closure, files};
 use isotare_core::{
     Better, Image, Invalid, JobOutput, Kind, MetricDef, Present, Sample, SettingDef, Settings, Source,
     Workload,
 };
 use isotare_protocol::{CommandJob, Job, JobResult, Repetition, Usage};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The environment of every command.
 const ENVIRONMENT: [(&str, &str); 3] = [
@@ -107,6 +107,10 @@ impl Workload for Command {
             image.add(path, Source::Host(path.to_owned()), 0o644);
         }
         Ok(image)
+    }
+
+    fn programs(&self, settings: &Settings) -> Vec<PathBuf> {
+        argv(settings).map(|argv| files(&argv[0])).unwrap_or_default()
     }
 
     fn job(&self, settings: &Settings) -> Result<Job, String> {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 /// running it natively, on this machine?
 ///
 /// Exit codes: 0 done; 1 done, but some trials did not complete; 2 usage or bad input; 3 nothing could be measured;
-/// 4 something costs more than before (diff); 130 interrupted.
+/// 4 something costs more than before (diff); 5 known overheads were not found (selftest); 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true)]
 pub struct Cli {
@@ -37,6 +37,8 @@ pub enum Verb {
     Diff(Diff),
     /// Judge anyone's paired measurements: a CSV file with the columns block, condition, metric, value and, if known, unit.
     Analyze(Analyze),
+    /// Inject known overheads and see whether they are found; say what observing costs.
+    Selftest(Selftest),
     /// Remove whatever interrupted sessions left behind, by recorded identity only.
     Clean(Clean),
     /// Print the JSON schema of experiment files, for editors.
@@ -212,6 +214,41 @@ pub struct Analyze {
     /// Where and how to show the result.
     #[command(flatten)]
     pub output: Output,
+}
+
+/// `isotare selftest`.
+///
+/// Exit code 5: fewer known overheads lie in their intervals than chance allows in one of a hundred self-tests.
+#[derive(Debug, Args)]
+pub struct Selftest {
+    /// Kind of known overhead, or one of a kind with its settings, such as busy-loop:percent=1; `observer`: what observing
+    /// costs; repeat for more [default: the usual ones of every kind, and observer].
+    #[arg(long = "kind", short, value_name = "KIND")]
+    pub kinds: Vec<EnvironmentSpec>,
+    /// Inject each overhead so many times, each in a session of its own.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub repeats: u32,
+    /// Blocks of each session.
+    #[arg(long, short = 'n', default_value_t = 12)]
+    pub blocks: u32,
+    /// Blocks of the session that tells what observing costs.
+    #[arg(long, default_value_t = 20)]
+    pub observer_blocks: u32,
+    /// Seed of the random orders [default: a random one, kept with the results].
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Confidence level of the intervals.
+    #[arg(long, default_value = "95%", value_parser = parse_fraction)]
+    pub level: f64,
+    /// CPUs of every instance, as 0-3 or 0,2 [default: all that this process may use].
+    #[arg(long)]
+    pub cpus: Option<CpuSet>,
+    /// Form of the output.
+    #[arg(long, value_enum, default_value_t = Form::Text)]
+    pub format: Form,
+    /// Where instances are; sessions are kept only where a store is named.
+    #[command(flatten)]
+    pub places: Places,
 }
 
 /// `isotare clean`.

@@ -8,7 +8,7 @@ use crate::progress::Progress;
 use crate::{output, resolve};
 use isotare_core::{EnvironmentSpec, Interrupt, Outcome, Plan, Session, SessionEnd, Trial};
 use isotare_report::analyse;
-use isotare_runner::{Bench, BenchError, Places as BenchPlaces};
+use isotare_runner::{Bench, BenchError, Places as BenchPlaces, Work};
 use isotare_store::Store;
 use miette::Report;
 use std::collections::BTreeMap;
@@ -48,6 +48,30 @@ pub fn execute(
     let works = resolve::works(&plan)?;
     let mut store =
         Store::open(&store_path(places)?).map_err(|error| refuse(error, "name another file with --store"))?;
+    let measured = measure((plan, works), machine, &probed, interrupt, &mut store)?;
+    conclude(measured, output)
+}
+
+/// What one execution of a plan gave.
+pub struct Measured {
+    /// The session.
+    pub session: Session,
+    /// Its trials.
+    pub trials: Vec<Trial>,
+    /// How it ended, or why it could not go on.
+    pub ended: Result<SessionEnd, BenchError>,
+    /// Whether its end is in the store.
+    pub kept: Result<(), Report>,
+}
+
+/// Runs a plan and keeps its trials. Nothing of it is left on the machine but what is in the store.
+pub fn measure(
+    (plan, works): (Plan, Vec<Work>),
+    machine: Machine,
+    probed: &[Probed],
+    interrupt: &Interrupt,
+    store: &mut Store,
+) -> Result<Measured, Report> {
     let session = Session {
         id: machine.session.clone(),
         started: machine.started.clone(),
@@ -58,8 +82,8 @@ pub fn execute(
         plan,
     };
     store.begin(&session).map_err(|error| refuse(error, "free space, or name another file with --store"))?;
-    let unavailable = unavailable(&probed, &session.plan);
-    let mut progress = Progress::new(&mut store, &session);
+    let unavailable = unavailable(probed, &session.plan);
+    let mut progress = Progress::new(store, &session);
     let bench_places = BenchPlaces {
         state: machine.state(),
         session: &session.id,
@@ -74,7 +98,10 @@ pub fn execute(
     for (resource, why) in &left.failed {
         tracing::error!("left behind: {resource:?}: {why}; 'isotare clean' tries again");
     }
-    conclude(&session, &trials, ended, &mut store, output)
+    let kept = ended.as_ref().map_or(Ok(()), |end| {
+        store.finish(&session.id, *end).map_err(|error| refuse(error, "free space for the store"))
+    });
+    Ok(Measured { session, trials, ended, kept })
 }
 
 /// Environments that take no part, with the reason. Without its baseline a comparison is none, so then nothing runs.
@@ -90,21 +117,9 @@ fn unavailable(probed: &[Probed], plan: &Plan) -> BTreeMap<String, String> {
     probed.iter().filter_map(|p| Some((p.environment.to_string(), why_not(p)?))).collect()
 }
 
-fn conclude(
-    session: &Session,
-    trials: &[Trial],
-    ended: Result<SessionEnd, BenchError>,
-    store: &mut Store,
-    output: &Output,
-) -> Result<Exit, Report> {
+fn conclude(Measured { session, trials, ended, kept }: Measured, output: &Output) -> Result<Exit, Report> {
     let end = ended.as_ref().ok().copied();
-    let kept = match end {
-        Some(end) => {
-            store.finish(&session.id, end).map_err(|error| refuse(error, "free space for the store"))
-        }
-        None => Ok(()),
-    };
-    output::show(&analyse(session, trials, end), output)?;
+    output::show(&analyse(&session, &trials, end), output)?;
     if let Err(error) = ended {
         return Err(refuse(
             error,

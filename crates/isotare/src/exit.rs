@@ -16,6 +16,8 @@ pub enum Exit {
     NothingMeasured = 3,
     /// Done, and something costs more than before.
     Regression = 4,
+    /// Done, and known overheads were missed more often than chance allows (selftest).
+    NotRecovered = 5,
     /// Stopped by the user (128 + SIGINT).
     Interrupted = 130,
 }

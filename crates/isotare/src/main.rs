@@ -11,6 +11,7 @@ mod machine;
 mod output;
 mod progress;
 mod resolve;
+mod selftest_forms;
 mod table;
 
 use clap::{CommandFactory, FromArgMatches};

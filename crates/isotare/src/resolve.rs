@@ -41,7 +41,7 @@ pub fn works(plan: &Plan) -> Result<Vec<Work>, Report> {
         .map(|condition| {
             let (workload, settings) = workload(&condition.workload)?;
             let driver = Ok(environment(&condition.environment)?);
-            Ok(Work { driver, workload, settings })
+            Ok(Work { driver, workload, settings, is_observed: true })
         })
         .collect()
 }

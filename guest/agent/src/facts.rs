@@ -28,7 +28,7 @@ pub fn gather(data: &Path) -> BTreeMap<String, String> {
     let cgroup = read("/proc/self/cgroup");
     let facts = [
         ("container.pid", Some(std::process::id().to_string())),
-        ("agent.hash", own_hash()),
+        ("agent.hash", hash_of(Path::new("/proc/self/exe"))),
         ("aslr", read("/proc/sys/kernel/randomize_va_space")),
         ("capabilities", field(&status, "CapEff")),
         ("cgroup", cgroup.as_deref().map(|text| text.lines().collect::<Vec<_>>().join(" "))),
@@ -49,9 +49,12 @@ pub fn gather(data: &Path) -> BTreeMap<String, String> {
         ("kernel", read("/proc/sys/kernel/osrelease")),
         ("ksm", read("/sys/kernel/mm/ksm/run")),
         ("memory.cached", bytes("Cached:")),
+        ("memory.dirty", unwritten(memory.as_deref())),
         ("memory.total", bytes("MemTotal:")),
         ("mitigations", mitigations()),
         ("network.interfaces", interfaces()),
+        ("network.loopback", mtu("lo").map(|mtu| format!("MTU {mtu}"))),
+        ("network.path", read("/proc/net/route").as_deref().map(network_path)),
         ("no_new_privs", field(&status, "NoNewPrivs")),
         ("personality", read("/proc/self/personality")),
         ("root.filesystem", root_mount.map(|mount| mount.kind)),
@@ -92,11 +95,17 @@ fn usable_cpus() -> Option<String> {
     rustix::thread::sched_getaffinity(None).ok().map(|set| set.count().to_string())
 }
 
-/// A hash of the program that runs here: the same bits everywhere, or a reason to ask.
-fn own_hash() -> Option<String> {
+/// A hash of a file's content: the same bits everywhere, or a reason to ask. `None` if it cannot be read.
+pub fn hash_of(path: &Path) -> Option<String> {
     let mut hasher = DefaultHasher::new();
-    hasher.write(&fs::read("/proc/self/exe").ok()?);
+    hasher.write(&fs::read(path).ok()?);
     Some(format!("{:016x}", hasher.finish()))
+}
+
+/// Bytes in the page cache that are still to be written, or being written.
+fn unwritten(meminfo: Option<&str>) -> Option<String> {
+    let field = |name| memory_field(meminfo?, name);
+    Some((field("Dirty:")? + field("Writeback:")?).to_string())
 }
 
 /// The CPU time that the own cgroup may use, as far as it can be seen from here: cgroups(7), cgroup-v2.rst.
@@ -131,6 +140,43 @@ fn interfaces() -> Option<String> {
         few if few.len() <= INTERFACES_NAMED => few.join(" "),
         many => format!("{}: {} …", many.len(), many[..INTERFACES_NAMED].join(" ")),
     })
+}
+
+fn mtu(link: &str) -> Option<String> {
+    read(&format!("/sys/class/net/{link}/mtu"))
+}
+
+/// Which way traffic leaves: the link of the default route of proc_net_route(5), what kind of link it is and how much it
+/// takes at once.
+fn network_path(routes: &str) -> String {
+    let default_route = routes.lines().skip(1).find_map(|line| {
+        let mut fields = line.split_ascii_whitespace();
+        let link = fields.next()?;
+        (fields.next()? == "00000000").then_some(link)
+    });
+    match default_route {
+        None => "loopback only".to_owned(),
+        Some(link) => {
+            format!("{link}: {}, MTU {}", link_kind(link), mtu(link).as_deref().unwrap_or(UNKNOWN))
+        }
+    }
+}
+
+/// The driver of a device, or what sysfs shows of a virtual link (Documentation/ABI/testing/sysfs-class-net).
+fn link_kind(link: &str) -> String {
+    let folder = format!("/sys/class/net/{link}");
+    if let Ok(driver) = fs::read_link(format!("{folder}/device/driver")) {
+        return driver.file_name().map_or(UNKNOWN.to_owned(), |name| name.to_string_lossy().into_owned());
+    }
+    let has = |file: &str| Path::new(&format!("{folder}/{file}")).exists();
+    match () {
+        () if has("bridge") => "bridge",
+        () if has("tun_flags") => "tap",
+        // The other end of a pair has another number.
+        () if read(&format!("{folder}/iflink")) != read(&format!("{folder}/ifindex")) => "veth",
+        () => "virtual",
+    }
+    .to_owned()
 }
 
 fn environment_size() -> usize {
@@ -203,13 +249,42 @@ mod tests {
     }
 
     #[test]
+    fn traffic_leaves_by_the_default_route_or_not_at_all() {
+        let head = "Iface\tDestination\tGateway \tFlags\n";
+        let own = "eth9\t0000A8C0\t00000000\t0001\n";
+        assert_eq!(network_path(&format!("{head}{own}")), "loopback only");
+        let routes = format!("{head}{own}eth9\t00000000\t0100A8C0\t0003\n");
+        assert!(network_path(&routes).starts_with("eth9: "), "{}", network_path(&routes));
+    }
+
+    #[test]
+    fn bits_are_told_apart_and_what_is_absent_has_none() {
+        let folder = tempfile::tempdir().expect("folder");
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            fs::write(&path, text).expect("written");
+            hash_of(&path)
+        };
+        assert_eq!(write("a", "same"), write("b", "same"));
+        assert_ne!(write("a", "same"), write("c", "other"));
+        assert_eq!(hash_of(&folder.path().join("d")), None);
+    }
+
+    #[test]
     fn nothing_is_left_out_on_this_machine() {
         let facts = gather(Path::new("/tmp"));
         assert!(facts["cpus"].parse::<u32>().is_ok_and(|count| count > 0), "{facts:?}");
         assert!(facts["memory.total"].parse::<u64>().is_ok_and(|bytes| bytes > 1 << 20), "{facts:?}");
-        for fact in
-            ["agent.hash", "cpus.allowed", "cpus.quota", "data.filesystem", "data.options", "memory.cached"]
-        {
+        for fact in [
+            "agent.hash",
+            "cpus.allowed",
+            "cpus.quota",
+            "data.filesystem",
+            "data.options",
+            "memory.cached",
+            "memory.dirty",
+            "network.path",
+        ] {
             assert_ne!(facts[fact], UNKNOWN, "{fact}");
         }
         assert_eq!(chosen("always [madvise] never").as_deref(), Some("madvise"));

@@ -30,6 +30,10 @@ pub fn serve(mut link: Link, data: &Path, started_ns: u64) -> Result<(), String>
     while let Ok(request) = requests.recv() {
         match request {
             ToAgent::Facts => link.send(&FromAgent::Facts(facts::gather(data)))?,
+            ToAgent::Hash { files } => {
+                let hashes = files.iter().map(|file| facts::hash_of(Path::new(file))).collect();
+                link.send(&FromAgent::Hashes(hashes))?;
+            }
             ToAgent::Run { job, observe_ms } => {
                 let ended = match &job {
                     Job::Builtin(builtin) => work::run(builtin, data, observe_ms, &control, &mut link),

@@ -47,9 +47,8 @@ pub fn duel(isotare: &Isotare, rounds: usize) -> Result<Vec<Line>> {
             line.seconds += took;
         }
         let began = std::time::Instant::now();
-        let mut arguments = vec!["--env", "native", "--blocks", BLOCKS, "--"];
-        arguments.extend(command);
-        let report = isotare.compare(&arguments)?;
+        let report = isotare
+            .report("compare", &[&["--env", "native", "--blocks", BLOCKS, "--"][..], &command].concat())?;
         let row = compared(&report, "native#null").find(|row| row["metric"] == "wall_time");
         ours.claims += usize::from(is_difference(row.context("isotare compares the wall time")?));
         ours.seconds += began.elapsed().as_secs_f64();

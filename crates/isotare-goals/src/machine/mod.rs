@@ -1,10 +1,12 @@
-//! What can only be shown on a machine: false verdicts of whole sessions, and of other tools beside them.
+//! What can only be shown on a machine: known overheads, false verdicts of whole sessions, and those of other tools beside them.
 
 mod duel;
 mod load;
 mod null;
 mod program;
+mod selftest;
 
 pub use duel::duel;
 pub use null::null_sessions;
 pub use program::Isotare;
+pub use selftest::selftest;

@@ -11,7 +11,7 @@ const BLOCKS: &str = "10";
 pub fn null_sessions(isotare: &Isotare, sessions: usize) -> Result<Goal> {
     let (mut rows, mut claims, mut sessions_with) = (0_usize, Vec::new(), 0);
     for session in 1..=sessions {
-        let report = isotare.compare(&["--env", "native", "--blocks", BLOCKS])?;
+        let report = isotare.report("compare", &["--env", "native", "--blocks", BLOCKS])?;
         let before = claims.len();
         for row in compared(&report, "native#null") {
             rows += 1;

@@ -1,6 +1,6 @@
 //! Isotare as a user runs it.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -12,20 +12,19 @@ pub struct Isotare {
 }
 
 impl Isotare {
-    /// A session that compares with these arguments, in a store of its own; its report as JSON.
-    pub fn compare(&self, arguments: &[&str]) -> Result<Value> {
+    /// What it prints as JSON, with a store of its own. That it finds fault with something does not matter here.
+    pub fn report(&self, verb: &str, arguments: &[&str]) -> Result<Value> {
         let folder = tempfile::tempdir().context("make a folder for the store")?;
         let output = Command::new(&self.program)
-            .args(["compare", "--format", "json", "--store"])
+            .args([verb, "--format", "json", "--store"])
             .arg(folder.path().join("store.db"))
             .args(arguments)
-            .stderr(Stdio::null())
+            .stderr(Stdio::inherit())
             .output()
             .with_context(|| format!("start {}", self.program.display()))?;
-        if !output.status.success() {
-            bail!("isotare compare {}: {}", arguments.join(" "), output.status);
-        }
-        serde_json::from_slice(&output.stdout).context("read isotare's report")
+        serde_json::from_slice(&output.stdout).with_context(|| {
+            format!("read what isotare {verb} {} found ({})", arguments.join(" "), output.status)
+        })
     }
 }
 

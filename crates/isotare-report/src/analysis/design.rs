@@ -5,7 +5,7 @@ use isotare_core::{EnvironmentSpec, Outcome, Plan, Trial, WorkloadSpec};
 use std::collections::BTreeMap;
 
 /// Workloads whose latencies are times of work of `threads` threads, by default one.
-const BUILT_IN: [&str; 6] = ["cpu", "memory", "fileio", "threads", "mutex", "sysbench"];
+const BUILT_IN: [&str; 7] = ["cpu", "memory", "fileio", "network", "threads", "mutex", "sysbench"];
 
 /// The conditions of a plan as a grid, with the trials in it.
 pub(super) struct Design<'a> {

@@ -28,8 +28,10 @@ const MACHINE: [&str; 11] = [
     "turbo",
     "virtualised",
 ];
-/// Facts of an environment that say which bits ran in it.
-const BITS: [&str; 2] = ["agent.hash", "image.digest"];
+/// Whether a fact of an environment says which bits ran in it.
+fn is_of_bits(fact: &str) -> bool {
+    ["agent.hash", "image.digest"].contains(&fact) || fact.starts_with(super::ledger::PROGRAM)
+}
 
 /// Values per environment and block.
 type Blocks = BTreeMap<u32, f64>;
@@ -268,14 +270,12 @@ fn differences(before: (&Session, &[Trial]), after: (&Session, &[Trial])) -> Vec
 }
 
 /// By environment and fact: what ran there.
-fn bits<'a>((session, trials): (&'a Session, &'a [Trial])) -> BTreeMap<(String, &'static str), String> {
+fn bits<'a>((session, trials): (&'a Session, &'a [Trial])) -> BTreeMap<(String, &'a str), String> {
     let mut found = BTreeMap::new();
     for trial in trials {
         let Some(condition) = session.plan.conditions.get(trial.condition) else { continue };
-        for name in BITS {
-            if let Some(value) = trial.facts.get(name) {
-                found.insert((condition.environment.to_string(), name), value.clone());
-            }
+        for (name, value) in trial.facts.iter().filter(|(name, _)| is_of_bits(name)) {
+            found.insert((condition.environment.to_string(), name.as_str()), value.clone());
         }
     }
     found

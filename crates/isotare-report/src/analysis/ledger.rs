@@ -15,6 +15,43 @@ const VALUES_SHOWN: usize = 2;
 /// The value of a fact that could not be found out.
 const UNKNOWN: &str = "unknown";
 
+/// First part of the name of a fact about the bits of a program; its path follows.
+pub(super) const PROGRAM: &str = "program:";
+
+/// The facts without which nobody can tell whether a comparison is fair: where an environment does not know one, it stands
+/// in the ledger as unknown. What only a driver knows (`disk.cache`, storage, networks of engines) comes on top.
+pub const RECORDS: [&str; 29] = [
+    "agent.hash",
+    "aslr",
+    "budget.enforced",
+    "capabilities",
+    "clock.cost_ns",
+    "clock.source",
+    "cpu.flags",
+    "cpu.model",
+    "cpus",
+    "cpus.allowed",
+    "cpus.online",
+    "cpus.quota",
+    "data.device",
+    "data.filesystem",
+    "data.options",
+    "environment.size",
+    "hugepages",
+    "image",
+    "kernel",
+    "ksm",
+    "memory",
+    "memory.cached",
+    "memory.dirty",
+    "mitigations",
+    "network.loopback",
+    "network.path",
+    "personality",
+    "seccomp",
+    "thp",
+];
+
 /// Facts by name, with one value per environment (all its values, if its trials disagree).
 pub(super) fn ledger(design: &Design<'_>) -> Ledger {
     let mut seen: BTreeMap<&str, Vec<BTreeSet<&str>>> = BTreeMap::new();
@@ -25,6 +62,14 @@ pub(super) fn ledger(design: &Design<'_>) -> Ledger {
         }
     }
     let measured: BTreeSet<usize> = design.completed().map(|(place, _)| place.environment).collect();
+    // Values of others come without facts.
+    let records = if seen.is_empty() { &[][..] } else { &RECORDS };
+    for &fact in records {
+        let values = seen.entry(fact).or_insert_with(|| vec![BTreeSet::new(); design.environments.len()]);
+        for at in measured.iter().filter(|at| values[**at].is_empty()).copied().collect::<Vec<_>>() {
+            values[at].insert(UNKNOWN);
+        }
+    }
     let mut ledger = Ledger::default();
     for (fact, values) in seen {
         let known: BTreeMap<usize, String> = values
@@ -98,6 +143,9 @@ pub(super) fn unfairness(fact: &str, value: &str, base: &str) -> Option<String> 
         "data.options" => "its writes are kept with other care",
         "thp" => "its kernel uses huge pages for other memory",
         "hugepages" => "it has other huge pages set aside",
+        "ksm" => "its kernel looks for equal pages to merge with other effort",
+        "network.loopback" => "its loopback link takes packets of another size",
+        fact if fact.starts_with(PROGRAM) => "it does not run the same program with the same libraries",
         fact if fact.starts_with("mitigations") => "it runs with other CPU mitigations",
         _ => return None,
     };
@@ -122,7 +170,9 @@ fn clock_counters(sources: &str) -> BTreeSet<&str> {
 pub(super) fn concerns(fact: &str, workload: &str) -> bool {
     match fact {
         "data.filesystem" | "data.options" => workload == "fileio",
-        "thp" | "hugepages" => workload != crate::report::LIFECYCLE,
+        "thp" | "hugepages" | "ksm" => workload != crate::report::LIFECYCLE,
+        "network.loopback" => workload == "network",
+        fact if fact.starts_with(PROGRAM) => ["command", "sysbench"].contains(&workload),
         // The phases are timed from outside.
         "clock.source" => workload != crate::report::LIFECYCLE,
         _ => true,
@@ -166,6 +216,9 @@ mod tests {
             ("data.options", "noatime,rw", "relatime,rw", false),
             ("thp", "always", "madvise", true),
             ("agent.hash", "12", "34", true),
+            ("program:/bin/sh", "12; 2 files 5", "12; 2 files 6", true),
+            ("network.path", "eth0: veth, MTU 1500", "loopback only", false),
+            ("network.loopback", "MTU 65536", "MTU 1500", true),
             ("seccomp", "filter", "none", false),
             ("clock.source", "unknown", "tsc", false),
         ] {

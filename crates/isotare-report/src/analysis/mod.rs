@@ -22,6 +22,7 @@ mod stopping;
 mod trial_rows;
 
 pub use diff::diff;
+pub use ledger::RECORDS;
 
 use crate::report::{Report, SCHEMA_VERSION, Warning, WarningKind};
 use design::Design;

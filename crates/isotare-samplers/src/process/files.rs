@@ -36,6 +36,13 @@ impl ProcFiles {
         self.read()
     }
 
+    /// Seconds since boot.
+    pub fn uptime(&mut self) -> Result<&[u8], Errno> {
+        self.path.clear();
+        self.path.push_str("uptime");
+        self.read()
+    }
+
     /// Ids of the threads of a process; none if it is gone.
     pub fn threads(&self, pid: u32) -> Vec<u32> {
         ids(&self.root.join(format!("{pid}/task")))

@@ -51,8 +51,6 @@ impl ProcessSampler {
         let some = files.processes().into_iter().min();
         let some =
             some.ok_or_else(|| missing(format!("{} lists no process", root.join("proc").display())))?;
-        let began = std::fs::read_to_string(root.join("proc/uptime")).ok();
-        let hz = clock_ticks_per_second();
         Ok(Self {
             children: Children::probe(&mut files, some),
             files,
@@ -62,7 +60,7 @@ impl ProcessSampler {
             starts: HashMap::new(),
             baseline: BTreeMap::new(),
             readings: 0,
-            began: began.as_deref().and_then(|text| uptime_ticks(text, hz)).unwrap_or(0),
+            began: 0,
             threads_due: Timestamp::default(),
             pss_due: Timestamp::default(),
         })
@@ -186,6 +184,9 @@ impl Sampler for ProcessSampler {
         out: &mut Vec<Reading>,
     ) -> Result<(), SamplerError> {
         let first = self.readings == 0;
+        if first {
+            self.began = self.files.uptime().ok().and_then(uptime_ticks).unwrap_or(0);
+        }
         self.readings += 1;
         let mut depth = self.due(first, at);
         self.walk(footprint, depth);
@@ -229,7 +230,9 @@ fn counters(total: &Counts, readable: impl Fn(Source) -> bool, threads: bool) ->
 }
 
 /// First number of `/proc/uptime`, which has two decimals, in ticks.
-fn uptime_ticks(text: &str, hz: u64) -> Option<u64> {
+fn uptime_ticks(text: &[u8]) -> Option<u64> {
+    let hz = clock_ticks_per_second();
+    let text = std::str::from_utf8(text).ok()?;
     let (whole, hundredths) = text.split_ascii_whitespace().next()?.split_once('.')?;
     Some(whole.parse::<u64>().ok()? * hz + hundredths.parse::<u64>().ok()? * hz / 100)
 }

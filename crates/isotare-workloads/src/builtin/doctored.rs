@@ -1,6 +1,6 @@
 //! Reports that are right, and the same reports doctored, which must be rejected.
 
-use super::{Cpu, Fileio, Memory, Threads};
+use super::{Cpu, Fileio, Memory, Network, Threads};
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer, V2Serializer};
 use isotare_core::{JobOutput, Settings, Workload};
@@ -109,6 +109,18 @@ fn bytes_of_memory_must_be_those_of_the_events() {
     assert!(decode(&Memory, &given, written(EVENTS * 4096 - 1)).is_err());
     assert!(decode(&Memory, &given, WorkReport { bytes_read: 1, ..written(EVENTS * 4096) }).is_err());
     assert!(decode(&Memory, &[("block", "4K"), ("total", "8000K")], written(EVENTS * 4096)).is_err());
+}
+
+#[test]
+fn bytes_of_round_trips_must_be_those_of_the_events() {
+    let given = [("size", "64"), ("events", "1000")];
+    let moved = |sent, received| WorkReport { bytes_written: sent, bytes_read: received, ..report() };
+    let samples = decode(&Network, &given, moved(64_000, 64_000)).expect("valid");
+    assert_eq!(samples[0].0, "events_per_second");
+    assert!(value(&samples, "throughput").is_some_and(|rate| (rate / 128e3 - 1.0).abs() < 0.001));
+    for (sent, received) in [(64_000, 63_999), (0, 64_000)] {
+        assert!(decode(&Network, &given, moved(sent, received)).is_err(), "{sent} {received}");
+    }
 }
 
 #[test]

@@ -1,9 +1,10 @@
-//! The workloads compiled into the agent. Their names and settings are sysbench's, made short.
+//! The workloads compiled into the agent. The names and settings of all but `network` are sysbench's, made short.
 
 mod cpu;
 mod fileio;
 mod memory;
 mod mutex;
+mod network;
 mod report;
 mod schedule;
 mod threads;
@@ -12,6 +13,7 @@ pub use cpu::Cpu;
 pub use fileio::Fileio;
 pub use memory::Memory;
 pub use mutex::Mutex;
+pub use network::Network;
 pub use threads::Threads;
 
 #[cfg(test)]

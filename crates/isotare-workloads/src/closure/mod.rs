@@ -10,7 +10,7 @@ mod libraries;
 mod place;
 
 use cache::LibraryCache;
-use isotare_core::Image;
+use isotare_core::{Image, ImageFile, Source};
 use libraries::{Binary, Search};
 use std::collections::HashSet;
 use std::fs;
@@ -33,6 +33,17 @@ pub fn closure(program: &str) -> Result<(PathBuf, Image), String> {
         place::add(&mut image, Path::new(CACHE))?;
     }
     Ok((path, image))
+}
+
+/// The program and the files that it loads, the program first; none if it is not there.
+pub fn files(program: &str) -> Vec<PathBuf> {
+    let Ok((path, image)) = closure(program) else { return Vec::new() };
+    let program = fs::canonicalize(&path).unwrap_or(path);
+    let is_loaded = |file: &ImageFile| {
+        matches!(file.source, Source::Host(_)) && file.path != program && file.path != Path::new(CACHE)
+    };
+    let loaded: Vec<PathBuf> = image.files.into_iter().filter(is_loaded).map(|file| file.path).collect();
+    std::iter::once(program).chain(loaded).collect()
 }
 
 /// Absolute path of a program as a shell would find it.

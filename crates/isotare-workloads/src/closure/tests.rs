@@ -2,7 +2,6 @@
 //! allowed, and against what `ldd` says.
 
 use super::*;
-use isotare_core::Source;
 use std::process::Command;
 
 fn unpack(image: &Image, root: &Path) {
@@ -74,4 +73,14 @@ fn what_is_missing_is_named() {
     assert!(closure("no-such-program").expect_err("missing").contains("no-such-program is not in PATH"));
     assert!(closure("/etc/passwd").expect_err("no program").contains("no program"));
     assert!(closure("/no/such").expect_err("missing").contains("/no/such"));
+}
+
+#[test]
+fn the_files_of_a_program_begin_with_itself() {
+    let files = files("sh");
+    let program = fs::canonicalize(find("sh").expect("a shell")).expect("there");
+    assert_eq!(files.first(), Some(&program));
+    assert!(files.len() > 1 && files.iter().all(|file| file.is_file()), "{files:?}");
+    assert_eq!(files.iter().filter(|file| **file == program).count(), 1);
+    assert!(super::files("no-such-program-anywhere").is_empty());
 }

@@ -3,7 +3,7 @@
 
 mod output;
 
-use crate::closure::closure;
+use crate::closure::{closure, files};
 use crate::command::quote;
 use isotare_core::{
     Better, Image, Invalid, JobOutput, Kind, MetricDef, Present, Sample, SettingDef, Settings, Value,
@@ -11,6 +11,7 @@ use isotare_core::{
 };
 use isotare_protocol::{CommandJob, Job, JobResult, Repetition};
 use output::Parsed;
+use std::path::PathBuf;
 
 /// The program, looked up in `PATH`.
 const PROGRAM: &str = "sysbench";
@@ -145,6 +146,10 @@ impl Workload for Sysbench {
             need(SHELL)?;
         }
         Ok(image)
+    }
+
+    fn programs(&self, _: &Settings) -> Vec<PathBuf> {
+        files(PROGRAM)
     }
 
     fn job(&self, settings: &Settings) -> Result<Job, String> {

@@ -9,6 +9,7 @@ mod plan;
 mod report;
 mod run;
 mod schema;
+mod selftest;
 
 use crate::cli::Verb;
 use crate::exit::Exit;
@@ -24,6 +25,7 @@ pub fn dispatch(verb: Verb) -> Result<Exit, Report> {
         Verb::Report(arguments) => report::report(&arguments),
         Verb::Diff(arguments) => diff::diff(&arguments),
         Verb::Analyze(arguments) => analyze::analyze(&arguments),
+        Verb::Selftest(arguments) => selftest::selftest(&arguments),
         Verb::Clean(arguments) => clean::clean(&arguments),
         Verb::Schema => schema::schema(),
     }

@@ -32,6 +32,10 @@ fn flags() {
         (&["compare", "--", "no-such-program-anywhere"], &["no-such-program-anywhere"]),
         (&["compare", "--work", "/no/such/folder"], &["/no/such/folder", "--work"]),
         (&["report", "nothing"], &["store"]),
+        (&["selftest", "--kind", "sleep"], &["sleep", "busy-loop", "observer"]),
+        (&["selftest", "--kind", "busy-loop:percent=0.01"], &["percent=0.01", "no whole number"]),
+        (&["selftest", "--blocks", "3"], &["3 blocks", "6"]),
+        (&["selftest", "--format", "html"], &["no page", "csv"]),
     ] {
         refused(&place, arguments, words);
     }
@@ -78,7 +82,7 @@ fn an_environment_that_is_not_there_is_reported_and_the_rest_is_measured() {
     assert_eq!(status, 1, "{json:#}");
     let outcomes: Vec<_> = json["trials"].as_array().unwrap().iter().map(|trial| &trial["outcome"]).collect();
     assert_eq!(outcomes.iter().filter(|outcome| **outcome == "unavailable").count(), 1);
-    assert_eq!(outcomes.iter().filter(|outcome| **outcome == "completed").count(), 12);
+    assert_eq!(outcomes.iter().filter(|outcome| **outcome == "completed").count(), 12, "{json:#}");
     let arguments =
         [&["compare", "--baseline", "docker:host=unix:///no/such.sock"], &arguments[3..]].concat();
     assert_eq!(place.json(&arguments).0, 3, "nothing could be measured");

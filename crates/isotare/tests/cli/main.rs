@@ -8,3 +8,4 @@ mod ends;
 mod images;
 mod input;
 mod place;
+mod selftest;

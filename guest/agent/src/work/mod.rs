@@ -5,6 +5,7 @@ mod engine;
 mod fileio;
 mod memory;
 mod mutex;
+mod network;
 mod random;
 mod threads;
 
@@ -44,6 +45,7 @@ pub fn run(
             files.cleanup()?;
             done?
         }
+        Kind::Network { size } => engine.run(&network::Network::prepare(*size)?, &schedule)?,
     };
     Ok(FromAgent::Finished { result: isotare_protocol::JobResult::Work(report), observations })
 }

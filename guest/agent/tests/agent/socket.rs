@@ -322,6 +322,7 @@ fn each_builtin_workload_runs() {
         fileio(FileMode::RandomRead),
         fileio(FileMode::RandomWrite),
         fileio(FileMode::RandomReadWrite),
+        Kind::Network { size: 4096 },
     ];
     for kind in kinds {
         let job = Job::Builtin(builtin(kind.clone()));

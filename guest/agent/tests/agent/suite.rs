@@ -34,7 +34,7 @@ fn the_quick_suite_is_valid_end_to_end() {
 
 #[test]
 fn limits_modes_and_threads_are_valid_end_to_end() {
-    let cases: [(&str, &[(&str, &str)]); 9] = [
+    let cases: [(&str, &[(&str, &str)]); 10] = [
         ("cpu", &[("max-prime", "500"), ("events", "777"), ("threads", "3"), ("warmup", "0")]),
         (
             "memory",
@@ -47,6 +47,7 @@ fn limits_modes_and_threads_are_valid_end_to_end() {
         ("fileio", &[("events", "300"), ("total", "4M"), ("mode", "rndwr"), ("io", "sync")]),
         ("fileio", &[("events", "300"), ("total", "4M"), ("mode", "rndrd"), ("fsync-every", "0")]),
         ("fileio", &[("events", "300"), ("total", "4M"), ("fsync-end", "false"), ("rw-ratio", "0.5")]),
+        ("network", &[("events", "300"), ("size", "16K"), ("threads", "2")]),
     ];
     for (name, given) in cases {
         let samples =

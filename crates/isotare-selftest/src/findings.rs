@@ -1,0 +1,289 @@
+//! What came of the injections: values from reports in, judgements out. Pure.
+
+use crate::evidence::{Clocks, Records};
+use crate::injection::Injection;
+use crate::observer::ObserverCost;
+use isotare_core::HostFacts;
+use isotare_report::{Report, Source};
+use isotare_stats::at_most_p;
+use serde::Serialize;
+
+/// A share of recovered overheads that chance gives in fewer than so many self-tests of a sound pipeline is no accident.
+pub const SURPRISE: f64 = 0.01;
+/// Version of the serialised form of [`Findings`].
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// All that a self-test found. Serialised as it is, it is the JSON contract; fields are added but not renamed or removed
+/// within one [`SCHEMA_VERSION`].
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Findings {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// Start of the first session, RFC 3339, UTC.
+    pub started: String,
+    /// Version of isotare.
+    pub version: String,
+    /// The command line.
+    pub argv: Vec<String>,
+    /// The machine when the first session began, its load and what disturbs it.
+    pub host: HostFacts,
+    /// CPUs of the instances, as a list.
+    pub cpus: String,
+    /// Seed of the first session's order; each later one has the next.
+    pub seed: u64,
+    /// The known overheads beside their estimates.
+    pub injections: Vec<Recovery>,
+    /// Those that have no estimate; they count neither for nor against.
+    pub not_measured: Vec<NotMeasured>,
+    /// All recoveries together.
+    pub summary: Summary,
+    /// What observing costs.
+    pub observer: Vec<ObserverCost>,
+    /// What it may cost, as a fraction.
+    pub observer_target: f64,
+    /// How well the clocks inside kept time.
+    pub clocks: Clocks,
+    /// Whether every environment told what a fair comparison needs.
+    pub records: Records,
+}
+
+/// A known overhead without an estimate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NotMeasured {
+    /// Kind of the injection.
+    pub kind: &'static str,
+    /// The injection.
+    pub injection: String,
+    /// Whether it cannot be injected here, or broke.
+    pub status: Status,
+    /// Why.
+    pub reason: String,
+    /// What to do about it; empty where nothing is known.
+    pub remedy: String,
+}
+
+/// Why there is no estimate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// This machine cannot do it.
+    Unavailable,
+    /// Others used the machine so much that the truth is not known.
+    Disturbed,
+    /// Too few of its trials completed.
+    Failed,
+}
+
+/// Where native has to have its CPU for itself, it must have got this part of it.
+const WHOLE_CPU: f64 = 0.99;
+
+/// A known overhead beside its estimate.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Recovery {
+    /// Kind of the injection.
+    pub kind: &'static str,
+    /// The injection: what was slower.
+    pub injection: String,
+    /// What it was compared with.
+    pub baseline: String,
+    /// What was run in both.
+    pub workload: String,
+    /// How many times as long it takes, known beforehand.
+    pub true_ratio: f64,
+    /// How many times as long it was found to take.
+    pub ratio: f64,
+    /// Lower end of the interval.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+    /// Whether the truth lies in the interval.
+    pub recovered: bool,
+    /// Blocks with a value of both.
+    pub blocks: usize,
+    /// Which turn, from 1.
+    pub repeat: u32,
+    /// The session that measured it.
+    pub session: String,
+}
+
+impl Recovery {
+    /// What a session says of its injection; the error says why it says nothing.
+    pub fn of(injection: &Injection, report: &Report, repeat: u32) -> Result<Self, NotMeasured> {
+        let lost = |status, reason: String, remedy: &str| NotMeasured {
+            kind: injection.kind,
+            injection: injection.environment.to_string(),
+            status,
+            reason,
+            remedy: remedy.to_owned(),
+        };
+        let environment = injection.environment.to_string();
+        let share = cpu_share(report).filter(|share| injection.needs_quiet() && *share < WHOLE_CPU);
+        if let Some(share) = share {
+            let taken = 100.0 * (1.0 - share);
+            let reason =
+                format!("others took {taken:.1} % of native's CPU, so what it is slower by is not known");
+            return Err(lost(Status::Disturbed, reason, "repeat it on a quiet machine"));
+        }
+        let failed = || lost(Status::Failed, why_not(report), "");
+        let row = report
+            .results
+            .iter()
+            .find(|row| row.environment == environment && row.headline && row.source == Source::Workload)
+            .ok_or_else(failed)?;
+        let (Some(ratio), Some(low), Some(high)) = (row.cost, row.cost_low, row.cost_high) else {
+            return Err(failed());
+        };
+        let true_ratio = injection.true_ratio;
+        Ok(Self {
+            kind: injection.kind,
+            injection: environment,
+            baseline: row.baseline.clone(),
+            workload: injection.workload().to_string(),
+            true_ratio,
+            ratio,
+            low,
+            high,
+            recovered: (low..=high).contains(&true_ratio),
+            blocks: row.blocks,
+            repeat,
+            session: report.session.clone(),
+        })
+    }
+}
+
+/// The part of a CPU that one thread of the baseline's workload got, in the median.
+fn cpu_share(report: &Report) -> Option<f64> {
+    let value = |metric: &str| report.baseline_values.iter().find(|row| row.metric == metric)?.value;
+    Some(value("cpu_per_event")? * value("events_per_second")?)
+}
+
+/// The first reason for which a trial did not complete.
+fn why_not(report: &Report) -> String {
+    let failure = report.trials.iter().find_map(|trial| trial.failure.as_ref());
+    failure.map_or_else(|| "too few blocks completed".to_owned(), |failure| failure.reason.clone())
+}
+
+/// All recoveries together.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Summary {
+    /// Overheads that were measured.
+    pub measured: usize,
+    /// Of these, the ones whose interval holds the truth.
+    pub recovered: usize,
+    /// The share that should be.
+    pub level: f64,
+    /// Probability of so few or fewer where that share is kept (binomial).
+    pub p: f64,
+    /// Whether that is no surprise.
+    pub passed: bool,
+}
+
+impl Summary {
+    /// Of these recoveries, whose intervals have this level.
+    pub fn of(recoveries: &[Recovery], level: f64) -> Self {
+        let recovered = recoveries.iter().filter(|found| found.recovered).count();
+        let p = at_most_p(recovered as u64, recoveries.len() as u64, level);
+        Self { measured: recoveries.len(), recovered, level, p, passed: p >= SURPRISE }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use isotare_core::{
+        Better, Budget, CpuSet, Failure, MetricDef, Outcome, Sample, Session, SessionEnd, Trial,
+    };
+    use isotare_plan::Design;
+    use isotare_report::analyse;
+    use std::collections::BTreeMap;
+
+    /// What a session would say if the slower one took `ratio` times as long and native had `share` of its CPU.
+    fn found(text: &str, ratio: f64, share: f64, outcome: Outcome) -> Result<Recovery, NotMeasured> {
+        let injection = Injection::of(&text.parse().expect(text)).expect(text);
+        let budget = Budget { cpus: CpuSet::new([0]).expect("one"), memory: 1 << 30 };
+        let plan = isotare_plan::plan(&injection.design(&Design::new(budget, 3))).expect("a valid design");
+        let trial = |(index, slot): (u32, &isotare_core::Slot)| {
+            let is_slower = plan.conditions[slot.condition].environment == injection.environment;
+            let jitter = 1.0 + 0.001 * f64::from(index * 7 % 11);
+            let rate = 1000.0 * jitter / if is_slower { ratio } else { 1.0 };
+            let sample = |metric, value| Sample { metric, role: None, value };
+            let samples = vec![
+                sample(MetricDef::headline("events_per_second", "1/s", Better::Higher), rate),
+                sample(MetricDef::detail("cpu_per_event", "s", Better::Lower), share / 1000.0),
+            ];
+            let failure = Failure { reason: "it broke".to_owned(), diagnostics: String::new() };
+            let failure = (outcome != Outcome::Completed).then_some(failure);
+            Trial { samples, failure, ..Trial::new(index, *slot, 0, outcome) }
+        };
+        let trials: Vec<Trial> = (0..).zip(&plan.order).map(trial).collect();
+        let session = Session {
+            id: "s".to_owned(),
+            started: String::new(),
+            version: String::new(),
+            argv: Vec::new(),
+            host: HostFacts::default(),
+            environments: BTreeMap::new(),
+            plan: plan.clone(),
+        };
+        Recovery::of(&injection, &analyse(&session, &trials, Some(SessionEnd::Complete)), 1)
+    }
+
+    #[test]
+    fn a_truth_is_recovered_if_its_interval_holds_it() {
+        for (text, ratio, recovered) in [
+            ("busy-loop:percent=5", 1.05, true),
+            ("busy-loop:percent=5", 1.10, false),
+            ("cpu-quota:percent=50", 2.0, true),
+        ] {
+            let found = found(text, ratio, 1.0, Outcome::Completed).expect(text);
+            assert_eq!((found.recovered, found.blocks), (recovered, 20), "{found:?}");
+            assert!((found.ratio / ratio - 1.0).abs() < 0.01, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn what_says_nothing_is_told_with_its_reason() {
+        let lost =
+            found("cpu-quota:percent=50", 2.0, 0.8, Outcome::Completed).expect_err("native was disturbed");
+        assert_eq!(lost.status, Status::Disturbed);
+        assert!(lost.reason.contains("% of native's CPU") && !lost.remedy.is_empty(), "{lost:?}");
+        found("busy-loop:percent=5", 1.05, 0.8, Outcome::Completed).expect("a busy loop knows no rest");
+        let lost = found("busy-loop:percent=5", 1.05, 1.0, Outcome::Failed).expect_err("no trial completed");
+        assert_eq!((lost.status, lost.reason.as_str()), (Status::Failed, "it broke"));
+    }
+
+    fn recovery(recovered: bool) -> Recovery {
+        Recovery {
+            kind: "busy-loop",
+            injection: String::new(),
+            baseline: String::new(),
+            workload: String::new(),
+            true_ratio: 1.01,
+            ratio: 1.01,
+            low: 1.0,
+            high: 1.02,
+            recovered,
+            blocks: 12,
+            repeat: 1,
+            session: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_few_misses_are_chance_and_many_are_not() {
+        let summary = |hits: usize, misses: usize| {
+            let all: Vec<_> = std::iter::repeat_n(true, hits)
+                .chain(std::iter::repeat_n(false, misses))
+                .map(recovery)
+                .collect();
+            Summary::of(&all, 0.95)
+        };
+        for (hits, misses, passed) in
+            [(9, 0, true), (7, 2, true), (6, 3, false), (90, 10, true), (88, 12, false)]
+        {
+            let found = summary(hits, misses);
+            assert_eq!((found.recovered, found.passed), (hits, passed), "{found:?}");
+        }
+        assert!(summary(0, 0).passed, "nothing measured is no evidence; the exit code tells");
+    }
+}

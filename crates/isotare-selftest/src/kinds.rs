@@ -1,0 +1,254 @@
+//! The kinds of known overhead, and which of them are injected when nobody chooses.
+
+use crate::injection::{Injection, Pair};
+use crate::link::Link;
+use crate::quota::{PERIOD, Quota};
+use isotare_core::{Driver, EnvironmentSpec, Kind as SettingKind, SettingDef, Settings, WorkloadSpec};
+use isotare_drivers::Native;
+
+/// A kind of known overhead.
+pub struct Kind {
+    /// Its name, in place of a driver's in a spec.
+    pub name: &'static str,
+    /// What is slower, and why its factor is known: one line for help pages.
+    pub summary: &'static str,
+    /// The settings that it takes.
+    pub settings: &'static [SettingDef],
+    /// Settings, as in a spec after the colon, of those that are injected when nobody chooses.
+    pub usual: &'static [&'static str],
+    pub(crate) pair: fn(&Settings) -> Result<Pair, String>,
+}
+
+/// Every kind, in the order in which they are injected.
+pub static KINDS: &[Kind] = &[
+    Kind {
+        name: "busy-loop",
+        summary: "cpu with so many per cent more events, done and not counted",
+        settings: &[SettingDef {
+            key: "percent",
+            kind: SettingKind::Number,
+            default: Some("10"),
+            help: "share of the work that is not counted, per cent, in steps of 0.1",
+        }],
+        usual: &["percent=0.5", "percent=1", "percent=2", "percent=5", "percent=10"],
+        pair: busy_loop,
+    },
+    Kind {
+        name: "read-delay",
+        summary: "cached reads of files, each delayed by so many per cent of a read, done and not counted",
+        settings: &[SettingDef {
+            key: "percent",
+            kind: SettingKind::Number,
+            default: Some("25"),
+            help: "reads that are not counted, per cent of those that are, in steps of 0.1",
+        }],
+        usual: &["percent=5", "percent=25", "percent=100"],
+        pair: read_delay,
+    },
+    Kind {
+        name: "cpu-quota",
+        summary: "cpu in a cgroup that may use so many per cent of one CPU",
+        settings: &[SettingDef {
+            key: "percent",
+            kind: SettingKind::Integer { min: 1, max: 99 },
+            default: Some("50"),
+            help: "part of one CPU, per cent",
+        }],
+        usual: &["percent=80", "percent=50"],
+        pair: cpu_quota,
+    },
+    Kind {
+        name: "link",
+        summary: "round trips over a link of known delay (netem) or rate (tbf), against one that is faster by so many per cent",
+        settings: &[
+            SettingDef {
+                key: "delay",
+                kind: SettingKind::Duration,
+                default: None,
+                help: "delay of the faster link; the round trip natively, some 20 us, must be little beside it",
+            },
+            SettingDef {
+                key: "rate",
+                kind: SettingKind::Number,
+                default: None,
+                help: "rate of the faster link, Mbit/s",
+            },
+            SettingDef {
+                key: "percent",
+                kind: SettingKind::Number,
+                default: Some("50"),
+                help: "so much longer takes the slower link, per cent",
+            },
+        ],
+        usual: &["rate=150,percent=50", "delay=20ms,percent=50"],
+        pair: link,
+    },
+];
+
+/// The injections of these specs: each a kind, which stands for its usual ones, or one injection with its settings.
+/// Without specs, the usual ones of every kind.
+pub fn chosen(specs: &[EnvironmentSpec]) -> Result<Vec<Injection>, String> {
+    let all: Vec<EnvironmentSpec> = KINDS.iter().map(|kind| EnvironmentSpec::plain(kind.name)).collect();
+    let specs = if specs.is_empty() { &all } else { specs };
+    let mut injections = Vec::new();
+    for spec in specs {
+        let kind = find(spec)?;
+        match spec.given.as_slice() {
+            [] => {
+                for settings in kind.usual {
+                    let text = format!("{}:{settings}", kind.name);
+                    injections.push(Injection::of(&text.parse().map_err(|error| format!("{error}"))?)?);
+                }
+            }
+            _ => injections.push(Injection::of(spec)?),
+        }
+    }
+    Ok(injections)
+}
+
+/// The kind that a spec names.
+pub(crate) fn find(spec: &EnvironmentSpec) -> Result<&'static Kind, String> {
+    KINDS.iter().find(|kind| kind.name == spec.driver).ok_or_else(|| {
+        let known: Vec<_> = KINDS.iter().map(|kind| kind.name).collect();
+        format!("there is no known overhead '{}'; there are {}", spec.driver, known.join(", "))
+    })
+}
+
+/// Events of `cpu` in a trial: a third of a second of a usual machine.
+const CPU_EVENTS: u64 = 1000;
+/// Reads in a trial: 0.2 s.
+const READS: u64 = 50_000;
+/// Length of a trial under a quota, in periods: whole ones, so that where in a period it begins makes no difference.
+const PERIODS: u32 = 20;
+/// Round trips of a trial over a link of known rate: 0.4 s.
+const ROUND_TRIPS: u64 = 50;
+
+fn workload(name: &str, given: &[(&str, String)]) -> WorkloadSpec {
+    let given = given.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+    WorkloadSpec { name: name.to_owned(), given }
+}
+
+/// `counted` events and `percent` more that are not counted.
+fn uncounted(workload: WorkloadSpec, counted: u64, percent: f64) -> Result<Pair, String> {
+    let more = counted as f64 * percent / 100.0;
+    if (more - more.round()).abs() > 1e-6 || more.round() < 1.0 || more > 1e9 {
+        return Err(format!("percent={percent} of {counted} events is no whole number of events"));
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be in 1..=1e9")]
+    let done = counted + more.round() as u64;
+    Ok(Pair {
+        workload,
+        baseline: EnvironmentSpec::plain(Native.name()),
+        drivers: [(&Native, Vec::new()), (&Native, Vec::new())],
+        events: Some((counted, done)),
+        true_ratio: done as f64 / counted as f64,
+        is_observed: true,
+        on_one_cpu: false,
+        needs_quiet: false,
+    })
+}
+
+fn percent(settings: &Settings) -> f64 {
+    settings.number("percent").unwrap_or(f64::NAN)
+}
+
+fn busy_loop(settings: &Settings) -> Result<Pair, String> {
+    uncounted(workload("cpu", &[("events", CPU_EVENTS.to_string())]), CPU_EVENTS, percent(settings))
+}
+
+fn read_delay(settings: &Settings) -> Result<Pair, String> {
+    let given = [("mode", "rndrd".to_owned()), ("total", "16M".to_owned()), ("events", READS.to_string())];
+    uncounted(workload("fileio", &given), READS, percent(settings))
+}
+
+/// Measured by time, over whole periods: what a group gets in such a window does not depend on where in a period it
+/// begins. Unobserved, because readings inside would come out of the quota; on one CPU, because the rest of a quota
+/// can be left behind on another. And only where native has that CPU for itself: a group that others leave less than its
+/// quota is not slowed down by it.
+fn cpu_quota(settings: &Settings) -> Result<Pair, String> {
+    let percent = settings.integer("percent").unwrap_or(50);
+    let length = (PERIOD * PERIODS).as_millis();
+    Ok(Pair {
+        workload: workload("cpu", &[("time", format!("{length}ms"))]),
+        baseline: EnvironmentSpec::plain(Native.name()),
+        drivers: [(&Native, Vec::new()), (&Quota, vec![("percent", percent.to_string())])],
+        events: None,
+        true_ratio: 100.0 / percent as f64,
+        is_observed: false,
+        on_one_cpu: true,
+        needs_quiet: true,
+    })
+}
+
+/// Two links, both so slow that all else is little beside them; their ratio is known. The loopback link carries both
+/// directions, so a link of known rate is busy all the time.
+fn link(settings: &Settings) -> Result<Pair, String> {
+    let factor = 1.0 + percent(settings) / 100.0;
+    let (key, fast, slow, given) = match (settings.number("delay"), settings.number("rate")) {
+        (Some(delay), None) => {
+            let us = |seconds: f64| format!("{:.0}us", seconds * 1e6);
+            ("delay", us(delay), us(delay * factor), vec![("time", "400ms".to_owned())])
+        }
+        (None, Some(rate)) => {
+            let given = vec![("size", "64K".to_owned()), ("events", ROUND_TRIPS.to_string())];
+            ("rate", rate.to_string(), (rate / factor).to_string(), given)
+        }
+        _ => return Err("a link takes a delay or a rate, not both".to_owned()),
+    };
+    Ok(Pair {
+        workload: workload("network", &given),
+        baseline: EnvironmentSpec {
+            given: vec![(key.to_owned(), fast.clone())],
+            ..EnvironmentSpec::plain(Link.name())
+        },
+        drivers: [(&Link, vec![(key, fast)]), (&Link, vec![(key, slow)])],
+        events: None,
+        true_ratio: factor,
+        is_observed: true,
+        on_one_cpu: false,
+        needs_quiet: false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn truth(text: &str) -> Result<f64, String> {
+        Injection::of(&text.parse().expect(text)).map(|injection| injection.true_ratio)
+    }
+
+    #[test]
+    fn the_truth_follows_from_the_settings() {
+        for (text, ratio) in [
+            ("busy-loop:percent=0.5", 1.005),
+            ("busy-loop:percent=50", 1.5),
+            ("read-delay:percent=100", 2.0),
+            ("cpu-quota:percent=80", 1.25),
+            ("link:rate=150,percent=50", 1.5),
+            ("link:delay=20ms", 1.5),
+        ] {
+            assert_eq!(truth(text), Ok(ratio), "{text}");
+        }
+        for (text, why) in [
+            ("busy-loop:percent=0.01", "no whole number"),
+            ("cpu-quota:percent=100", "from 1 to 99"),
+            ("link:percent=50", "a delay or a rate"),
+            ("sleep:percent=1", "there are busy-loop, read-delay, cpu-quota, link"),
+        ] {
+            let error = truth(text).expect_err(text);
+            assert!(error.contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_kind_stands_for_its_usual_injections() {
+        let names = |specs: &[&str]| -> Vec<String> {
+            let specs: Vec<EnvironmentSpec> = specs.iter().map(|text| text.parse().expect(text)).collect();
+            chosen(&specs).expect("valid").iter().map(|found| found.environment.to_string()).collect()
+        };
+        assert_eq!(names(&["cpu-quota"]), ["cpu-quota:percent=80", "cpu-quota:percent=50"]);
+        assert_eq!(names(&["busy-loop:percent=3"]), ["busy-loop:percent=3"]);
+        assert_eq!(names(&[]).len(), KINDS.iter().map(|kind| kind.usual.len()).sum::<usize>());
+    }
+}
