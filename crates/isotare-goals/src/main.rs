@@ -29,7 +29,7 @@ struct Arguments {
     /// Also judge the same data by the rules of other tools.
     #[arg(long)]
     peers: bool,
-    /// Instead, on this machine: each known overhead of the self-test so often.
+    /// Instead, on this machine: each known overhead of the self-test so often, and noise made on purpose.
     #[arg(long, value_name = "REPEATS", num_args = 0..=1, default_missing_value = "10")]
     machine: Option<usize>,
     /// Instead, on this machine: so many sessions of native against itself.
@@ -59,7 +59,9 @@ fn show(arguments: &Arguments) -> Result<bool> {
     let program = || arguments.isotare.clone().context("name isotare's program with --isotare");
     let mut found = Vec::new();
     if let Some(repeats) = arguments.machine {
-        found.extend(machine::selftest(&Isotare { program: program()? }, repeats)?);
+        let isotare = Isotare { program: program()? };
+        found.extend(machine::selftest(&isotare, repeats)?);
+        found.push(machine::g12(&isotare)?);
     }
     if let Some(sessions) = arguments.null {
         found.push(machine::null_sessions(&Isotare { program: program()? }, sessions)?);

@@ -1,5 +1,6 @@
 //! What every session of a self-test shows beside its estimates: clocks that keep time, facts that are known. Pure.
 
+use isotare_core::Outcome;
 use isotare_report::{RECORDS, Report, Status};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -12,21 +13,25 @@ pub const LIMIT_PPM: f64 = 100.0;
 pub struct Clocks {
     /// Trials whose clock was read.
     pub trials: usize,
-    /// Largest deviation that the reading's own error cannot explain, ppm.
+    /// How far the clocks came apart in the worst of them, as far as the readings' own errors cannot explain it, ppm of its
+    /// length.
     pub worst_ppm: f64,
     /// Trials beyond [`LIMIT_PPM`].
     pub beyond: usize,
+    /// Of these, the ones that were refused.
+    pub refused: usize,
 }
 
 impl Clocks {
     /// Takes in the trials of a session.
     pub fn add(&mut self, report: &Report) {
-        let clocks = report.trials.iter().filter_map(|trial| Some((trial.clock_rate?, trial.clock_bound?)));
-        for (rate, bound) in clocks {
-            let ppm = (((rate - 1.0).abs() - bound) * 1e6).max(0.0);
+        for (trial, strayed) in report.trials.iter().filter_map(|trial| Some((trial, trial.clock_strayed?))) {
+            let ppm = strayed.abs() * 1e6;
+            let is_beyond = ppm > LIMIT_PPM;
             self.trials += 1;
             self.worst_ppm = self.worst_ppm.max(ppm);
-            self.beyond += usize::from(ppm > LIMIT_PPM);
+            self.beyond += usize::from(is_beyond);
+            self.refused += usize::from(is_beyond && trial.outcome != Outcome::Completed);
         }
     }
 }

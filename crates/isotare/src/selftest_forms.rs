@@ -175,9 +175,9 @@ fn footer(findings: &Findings) -> Table {
     let clocks = findings.clocks;
     if clocks.trials > 0 {
         table.note(format!(
-            "clocks inside were off by at most {:.0} ppm beyond their readings' error; {} of {} trials by more than \
-             {LIMIT_PPM:.0} ppm",
-            clocks.worst_ppm, clocks.beyond, clocks.trials
+            "clocks inside strayed by at most {:.0} ppm beyond their readings' error; {} of {} trials by more than \
+             {LIMIT_PPM:.0} ppm, {} of them refused",
+            clocks.worst_ppm, clocks.beyond, clocks.trials, clocks.refused
         ));
     }
     let records = &findings.records;
