@@ -65,7 +65,7 @@ grep -E '^(docker-default|lxc-container-default-cgns) \(enforce\)' /sys/kernel/s
 
 /// No figure of a lab may pass for a measurement.
 const SESSION: &str = r#"
-isotare compare --env qemu:accel=kvm,machine=q35 --no-null --blocks 6 --repeats 0 -w cpu:time=100ms > /run/text 2> /run/progress
+isotare compare --env qemu:accel=kvm,machine=q35 --no-null --blocks 6 --repeats 0 -w cpu:events=20 > /run/text 2> /run/progress
 cat /run/text
 grep '^EMULATED MACHINE' /run/text
 isotare report last --format json > /run/json

@@ -70,7 +70,7 @@ fn an_environment_that_is_not_there_is_reported_and_the_rest_is_measured() {
         "--env",
         "docker:host=unix:///no/such.sock",
         "--workload",
-        "cpu:time=10ms",
+        "cpu:events=20",
         "--blocks",
         "6",
         "--repeats",
@@ -96,7 +96,7 @@ fn a_kernel_that_is_no_kernel_is_named() {
         "--env",
         "qemu:accel=tcg,kernel=/etc/passwd",
         "--workload",
-        "cpu:time=10ms",
+        "cpu:events=20",
         "--blocks",
         "6",
     ]);
