@@ -10,7 +10,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 /// Longest time for the daemon to answer.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 const SHORTEST: Duration = Duration::from_millis(20);
 
 /// A running `dockerd`. Dropping it ends the daemon, its containerd and every container, and removes all their state.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 /// Longest time for the daemon to answer.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(50);
 /// The user for whom Debian's daemon looks when it starts, and whom only libvirt-daemon-system makes. No process is
 /// ever his here.
