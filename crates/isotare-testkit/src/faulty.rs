@@ -1,8 +1,8 @@
 //! A driver that works, but for one fault. The conformance suite has to find each.
 
 use isotare_core::{
-    Capabilities, Driver, DriverError, Environment, Footprint, Image, Instance, Isolation, Ledger, NoLedger,
-    PrepareContext, Resource, RuntimeInfo, SettingDef, Settings, TrialContext, Unavailable,
+    Budget, Capabilities, CpuSet, Driver, DriverError, Environment, Footprint, Image, Instance, Isolation,
+    Ledger, NoLedger, PrepareContext, Resource, RuntimeInfo, SettingDef, Settings, TrialContext, Unavailable,
 };
 use std::collections::BTreeMap;
 use std::os::unix::net::UnixStream;
@@ -23,6 +23,10 @@ pub enum Fault {
     StartsEarly,
     /// Nothing is written into the record.
     RecordsNothing,
+    /// The instance gets every CPU there is.
+    GivesCpus,
+    /// The instance gets sixteen times the memory.
+    GivesMemory,
     /// A probe finds what is not there.
     FindsAnything,
 }
@@ -45,6 +49,17 @@ struct FaultyInstance {
 
 fn ledger(fault: Fault, ledger: &dyn Ledger) -> &dyn Ledger {
     if fault == Fault::RecordsNothing { &NoLedger } else { ledger }
+}
+
+fn budget(fault: Fault, given: &Budget) -> Budget {
+    match fault {
+        Fault::GivesCpus => {
+            let cpus = std::thread::available_parallelism().map_or(1, |cpus| cpus.get() as u32);
+            Budget { cpus: CpuSet::new(0..cpus).unwrap_or_else(|| given.cpus.clone()), ..given.clone() }
+        }
+        Fault::GivesMemory => Budget { memory: 16 * given.memory, ..given.clone() },
+        _ => given.clone(),
+    }
 }
 
 const BINARY: SettingDef = SettingDef {
@@ -91,7 +106,9 @@ impl Driver for Faulty {
 
 impl Environment for FaultyEnvironment {
     fn create(&mut self, cx: &TrialContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
-        let cx = TrialContext { ledger: ledger(self.1, cx.ledger), ..cx.until(cx.deadline.at) };
+        let budget = budget(self.1, cx.budget);
+        let cx =
+            TrialContext { ledger: ledger(self.1, cx.ledger), budget: &budget, ..cx.until(cx.deadline.at) };
         let mut inner = self.0.create(&cx)?;
         if self.1 == Fault::StartsEarly {
             inner.start(&cx)?;
@@ -105,7 +122,12 @@ impl Environment for FaultyEnvironment {
 
 impl Instance for FaultyInstance {
     fn start(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
-        let cx = TrialContext { ledger: ledger(self.fault, cx.ledger), ..cx.until(cx.deadline.at) };
+        let budget = budget(self.fault, cx.budget);
+        let cx = TrialContext {
+            ledger: ledger(self.fault, cx.ledger),
+            budget: &budget,
+            ..cx.until(cx.deadline.at)
+        };
         match self.fault {
             Fault::StartsEarly => Ok(()),
             _ => self.inner.start(&cx),

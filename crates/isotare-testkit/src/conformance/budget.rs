@@ -1,7 +1,7 @@
 //! Rules about the budget: it is there, and it holds.
 
 use super::exec::builtin_job;
-use crate::bed::Bed;
+use crate::bed::{Bed, Life};
 use isotare_cgroup::{CgroupStats, Hierarchies};
 use isotare_host::AgentError;
 use isotare_protocol::{Access, JobResult, Kind, MemoryJob, Operation};
@@ -25,6 +25,10 @@ fn stats(group: &Option<String>) -> Option<CgroupStats> {
     Some(Hierarchies::discover().ok()?.open(group.as_ref()?).stats())
 }
 
+/// Lengths of the stretches in which a hog is watched, ms. What its two ends add to its share becomes nothing over a longer one;
+/// what a budget fails to hold back does not.
+const STRETCHES: [u64; 3] = [400, 2000, 5000];
+
 /// More busy threads than CPUs get the CPUs' time and no more.
 pub(super) fn hog(bed: &mut Bed<'_>) -> Result<(), String> {
     if bed.unlimited().is_some() {
@@ -32,10 +36,24 @@ pub(super) fn hog(bed: &mut Bed<'_>) -> Result<(), String> {
     }
     let cpus = bed.budget.cpus.count();
     let mut life = bed.begin()?;
+    let mut shares = Vec::new();
+    for stretch in STRETCHES {
+        let share = share(&mut life, cpus + 2, stretch)?;
+        // The two ends of the stretch are not read at one moment: a tenth of leeway.
+        if share > 0.0 && share <= f64::from(cpus) * 1.1 {
+            return life.end();
+        }
+        shares.push(format!("{share:.2} in {stretch} ms"));
+    }
+    Err(format!("{} threads had more CPUs than a budget of {cpus}: {}", cpus + 2, shares.join(", ")))
+}
+
+/// CPUs that so many busy threads have for so many milliseconds.
+fn share(life: &mut Life, threads: u32, stretch: u64) -> Result<f64, String> {
     let used = |group: &Option<String>| stats(group)?.cpu_total_ns;
     let group = life.instance.footprint().cgroup;
     let (before, begin) = (used(&group), Instant::now());
-    let output = life.run(builtin_job(Kind::Cpu { max_prime: 1000 }, cpus + 2, 400))?;
+    let output = life.run(builtin_job(Kind::Cpu { max_prime: 1000 }, threads, stretch))?;
     let (took, after) = (begin.elapsed(), used(&group));
     let JobResult::Work(report) = output.result else {
         return Err(format!("{:?}", output.result));
@@ -45,12 +63,7 @@ pub(super) fn hog(bed: &mut Bed<'_>) -> Result<(), String> {
         Some((before, after)) => (after.saturating_sub(before), took.as_nanos()),
         None => (report.usage.cpu_ns(), u128::from(report.elapsed_ns)),
     };
-    let share = nanos as f64 / elapsed.max(1) as f64;
-    // The two ends of the stretch are not read at one moment: a tenth of leeway.
-    match share > 0.0 && share <= f64::from(cpus) * 1.1 {
-        true => life.end(),
-        false => Err(format!("{} threads had {share:.2} CPUs of a budget of {cpus}", cpus + 2)),
-    }
+    Ok(nanos as f64 / elapsed.max(1) as f64)
 }
 
 pub(super) fn memory(bed: &mut Bed<'_>) -> Result<(), String> {
