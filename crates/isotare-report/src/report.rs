@@ -235,6 +235,8 @@ pub enum WarningKind {
     Imprecise,
     /// Trials differ by what ran before them.
     CarryOver,
+    /// The first trials are unlike all later ones.
+    WarmUp,
 }
 
 /// An environment and whether it was measured.

@@ -30,6 +30,7 @@ fn doubts(report: &Report, environment: &str) -> Vec<WarningKind> {
         WarningKind::Impossible,
         WarningKind::Duplicate,
         WarningKind::Trend,
+        WarningKind::WarmUp,
         WarningKind::FasterThanBaseline,
     ];
     let rows = report.results.iter().filter(|row| row.environment == environment);
@@ -106,6 +107,27 @@ fn an_overhead_that_grows() {
 }
 
 #[test]
+fn first_boots_that_find_everything_cold() {
+    let docker = [&[0.72, 0.65], &DOCKER_BOOT[..]].concat();
+    let vm = |first: [f64; 2]| {
+        let mut boots: Vec<f64> =
+            docker.iter().zip(0..).map(|(v, i)| v * (2.1 + 0.01 * f64::from(i % 4))).collect();
+        boots[..2].iter_mut().zip(first).for_each(|(boot, slower)| *boot *= slower);
+        boots
+    };
+    let (cold, warm) = (vm([1.9, 1.3]), vm([1.0, 1.0]));
+    let report = report(&[
+        ("docker", "boot", "s", &docker),
+        ("cold", "boot", "s", &cold),
+        ("warm", "boot", "s", &warm),
+    ]);
+    assert_eq!(doubts(&report, "cold"), [WarningKind::WarmUp]);
+    assert_eq!(doubts(&report, "warm"), []);
+    let row = report.results.iter().find(|row| row.environment == "cold").expect("compared");
+    assert_eq!(row.blocks, 12, "they are kept");
+}
+
+#[test]
 fn syncs_that_are_none() {
     let honest: Vec<f64> =
         METAL.iter().zip(0..).map(|(v, i)| v * (0.97 + 0.001 * f64::from(i % 3))).collect();
@@ -133,8 +155,13 @@ fn a_mean_above_its_maximum() {
 
 #[test]
 fn honest_sessions_are_rarely_doubted() {
-    let about =
-        [WarningKind::TooSteady, WarningKind::SeveralModes, WarningKind::Duplicate, WarningKind::Trend];
+    let about = [
+        WarningKind::TooSteady,
+        WarningKind::SeveralModes,
+        WarningKind::Duplicate,
+        WarningKind::Trend,
+        WarningKind::WarmUp,
+    ];
     let (mut rows, mut doubted) = (0, 0);
     for seed in 0..25 {
         for (blocks, drift) in [(10, 0.2), (20, 0.03)] {

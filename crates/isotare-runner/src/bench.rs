@@ -163,6 +163,9 @@ impl<'a> Bench<'a> {
                 course.ended(trial.as_ref());
             }
             course.block_ended(turn);
+            if let Some(foretold) = course.foretells() {
+                sink.event(&foretold)?;
+            }
         }
     }
 

@@ -8,6 +8,9 @@ use crate::watch::Watch;
 use isotare_core::{Failure, Interrupt, Outcome, Plan, SessionEnd, Slot, Timestamp, Trial};
 use isotare_host::now;
 
+/// Blocks from which it is told what the others will be able to see: the fewest that an interval can be made of.
+const PILOT: u32 = 6;
+
 /// A session under way.
 pub(crate) struct Course<'p> {
     plan: &'p Plan,
@@ -85,6 +88,14 @@ impl<'p> Course<'p> {
             condition: &self.plan.conditions[slot.condition],
             left,
         }
+    }
+
+    /// What this session will be able to see, once, when the pilot has run and there are blocks to come.
+    pub(crate) fn foretells(&self) -> Option<Event<'p>> {
+        let (pilot, blocks) = (self.queue.done(), self.queue.expected(self.elapsed()));
+        let forecasts =
+            if pilot == PILOT && blocks > pilot { self.figures.forecasts(blocks) } else { Vec::new() };
+        (!forecasts.is_empty()).then_some(Event::Foretold { pilot, blocks, forecasts })
     }
 
     /// A trial has had its turn; `None` where there is nothing to record.

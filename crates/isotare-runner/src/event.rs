@@ -36,7 +36,30 @@ pub enum Event<'a> {
     },
     /// A trial has ended and is to be kept.
     Ended(&'a Trial),
+    /// Enough blocks have run to tell what the session will be able to see.
+    Foretold {
+        /// Blocks that this is told from.
+        pilot: u32,
+        /// Blocks that will probably have run in the end.
+        blocks: u32,
+        /// The hardest comparison of each workload.
+        forecasts: Vec<Forecast<'a>>,
+    },
 }
+
+/// What a session will be able to see of a workload's first figure, told from its first blocks.
+#[derive(Clone, Copy, Debug)]
+pub struct Forecast<'a> {
+    /// The comparison with the most noise.
+    pub condition: &'a Condition,
+    /// The overhead that is found in 80 % of sessions of the expected length, a fraction.
+    pub effect: f64,
+    /// Blocks that would find an overhead of the margin; `None`: not even [`MOST_FORETOLD`].
+    pub for_margin: Option<usize>,
+}
+
+/// Most blocks that are worth foretelling.
+pub const MOST_FORETOLD: usize = 500;
 
 /// Whoever keeps and shows what happens.
 pub trait Sink {

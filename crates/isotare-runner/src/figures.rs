@@ -1,7 +1,8 @@
 //! The first figure of every trial so far, for those who stop when it is known precisely enough.
 
+use crate::event::{Forecast, MOST_FORETOLD};
 use isotare_core::{Outcome, Plan, Trial};
-use isotare_stats::Precision;
+use isotare_stats::{Precision, blocks_to_find, foretold_effect, log_ratios};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Figures by condition and block.
@@ -37,6 +38,27 @@ impl<'p> Figures<'p> {
         let columns: Vec<Vec<(f64, f64)>> =
             (0..self.values.len()).filter(is_open).filter_map(|at| self.pairs(at, replaced)).collect();
         !columns.is_empty() && rule.is_reached(blocks, &columns, self.plan.level)
+    }
+
+    /// What a session of `blocks` blocks will be able to see of each workload: of its comparisons the one with the most noise.
+    /// Replicas of the baseline count only where there is nothing else.
+    pub(crate) fn forecasts(&self, blocks: u32) -> Vec<Forecast<'p>> {
+        let mut hardest: Vec<Forecast<'p>> = Vec::new();
+        for (at, condition) in self.plan.conditions.iter().enumerate() {
+            let Some(logs) = self.pairs(at, &BTreeSet::new()).map(|pairs| log_ratios(&pairs)) else {
+                continue;
+            };
+            let Some(effect) = foretold_effect(&logs, blocks as usize, self.plan.level) else { continue };
+            let for_margin = blocks_to_find(self.plan.margin, &logs, MOST_FORETOLD, self.plan.level);
+            let found = Forecast { condition, effect, for_margin };
+            let weight = |it: &Forecast<'_>| (it.condition.environment.replica.is_none(), it.effect);
+            match hardest.iter_mut().find(|other| other.condition.workload == condition.workload) {
+                Some(other) if weight(&found) > weight(other) => *other = found,
+                Some(_) => {}
+                None => hardest.push(found),
+            }
+        }
+        hardest
     }
 
     /// A condition's figures with those of the baseline; `None` for the baseline itself.
@@ -119,6 +141,18 @@ mod tests {
         }
         assert!(!figures.are_precise(&RULE, 20, &BTreeSet::new(), &[false; 3]));
         assert!(figures.are_precise(&RULE, 20, &(100..110).collect(), &[false; 3]));
+    }
+
+    #[test]
+    fn the_noisiest_comparison_of_a_workload_is_foretold() {
+        let plan = planned();
+        let figures = figures(&plan, 0.01);
+        let [forecast] = figures.forecasts(40)[..] else { panic!("one workload") };
+        assert_eq!(forecast.condition.environment.to_string(), "wild");
+        let needed = forecast.for_margin.expect("less than the most");
+        assert!(forecast.effect > plan.margin && needed > 40, "{forecast:?}");
+        assert!(figures.forecasts(needed as u32)[0].effect <= plan.margin);
+        assert!(Figures::new(&plan).forecasts(40).is_empty(), "nothing was measured");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Shapes of data that noise alone does not give: two groups, a trend, less spread than possible.
+//! Shapes of data that noise alone does not give: two groups, a trend, less spread than possible, a beginning unlike the rest.
 //!
 //! None of them changes an estimate; each is a reason to look before believing one. Their thresholds are set by the
 //! simulation of `isotare-goals` (G18): on honest sessions each fires in well under 1 % of comparisons.
@@ -85,6 +85,33 @@ pub fn trend_p(values: &[f64]) -> Option<f64> {
     Some((2.0 * Normal::standard().sf(z)).clamp(0.0, 1.0))
 }
 
+/// How many times farther away than the farthest later value the first ones have to be.
+const COLD: f64 = 3.0;
+/// More than one in so many values is no beginning any more.
+const BEGINNING: usize = 4;
+/// With fewer values the first one is too often the farthest by chance.
+const FEWEST_WITH_BEGINNING: usize = 12;
+
+/// How many of the first `values`, in their order, still warmed up: they lie on one side of the later ones' median, each at
+/// least three times as far from it as the farthest of the later ones. The most that do, up to a quarter of all.
+///
+/// A burst of noise in the first values that never comes again looks the same.
+///
+/// `None` below 12 values, or if there are none. Values must be finite.
+pub fn warm_up(values: &[f64]) -> Option<usize> {
+    if values.len() < FEWEST_WITH_BEGINNING {
+        return None;
+    }
+    let is_apart = |count: &usize| {
+        let (first, later) = values.split_at(*count);
+        let Some(centre) = median(later) else { return false };
+        let farthest = later.iter().map(|value| (value - centre).abs()).fold(0.0, f64::max);
+        let is_beyond = |side: f64| first.iter().all(|value| side * (value - centre) > COLD * farthest);
+        is_beyond(1.0) || is_beyond(-1.0)
+    };
+    (1..=values.len() / BEGINNING).rev().find(is_apart)
+}
+
 /// How many times steadier than others something has to be.
 const STEADIER: f64 = 5.0;
 
@@ -144,6 +171,20 @@ mod tests {
         let level = [3.0, 7.0, 1.0, 9.0, 4.0, 6.0, 2.0, 8.0, 5.0, 6.5];
         assert!(trend_p(&level).expect("enough") > 0.5);
         assert_eq!((trend_p(&[1.0; 9]), trend_p(&rising[..7])), (Some(1.0), None));
+    }
+
+    #[test]
+    fn a_cold_beginning() {
+        let later = [0.02, 0.01, 0.015, 0.022, 0.018, 0.012, 0.021, 0.017, 0.016, 0.019, 0.013];
+        let with = |first: &[f64]| warm_up(&[first, &later].concat());
+        assert_eq!(with(&[0.3]), Some(1));
+        assert_eq!(with(&[0.3, 0.08]), Some(2));
+        assert_eq!(with(&[-0.3, -0.2, -0.1]), Some(3));
+        assert_eq!(with(&[0.3, -0.3]), None, "on both sides: noise");
+        assert_eq!(with(&[0.02]), None);
+        assert_eq!(with(&[0.3, 0.01, 0.3]), None, "it comes again");
+        assert_eq!(warm_up(&[&[0.3], &later[..10]].concat()), None, "too few");
+        assert_eq!(warm_up(&[1.0; 12]), None);
     }
 
     #[test]

@@ -91,3 +91,10 @@ fn form_of(path: &Path) -> Result<Form, Report> {
         )),
     }
 }
+
+/// A fraction as per cent, without needless digits.
+pub fn percent(fraction: f64) -> String {
+    let digits = if fraction.abs() < 0.1 { 2 } else { 1 };
+    let text = format!("{:.digits$}", 100.0 * fraction);
+    format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
+}

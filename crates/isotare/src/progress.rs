@@ -1,8 +1,9 @@
 //! Keeps every trial as it ends and shows on stderr what is under way.
 
+use crate::output::percent;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use isotare_core::{Outcome, Session, Trial};
-use isotare_runner::{Event, Sink, SinkError};
+use isotare_runner::{Event, Forecast, MOST_FORETOLD, Sink, SinkError};
 use isotare_store::Store;
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -76,9 +77,41 @@ impl Sink for Progress<'_> {
                 }
                 self.trials.push((*trial).clone());
             }
+            Event::Foretold { pilot, blocks, forecasts } => {
+                let lines = foretold(*pilot, *blocks, self.session.plan.margin, forecasts);
+                lines.iter().for_each(|line| self.say(line));
+            }
         }
         Ok(())
     }
+}
+
+/// What a session will be able to see, and what it would take to see the margin.
+fn foretold(pilot: u32, blocks: u32, margin: f64, forecasts: &[Forecast<'_>]) -> Vec<String> {
+    let effects: Vec<String> = forecasts
+        .iter()
+        .map(|it| format!("{} {} ({})", it.condition.workload, percent(it.effect), it.condition.environment))
+        .collect();
+    let mut lines = vec![format!(
+        "by the first {pilot} blocks, {blocks} will find differences from about these on: {}",
+        effects.join(", ")
+    )];
+    let short: Vec<String> = forecasts
+        .iter()
+        .filter(|it| it.effect > margin)
+        .map(|it| match it.for_margin {
+            Some(needed) => format!("{} about {needed}", it.condition.workload),
+            None => format!("{} more than {MOST_FORETOLD}", it.condition.workload),
+        })
+        .collect();
+    if !short.is_empty() {
+        lines.push(format!(
+            "to find the margin of {}, blocks (--blocks, --time): {}; or state a wider --margin",
+            percent(margin),
+            short.join(", ")
+        ));
+    }
+    lines
 }
 
 fn duration_text(seconds: f64) -> String {

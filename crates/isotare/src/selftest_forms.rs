@@ -2,7 +2,7 @@
 
 use crate::cli::Form;
 use crate::exit::refuse;
-use crate::output::print;
+use crate::output::{percent, print};
 use crate::table::Table;
 use isotare_selftest::{Findings, LIMIT_PPM, ObserverCost, Recovery, Status};
 use miette::Report;
@@ -210,10 +210,4 @@ fn footer(findings: &Findings) -> Table {
 /// Four decimals tell half a per cent from nothing.
 fn digits(ratio: f64) -> String {
     format!("{ratio:.4}")
-}
-
-/// A fraction as per cent, without needless digits.
-fn percent(fraction: f64) -> String {
-    let text = format!("{:.2}", 100.0 * fraction);
-    format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
 }

@@ -1,12 +1,13 @@
 //! Doubts about the values themselves: what noise and isolation alone cannot give. Nothing is dropped for them.
 
+use super::blocks::Blocks as RanBlocks;
 use super::compare::metric_name;
 use super::design::Design;
 use super::series::Series;
 use crate::report::{ResultRow, Source, Warning, WarningKind};
 use crate::words;
 use isotare_core::Better;
-use isotare_stats::{Verdict, is_too_steady, trend_p, two_modes};
+use isotare_stats::{Verdict, is_too_steady, median, trend_p, two_modes, warm_up};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Fewer blocks that agree may do so by chance, if values are rough.
@@ -49,6 +50,9 @@ pub(super) fn mark(design: &Design<'_>, series: &[Series], rows: &mut [ResultRow
                 continue;
             };
             let logs = values.logs(at);
+            let cold = if values.begins_quietly(at, &design.blocks) { warm_up(&logs) } else { None };
+            let cold = cold.map(|count| cold_beginning(&logs, count, series.metric.better));
+            warn(row, WarningKind::WarmUp, cold);
             warn(row, WarningKind::SeveralModes, modes(&logs, series.metric.better, margin));
             let trend = trend(&logs, row, series.metric.better, margin);
             warn(row, WarningKind::Trend, trend);
@@ -101,6 +105,12 @@ impl<'a> Values<'a> {
         self.blocks.get(at).filter(|blocks| !blocks.is_empty())
     }
 
+    /// Whether nothing outside disturbed the blocks in which it could have warmed up, as far as is known.
+    fn begins_quietly(&self, at: usize, ran: &RanBlocks) -> bool {
+        let Some(blocks) = self.blocks(at) else { return false };
+        blocks.keys().take(blocks.len() / 4).all(|block| !ran.disturbed.contains(block))
+    }
+
     /// Logarithms of the ratios to the baseline, in order.
     fn logs(&self, at: usize) -> Vec<f64> {
         let (Some(own), Some(base)) = (self.blocks(at), self.baseline.and_then(|base| self.blocks(base)))
@@ -146,6 +156,21 @@ impl<'a> Values<'a> {
             self.names[twin]
         ))
     }
+}
+
+fn cold_beginning(logs: &[f64], count: usize, better: Better) -> String {
+    let cost = |logs: &[f64]| {
+        let log = median(logs).unwrap_or(f64::NAN);
+        words::factor(if better == Better::Higher { -log } else { log }.exp())
+    };
+    let (first, later) = logs.split_at(count);
+    format!(
+        "the first {} unlike all later ones, as if something still warmed up: cost ×{}, then ×{}; kept, and the typical \
+         ratio feels little of it; look for files, caches or images that only the first trials find cold",
+        if count == 1 { "block is".to_owned() } else { format!("{count} blocks are") },
+        cost(first),
+        cost(later)
+    )
 }
 
 fn modes(logs: &[f64], better: Better, margin: f64) -> Option<String> {

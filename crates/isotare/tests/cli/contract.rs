@@ -60,8 +60,11 @@ fn a_session_ends_when_it_is_precise_enough_and_tells_what_disturbed_it() {
     let place = Place::new();
     let arguments = ["compare", "--env", "native#b", "--workload", "cpu:events=40,warmup=2ms"];
     let asked = ["--precision", "90%", "--repeats", "10%", "--format", "json"];
-    let (status, json) = place.json(&[&arguments[..], &asked[..]].concat());
-    assert_eq!((status, &json["end"]), (0, &Value::from("precise")), "{json:#}");
+    let output = place.run(&[&arguments[..], &asked[..]].concat());
+    let json: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output)));
+    assert_eq!((output.status.code(), &json["end"]), (Some(0), &Value::from("precise")), "{json:#}");
+    let talk = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(talk.matches("by the first 6 blocks, ").count(), 1, "{talk}");
     assert_eq!(json["stopping"]["reached"], true);
     let number = |value: &Value| value.as_f64().unwrap_or_else(|| panic!("{json:#}"));
     let first = json["results"].as_array().unwrap().iter().filter(|row| row["metric"] == "events_per_second");
