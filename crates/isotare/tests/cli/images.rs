@@ -112,7 +112,7 @@ fn an_image_that_is_not_there_is_unavailable_with_its_remedy() {
         "--env",
         "chroot:image=tar:/no/such.tar",
         "-w",
-        "cpu:time=50ms",
+        "cpu:events=100",
     ]);
     let told = report["environments"].to_string();
     assert!(told.contains("/no/such.tar") && told.contains("name an existing file"), "{told}");
