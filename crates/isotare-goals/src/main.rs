@@ -29,9 +29,12 @@ struct Arguments {
     /// Also judge the same data by the rules of other tools.
     #[arg(long)]
     peers: bool,
-    /// Instead, on this machine: each known overhead of the self-test so often, and noise made on purpose.
+    /// Instead, on this machine: each known overhead of the self-test so often.
     #[arg(long, value_name = "REPEATS", num_args = 0..=1, default_missing_value = "10")]
     machine: Option<usize>,
+    /// Instead, on this machine: sessions with noise made on purpose.
+    #[arg(long)]
+    noise: bool,
     /// Instead, on this machine: so many sessions of native against itself.
     #[arg(long, value_name = "SESSIONS")]
     null: Option<usize>,
@@ -61,7 +64,9 @@ fn show(arguments: &Arguments) -> Result<bool> {
     if let Some(repeats) = arguments.machine {
         let isotare = Isotare { program: program()? };
         found.extend(machine::selftest(&isotare, repeats)?);
-        found.push(machine::g12(&isotare)?);
+    }
+    if arguments.noise {
+        found.push(machine::g12(&Isotare { program: program()? })?);
     }
     if let Some(sessions) = arguments.null {
         found.push(machine::null_sessions(&Isotare { program: program()? }, sessions)?);
@@ -69,7 +74,7 @@ fn show(arguments: &Arguments) -> Result<bool> {
     if let Some(rounds) = arguments.load {
         found.push(duel(&Isotare { program: program()? }, rounds)?);
     }
-    if arguments.machine.or(arguments.null).or(arguments.load).is_none() {
+    if !arguments.noise && arguments.machine.or(arguments.null).or(arguments.load).is_none() {
         found = goals::all(Effort { repeats: arguments.repeats });
         println!("{} simulated sessions in a cell\n", arguments.repeats);
     }

@@ -92,10 +92,12 @@ impl<'p> Course<'p> {
 
     /// What this session will be able to see, once, when the pilot has run and there are blocks to come.
     pub(crate) fn foretells(&self) -> Option<Event<'p>> {
-        let (pilot, blocks) = (self.queue.done(), self.queue.expected(self.elapsed()));
-        let forecasts =
-            if pilot == PILOT && blocks > pilot { self.figures.forecasts(blocks) } else { Vec::new() };
-        (!forecasts.is_empty()).then_some(Event::Foretold { pilot, blocks, forecasts })
+        // A repeat takes the place of another block, so it adds nothing to what can be seen.
+        let blocks = self.queue.expected(self.elapsed()).min(self.plan.max_blocks);
+        let is_time = self.queue.done() == PILOT && blocks > PILOT;
+        let forecasts = || self.figures.forecasts(PILOT, blocks, &self.patience.all_given_up());
+        let forecasts = if is_time { forecasts() } else { Vec::new() };
+        (!forecasts.is_empty()).then_some(Event::Foretold { pilot: PILOT, blocks, forecasts })
     }
 
     /// A trial has had its turn; `None` where there is nothing to record.

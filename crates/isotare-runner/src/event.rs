@@ -40,7 +40,7 @@ pub enum Event<'a> {
     Foretold {
         /// Blocks that this is told from.
         pilot: u32,
-        /// Blocks that will probably have run in the end.
+        /// Blocks that will probably count in the end; where the session ends on precision, at most.
         blocks: u32,
         /// The hardest comparison of each workload.
         forecasts: Vec<Forecast<'a>>,

@@ -1,7 +1,7 @@
 //! The first figure of every trial so far, for those who stop when it is known precisely enough.
 
 use crate::event::{Forecast, MOST_FORETOLD};
-use isotare_core::{Outcome, Plan, Trial};
+use isotare_core::{EnvironmentSpec, Outcome, Plan, Trial};
 use isotare_stats::{Precision, blocks_to_find, foretold_effect, log_ratios};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,18 +40,25 @@ impl<'p> Figures<'p> {
         !columns.is_empty() && rule.is_reached(blocks, &columns, self.plan.level)
     }
 
-    /// What a session of `blocks` blocks will be able to see of each workload: of its comparisons the one with the most noise.
-    /// Replicas of the baseline count only where there is nothing else.
-    pub(crate) fn forecasts(&self, blocks: u32) -> Vec<Forecast<'p>> {
+    /// What a session of `blocks` blocks will be able to see of each workload: of its comparisons the one with the most noise, among
+    /// those that have figures of `pilot` blocks and are still measured. Replicas of the baseline count only where there is nothing
+    /// else.
+    pub(crate) fn forecasts(&self, pilot: u32, blocks: u32, given_up: &[bool]) -> Vec<Forecast<'p>> {
+        let level = self.plan.stopping.map_or(self.plan.level, |_| Precision::guarded(self.plan.level));
+        let kind = |spec: &EnvironmentSpec| EnvironmentSpec { replica: None, ..spec.clone() };
+        let baseline = kind(&self.plan.baseline);
         let mut hardest: Vec<Forecast<'p>> = Vec::new();
         for (at, condition) in self.plan.conditions.iter().enumerate() {
+            if given_up.get(at).copied().unwrap_or(false) || self.values[at].len() < pilot as usize {
+                continue;
+            }
             let Some(logs) = self.pairs(at, &BTreeSet::new()).map(|pairs| log_ratios(&pairs)) else {
                 continue;
             };
-            let Some(effect) = foretold_effect(&logs, blocks as usize, self.plan.level) else { continue };
-            let for_margin = blocks_to_find(self.plan.margin, &logs, MOST_FORETOLD, self.plan.level);
+            let Some(effect) = foretold_effect(&logs, blocks as usize, level) else { continue };
+            let for_margin = blocks_to_find(self.plan.margin, &logs, MOST_FORETOLD, level);
             let found = Forecast { condition, effect, for_margin };
-            let weight = |it: &Forecast<'_>| (it.condition.environment.replica.is_none(), it.effect);
+            let weight = |it: &Forecast<'_>| (kind(&it.condition.environment) != baseline, it.effect);
             match hardest.iter_mut().find(|other| other.condition.workload == condition.workload) {
                 Some(other) if weight(&found) > weight(other) => *other = found,
                 Some(_) => {}
@@ -147,12 +154,16 @@ mod tests {
     fn the_noisiest_comparison_of_a_workload_is_foretold() {
         let plan = planned();
         let figures = figures(&plan, 0.01);
-        let [forecast] = figures.forecasts(40)[..] else { panic!("one workload") };
+        let forecasts = |blocks| figures.forecasts(6, blocks, &[false; 3]);
+        let [forecast] = forecasts(40)[..] else { panic!("one workload") };
         assert_eq!(forecast.condition.environment.to_string(), "wild");
         let needed = forecast.for_margin.expect("less than the most");
         assert!(forecast.effect > plan.margin && needed > 40, "{forecast:?}");
-        assert!(figures.forecasts(needed as u32)[0].effect <= plan.margin);
-        assert!(Figures::new(&plan).forecasts(40).is_empty(), "nothing was measured");
+        assert!(forecasts(needed as u32)[0].effect <= plan.margin);
+        let [calm] = figures.forecasts(6, 40, &[false, false, true])[..] else { panic!("one is given up") };
+        assert_eq!(calm.condition.environment.to_string(), "steady");
+        assert!(figures.forecasts(21, 40, &[false; 3]).is_empty(), "too little is known");
+        assert!(Figures::new(&plan).forecasts(6, 40, &[false; 3]).is_empty(), "nothing was measured");
     }
 
     #[test]

@@ -119,7 +119,7 @@ const CPU_EVENTS: u64 = 1000;
 /// Reads in a trial: 0.2 s.
 const READS: u64 = 50_000;
 /// Length of a trial under a quota, in periods: whole ones, so that where in a period it begins makes no difference.
-const PERIODS: u32 = 20;
+const PERIODS: u32 = 5;
 /// Round trips of a trial over a link of known rate: 0.4 s.
 const ROUND_TRIPS: u64 = 50;
 

@@ -8,7 +8,7 @@ use crate::estimate::{Estimate, Method};
 use crate::pairs::usable_log_ratios;
 use crate::serial::widening;
 use crate::student::{Moments, t_quantile, t_test};
-use crate::verdict::EQUIVALENCE_LEVEL;
+use crate::verdict::equivalence_level;
 use crate::{Direction, Margin, Verdict};
 
 /// Change of a typical ratio between two sessions, on the log scale.
@@ -106,7 +106,8 @@ impl Change {
 
     /// What it shows about cost; as [`judge`](crate::judge) does within a session.
     pub fn judge(&self, better: Direction, margin: Margin, adjusted_p: f64, level: f64) -> Verdict {
-        let (Some(narrow), Some(wide)) = (self.estimate(EQUIVALENCE_LEVEL), self.estimate(level)) else {
+        let (Some(narrow), Some(wide)) = (self.estimate(equivalence_level(level)), self.estimate(level))
+        else {
             return Verdict::Inconclusive;
         };
         crate::verdict::of(&narrow, &wide, better, margin, adjusted_p)

@@ -20,7 +20,8 @@ pub struct Placed {
 /// of freedom that block and arm means took). Random order makes the arm before nearly orthogonal to block and arm, so
 /// that the p is close to exact; `cargo xtask goals`, G9, simulates its rate of false alarms.
 ///
-/// `None` for fewer than two arms, fewer than four complete blocks, or no spread.
+/// `None` for fewer than three arms (with two, what the block mean takes out is the effect itself), fewer than four complete blocks,
+/// or no spread.
 pub fn carry_over_p(trials: &[Placed], arms: usize) -> Option<f64> {
     let blocks = trials.iter().map(|trial| trial.block).max()? + 1;
     let mut cells = vec![f64::NAN; blocks * arms];
@@ -29,7 +30,7 @@ pub fn carry_over_p(trials: &[Placed], arms: usize) -> Option<f64> {
     }
     let complete: Vec<usize> =
         (0..blocks).filter(|b| cells[b * arms..(b + 1) * arms].iter().all(|v| v.is_finite())).collect();
-    if arms < 2 || complete.len() < 4 {
+    if arms < 3 || complete.len() < 4 {
         return None;
     }
     let mean = |values: &mut dyn Iterator<Item = f64>| {
@@ -105,6 +106,6 @@ mod tests {
     fn little_data_is_no_evidence() {
         assert_eq!(carry_over_p(&session(0.1)[..9], 3), None);
         assert_eq!(carry_over_p(&[], 3), None);
-        assert_eq!(carry_over_p(&session(0.1), 1), None);
+        assert_eq!(carry_over_p(&session(0.1), 2), None);
     }
 }

@@ -52,4 +52,4 @@ pub use quantile::{median, quantile};
 pub use serial::lag1_autocorrelation;
 pub use signed_rank::signed_rank_p;
 pub use stopping::Precision;
-pub use verdict::{Direction, EQUIVALENCE_LEVEL, Margin, Verdict, judge};
+pub use verdict::{Direction, Margin, Verdict, judge};

@@ -1,5 +1,6 @@
 //! What a session of this length and noise could have seen.
 
+use crate::serial::widening;
 use crate::signed_rank::critical_count;
 use crate::student::{Moments, t_quantile};
 
@@ -11,12 +12,15 @@ const EFFICIENCY: f64 = 3.0 / std::f64::consts::PI;
 /// `exp[(t_{(1+level)/2, n-1} + t_{0.80, n-1}) s_d / sqrt n] - 1`.
 ///
 /// From 6 blocks on, where the Hodges-Lehmann estimate is used, `n` under the root is multiplied by its
-/// efficiency 0.955. Outliers inflate `s_d` more than they disturb that estimate, so the figure errs upwards.
+/// efficiency 0.955, and `s_d` is widened for serial correlation as the interval is. Outliers inflate `s_d` more than they disturb that estimate, so the figure errs upwards.
 ///
 /// `None` below 2 finite values or for a `level` outside `(0, 1)`.
 pub fn minimum_detectable_effect(log_ratios: &[f64], level: f64) -> Option<f64> {
-    let moments = moments(log_ratios)?;
-    effect(&moments, moments.count, level)
+    let finite: Vec<f64> = log_ratios.iter().copied().filter(|d| d.is_finite()).collect();
+    let noise = Moments::of(&finite)?;
+    // As the interval is widened for serial correlation, so is what it can find.
+    let noise = Moments { deviation: noise.deviation * widening(&finite), ..noise };
+    effect(&noise, noise.count, level)
 }
 
 /// The same for a session of `blocks` blocks, foretold from the noise of its first ones, the `pilot`. The deviation of
@@ -76,6 +80,14 @@ mod tests {
         assert_eq!(blocks_to_find(0.0001, &pilot, 500, 0.95), None);
         assert_eq!(blocks_to_find(0.5, &pilot, 500, 0.95), Some(6));
         assert_eq!(foretold_effect(&pilot, 1, 0.95), None);
+    }
+
+    #[test]
+    fn correlated_blocks_find_less() {
+        let rising: Vec<f64> = (0..20).map(|i| 0.001 * f64::from(i)).collect();
+        let mixed: Vec<f64> = (0..20).map(|i| 0.001 * f64::from(i * 7 % 20)).collect();
+        let of = |d: &[f64]| minimum_detectable_effect(d, 0.95).expect("enough values").ln_1p();
+        assert!((of(&rising) / of(&mixed) - widening(&rising)).abs() < 1e-9, "the same values otherwise");
     }
 
     #[test]

@@ -4,9 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::estimate::{Estimate, ratio_of_pairs};
 
-/// Confidence of the interval whose inclusion in the margin is an equivalence test at 5 %: 1 - 2 * 0.05.
+/// Confidence of the interval whose inclusion in the margin is an equivalence test with the error of `level`: 0.90 for 0.95.
 /// Schuirmann, "A comparison of the two one-sided tests procedure and the power approach" (1987).
-pub const EQUIVALENCE_LEVEL: f64 = 0.90;
+pub(crate) fn equivalence_level(level: f64) -> f64 {
+    1.0 - 2.0 * (1.0 - level)
+}
 
 /// Equivalence margin as a fraction: 0.02 means that costs within 2 % of each other count as equal.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize)]
@@ -77,7 +79,7 @@ pub fn judge(
     level: f64,
 ) -> Verdict {
     // The margin is symmetric on the log scale, so the ratio serves whether it is the cost or its reciprocal.
-    match (ratio_of_pairs(pairs, EQUIVALENCE_LEVEL), ratio_of_pairs(pairs, level)) {
+    match (ratio_of_pairs(pairs, equivalence_level(level)), ratio_of_pairs(pairs, level)) {
         (Some(narrow), Some(wide)) => of(&narrow, &wide, better, margin, adjusted_p),
         _ => Verdict::Inconclusive,
     }

@@ -2,7 +2,7 @@
 
 use crate::output::percent;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use isotare_core::{Outcome, Session, Trial};
+use isotare_core::{Outcome, Plan, Session, Trial};
 use isotare_runner::{Event, Forecast, MOST_FORETOLD, Sink, SinkError};
 use isotare_store::Store;
 use std::io::IsTerminal;
@@ -78,7 +78,7 @@ impl Sink for Progress<'_> {
                 self.trials.push((*trial).clone());
             }
             Event::Foretold { pilot, blocks, forecasts } => {
-                let lines = foretold(*pilot, *blocks, self.session.plan.margin, forecasts);
+                let lines = foretold(*pilot, *blocks, &self.session.plan, forecasts);
                 lines.iter().for_each(|line| self.say(line));
             }
         }
@@ -87,27 +87,36 @@ impl Sink for Progress<'_> {
 }
 
 /// What a session will be able to see, and what it would take to see the margin.
-fn foretold(pilot: u32, blocks: u32, margin: f64, forecasts: &[Forecast<'_>]) -> Vec<String> {
+fn foretold(pilot: u32, blocks: u32, plan: &Plan, forecasts: &[Forecast<'_>]) -> Vec<String> {
+    // Settings only where the name alone does not tell.
+    let workload = |it: &Forecast<'_>| {
+        let name = &it.condition.workload.name;
+        match forecasts.iter().filter(|other| other.condition.workload.name == *name).count() {
+            1 => name.clone(),
+            _ => it.condition.workload.to_string(),
+        }
+    };
     let effects: Vec<String> = forecasts
         .iter()
-        .map(|it| format!("{} {} ({})", it.condition.workload, percent(it.effect), it.condition.environment))
+        .map(|it| format!("{} {} ({})", workload(it), percent(it.effect), it.condition.environment))
         .collect();
     let mut lines = vec![format!(
-        "by the first {pilot} blocks, {blocks} will find differences from about these on: {}",
-        effects.join(", ")
+        "by the first {pilot} blocks, {blocks} will find differences from about these on: {}{}",
+        effects.join(", "),
+        if plan.stopping.is_some() { "; it ends sooner if the precision is reached" } else { "" }
     )];
     let short: Vec<String> = forecasts
         .iter()
-        .filter(|it| it.effect > margin)
+        .filter(|it| it.effect > plan.margin)
         .map(|it| match it.for_margin {
-            Some(needed) => format!("{} about {needed}", it.condition.workload),
-            None => format!("{} more than {MOST_FORETOLD}", it.condition.workload),
+            Some(needed) => format!("{} about {needed}", workload(it)),
+            None => format!("{} more than {MOST_FORETOLD}", workload(it)),
         })
         .collect();
     if !short.is_empty() {
         lines.push(format!(
-            "to find the margin of {}, blocks (--blocks, --time): {}; or state a wider --margin",
-            percent(margin),
+            "to find the margin of {}, --blocks: {}; or state a wider --margin",
+            percent(plan.margin),
             short.join(", ")
         ));
     }

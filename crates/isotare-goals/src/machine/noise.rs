@@ -7,6 +7,7 @@ use crate::noise::Source;
 use anyhow::{Context, Result};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
@@ -70,8 +71,11 @@ fn session(isotare: &Isotare, kind: Kind, labels: &[bool]) -> Result<Value> {
     for workload in WORKLOADS {
         command.args(["--workload", workload]);
     }
+    // A file, not a pipe: the report is larger than a pipe, and nobody reads it while this listens to stderr.
+    let printed = folder.path().join("report.json");
+    let file = File::create(&printed).context("make a file for the report")?;
     let mut child = command
-        .stdout(Stdio::piped())
+        .stdout(file)
         .stderr(Stdio::piped())
         .spawn()
         .with_context(|| format!("start {}", isotare.program.display()))?;
@@ -82,8 +86,9 @@ fn session(isotare: &Isotare, kind: Kind, labels: &[bool]) -> Result<Value> {
         }
     }
     drop(hog);
-    let output = child.wait_with_output().context("wait for isotare")?;
-    serde_json::from_slice(&output.stdout).with_context(|| format!("read the session ({})", output.status))
+    let status = child.wait().context("wait for isotare")?;
+    let report = std::fs::read(&printed).context("read what isotare printed")?;
+    serde_json::from_slice(&report).with_context(|| format!("read the session ({status})"))
 }
 
 /// The block that begins, from 0, where a line says so: `block 7/40, 12s left`.

@@ -30,6 +30,10 @@ impl Blocks {
             }
             block.push(trial);
         }
+        // Values of others come without times.
+        if trials.iter().all(|trial| trial.at_ns == 0) {
+            blocks.ran.sort_unstable();
+        }
         let cannot = [Outcome::Unavailable, Outcome::Unsupported];
         let runs: BTreeSet<usize> = trials
             .iter()

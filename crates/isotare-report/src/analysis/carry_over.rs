@@ -21,7 +21,10 @@ pub(super) fn mark(design: &Design<'_>, series: &[Series], rows: &mut [ResultRow
     for series in
         series.iter().filter(|s| s.source == Source::Workload && s.metric.headline && s.role.is_none())
     {
-        let p = carry_over_p(&placed(design, series), design.environments.len());
+        let measured: Vec<usize> = (0..design.environments.len())
+            .filter(|at| series.blocks.get(*at).is_some_and(|b| !b.is_empty()))
+            .collect();
+        let p = carry_over_p(&placed(design, series, &measured), measured.len());
         let Some(p) = p.filter(|p| *p < RARE) else { continue };
         let shown = if p < 0.001 { "< 0.001".to_owned() } else { format!("= {p:.3}") };
         let message = format!(
@@ -38,8 +41,8 @@ pub(super) fn mark(design: &Design<'_>, series: &[Series], rows: &mut [ResultRow
     }
 }
 
-/// All trials in their order; those without a value that counts have none.
-fn placed(design: &Design<'_>, series: &Series) -> Vec<Placed> {
+/// All trials in their order; those without a value that counts have none. Arms are the `measured` environments.
+fn placed(design: &Design<'_>, series: &Series, measured: &[usize]) -> Vec<Placed> {
     let is_here = |workload: usize| {
         design.workload_name(workload) == series.workload && design.parameters(workload) == series.parameters
     };
@@ -53,7 +56,9 @@ fn placed(design: &Design<'_>, series: &Series) -> Vec<Placed> {
                 sample.role.is_none() && sample.metric.name == series.metric.name
             };
             let value = trial.samples.iter().find(of_metric).filter(|_| counts).map(|sample| sample.value);
-            let arm = if here[place.workload] { place.environment } else { ELSEWHERE };
+            let known =
+                measured.iter().position(|at| *at == place.environment).filter(|_| here[place.workload]);
+            let arm = known.unwrap_or(ELSEWHERE);
             let log = value.filter(|value| *value > 0.0).map_or(f64::NAN, f64::ln);
             Placed { block: trial.block as usize, arm, log }
         })

@@ -8,7 +8,7 @@ use isotare_stats::{
     Direction, Estimate, Margin, Precision, Verdict, adjusted_p_values, judge, log_ratios,
     mean_ratio_of_pairs, median, minimum_detectable_effect, pointwise_p, ratio_of_pairs,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Below this many blocks no signed-rank interval of level 0.95 exists.
 const FEW_BLOCKS: usize = 6;
@@ -55,8 +55,10 @@ fn one(design: &Design<'_>, series: &Series, plan: &Plan, out: &mut Compared) {
         });
     }
 
-    // Every comparison has an entry for every block, so that the family's sign flips line up.
-    let all_blocks: BTreeSet<u32> = series.blocks.iter().flat_map(|blocks| blocks.keys().copied()).collect();
+    // Every comparison has an entry for every block, so that the family's sign flips line up; in the order in which they ran, which
+    // serial correlation is about.
+    let has_value = |block: &&u32| series.blocks.iter().any(|blocks| blocks.contains_key(block));
+    let all_blocks: Vec<u32> = design.blocks.ran.iter().filter(has_value).copied().collect();
     let comparisons: Vec<Comparison> = (0..design.environments.len())
         .filter(|at| Some(*at) != baseline && series.blocks.get(*at).is_some_and(|blocks| !blocks.is_empty()))
         .map(|environment| {

@@ -11,7 +11,7 @@ use crate::diff::{Diff, DiffRow, DiffSide, Difference, Incomparable, Overhead, W
 use crate::report::{ResultRow, SCHEMA_VERSION, Source, Warning, WarningKind, workload_label};
 use crate::words;
 use isotare_core::{Better, Session, Trial};
-use isotare_stats::{Change, Estimate, Margin, Verdict, holm, median, ratio_of_pairs};
+use isotare_stats::{Change, Estimate, Margin, Precision, Verdict, holm, median, ratio_of_pairs};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Facts of the machine that decide its speed.
@@ -55,7 +55,9 @@ pub fn diff(
         all
     });
     let baseline = plans[0].baseline.to_string();
-    let rule = Rule { baseline: &baseline, margin, level };
+    let made_at =
+        plans.iter().find(|plan| plan.stopping.is_some()).map_or(level, |_| Precision::guarded(level));
+    let rule = Rule { baseline: &baseline, margin, level, made_at };
     let mut results = Vec::new();
     let mut unmatched = BTreeSet::new();
     for new in &series[1] {
@@ -115,6 +117,8 @@ struct Rule<'a> {
     baseline: &'a str,
     margin: f64,
     level: f64,
+    /// The level at which intervals are made, so that they keep that one.
+    made_at: f64,
 }
 
 impl Rule<'_> {
@@ -143,16 +147,16 @@ impl Rule<'_> {
             let p = change.p();
             let p_adjusted = if arm.is_null { p } else { adjusted.next().unwrap_or(p) };
             let overhead = |pairs: &[(f64, f64)]| {
-                ratio_of_pairs(pairs, self.level).map(|estimate| overhead(&estimate, new.metric.better))
+                ratio_of_pairs(pairs, self.made_at).map(|estimate| overhead(&estimate, new.metric.better))
             };
-            let mut row = self.row(new, &arm.name, &own, change.estimate(self.level));
+            let mut row = self.row(new, &arm.name, &own, change.estimate(self.made_at));
             row.null = arm.is_null;
             row.verdict = Margin::new(self.margin).map_or(Verdict::Inconclusive, |margin| {
-                change.judge(direction(new.metric.better), margin, p_adjusted, self.level)
+                change.judge(direction(new.metric.better), margin, p_adjusted, self.made_at)
             });
             row.p = Some(p);
             row.p_adjusted = Some(p_adjusted);
-            let effect = change.minimum_detectable_effect(self.level);
+            let effect = change.minimum_detectable_effect(self.made_at);
             row.minimum_detectable_effect = Some(effect);
             if row.verdict == Verdict::Inconclusive && effect > self.margin {
                 let message = format!(
@@ -174,7 +178,7 @@ impl Rule<'_> {
             |blocks: &Blocks| -> Vec<(f64, f64)> { blocks.values().map(|value| (*value, 1.0)).collect() };
         let change = Change::of(&alone(&base[0]), &alone(&base[1]));
         let mut row =
-            self.row(series, self.baseline, base, change.and_then(|change| change.estimate(self.level)));
+            self.row(series, self.baseline, base, change.and_then(|change| change.estimate(self.made_at)));
         let message = "unpaired: the sessions ran at different times, so this is what the machine did as much as \
                        anything that changed; no verdict";
         row.warnings.push(Warning { kind: WarningKind::Unpaired, message: message.to_owned() });

@@ -31,7 +31,8 @@ pub(super) fn drifts(design: &Design<'_>, series: &[Series], baseline: &str) -> 
             continue;
         }
         seen.push(workload);
-        let blocks = at.and_then(|at| series.blocks.get(at)).into_iter().flat_map(BTreeMap::values);
+        let Some(baseline_blocks) = at.and_then(|at| series.blocks.get(at)) else { continue };
+        let blocks = design.blocks.ran.iter().filter_map(|block| baseline_blocks.get(block));
         let times: Vec<f64> = match series.metric.better {
             Better::Higher => blocks.map(|value| value.recip()).collect(),
             Better::Lower => blocks.copied().collect(),
@@ -63,14 +64,14 @@ pub(super) fn warning(drifts: &[Drift]) -> Option<Warning> {
     Some(Warning { kind: WarningKind::Drift, message })
 }
 
-/// The typical canary of each block, over its time when the session began, in the order of numbers.
+/// The typical canary of each block, over its time when the session began, in the order in which they ran.
 fn canaries(design: &Design<'_>, part: usize) -> Vec<f64> {
     let mut blocks: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
     for (block, noise) in design.trials.iter().filter_map(|(_, trial)| Some((trial.block, trial.noise?))) {
         let both = [noise.before, noise.after].map(|canary| canary.relative_to(&noise.reference)[part]);
         blocks.entry(block).or_default().extend(both);
     }
-    blocks.values().filter_map(|values| median(values)).collect()
+    design.blocks.ran.iter().filter_map(|block| median(blocks.get(block)?)).collect()
 }
 
 /// Typical time in the last third over that in the first, less one, where it is a trend and worth telling.

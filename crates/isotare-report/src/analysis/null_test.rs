@@ -4,6 +4,9 @@ use crate::report::{NullTest, ResultRow, Source, Warning, WarningKind, workload_
 use crate::words;
 use isotare_stats::Verdict;
 
+/// A difference of the baseline from itself has to be as rare as this by chance: there are several null rows in a session.
+const RARE: f64 = 0.01;
+
 /// Judges the session by its null rows in what the workloads say. The lifecycle and the samplers are not asked:
 /// milliseconds of a plain process and ticks of CPU time vary by more than any margin worth stating, and their own
 /// rows carry the warning. `absent` says why there are none.
@@ -62,7 +65,9 @@ pub(super) fn mark(results: &mut [ResultRow]) {
 
 fn is_off(row: &ResultRow, margin: f64) -> bool {
     let cost = row.cost.unwrap_or(1.0);
-    matches!(row.verdict, Verdict::Slower | Verdict::Faster) || cost.max(cost.recip()) > 1.0 + margin
+    let is_found =
+        matches!(row.verdict, Verdict::Slower | Verdict::Faster) && row.p.is_some_and(|p| p < RARE);
+    is_found || cost.max(cost.recip()) > 1.0 + margin
 }
 
 fn place(row: &ResultRow) -> String {

@@ -1,6 +1,5 @@
 //! Doubts about the values themselves: what noise and isolation alone cannot give. Nothing is dropped for them.
 
-use super::blocks::Blocks as RanBlocks;
 use super::compare::metric_name;
 use super::design::Design;
 use super::series::Series;
@@ -50,8 +49,9 @@ pub(super) fn mark(design: &Design<'_>, series: &[Series], rows: &mut [ResultRow
                 continue;
             };
             let logs = values.logs(at);
-            let cold = if values.begins_quietly(at, &design.blocks) { warm_up(&logs) } else { None };
-            let cold = cold.map(|count| cold_beginning(&logs, count, series.metric.better));
+            let cold =
+                warm_up(&logs).filter(|count| values.begins_quietly(at, *count, &design.blocks.disturbed));
+            let cold = cold.and_then(|count| cold_beginning(&logs, count, series.metric.better, margin));
             warn(row, WarningKind::WarmUp, cold);
             warn(row, WarningKind::SeveralModes, modes(&logs, series.metric.better, margin));
             let trend = trend(&logs, row, series.metric.better, margin);
@@ -86,6 +86,8 @@ struct Values<'a> {
     baseline: Option<usize>,
     better: Better,
     is_time: bool,
+    /// Blocks in the order in which they ran.
+    order: &'a [u32],
 }
 
 impl<'a> Values<'a> {
@@ -98,6 +100,7 @@ impl<'a> Values<'a> {
             baseline: arms.iter().position(|arm| arm.is_baseline),
             better: series.metric.better,
             is_time: series.metric.unit != "B",
+            order: &design.blocks.ran,
         }
     }
 
@@ -105,20 +108,24 @@ impl<'a> Values<'a> {
         self.blocks.get(at).filter(|blocks| !blocks.is_empty())
     }
 
-    /// Whether nothing outside disturbed the blocks in which it could have warmed up, as far as is known.
-    fn begins_quietly(&self, at: usize, ran: &RanBlocks) -> bool {
-        let Some(blocks) = self.blocks(at) else { return false };
-        blocks.keys().take(blocks.len() / 4).all(|block| !ran.disturbed.contains(block))
+    /// Whether nothing outside disturbed its first `count` blocks, as far as is known.
+    fn begins_quietly(&self, at: usize, count: usize, disturbed: &[u32]) -> bool {
+        self.ratios(at).take(count).all(|(block, _)| !disturbed.contains(&block))
+    }
+
+    /// Logarithms of the ratios to the baseline with their blocks, in the order in which these ran.
+    fn ratios(&self, at: usize) -> impl Iterator<Item = (u32, f64)> {
+        let both = self.blocks(at).zip(self.baseline.and_then(|base| self.blocks(base)));
+        let ratio = move |block: &u32| {
+            let (own, base) = both?;
+            Some((*block, (own.get(block)? / base.get(block)?).ln()))
+        };
+        self.order.iter().filter_map(ratio).filter(|(_, log)| log.is_finite())
     }
 
     /// Logarithms of the ratios to the baseline, in order.
     fn logs(&self, at: usize) -> Vec<f64> {
-        let (Some(own), Some(base)) = (self.blocks(at), self.baseline.and_then(|base| self.blocks(base)))
-        else {
-            return Vec::new();
-        };
-        let ratio = |(block, value): (&u32, &f64)| Some((value / base.get(block)?).ln());
-        own.iter().filter_map(ratio).filter(|log| log.is_finite()).collect()
+        self.ratios(at).map(|(_, log)| log).collect()
     }
 
     /// Values as times: a rate is work by time.
@@ -158,19 +165,20 @@ impl<'a> Values<'a> {
     }
 }
 
-fn cold_beginning(logs: &[f64], count: usize, better: Better) -> String {
-    let cost = |logs: &[f64]| {
-        let log = median(logs).unwrap_or(f64::NAN);
-        words::factor(if better == Better::Higher { -log } else { log }.exp())
-    };
+fn cold_beginning(logs: &[f64], count: usize, better: Better, margin: f64) -> Option<String> {
     let (first, later) = logs.split_at(count);
-    format!(
+    let (first, later) = (median(first)?, median(later)?);
+    if (first - later).abs() <= margin.ln_1p() {
+        return None;
+    }
+    let cost = |log: f64| words::factor(if better == Better::Higher { -log } else { log }.exp());
+    Some(format!(
         "the first {} unlike all later ones, as if something still warmed up: cost ×{}, then ×{}; kept, and the typical \
          ratio feels little of it; look for files, caches or images that only the first trials find cold",
         if count == 1 { "block is".to_owned() } else { format!("{count} blocks are") },
         cost(first),
         cost(later)
-    )
+    ))
 }
 
 fn modes(logs: &[f64], better: Better, margin: f64) -> Option<String> {
