@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Length of one period of the quota. The kernel enforces quotas at ticks (1 to 10 ms apart) and takes what was too much
-/// off the next periods, so that a window of whole periods gets its share but for one tick at each end. Going on after each pause
-/// costs some 0.2 ms on a virtual machine, charged to the group: at the usual periods of 20 to 100 ms a systematic per cent, here a tenth.
+/// off the next periods, so that a window of whole periods gets its share but for one tick at each end. Something is lost with
+/// each pause: periods of 20 ms gave ratios that were 1 to 2 % too high (docs/selftest.md), longer ones less.
 pub const PERIOD: Duration = Duration::from_millis(200);
 
 /// Plain processes of the host whose cgroup may use a part of one CPU.
