@@ -21,8 +21,8 @@ pub(crate) static METERS: &[Meter] = &[
     Meter::detail("host_run_delay", "s", Counter),
 ];
 
-/// Reads the host's counters, whatever the footprint. Run delay, whose file is long where there are many CPUs, is read at the
-/// start and the end of a window only.
+/// Reads the host's counters, whatever the footprint: at the start and the end of a window only, since of a counter nothing
+/// else is used and the window is not to be disturbed.
 pub struct HostSampler {
     proc: PathBuf,
     closing: Closing,
@@ -53,11 +53,14 @@ impl Sampler for HostSampler {
     }
 
     fn read(&mut self, _: &Footprint, at: Timestamp, out: &mut Vec<Reading>) -> Result<(), SamplerError> {
+        let is_end = !std::mem::replace(&mut self.has_begun, true) || self.closing.is_raised();
+        if !is_end {
+            return Ok(());
+        }
         let cpu = self.text("stat").as_deref().and_then(cpu_seconds).ok_or_else(|| SamplerError {
             subject: self.proc.join("stat").display().to_string(),
             cause: "it has no line of all CPUs".to_owned(),
         })?;
-        let is_end = !std::mem::replace(&mut self.has_begun, true) || self.closing.is_raised();
         let pressure = |file| pressure_seconds(&self.text(file)?);
         let values = [
             Some(cpu.user),
@@ -68,7 +71,7 @@ impl Sampler for HostSampler {
             pressure("pressure/memory"),
             pressure("pressure/io"),
             self.text("vmstat").as_deref().and_then(major_faults),
-            is_end.then(|| run_delay(&self.text("schedstat")?)).flatten(),
+            self.text("schedstat").as_deref().and_then(run_delay),
         ];
         let read = METERS.iter().zip(values).filter_map(|(meter, value)| {
             Some(Reading { at, metric: meter.def.name.to_string(), role: None, value: value? })

@@ -1,5 +1,6 @@
 //! What came of the injections: values from reports in, judgements out. Pure.
 
+use crate::cpu_time::CPU_SHARE;
 use crate::evidence::{Clocks, Records};
 use crate::injection::Injection;
 use crate::observer::ObserverCost;
@@ -117,7 +118,7 @@ impl Recovery {
             remedy: remedy.to_owned(),
         };
         let environment = injection.environment.to_string();
-        let share = cpu_share(report).filter(|share| injection.needs_quiet() && *share < WHOLE_CPU);
+        let share = cpu_share(report).filter(|share| injection.counts_cpu_time() && *share < WHOLE_CPU);
         if let Some(share) = share {
             let taken = 100.0 * (1.0 - share);
             let reason =
@@ -153,8 +154,7 @@ impl Recovery {
 
 /// The part of a CPU that one thread of the baseline's workload got, in the median.
 fn cpu_share(report: &Report) -> Option<f64> {
-    let value = |metric: &str| report.baseline_values.iter().find(|row| row.metric == metric)?.value;
-    Some(value("cpu_per_event")? * value("events_per_second")?)
+    report.baseline_values.iter().find(|row| row.metric == CPU_SHARE.name)?.value
 }
 
 /// The first reason for which a trial did not complete.
@@ -206,11 +206,11 @@ mod tests {
             let is_slower = plan.conditions[slot.condition].environment == injection.environment;
             let jitter = 1.0 + 0.001 * f64::from(index * 7 % 11);
             let rate = 1000.0 * jitter / if is_slower { ratio } else { 1.0 };
-            let sample = |metric, value| Sample { metric, role: None, value };
-            let samples = vec![
-                sample(MetricDef::headline("events_per_second", "1/s", Better::Higher), rate),
-                sample(MetricDef::detail("cpu_per_event", "s", Better::Lower), share / 1000.0),
-            ];
+            let (metric, value) = match injection.counts_cpu_time() {
+                true => (CPU_SHARE, share * rate / 1000.0),
+                false => (MetricDef::headline("events_per_second", "1/s", Better::Higher), rate),
+            };
+            let samples = vec![Sample { metric, role: None, value }];
             let failure = Failure { reason: "it broke".to_owned(), diagnostics: String::new() };
             let failure = (outcome != Outcome::Completed).then_some(failure);
             Trial { samples, failure, ..Trial::new(index, *slot, 0, outcome) }

@@ -1,5 +1,6 @@
 //! One known overhead: two conditions, and the ratio that must come out.
 
+use crate::cpu_time::CpuTime;
 use crate::kinds::find;
 use crate::uncounted::Uncounted;
 use isotare_core::{
@@ -27,8 +28,9 @@ pub(crate) struct Pair {
     pub is_observed: bool,
     /// Whether it gets one CPU of the budget only.
     pub on_one_cpu: bool,
-    /// Whether the truth holds only where native had its CPU for itself.
-    pub needs_quiet: bool,
+    /// Whether the CPU time granted is compared in place of the work; the truth then holds only where native had its CPU
+    /// for itself.
+    pub counts_cpu_time: bool,
 }
 
 /// A known overhead.
@@ -62,9 +64,9 @@ impl Injection {
         &self.pair.workload
     }
 
-    /// Whether the truth holds only where native had its CPU for itself.
-    pub fn needs_quiet(&self) -> bool {
-        self.pair.needs_quiet
+    /// Whether the CPU time granted is compared in place of the work.
+    pub fn counts_cpu_time(&self) -> bool {
+        self.pair.counts_cpu_time
     }
 
     /// The ordinary design of its session; blocks, level, budget and seed are those of `base`.
@@ -106,6 +108,9 @@ impl Injection {
             given.retain(|(key, _)| key != "events");
             given.push(("events".to_owned(), done.to_string()));
             workload = Box::new(Uncounted { inner, done, counted });
+        }
+        if self.pair.counts_cpu_time {
+            workload = Box::new(CpuTime { inner });
         }
         let pairs = given.iter().map(|(key, value)| (key.as_str(), value.as_str()));
         let settings = Settings::check(&format!("workload {}", spec.name), inner.settings(), pairs)

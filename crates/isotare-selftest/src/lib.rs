@@ -11,6 +11,7 @@
 //! assert_eq!(injection.true_ratio, 1.02);
 //! ```
 
+mod cpu_time;
 mod evidence;
 mod findings;
 mod injection;
