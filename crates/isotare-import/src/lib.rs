@@ -8,6 +8,13 @@
 //! # Ok::<(), isotare_import::PairedError>(())
 //! ```
 
+mod documents;
 mod paired;
+mod read;
+mod run;
+mod text;
+pub mod tools;
 
 pub use paired::{PairedError, Reading, paired};
+pub use read::read;
+pub use run::{Decoded, FileRead, Metric, Run, Status};

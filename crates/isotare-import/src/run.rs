@@ -1,0 +1,124 @@
+//! What is read from a file of another tool: runs, their labels and their numbers.
+
+use isotare_core::Better;
+use serde::Serialize;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// What one file holds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct FileRead {
+    /// Its name as given.
+    pub file: String,
+    /// The tool whose output it is; `None`: not recognised.
+    pub tool: Option<&'static str>,
+    /// That tool's version, as far as the file tells: of the first run that does.
+    pub version: Option<String>,
+    /// Runs with all that belongs to them.
+    pub complete: usize,
+    /// Runs that were cut off, or whose lines are mixed with another's.
+    pub incomplete: usize,
+    /// Runs whose text contradicts itself or is none of the tool's; a file that is not recognised counts as one.
+    pub unreadable: usize,
+    /// Each, in the file's order.
+    pub runs: Vec<Run>,
+    /// What was odd, each with its line where there is one.
+    pub warnings: Vec<String>,
+}
+
+/// What can be said of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// All that belongs to it is there.
+    Complete,
+    /// Cut off, or mixed with another: it yields no number.
+    Incomplete,
+    /// It contradicts itself, or is not what the tool prints: it yields no number.
+    Unreadable,
+}
+
+/// One run of a tool, or of what it watched: a process of pidstat, a device of iostat, a job of fio.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Run {
+    /// Whether its numbers can be used.
+    pub status: Status,
+    /// Why not, if they cannot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The line of the file on which it begins, from 1.
+    pub line: usize,
+    /// What was run and how: `test`, `threads`, `command`, `device`…; and what the user says of it: `environment`, `iteration`.
+    pub labels: BTreeMap<String, String>,
+    /// Its numbers; none unless it is complete.
+    pub metrics: Vec<Metric>,
+}
+
+/// A number with its unit.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Metric {
+    /// Name, unique in its run.
+    pub name: Cow<'static, str>,
+    /// Unit, as `1/s`, `s`, `B/s`, `%`; empty: a plain number, or not told by the tool.
+    pub unit: Cow<'static, str>,
+    /// Value in that unit.
+    pub value: f64,
+    /// Which way is better.
+    #[serde(skip)]
+    pub better: Better,
+}
+
+impl Metric {
+    /// Of which more is better: rates, throughput.
+    pub fn higher(
+        name: impl Into<Cow<'static, str>>,
+        unit: impl Into<Cow<'static, str>>,
+        value: f64,
+    ) -> Self {
+        Self { name: name.into(), unit: unit.into(), value, better: Better::Higher }
+    }
+
+    /// Of which less is better: times, memory, CPU.
+    pub fn lower(name: impl Into<Cow<'static, str>>, unit: impl Into<Cow<'static, str>>, value: f64) -> Self {
+        Self { name: name.into(), unit: unit.into(), value, better: Better::Lower }
+    }
+}
+
+impl Run {
+    /// A complete run that begins on this line.
+    pub fn complete(line: usize, metrics: Vec<Metric>) -> Self {
+        Self { status: Status::Complete, reason: None, line, labels: BTreeMap::new(), metrics }
+    }
+
+    /// A run that was cut off or mixed with another.
+    pub fn incomplete(line: usize, reason: impl Into<String>) -> Self {
+        Self::without_numbers(Status::Incomplete, line, reason.into())
+    }
+
+    /// A run that contradicts itself or is not understood.
+    pub fn unreadable(line: usize, reason: impl Into<String>) -> Self {
+        Self::without_numbers(Status::Unreadable, line, reason.into())
+    }
+
+    fn without_numbers(status: Status, line: usize, reason: String) -> Self {
+        Self { status, reason: Some(reason), line, labels: BTreeMap::new(), metrics: Vec::new() }
+    }
+
+    /// The same run with one more label.
+    #[must_use]
+    pub fn with(mut self, label: &str, value: impl Into<String>) -> Self {
+        self.labels.insert(label.to_owned(), value.into());
+        self
+    }
+}
+
+/// What a decoder finds in a text.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Decoded {
+    /// Version of the tool, as far as the text tells.
+    pub version: Option<String>,
+    /// Each run, in the text's order.
+    pub runs: Vec<Run>,
+    /// What was odd beside them, each with its line.
+    pub warnings: Vec<String>,
+}

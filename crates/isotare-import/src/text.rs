@@ -1,0 +1,30 @@
+//! A file's bytes as the text that a tool printed: what terminals, editors and other systems put around it is taken off.
+
+use std::borrow::Cow;
+
+/// Text without byte-order mark, terminal escapes and carriage returns. UTF-16 with a mark (as Windows shells write it) is
+/// converted; what is no UTF-8 is replaced. Lines stay where they were, so that line numbers are those of the file.
+pub fn clean(bytes: &[u8]) -> Cow<'_, str> {
+    let text = match bytes {
+        [0xff, 0xfe, rest @ ..] => Cow::Owned(utf16(rest, u16::from_le_bytes)),
+        [0xfe, 0xff, rest @ ..] => Cow::Owned(utf16(rest, u16::from_be_bytes)),
+        [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8_lossy(rest),
+        _ => String::from_utf8_lossy(bytes),
+    };
+    match text.bytes().any(|byte| byte == 0x1b || byte == b'\r') {
+        true => Cow::Owned(without_controls(&text)),
+        false => text,
+    }
+}
+
+fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> String {
+    let units = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
+    char::decode_utf16(units).map(|found| found.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
+}
+
+/// A carriage return before a line feed goes with it; one alone is a progress line drawn again, which was a line of its
+/// own: it becomes a blank, so that what follows is not glued to what precedes.
+fn without_controls(text: &str) -> String {
+    let text = strip_ansi_escapes::strip_str(text.replace("\r\n", "\n").replace('\r', "\u{0}"));
+    text.replace('\u{0}', "\n")
+}

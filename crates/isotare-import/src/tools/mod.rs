@@ -1,0 +1,45 @@
+//! The tools whose outputs are understood, one file each. Decoders are pure: text in, runs out.
+
+mod dd;
+
+use crate::Decoded;
+
+/// A tool whose output is understood.
+pub struct Tool {
+    /// Its name, as `--type` takes it and `tool` gives it.
+    pub name: &'static str,
+    /// What is understood of it: one line for help pages.
+    pub summary: &'static str,
+    /// Whether the beginning of a text (at most [`HEAD`] bytes, whole lines) is this tool's. It has to be sure: a text that two tools
+    /// claim goes to the first.
+    pub recognises: fn(&str) -> bool,
+    /// Reads a whole text. Never fails: what cannot be used is a run without numbers.
+    pub decode: fn(&str) -> Decoded,
+}
+
+/// Bytes of a text that are looked at to tell whose it is.
+pub const HEAD: usize = 1 << 18;
+
+/// Every tool, those whose marks are surest first.
+pub static TOOLS: &[&Tool] = &[&dd::DD];
+
+/// The tool of this name.
+pub fn find(name: &str) -> Option<&'static Tool> {
+    TOOLS.iter().copied().find(|tool| tool.name == name)
+}
+
+/// The tool whose output this text is.
+pub fn recognise(text: &str) -> Option<&'static Tool> {
+    let head = head(text);
+    TOOLS.iter().copied().find(|tool| (tool.recognises)(head))
+}
+
+/// The first lines of a text.
+fn head(text: &str) -> &str {
+    if text.len() <= HEAD {
+        return text;
+    }
+    let end = (0..=HEAD).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+    let whole = text[..end].rfind('\n').map_or(end, |newline| newline + 1);
+    &text[..whole]
+}

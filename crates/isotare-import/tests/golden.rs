@@ -1,0 +1,113 @@
+//! Outputs that the tools really printed, in `outputs/TOOL/`, and what is read from them, in `snapshots/`.
+
+use isotare_import::{FileRead, Run, Status, read, tools};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Every recorded file with its bytes: `TOOL/FILE`.
+fn outputs() -> Vec<(String, Vec<u8>)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/outputs");
+    let entries = |dir: &Path| -> Vec<PathBuf> {
+        let list = fs::read_dir(dir).expect("a folder").map(|entry| entry.expect("an entry").path());
+        let mut list: Vec<PathBuf> = list.collect();
+        list.sort();
+        list
+    };
+    let folders = entries(&root).into_iter().filter(|path| path.is_dir());
+    let files = folders.flat_map(|folder| entries(&folder)).map(|file| {
+        let name = file.strip_prefix(&root).expect("below it").display().to_string();
+        (name, fs::read(&file).expect("a file"))
+    });
+    files.collect()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).trim_start_matches('\u{feff}').to_owned()
+}
+
+/// Tools that print rows until they are stopped: fewer rows are a shorter run, whose means are others.
+fn is_series(name: &str) -> bool {
+    ["pidstat", "sar", "sadf", "mpstat", "iostat", "vmstat", "top"].iter().any(|tool| name.starts_with(tool))
+}
+
+#[test]
+fn what_is_read_is_what_was_reviewed() {
+    for (name, bytes) in outputs() {
+        let found = read(&name, &bytes, None);
+        insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
+            insta::assert_json_snapshot!(name.replace('/', "--"), found);
+        });
+    }
+}
+
+#[test]
+fn every_file_is_recognised_as_its_tools() {
+    for (name, bytes) in outputs() {
+        let tool = read(&name, &bytes, None).tool;
+        assert_eq!(tool, name.split_once('/').map(|(tool, _)| tool), "{name}");
+    }
+}
+
+/// What each run came to, without the lines, for files whose lines were moved.
+fn numbers(found: &FileRead) -> Vec<(Status, Vec<String>)> {
+    let of_run = |run: &Run| {
+        let metrics =
+            run.metrics.iter().map(|metric| format!("{} {} {}", metric.name, metric.value, metric.unit));
+        (run.status, metrics.collect())
+    };
+    found.runs.iter().map(of_run).collect()
+}
+
+#[test]
+fn what_stands_around_a_payload_changes_nothing() {
+    for (name, bytes) in outputs() {
+        let expect = numbers(&read(&name, &bytes, None));
+        let text = text(&bytes).replace("\r\n", "\n");
+        let utf16 = [0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect();
+        let forms: [(&str, Vec<u8>); 4] = [
+            ("a mark and carriage returns", format!("\u{feff}{}", text.replace('\n', "\r\n")).into_bytes()),
+            ("a message before", format!("warning: the clock is not synchronised\n\n{text}").into_bytes()),
+            ("colours", text.replace('\n', "\x1b[0m\n").into_bytes()),
+            ("UTF-16", utf16),
+        ];
+        for (what, form) in forms {
+            assert_eq!(numbers(&read(&name, &form, None)), expect, "{name} with {what}");
+        }
+    }
+}
+
+#[test]
+fn two_in_one_file_are_two_and_mixed_line_by_line_they_are_none() {
+    for (name, bytes) in outputs() {
+        let text = text(&bytes);
+        let whole = if text.ends_with('\n') { text } else { format!("{text}\n") };
+        let once = read(&name, &bytes, None);
+        let twice = read(&name, format!("{whole}{whole}").as_bytes(), None);
+        if once.incomplete + once.unreadable == 0 {
+            assert_eq!(twice.complete, 2 * once.complete, "{name} twice");
+        }
+        if whole.lines().count() > 1 {
+            let mixed: String = whole.lines().flat_map(|line| [line, "\n", line, "\n"]).collect();
+            let found = read(&name, mixed.as_bytes(), None);
+            assert_eq!(found.complete, 0, "{name} mixed with itself: {:?}", found.runs.first());
+        }
+    }
+}
+
+#[test]
+fn a_cut_makes_no_new_number() {
+    for (name, bytes) in outputs() {
+        let whole = read(&name, &bytes, None);
+        let all = numbers(&whole);
+        let text = text(&bytes);
+        let step = (text.len() / 200).max(1);
+        for end in (0..text.len()).step_by(step).filter(|&end| text.is_char_boundary(end)) {
+            let cut = read(&name, text[..end].as_bytes(), whole.tool.and_then(tools::find));
+            assert!(cut.complete <= whole.complete, "{name} cut at {end}");
+            for run in numbers(&cut).into_iter().filter(|run| run.0 == Status::Complete && !is_series(&name))
+            {
+                assert!(all.contains(&run), "{name} cut at {end}: {run:?}");
+            }
+        }
+    }
+}
