@@ -10,8 +10,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Length of one period of the quota. The kernel enforces quotas at ticks (1 to 10 ms apart) and takes what was too much
-/// off the next periods, so that a window of whole periods gets its share but for one tick at each end. Something is lost with
-/// each pause: periods of 20 ms gave ratios that were 1 to 2 % too high (docs/selftest.md), longer ones less.
+/// off the next periods, so that a window of whole periods gets its share but for one tick at each end.
 pub const PERIOD: Duration = Duration::from_millis(200);
 
 /// Plain processes of the host whose cgroup may use a part of one CPU.
