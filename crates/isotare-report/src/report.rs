@@ -324,6 +324,13 @@ pub struct CpuRow {
     pub environment: String,
     /// Median CPU seconds per second of the measured window, by role; roles without readings are absent.
     pub roles: BTreeMap<Role, f64>,
+    /// Median CPU seconds per second of everything on the host, idle time apart.
+    pub host: Option<f64>,
+    /// Median of what is left of that without the roles: CPU seconds per second of everything that is not attributed to the
+    /// instance. The kernel counts the host's time by its ticks and that of processes exactly, so a small negative rest is no error.
+    pub unattributed: Option<f64>,
+    /// Median CPU seconds of all roles for each unit of work, where the workload counts its work.
+    pub seconds_per_event: Option<f64>,
     /// Trials with readings.
     pub trials: usize,
 }

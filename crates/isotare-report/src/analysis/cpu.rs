@@ -9,6 +9,22 @@ use std::collections::BTreeMap;
 
 /// User and system time. Guest time is left out: the kernel counts it in user time already.
 const METRICS: [&str; 2] = ["cpu_user", "cpu_system"];
+/// The same of the whole host.
+const HOST_METRICS: [&str; 2] = ["host_cpu_user", "host_cpu_system"];
+
+/// CPU seconds per second in one trial.
+#[derive(Default)]
+struct Shares {
+    roles: BTreeMap<Role, f64>,
+    host: Option<f64>,
+    per_event: Option<f64>,
+}
+
+impl Shares {
+    fn attributed(&self) -> f64 {
+        self.roles.values().sum()
+    }
+}
 
 /// Median CPU seconds per second, by workload, environment and role.
 pub(super) fn by_role(design: &Design<'_>) -> Vec<CpuRow> {
@@ -16,26 +32,31 @@ pub(super) fn by_role(design: &Design<'_>) -> Vec<CpuRow> {
     for workload in 0..design.workloads.len() {
         for (environment, arm) in design.environments.iter().enumerate() {
             let place = Place { environment, workload };
-            let shares: Vec<BTreeMap<Role, f64>> = design
+            let shares: Vec<Shares> = design
                 .counted()
                 .filter(|(at, _)| *at == place)
                 .map(|(_, trial)| shares(trial))
-                .filter(|shares| !shares.is_empty())
+                .filter(|shares| !shares.roles.is_empty())
                 .collect();
             if shares.is_empty() {
                 continue;
             }
+            let middle = |value: &dyn Fn(&Shares) -> Option<f64>| {
+                let values: Vec<f64> = shares.iter().filter_map(value).collect();
+                median(&values)
+            };
             let all = [Role::Workload, Role::Vmm, Role::Shim, Role::Daemon];
-            let roles = all.into_iter().filter_map(|role| {
-                let values: Vec<f64> =
-                    shares.iter().filter_map(|shares| shares.get(&role).copied()).collect();
-                Some((role, median(&values)?))
-            });
+            let roles = all
+                .into_iter()
+                .filter_map(|role| Some((role, middle(&|shares| shares.roles.get(&role).copied())?)));
             rows.push(CpuRow {
                 workload: design.workload_name(workload).to_owned(),
                 parameters: design.parameters(workload),
                 environment: arm.name.clone(),
                 roles: roles.collect(),
+                host: middle(&|shares| shares.host),
+                unattributed: middle(&|shares| Some(shares.host? - shares.attributed())),
+                seconds_per_event: middle(&|shares| shares.per_event),
                 trials: shares.len(),
             });
         }
@@ -43,23 +64,30 @@ pub(super) fn by_role(design: &Design<'_>) -> Vec<CpuRow> {
     rows
 }
 
-fn shares(trial: &Trial) -> BTreeMap<Role, f64> {
-    let mut shares = BTreeMap::new();
+fn shares(trial: &Trial) -> Shares {
+    let mut shares = Shares::default();
     let Some(window) = window(trial) else { return shares };
     for sample in &trial.samples {
-        let (Some(role), true) = (sample.role, METRICS.contains(&sample.metric.name.as_ref())) else {
-            continue;
-        };
+        let name = sample.metric.name.as_ref();
         let unit = match sample.metric.unit.as_ref() {
             "s" => 1.0,
             "ns" => 1e-9,
             _ => continue,
         };
         let share = sample.value * unit / window;
-        if share.is_finite() {
-            *shares.entry(role).or_default() += share;
+        match sample.role {
+            Some(role) if METRICS.contains(&name) && share.is_finite() => {
+                *shares.roles.entry(role).or_default() += share;
+            }
+            None if HOST_METRICS.contains(&name) && share.is_finite() => {
+                *shares.host.get_or_insert_default() += share;
+            }
+            _ => {}
         }
     }
+    let rate = trial.samples.iter().find(|sample| sample.metric.name == "events_per_second");
+    let rate = rate.map(|sample| sample.value).filter(|rate| *rate > 0.0);
+    shares.per_event = rate.map(|rate| shares.attributed() / rate);
     shares
 }
 

@@ -150,6 +150,10 @@ fn seconds(value: f64) -> String {
     quantity(value, "s", None)
 }
 
+fn share(value: Option<f64>) -> String {
+    value.map_or("–".to_owned(), |share| format!("{share:.3}"))
+}
+
 /// Host CPU time by role.
 pub(super) fn cpu(report: &Report, figure: Markup) -> Markup {
     html! {
@@ -164,6 +168,9 @@ pub(super) fn cpu(report: &Report, figure: Markup) -> Markup {
                             th scope="col" { "workload" }
                             th scope="col" { "environment" }
                             @for role in ROLES { th.n scope="col" { (role.word()) } }
+                            th.n scope="col" { "host in all" }
+                            th.n scope="col" { "not attributed" }
+                            th.n scope="col" { "for one event" }
                             th.n scope="col" { "trials" }
                         }
                     }
@@ -173,14 +180,21 @@ pub(super) fn cpu(report: &Report, figure: Markup) -> Markup {
                                 th scope="row" { (visible(&workload_label(&row.workload, &row.parameters))) }
                                 td { (visible(&row.environment)) }
                                 @for role in ROLES {
-                                    td.n { (row.roles.get(&role).map_or("–".to_owned(), |s| format!("{s:.3}"))) }
+                                    td.n { (share(row.roles.get(&role).copied())) }
                                 }
+                                td.n { (share(row.host)) }
+                                td.n { (share(row.unattributed)) }
+                                td.n { (row.seconds_per_event.map_or("–".to_owned(), seconds)) }
                                 td.n { (row.trials) }
                             }
                         }
                     }
                 }
-                p.quiet { "CPU seconds of the host per second of the measured window; – where there is no such process." }
+                p.quiet {
+                    "CPU seconds of the host per second of the measured window; – where there is no such process. What is not \
+                     attributed is everything else that ran on the host, isotare's own readings among it. For one event: of all roles \
+                     together, where the workload counts events."
+                }
             }
         }
     }
