@@ -1,15 +1,12 @@
 //! `cargo xtask bench`: isotare beside the tools that it is measured against, in turn, on this machine.
 
-use crate::{cargo, newest_agent, root, run};
+use crate::{bench_sampling, cargo, newest_agent, root, run};
 use anyhow::{Context, Result, bail};
-
 use serde_json::Value;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 /// Turns of each pair.
 const ROUNDS: usize = 8;
-/// Processes beside which samplers are measured.
-const PROCESSES: usize = 280;
 
 /// Runs them one after another; each prints its own lines.
 pub fn bench() -> Result<()> {
@@ -17,7 +14,7 @@ pub fn bench() -> Result<()> {
     spawning()?;
     agreement()?;
     container()?;
-    sampling()
+    bench_sampling::sampling()
 }
 
 /// A timed execution of a command that does nothing, against `hyperfine -N`; and what a trial costs beside.
@@ -105,44 +102,6 @@ fn container() -> Result<()> {
         "--",
     ]);
     run(example.arg(agent).arg("30"))
-}
-
-/// CPU time of one reading of all processes, against pidstat.
-fn sampling() -> Result<()> {
-    run(&mut cargo(&[
-        "run",
-        "--release",
-        "--quiet",
-        "--package",
-        "isotare-samplers",
-        "--example",
-        "sampler_cost",
-    ]))?;
-    let sleepers: Vec<Child> =
-        (0..PROCESSES).map(|_| Command::new("sleep").arg("120").spawn()).collect::<std::io::Result<_>>()?;
-    let before = children_seconds();
-    let ran =
-        run(Command::new("pidstat").args(["-u", "-r", "-d", "-p", "ALL", "1", "5"]).stdout(Stdio::null()));
-    let used = children_seconds() - before;
-    for mut sleeper in sleepers {
-        sleeper.kill()?;
-        sleeper.wait()?;
-    }
-    ran?;
-    println!(
-        "pidstat -u -r -d -p ALL beside {PROCESSES} processes: {:.2} ms CPU per reading (of 6)",
-        1e3 * used / 6.0
-    );
-    Ok(())
-}
-
-/// CPU time of ended children, s: fields 16 and 17 of `/proc/self/stat`, in ticks of 10 ms (proc_pid_stat(5)).
-fn children_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let after_name = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
-    let ticks: f64 =
-        after_name.split(' ').skip(13).take(2).filter_map(|field| field.parse::<f64>().ok()).sum();
-    ticks / 100.0
 }
 
 fn isotare(arguments: &[&str]) -> Result<Value> {

@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a development task talks to its developer")]
 
 mod bench;
+mod bench_sampling;
 mod demo;
 mod everywhere;
 mod labs;

@@ -55,7 +55,7 @@ impl Plan {
 }
 
 /// One cell of the design.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Condition {
     /// Where.
     pub environment: EnvironmentSpec,

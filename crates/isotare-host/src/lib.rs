@@ -24,4 +24,4 @@ pub use process::{Child, Spawn, identify, is_alive, peer_pid};
 pub use program::{find_program, output_of};
 pub use state::{SessionState, StaleSession, state_root};
 pub use sweep::{Swept, sweep};
-pub use wait::{WaitError, accept, pause, readable};
+pub use wait::{WaitError, accept, pause, readable, sleep_until};

@@ -1,8 +1,10 @@
 //! Waiting with a deadline.
 
 use crate::now;
-use isotare_core::{Deadline, DriverError};
+use isotare_core::{Deadline, DriverError, Interrupt, Timestamp};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::thread::clock_nanosleep_absolute;
+use rustix::time::ClockId;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -72,6 +74,22 @@ pub fn accept(
 ) -> Result<UnixStream, WaitError> {
     readable(listener.as_fd(), watched, deadline)?;
     Ok(listener.accept()?.0)
+}
+
+/// Sleeps until a moment on the host's clock, as closely as its timers can: `clock_nanosleep(2)` on an absolute time.
+pub fn sleep_until(at: Timestamp, interrupt: &Interrupt) -> Result<(), WaitError> {
+    let seconds = i64::try_from(at.0 / 1_000_000_000).unwrap_or(i64::MAX);
+    let at = Timespec { tv_sec: seconds, tv_nsec: i64::try_from(at.0 % 1_000_000_000).unwrap_or(0) };
+    loop {
+        if interrupt.is_raised() {
+            return Err(WaitError::Interrupted);
+        }
+        match clock_nanosleep_absolute(ClockId::Monotonic, &at) {
+            Ok(()) => return Ok(()),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(WaitError::Io(error.into())),
+        }
+    }
 }
 
 /// Does nothing for `time`, for the rare cases in which the kernel has nothing to wait on.

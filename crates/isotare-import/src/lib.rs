@@ -9,12 +9,17 @@
 //! ```
 
 mod documents;
+mod imported;
+mod labels;
 mod paired;
 mod read;
 mod run;
+mod table;
 mod text;
 pub mod tools;
 
+pub use imported::{ENVIRONMENT, ITERATION, Imported, NotComparable, imported};
+pub use labels::{Labels, Manifest, Pattern, label};
 pub use paired::{PairedError, Reading, paired};
 pub use read::read;
 pub use run::{Decoded, FileRead, Metric, Run, Status};

@@ -1,10 +1,7 @@
 //! Paired data from a CSV file: one value of one metric of one condition in one block on each line.
 
-use isotare_core::{
-    Better, Budget, Condition, CpuSet, EnvironmentSpec, HostFacts, MetricDef, Outcome, Plan, Sample,
-    Sampling, Session, Slot, Trial, WorkloadSpec,
-};
-use std::collections::BTreeMap;
+use crate::table::{Cell, Clash, Table};
+use isotare_core::{Better, Condition, EnvironmentSpec, MetricDef, Session, Trial, WorkloadSpec};
 use std::io::Read;
 
 const COLUMNS: [&str; 4] = ["block", "condition", "metric", "value"];
@@ -138,9 +135,46 @@ pub fn paired(mut file: impl Read, reading: &Reading) -> Result<(Session, Vec<Tr
                 .ok_or(PairedError::Empty { line, column })?;
         }
         let unit = unit_place.and_then(|place| record.get(place)).unwrap_or_default();
-        table.add(line, cells, unit)?;
+        add(&mut table, line, cells, unit, reading)?;
     }
-    table.session(reading)
+    let first = || table.environments().first().cloned();
+    let baseline = reading.baseline.as_deref().map(named).or_else(first).ok_or(PairedError::NoValues)?;
+    if !table.environments().contains(&baseline) {
+        let found = table.environments().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        return Err(PairedError::NoBaseline { name: baseline.to_string(), found });
+    }
+    table.session(baseline, reading).ok_or(PairedError::NoValues)
+}
+
+fn add(
+    table: &mut Table,
+    line: u64,
+    [block, condition, metric, value]: [&str; 4],
+    unit: &str,
+    reading: &Reading,
+) -> Result<(), PairedError> {
+    let number = value.parse::<f64>().ok().filter(|number| number.is_finite());
+    let number = number.ok_or_else(|| PairedError::NoNumber { line, value: value.to_owned() })?;
+    let better = match is_rate(unit) || reading.higher.iter().any(|name| name == metric) {
+        true => Better::Higher,
+        false => Better::Lower,
+    };
+    let workload = WorkloadSpec::plain("measured");
+    let def =
+        MetricDef { name: metric.to_owned().into(), unit: unit.to_owned().into(), better, headline: true };
+    let cell = Cell { block, condition: Condition { environment: named(condition), workload }, metric: def };
+    table.add(cell, number, line).map_err(|clash| match clash {
+        Clash::Units { before } => {
+            PairedError::Units { line, metric: metric.to_owned(), unit: unit.to_owned(), before }
+        }
+        Clash::Twice { first } => PairedError::Twice {
+            line,
+            metric: metric.to_owned(),
+            condition: condition.to_owned(),
+            block: block.to_owned(),
+            first,
+        },
+    })
 }
 
 /// The line of a record: its place is that of the empty lines before it.
@@ -165,132 +199,6 @@ fn malformed(error: csv::Error) -> PairedError {
     PairedError::Malformed { line, cause: error.to_string() }
 }
 
-/// What the lines say, each name once.
-#[derive(Default)]
-struct Table {
-    blocks: Names,
-    conditions: Names,
-    metrics: Names,
-    units: Vec<String>,
-    /// By block, condition and metric: the value and its line.
-    values: BTreeMap<(usize, usize, usize), (f64, u64)>,
-}
-
-/// Names in the order in which they appear.
-#[derive(Default)]
-struct Names {
-    list: Vec<String>,
-    index: BTreeMap<String, usize>,
-}
-
-impl Names {
-    fn place(&mut self, name: &str) -> usize {
-        if let Some(place) = self.index.get(name) {
-            return *place;
-        }
-        self.index.insert(name.to_owned(), self.list.len());
-        self.list.push(name.to_owned());
-        self.list.len() - 1
-    }
-}
-
-impl Table {
-    fn add(
-        &mut self,
-        line: u64,
-        [block, condition, metric, value]: [&str; 4],
-        unit: &str,
-    ) -> Result<(), PairedError> {
-        let number = value.parse::<f64>().ok().filter(|number| number.is_finite());
-        let number = number.ok_or_else(|| PairedError::NoNumber { line, value: value.to_owned() })?;
-        let cell = (self.blocks.place(block), self.conditions.place(condition), self.metrics.place(metric));
-        if self.units.len() == cell.2 {
-            self.units.push(unit.to_owned());
-        }
-        if self.units[cell.2] != unit {
-            let before = self.units[cell.2].clone();
-            return Err(PairedError::Units {
-                line,
-                metric: metric.to_owned(),
-                unit: unit.to_owned(),
-                before,
-            });
-        }
-        match self.values.insert(cell, (number, line)) {
-            None => Ok(()),
-            Some((_, first)) => Err(PairedError::Twice {
-                line,
-                metric: metric.to_owned(),
-                condition: condition.to_owned(),
-                block: block.to_owned(),
-                first,
-            }),
-        }
-    }
-
-    fn session(self, reading: &Reading) -> Result<(Session, Vec<Trial>), PairedError> {
-        let name = reading.baseline.as_ref().or(self.conditions.list.first()).ok_or(PairedError::NoValues)?;
-        if !self.conditions.index.contains_key(name) {
-            let found = self.conditions.list.join(", ");
-            return Err(PairedError::NoBaseline { name: name.clone(), found });
-        }
-        let workload = WorkloadSpec::plain("measured");
-        let conditions: Vec<Condition> = self
-            .conditions
-            .list
-            .iter()
-            .map(|name| Condition { environment: named(name), workload: workload.clone() })
-            .collect();
-        let metrics: Vec<MetricDef> = self
-            .metrics
-            .list
-            .iter()
-            .zip(&self.units)
-            .map(|(name, unit)| {
-                let better = match is_rate(unit) || reading.higher.contains(name) {
-                    true => Better::Higher,
-                    false => Better::Lower,
-                };
-                MetricDef { name: name.clone().into(), unit: unit.clone().into(), better, headline: true }
-            })
-            .collect();
-        let mut trials: BTreeMap<(usize, usize), Vec<Sample>> = BTreeMap::new();
-        for ((block, condition, metric), (value, _)) in &self.values {
-            let sample = Sample { metric: metrics[*metric].clone(), role: None, value: *value };
-            trials.entry((*block, *condition)).or_default().push(sample);
-        }
-        let slots: Vec<Slot> =
-            trials.keys().map(|&(block, condition)| Slot { block: number(block), condition }).collect();
-        let trials = slots.iter().zip(trials.into_values()).enumerate();
-        let trials = trials.map(|(index, (slot, samples))| trial(index, *slot, samples)).collect();
-        let blocks = number(self.blocks.list.len());
-        // Nobody knows what they were given; the report leaves it out.
-        let cpus = CpuSet::new([0]).ok_or(PairedError::NoValues)?;
-        let plan = Plan {
-            baseline: named(name),
-            conditions,
-            order: slots,
-            seed: 0,
-            min_blocks: blocks,
-            max_blocks: blocks,
-            spare: 0,
-            stopping: None,
-            gate: None,
-            time_limit: None,
-            margin: reading.margin,
-            level: reading.level,
-            budget: Budget { cpus, memory: 0 },
-            sampling: Sampling { rate: 0.0 },
-            timeout: 0.0,
-        };
-        Ok((session(plan), trials))
-    }
-}
-
-fn number(count: usize) -> u32 {
-    u32::try_from(count).unwrap_or(u32::MAX)
-}
-
 /// Work per second in the ways in which people write it; `ps` alone is a time.
 fn is_rate(unit: &str) -> bool {
     let unit = unit.to_ascii_lowercase();
@@ -300,29 +208,13 @@ fn is_rate(unit: &str) -> bool {
 
 /// A condition's name as an environment, whose only part that means anything here is what follows `#`: two names stay two
 /// conditions even if they were one spec of ours.
-fn named(name: &str) -> EnvironmentSpec {
+pub(crate) fn named(name: &str) -> EnvironmentSpec {
     match name.rsplit_once('#') {
         Some((first, replica)) if !first.is_empty() && !replica.is_empty() => {
             EnvironmentSpec { replica: Some(replica.to_owned()), ..EnvironmentSpec::plain(first) }
         }
         _ => EnvironmentSpec::plain(name),
     }
-}
-
-fn session(plan: Plan) -> Session {
-    Session {
-        id: String::new(),
-        started: String::new(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        argv: Vec::new(),
-        plan,
-        host: HostFacts::default(),
-        environments: BTreeMap::new(),
-    }
-}
-
-fn trial(index: usize, slot: Slot, samples: Vec<Sample>) -> Trial {
-    Trial { samples, ..Trial::new(number(index), slot, 0, Outcome::Completed) }
 }
 
 #[cfg(test)]

@@ -32,6 +32,7 @@ mod host;
 mod meter;
 mod process;
 mod registry;
+mod watch;
 mod window;
 
 pub use cgroup::CgroupSampler;
@@ -40,4 +41,5 @@ pub use host::HostSampler;
 pub use meter::{Meter, MeterKind};
 pub use process::ProcessSampler;
 pub use registry::{Closing, Entry, SAMPLERS, Samplers, find, meters};
+pub use watch::{Activity, Scope, Task, Wanted, Watch};
 pub use window::summarise;

@@ -19,6 +19,7 @@
 //! ```
 
 mod error;
+mod export;
 mod migrate;
 mod open;
 mod read;
@@ -26,6 +27,7 @@ mod words;
 mod write;
 
 pub use error::StoreError;
+pub use export::{ExportFormat, ExportScope, export};
 pub use migrate::VERSION;
 pub use open::Store;
 pub use read::{Record, Summary};

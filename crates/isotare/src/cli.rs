@@ -37,6 +37,12 @@ pub enum Verb {
     Diff(Diff),
     /// Judge anyone's paired measurements: a CSV file with the columns block, condition, metric, value and, if known, unit.
     Analyze(Analyze),
+    /// Read what other tools printed (sysbench, fio, pidstat and many more), and compare it if it is known what ran where.
+    Import(Import),
+    /// Write sessions as tables for other programs: CSV, JSON or Parquet.
+    Export(Export),
+    /// Show what processes do, interval by interval, as pidstat does.
+    Sample(Sample),
     /// Inject known overheads and see whether they are found; say what observing costs.
     Selftest(Selftest),
     /// Remove whatever interrupted sessions left behind, by recorded identity only.
@@ -216,6 +222,116 @@ pub struct Analyze {
     pub output: Output,
 }
 
+/// `isotare import`.
+///
+/// Exit code 1: some runs are incomplete or unreadable; 2: nothing could be read.
+#[derive(Debug, Args)]
+pub struct Import {
+    /// Files, or folders with all in them; `-`: standard input.
+    #[arg(required_unless_present = "list", value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Whose output they are [default: each file tells].
+    #[arg(long = "type", short = 't', value_name = "TOOL", value_parser = parse_tool)]
+    pub tool: Option<&'static isotare_import::tools::Tool>,
+    /// Label of every run, as NAME=VALUE; repeat for more. `environment` says where a run ran and `iteration` which
+    /// repetition it is.
+    #[arg(long = "label", short, value_name = "NAME=VALUE", value_parser = parse_label)]
+    pub labels: Vec<(String, String)>,
+    /// Labels from the ends of file names, as '{environment}/cpu-{iteration}.txt'; repeat for more: the first that fits counts.
+    #[arg(long = "pattern", short, value_name = "PATTERN", value_parser = isotare_import::Pattern::new)]
+    pub patterns: Vec<isotare_import::Pattern>,
+    /// Labels from a CSV file with a column `file` and one for each label.
+    #[arg(long, value_name = "FILE")]
+    pub manifest: Option<PathBuf>,
+    /// Environment that the others are compared with [default: native, or else the first].
+    #[arg(long, value_name = "ENVIRONMENT")]
+    pub baseline: Option<String>,
+    /// Equivalence margin: differences smaller than this do not matter.
+    #[arg(long, default_value = "2%", value_parser = parse_fraction)]
+    pub margin: f64,
+    /// Confidence level of the intervals.
+    #[arg(long, default_value = "95%", value_parser = parse_fraction)]
+    pub level: f64,
+    /// List the tools whose outputs are read.
+    #[arg(long, exclusive = true)]
+    pub list: bool,
+    /// Where and how to show the result; csv: a row for each number.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `isotare export`.
+#[derive(Debug, Args)]
+pub struct Export {
+    /// Sessions: ids, beginnings of them, or `last`.
+    #[arg(default_value = "last", value_name = "SESSION")]
+    pub sessions: Vec<String>,
+    /// Every session of the store.
+    #[arg(long, conflicts_with = "sessions")]
+    pub all: bool,
+    /// Also each reading of a counter, with its moment.
+    #[arg(long)]
+    pub readings: bool,
+    /// Form [default: that of the file's ending, or csv].
+    #[arg(long, value_enum)]
+    pub format: Option<ExportForm>,
+    /// File to write [default: stdout].
+    #[arg(long, short, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Where sessions are kept.
+    #[command(flatten)]
+    pub places: Places,
+}
+
+/// Forms of an export.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExportForm {
+    /// A row for each value, with a header.
+    Csv,
+    /// A list of sessions, each with its rows.
+    Json,
+    /// Apache Parquet.
+    Parquet,
+}
+
+/// `isotare sample`.
+///
+/// The tables and their columns are those of pidstat (times are UTC). Processes that do nothing are left out, unless they are named. At
+/// its end it says on stderr how late its readings were and what they cost.
+#[derive(Debug, Args)]
+pub struct Sample {
+    /// Processes, as PID[,PID…], SELF or ALL.
+    #[arg(long = "pid", short = 'p', value_name = "PID", value_delimiter = ',', default_value = "ALL")]
+    pub processes: Vec<String>,
+    /// Processes of this cgroup, by its path below the root of its hierarchy.
+    #[arg(long, value_name = "PATH", conflicts_with = "processes")]
+    pub cgroup: Option<String>,
+    /// Time between readings; a plain number is seconds.
+    #[arg(long, short, value_name = "TIME", default_value = "1", value_parser = parse_seconds)]
+    pub interval: f64,
+    /// Stop after so many readings [default: when stopped, or when no named process is left].
+    #[arg(long, short, value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+    /// CPU time; shown when nothing else is chosen.
+    #[arg(short = 'u', long)]
+    pub cpu: bool,
+    /// Page faults and memory.
+    #[arg(short = 'r', long)]
+    pub memory: bool,
+    /// Input and output.
+    #[arg(short = 'd', long)]
+    pub disk: bool,
+    /// Context switches.
+    #[arg(short = 'w', long)]
+    pub switches: bool,
+    /// Threads, too.
+    #[arg(short = 't', long)]
+    pub threads: bool,
+    /// Form of the output: text, csv or json (an object in each line); the last two hold all columns.
+    #[arg(long, value_enum, default_value_t = Form::Text)]
+    pub format: Form,
+}
+
 /// `isotare selftest`.
 ///
 /// Exit code 5: fewer known overheads lie in their intervals than chance allows in one of a hundred self-tests.
@@ -320,6 +436,22 @@ fn parse_share(text: &str) -> Result<f64, String> {
     part(text)
         .filter(|share| (0.0..=1.0).contains(share))
         .ok_or_else(|| "it takes a share from 0 to 1, such as 25% or 0".to_owned())
+}
+
+fn parse_tool(text: &str) -> Result<&'static isotare_import::tools::Tool, String> {
+    isotare_import::tools::find(text).ok_or_else(|| {
+        let known: Vec<_> = isotare_import::tools::TOOLS.iter().map(|tool| tool.name).collect();
+        format!("there is no such tool; there are {}", known.join(", "))
+    })
+}
+
+fn parse_label(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() && !value.is_empty() => {
+            Ok((name.to_owned(), value.to_owned()))
+        }
+        _ => Err("it takes a name and a value, as environment=docker".to_owned()),
+    }
 }
 
 fn part(text: &str) -> Option<f64> {

@@ -6,11 +6,13 @@ mod cli;
 mod cmd;
 mod execute;
 mod exit;
+mod import_forms;
 mod listing;
 mod machine;
 mod output;
 mod progress;
 mod resolve;
+mod sample_forms;
 mod selftest_forms;
 mod table;
 

@@ -40,18 +40,23 @@ pub fn show(result: &Outcome, output: &Output) -> Result<(), Report> {
         Some(_) => String::new(),
         None => format!("the session is kept: isotare report {} --out FILE", result.session),
     };
-    show_as(output, &kept, |format, options| render(result, format, options))
+    show_as(output, &kept, |form, options| render(result, form.into(), options).map_err(defect))
+}
+
+/// What a form that cannot be written is.
+pub fn defect(error: RenderError) -> Report {
+    refuse(error, "report this as a defect")
 }
 
 /// The same for whatever can be rendered; `kept` is what to do when a file cannot be written.
 pub fn show_as(
     output: &Output,
     kept: &str,
-    rendered: impl Fn(Format, &Options) -> Result<String, RenderError>,
+    rendered: impl Fn(Form, &Options) -> Result<String, Report>,
 ) -> Result<(), Report> {
     let rendered = |form: Form, color| {
         let options = Options { width: terminal_width(), color };
-        rendered(form.into(), &options).map_err(|error| refuse(error, "report this as a defect"))
+        rendered(form, &options)
     };
     for path in &output.out {
         let text = rendered(form_of(path)?, false)?;

@@ -26,8 +26,8 @@ impl Table {
     }
 
     /// Adds a row.
-    pub fn row<const N: usize>(&mut self, cells: [String; N]) {
-        self.rows.push(cells.to_vec());
+    pub fn row(&mut self, cells: impl Into<Vec<String>>) {
+        self.rows.push(cells.into());
     }
 
     /// Adds a line below the table; machine-readable forms leave it out.
@@ -42,14 +42,19 @@ impl Table {
 
     /// Prints it; `json` is the same for programs.
     pub fn show(&self, form: Form, json: &Value) -> Result<(), Report> {
+        print(&self.rendered(form, json)?)
+    }
+
+    /// It as text in this form; `json` is the same for programs.
+    pub fn rendered(&self, form: Form, json: &Value) -> Result<String, Report> {
         match form {
-            Form::Text => print(&format!("{}{}", self.drawn(NOTHING), self.lines(""))),
-            Form::Markdown => print(&format!("{}{}", self.drawn(ASCII_MARKDOWN), self.lines("- "))),
-            Form::Csv => print(&self.csv()?),
-            Form::Json => print(&format!(
-                "{}\n",
-                serde_json::to_string_pretty(json).map_err(|error| refuse(error, ""))?
-            )),
+            Form::Text => Ok(format!("{}{}", self.drawn(NOTHING), self.lines(""))),
+            Form::Markdown => Ok(format!("{}{}", self.drawn(ASCII_MARKDOWN), self.lines("- "))),
+            Form::Csv => self.csv(),
+            Form::Json => {
+                let text = serde_json::to_string_pretty(json).map_err(|error| refuse(error, ""))?;
+                Ok(format!("{text}\n"))
+            }
             Form::Html => Err(refuse("this verb has no page", "use --format text, json, csv or markdown")),
         }
     }

@@ -17,6 +17,12 @@ pub struct Tool {
     pub decode: fn(&str) -> Decoded,
 }
 
+impl std::fmt::Debug for Tool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
 /// Bytes of a text that are looked at to tell whose it is.
 pub const HEAD: usize = 1 << 18;
 

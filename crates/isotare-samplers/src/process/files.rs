@@ -2,9 +2,11 @@
 
 use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags, open, openat};
-use rustix::io::{Errno, read};
+use rustix::io::{Errno, pread, read};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
+
+const HALF_PAGE: usize = 2048;
 
 /// Access to `/proc`.
 pub(crate) struct ProcFiles {
@@ -36,13 +38,6 @@ impl ProcFiles {
         self.read()
     }
 
-    /// Seconds since boot.
-    pub fn uptime(&mut self) -> Result<&[u8], Errno> {
-        self.path.clear();
-        self.path.push_str("uptime");
-        self.read()
-    }
-
     /// Ids of the threads of a process; none if it is gone.
     pub fn threads(&self, pid: u32) -> Vec<u32> {
         ids(&self.root.join(format!("{pid}/task")))
@@ -53,15 +48,40 @@ impl ProcFiles {
         ids(&self.root)
     }
 
+    /// A file that has nothing to do with one process, such as `stat`.
+    pub fn of_host(&mut self, file: &str) -> Result<&[u8], Errno> {
+        self.path.clear();
+        self.path.push_str(file);
+        self.read()
+    }
+
+    /// A file of a thread, to be read again and again with [`ProcFiles::again`].
+    pub fn keep(&mut self, pid: u32, tid: u32, file: &str) -> Result<OwnedFd, Errno> {
+        self.path.clear();
+        let _ = write!(self.path, "{pid}/task/{tid}/{file}");
+        openat(&self.dir, self.path.as_str(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+    }
+
+    /// What a kept file says now. [`Errno::SRCH`] if its thread is gone; its number may be another's by then, the file is not.
+    pub fn again(&mut self, file: &OwnedFd) -> Result<&[u8], Errno> {
+        self.fill(|buffer, at| pread(file, buffer, at))
+    }
+
     fn read(&mut self) -> Result<&[u8], Errno> {
         let file = openat(&self.dir, self.path.as_str(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+        self.fill(|buffer, _| read(&file, buffer))
+    }
+
+    /// Reads until there is no more. The kernel fills a page with whole records of a file (`seq_read_iter` in its fs/seq_file.c), so
+    /// that less than half a page is the end where no record is longer, as in all these files.
+    fn fill(&mut self, read: impl Fn(&mut [u8], u64) -> Result<usize, Errno>) -> Result<&[u8], Errno> {
         let mut length = 0;
         loop {
             if length == self.buffer.len() {
                 self.buffer.resize(length * 2, 0);
             }
-            match read(&file, &mut self.buffer[length..])? {
-                0 => return Ok(&self.buffer[..length]),
+            match read(&mut self.buffer[length..], length as u64)? {
+                more @ 0..HALF_PAGE => return Ok(&self.buffer[..length + more]),
                 more => length += more,
             }
         }

@@ -14,11 +14,11 @@
 //! Documentation/scheduler/sched-stats.rst (`/proc/PID/schedstat`: run time, run delay in ns, time slices).
 
 mod account;
-mod counts;
-mod files;
+pub(crate) mod counts;
+pub(crate) mod files;
 mod one;
 mod sampler;
-mod stat;
+pub(crate) mod stat;
 mod tree;
 
 pub use sampler::ProcessSampler;

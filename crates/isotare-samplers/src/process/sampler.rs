@@ -185,7 +185,7 @@ impl Sampler for ProcessSampler {
     ) -> Result<(), SamplerError> {
         let first = self.readings == 0;
         if first {
-            self.began = self.files.uptime().ok().and_then(uptime_ticks).unwrap_or(0);
+            self.began = self.files.of_host("uptime").ok().and_then(uptime_ticks).unwrap_or(0);
         }
         self.readings += 1;
         let mut depth = self.due(first, at);

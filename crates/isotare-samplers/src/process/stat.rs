@@ -13,8 +13,14 @@ pub(crate) struct Stat {
     pub threads: u64,
     /// Start, ticks since boot: with the id, the identity.
     pub start: u64,
+    /// Bytes of its address space.
+    pub address_space: u64,
     /// Resident pages.
     pub rss_pages: u64,
+    /// The CPU on which it ran last.
+    pub cpu: u64,
+    /// Ticks for which it waited for block I/O and swap (0 where the kernel keeps no delay accounting).
+    pub io_delay: u64,
     /// Its own CPU time and faults.
     pub own: Counts,
     /// Those of children that it waited for.
@@ -48,7 +54,10 @@ impl Stat {
                 17 => &mut stat.reaped[Counter::System],
                 20 => &mut stat.threads,
                 22 => &mut stat.start,
+                23 => &mut stat.address_space,
                 24 => &mut stat.rss_pages,
+                39 => &mut stat.cpu,
+                42 => &mut stat.io_delay,
                 43 => &mut stat.own[Counter::Guest],
                 44 => &mut stat.reaped[Counter::Guest],
                 45.. => break,
@@ -60,9 +69,26 @@ impl Stat {
     }
 }
 
+/// The name in `stat`, between the first and the last parenthesis.
+pub(crate) fn name(text: &[u8]) -> Option<&[u8]> {
+    let open = text.iter().position(|&byte| byte == b'(')?;
+    let close = text.iter().rposition(|&byte| byte == b')')?;
+    text.get(open + 1..close)
+}
+
 /// Read and written bytes of `/proc/PID/io`; those of children that were waited for are in them.
 pub(crate) fn io(text: &[u8]) -> Option<(u64, u64)> {
     Some((keyed(text, b"read_bytes:")?, keyed(text, b"write_bytes:")?))
+}
+
+/// Bytes in `/proc/PID/io` that were written and dropped before they reached storage.
+pub(crate) fn cancelled(text: &[u8]) -> Option<u64> {
+    keyed(text, b"cancelled_write_bytes:")
+}
+
+/// The real user of `/proc/PID/status`.
+pub(crate) fn user(text: &[u8]) -> Option<u64> {
+    keyed(text, b"Uid:")
 }
 
 /// Voluntary and involuntary switches of `/proc/PID/task/TID/status`: of that thread alone.
@@ -71,6 +97,12 @@ pub(crate) fn switches(text: &[u8]) -> Option<(u64, u64)> {
     let from = text.len().saturating_sub(160);
     let tail = text.get(from..)?;
     Some((keyed(tail, b"voluntary_ctxt_switches:")?, keyed(tail, b"nonvoluntary_ctxt_switches:")?))
+}
+
+/// `/proc/PID/task/TID/schedstat`: time on a CPU and on a run queue, ns, of that thread alone.
+pub(crate) fn schedstat(text: &[u8]) -> Option<(u64, u64)> {
+    let mut words = text.split(|&byte| byte == b' ');
+    Some((number(words.next()?)?, number(words.next()?)?))
 }
 
 /// Run delay of `/proc/PID/task/TID/schedstat`, ns: of that thread alone.
@@ -88,9 +120,10 @@ pub(crate) fn pids(text: &[u8]) -> impl Iterator<Item = u32> + '_ {
     text.split(|byte| byte.is_ascii_whitespace()).filter_map(|word| u32::try_from(number(word)?).ok())
 }
 
-fn keyed(text: &[u8], key: &[u8]) -> Option<u64> {
+/// The number after a key at the beginning of a line.
+pub(crate) fn keyed(text: &[u8], key: &[u8]) -> Option<u64> {
     let rest = text.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(key))?;
-    number(rest.trim_ascii().split(|&byte| byte == b' ').next()?)
+    number(rest.trim_ascii().split(u8::is_ascii_whitespace).next()?)
 }
 
 fn number(word: &[u8]) -> Option<u64> {
@@ -120,6 +153,8 @@ mod tests {
         };
         assert_eq!(values(stat.own), [11, 12, 6, 102, 3]);
         assert_eq!(values(stat.reaped), [13, 14, 9, 7, 2]);
+        assert_eq!((stat.address_space, stat.cpu, stat.io_delay), (3_133_440, 0, 5));
+        assert_eq!(name(STAT), Some(&b"a) (b c"[..]));
         assert!(!stat.ended);
         assert_eq!(Stat::parse(b"1 (x) Z 1 2"), None);
         assert_eq!(Stat::parse(b""), None);
@@ -135,6 +170,9 @@ mod tests {
             b"Mems_allowed_list:\t0\nvoluntary_ctxt_switches:\t150\nnonvoluntary_ctxt_switches:\t545\n";
         assert_eq!(switches(status), Some((150, 545)));
         assert_eq!(run_delay(b"0 35862 1\n"), Some(35_862));
+        assert_eq!(schedstat(b"7 35862 1\n"), Some((7, 35_862)));
+        assert_eq!(user(b"Name:\tx\nUid:\t1000\t0\t0\t0\n"), Some(1000));
+        assert_eq!(cancelled(b"write_bytes: 6\ncancelled_write_bytes: 7\n"), Some(7));
         assert_eq!(
             pss(b"0-1 ---p 0 00:00 0 [rollup]\nRss:  9 kB\nPss:  884 kB\nPss_Dirty: 1 kB\n"),
             Some(884 << 10)

@@ -25,7 +25,9 @@ pub fn diff(arguments: &Diff) -> Result<Exit, Report> {
             "measure both on one machine with the same isotare and budget, or compare all the same with --force",
         ));
     }
-    output::show_as(&arguments.output, "", |format, options| render_diff(&found, format, options))?;
+    output::show_as(&arguments.output, "", |form, options| {
+        render_diff(&found, form.into(), options).map_err(output::defect)
+    })?;
     Ok(if found.regressions().next().is_some() { Exit::Regression } else { Exit::Done })
 }
 

@@ -5,9 +5,12 @@ mod clean;
 mod compare;
 mod diff;
 mod doctor;
+mod export;
+mod import;
 mod plan;
 mod report;
 mod run;
+mod sample;
 mod schema;
 mod selftest;
 
@@ -25,6 +28,9 @@ pub fn dispatch(verb: Verb) -> Result<Exit, Report> {
         Verb::Report(arguments) => report::report(&arguments),
         Verb::Diff(arguments) => diff::diff(&arguments),
         Verb::Analyze(arguments) => analyze::analyze(&arguments),
+        Verb::Import(arguments) => import::import(&arguments),
+        Verb::Export(arguments) => export::export(&arguments),
+        Verb::Sample(arguments) => sample::sample(&arguments),
         Verb::Selftest(arguments) => selftest::selftest(&arguments),
         Verb::Clean(arguments) => clean::clean(&arguments),
         Verb::Schema => schema::schema(),

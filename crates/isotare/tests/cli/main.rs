@@ -6,6 +6,7 @@ mod across;
 mod contract;
 mod ends;
 mod images;
+mod import;
 mod input;
 mod place;
 mod selftest;

@@ -1,0 +1,80 @@
+//! `isotare export`: sessions as tables for other programs.
+
+use crate::cli::{Export, ExportForm};
+use crate::execute::store_path;
+use crate::exit::{Exit, refuse};
+use isotare_store::{ExportFormat, ExportScope, Store, export as write};
+use miette::Report;
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::Path;
+
+/// Writes the sessions to the file, or to stdout.
+pub fn export(arguments: &Export) -> Result<Exit, Report> {
+    let format = format(arguments)?;
+    let path = store_path(&arguments.places)?;
+    if !path.exists() {
+        return Err(refuse(
+            format!("there is no store of sessions at {}", path.display()),
+            "run 'isotare compare' first, or name the store with --store",
+        ));
+    }
+    let store =
+        Store::open_to_read(&path).map_err(|error| refuse(error, "name another file with --store"))?;
+    let sessions = match arguments.all {
+        true => {
+            store.sessions().map_err(|error| refuse(error, ""))?.into_iter().map(|known| known.id).collect()
+        }
+        false => arguments.sessions.clone(),
+    };
+    let load = |session: &String| {
+        store
+            .load(session)
+            .map_err(|error| refuse(error, "'isotare report --list' shows the sessions that are kept"))
+    };
+    let records = sessions.iter().map(load).collect::<Result<Vec<_>, _>>()?;
+    let scope = ExportScope { readings: arguments.readings };
+    let written = match &arguments.out {
+        Some(path) => File::create(path).and_then(|file| {
+            let mut file = BufWriter::new(file);
+            write(&records, format, scope, &mut file)?;
+            file.flush()
+        }),
+        None => write(&records, format, scope, &mut io::stdout()),
+    };
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            let place = arguments.out.as_deref().unwrap_or(Path::new("stdout"));
+            Err(refuse(
+                format!("{} cannot be written: {error}", place.display()),
+                "write elsewhere with --out",
+            ))
+        }
+        _ => Ok(Exit::Done),
+    }
+}
+
+/// The form that is named, else that of the file's ending, else CSV.
+fn format(arguments: &Export) -> Result<ExportFormat, Report> {
+    let ending = arguments.out.as_deref().and_then(Path::extension).and_then(|ending| ending.to_str());
+    let form = match (arguments.format, ending) {
+        (Some(form), _) => form,
+        (None, Some("json")) => ExportForm::Json,
+        (None, Some("parquet")) => ExportForm::Parquet,
+        (None, Some("csv") | None) => ExportForm::Csv,
+        (None, Some(other)) => {
+            return Err(refuse(
+                format!("the ending .{other} names no form of export"),
+                "use .csv, .json or .parquet, or name it with --format",
+            ));
+        }
+    };
+    if form == ExportForm::Parquet && arguments.out.is_none() && io::stdout().is_terminal() {
+        return Err(refuse("a terminal cannot show Parquet", "name a file with --out, or pipe it"));
+    }
+    Ok(match form {
+        ExportForm::Csv => ExportFormat::Csv,
+        ExportForm::Json => ExportFormat::Json,
+        ExportForm::Parquet => ExportFormat::Parquet,
+    })
+}

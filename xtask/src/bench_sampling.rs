@@ -1,0 +1,141 @@
+//! What a reading of all processes costs: `isotare sample` beside `pidstat` and a loop that only reads the files; and the values
+//! of both for one process.
+
+use crate::{cargo, root, run};
+use anyhow::{Context, Result, bail};
+use std::fs;
+use std::process::{Child, Command, Stdio};
+
+/// Processes on the machine, beside those that are there anyway.
+const PROCESSES: [usize; 2] = [280, 5000];
+/// Readings, a second apart, which is the least that pidstat takes.
+const READINGS: u32 = 10;
+/// Turns of the three.
+const ROUNDS: usize = 3;
+
+/// Prints both tables.
+pub fn sampling() -> Result<()> {
+    run(&mut cargo(&["build", "--release", "--package", "isotare"]))?;
+    example()?;
+    for processes in PROCESSES {
+        let sleepers = sleepers(processes)?;
+        let costs = (0..ROUNDS).map(|_| costs()).collect::<Result<Vec<_>>>();
+        end(sleepers)?;
+        let costs = costs?;
+        let of = |which: usize| median(costs.iter().map(|cost| cost[which]).collect());
+        let [pidstat, ours, loops] = [0, 1, 2].map(of);
+        println!(
+            "CPU time of one reading beside {processes} sleeping processes, medians of {ROUNDS} rounds of {READINGS}:"
+        );
+        println!(
+            "  pidstat {pidstat:.2} ms, isotare sample {ours:.2} ms (ratio {:.3}), reading every stat file {loops:.2} ms",
+            ours / pidstat
+        );
+    }
+    side_by_side()
+}
+
+/// The reading of an instance's tree, as a session does it.
+fn example() -> Result<()> {
+    run(&mut cargo(&[
+        "run",
+        "--release",
+        "--quiet",
+        "--package",
+        "isotare-samplers",
+        "--example",
+        "sampler_cost",
+    ]))
+}
+
+/// CPU ms for one reading of pidstat, isotare and the loop, the start of each program taken off.
+fn costs() -> Result<[f64; 3]> {
+    let readings = READINGS.to_string();
+    let pidstat = |count: &str| spent(Command::new("pidstat").args(["-u", "1", count]));
+    let ours = |count: &str| spent(isotare().args(["sample", "-i", "1", "-c", count]));
+    let per_reading = |many: f64, one: f64| 1e3 * (many - one) / f64::from(READINGS - 1);
+    let pidstat = per_reading(pidstat(&readings)?, pidstat("1")?);
+    let ours = per_reading(ours(&readings)?, ours("1")?);
+    let before = own_seconds();
+    (0..READINGS).for_each(|_| read_all());
+    Ok([pidstat, ours, 1e3 * (own_seconds() - before) / f64::from(READINGS)])
+}
+
+fn isotare() -> Command {
+    Command::new(root().join("target/release/isotare"))
+}
+
+fn read_all() {
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().bytes().all(|byte| byte.is_ascii_digit()) {
+            // One that has ended meanwhile is not read.
+            let _text = fs::read(entry.path().join("stat"));
+        }
+    }
+}
+
+/// CPU seconds of a program.
+fn spent(command: &mut Command) -> Result<f64> {
+    let before = seconds(15)?;
+    let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let status = status.with_context(|| format!("start {command:?}"))?;
+    if !status.success() {
+        bail!("{command:?}: {status}");
+    }
+    Ok(seconds(15)? - before)
+}
+
+fn own_seconds() -> f64 {
+    seconds(13).unwrap_or(f64::NAN)
+}
+
+/// Two counters of `/proc/self/stat` after the name and the state, in ticks of 10 ms (proc_pid_stat(5)): user and system time of
+/// this process, or of its ended children.
+fn seconds(first: usize) -> Result<f64> {
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    let after_name = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
+    let ticks = after_name.split(' ').skip(first - 2).take(2);
+    Ok(ticks.filter_map(|field| field.parse::<f64>().ok()).sum::<f64>() / 100.0)
+}
+
+fn sleepers(count: usize) -> Result<Vec<Child>> {
+    (0..count).map(|_| Ok(Command::new("sleep").arg("600").spawn()?)).collect()
+}
+
+fn end(sleepers: Vec<Child>) -> Result<()> {
+    for mut sleeper in sleepers {
+        sleeper.kill()?;
+        sleeper.wait()?;
+    }
+    Ok(())
+}
+
+/// A process that computes and writes, watched by both at the same time.
+fn side_by_side() -> Result<()> {
+    let script = "while :; do echo words > /var/tmp/isotare-bench.tmp; done";
+    let mut busy = Command::new("bash").args(["-c", script]).spawn()?;
+    let pid = busy.id().to_string();
+    let mut pidstat = Command::new("pidstat");
+    pidstat.args(["-u", "-r", "-d", "-w", "-p", &pid, "1", "5"]).stdout(Stdio::piped());
+    let pidstat = pidstat.spawn()?;
+    let ours =
+        isotare().args(["sample", "-u", "-r", "-d", "-w", "-p", &pid, "-i", "1", "-c", "5"]).output()?;
+    let theirs = pidstat.wait_with_output()?;
+    busy.kill()?;
+    busy.wait()?;
+    fs::remove_file("/var/tmp/isotare-bench.tmp").or_else(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => Ok(()),
+        _ => Err(error),
+    })?;
+    for (name, output) in [("pidstat", theirs), ("isotare sample", ours)] {
+        println!("{name}, the same process at the same time:");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        text.lines().filter(|line| line.starts_with("Average:")).for_each(|line| println!("  {line}"));
+    }
+    Ok(())
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
