@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: isotare beside the tools that it is measured against, in turn, on this machine.
 
-use crate::{bench_sampling, cargo, newest_agent, root, run};
+use crate::bench_sampling::sampling;
+use crate::{cargo, newest_agent, root, run};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::process::{Command, Stdio};
@@ -8,13 +9,18 @@ use std::process::{Command, Stdio};
 /// Turns of each pair.
 const ROUNDS: usize = 8;
 
-/// Runs them one after another; each prints its own lines.
-pub fn bench() -> Result<()> {
+/// Each benchmark by name.
+const BENCHES: [(&str, fn() -> Result<()>); 4] =
+    [("spawning", spawning), ("agreement", agreement), ("container", container), ("sampling", sampling)];
+
+/// Runs those named, or all, one after another; each prints its own lines.
+pub fn bench(names: &[String]) -> Result<()> {
+    if let Some(unknown) = names.iter().find(|name| BENCHES.iter().all(|(known, _)| known != name)) {
+        bail!("there is no benchmark '{unknown}'; there are {}", BENCHES.map(|(name, _)| name).join(", "));
+    }
     run(&mut cargo(&["build", "--release", "--package", "isotare"]))?;
-    spawning()?;
-    agreement()?;
-    container()?;
-    bench_sampling::sampling()
+    let wanted = |name: &str| names.is_empty() || names.iter().any(|given| given == name);
+    BENCHES.iter().filter(|(name, _)| wanted(name)).try_for_each(|(_, bench)| bench())
 }
 
 /// A timed execution of a command that does nothing, against `hyperfine -N`; and what a trial costs beside.

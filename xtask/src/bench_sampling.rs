@@ -15,7 +15,6 @@ const ROUNDS: usize = 3;
 
 /// Prints both tables.
 pub fn sampling() -> Result<()> {
-    run(&mut cargo(&["build", "--release", "--package", "isotare"]))?;
     example()?;
     for processes in PROCESSES {
         let sleepers = sleepers(processes)?;

@@ -38,7 +38,7 @@ fn main() -> ExitCode {
             ran
         }
         "tidy" => tidy::tidy(),
-        "bench" => bench::bench(),
+        "bench" => bench::bench(&std::env::args().skip(2).collect::<Vec<_>>()),
         "docs" => reference::write(),
         "goals" => goals(),
         "everywhere" => everywhere::everywhere(),

@@ -2,6 +2,7 @@
 
 use crate::{Footprint, MetricDef, Role, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// Reads counters of a footprint. One value lives as long as one measured window.
 pub trait Sampler: Send {
@@ -23,7 +24,7 @@ pub struct Reading {
     /// When.
     pub at: Timestamp,
     /// Name of the metric.
-    pub metric: String,
+    pub metric: Cow<'static, str>,
     /// Whose; `None`: of the whole host or cgroup.
     pub role: Option<Role>,
     /// The value, in the metric's unit.

@@ -68,7 +68,7 @@ impl Sampler for CgroupSampler {
             return Err(SamplerError { subject: format!("cgroup {path}"), cause: cause.to_owned() });
         }
         let read = METERS.iter().zip(values).filter_map(|(meter, value)| {
-            Some(Reading { at, metric: meter.def.name.to_string(), role: None, value: value? })
+            Some(Reading { at, metric: meter.def.name.clone(), role: None, value: value? })
         });
         out.extend(read);
         Ok(())

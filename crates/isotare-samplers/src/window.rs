@@ -65,7 +65,7 @@ mod tests {
     ];
 
     fn reading(at: u64, metric: &str, role: Option<Role>, value: f64) -> Reading {
-        Reading { at: Timestamp(at), metric: metric.to_owned(), role, value }
+        Reading { at: Timestamp(at), metric: metric.to_owned().into(), role, value }
     }
 
     fn check(readings: &[(u64, &str, Option<Role>, f64)], expect: &[(&str, Option<Role>, f64)]) {

@@ -210,7 +210,7 @@ fn errors_are_told_once_and_end_nothing() {
         }
         fn read(&mut self, _: &Footprint, at: Timestamp, out: &mut Vec<Reading>) -> Result<(), SamplerError> {
             self.0 += 1;
-            out.push(Reading { at, metric: "n".to_owned(), role: None, value: self.0.into() });
+            out.push(Reading { at, metric: "n".into(), role: None, value: self.0.into() });
             Err(SamplerError { subject: "it".to_owned(), cause: "is broken".to_owned() })
         }
     }
@@ -254,7 +254,7 @@ impl Sampler for Where {
     fn read(&mut self, _: &Footprint, at: Timestamp, out: &mut Vec<Reading>) -> Result<(), SamplerError> {
         let allowed = rustix::thread::sched_getaffinity(None).expect("affinity");
         let value = f64::from(u8::from(allowed.is_set(0)));
-        out.push(Reading { at, metric: "first".to_owned(), role: None, value });
+        out.push(Reading { at, metric: "first".into(), role: None, value });
         Ok(())
     }
 }

@@ -181,7 +181,7 @@ impl Store {
                 _ => Some(word::<Role>(row, 2)?),
             };
             let reading =
-                Reading { at: Timestamp(unsigned(row, 3)?), metric: row.get(1)?, role, value: real(row, 4)? };
+                Reading { at: Timestamp(unsigned(row, 3)?), metric: row.get::<_, String>(1)?.into(), role, value: real(row, 4)? };
             push(&mut trials, at, |trial| trial.readings.push(reading))
         })?;
         let observations =

@@ -278,7 +278,7 @@ prop_compose! {
 
 prop_compose! {
     fn reading()(at: u64, metric in "[a-c]{1,2}", role in role(), value in number()) -> Reading {
-        Reading { at: Timestamp(at), metric, role, value }
+        Reading { at: Timestamp(at), metric: metric.into(), role, value }
     }
 }
 

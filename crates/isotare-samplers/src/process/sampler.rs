@@ -165,7 +165,7 @@ impl ProcessSampler {
             ];
             let values = counters(total, readable, depth.threads).into_iter().chain(memory);
             let told = METERS.iter().zip(values).filter_map(|(meter, value)| {
-                Some(Reading { at, metric: meter.def.name.to_string(), role: Some(role), value: value? })
+                Some(Reading { at, metric: meter.def.name.clone(), role: Some(role), value: value? })
             });
             out.extend(told);
         }
