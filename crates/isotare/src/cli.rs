@@ -7,7 +7,7 @@ use std::path::PathBuf;
 /// Weighs isolation: what does running a workload in a container, a sandbox or a virtual machine cost against
 /// running it natively, on this machine?
 ///
-/// Exit codes: 0 done; 1 done, but some trials did not complete; 2 usage or bad input; 3 nothing could be measured;
+/// Exit codes: 0 done; 1 done, but some trials (or imported runs) did not complete; 2 usage or bad input; 3 nothing could be measured;
 /// 4 something costs more than before (diff); 5 known overheads were not found (selftest); 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true)]

@@ -10,6 +10,9 @@ use miette::Report;
 use serde_json::json;
 use std::collections::BTreeSet;
 
+/// So many things that are wrong with a file are shown.
+const NOTES: usize = 10;
+
 /// What files hold, and what comparing it gives.
 pub struct Found {
     /// Each file.
@@ -55,13 +58,16 @@ impl Found {
                 file.incomplete.to_string(),
                 file.unreadable.to_string(),
             ]);
-            for run in file.runs.iter().filter(|run| run.status != Status::Complete) {
+            let unusable = file.runs.iter().filter(|run| run.status != Status::Complete).map(|run| {
                 let status = if run.status == Status::Incomplete { "incomplete" } else { "unreadable" };
-                let reason = run.reason.as_deref().unwrap_or_default();
-                table.note(format!("{} line {}: {status}: {reason}", file.file, run.line));
+                format!("line {}: {status}: {}", run.line, run.reason.as_deref().unwrap_or_default())
+            });
+            let notes: Vec<String> = unusable.chain(file.warnings.iter().cloned()).collect();
+            for note in notes.iter().take(NOTES) {
+                table.note(format!("{}: {note}", file.file));
             }
-            for warning in &file.warnings {
-                table.note(format!("{}: {warning}", file.file));
+            if let Some(more) = notes.len().checked_sub(NOTES).filter(|more| *more > 0) {
+                table.note(format!("{}: and {more} more like these; --format json has all", file.file));
             }
         }
         for warning in &self.warnings {

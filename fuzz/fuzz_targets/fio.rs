@@ -1,0 +1,2 @@
+#![no_main]
+isotare_fuzz::decoder!("fio");
