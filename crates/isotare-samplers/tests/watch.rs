@@ -1,0 +1,144 @@
+//! Watching processes: real ones and a made-up `/proc`, and that a reading allocates nothing once all are known.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
+
+use isotare_core::Timestamp;
+use isotare_samplers::{Scope, Wanted, Watch};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+/// Counts the allocations of each thread.
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+// SAFETY: everything is passed on to the system's allocator as it came; the count is a thread's own.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller keeps the rules of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps the rules of `dealloc`.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+fn shell(script: &str) -> Ended {
+    Ended(Command::new("sh").args(["-c", script]).spawn().unwrap())
+}
+
+fn now() -> Timestamp {
+    thread_local!(static BEGAN: Instant = Instant::now());
+    Timestamp(u64::try_from(BEGAN.with(Instant::elapsed).as_nanos()).unwrap())
+}
+
+fn busy_for(time: Duration) {
+    let until = Instant::now() + time;
+    while Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+const EVERYTHING: Wanted = Wanted { io: true, switches: true, threads: false, idle: true };
+
+#[test]
+fn a_busy_process_and_a_sleeping_one_are_told_apart() {
+    let (busy, asleep) = (shell("while :; do :; done"), shell("sleep 60"));
+    let pids = vec![asleep.0.id(), busy.0.id()];
+    let mut watch = Watch::new(Path::new("/"), Scope::Processes(pids), EVERYTHING).unwrap();
+    watch.read(now());
+    assert!(watch.tasks().all(|task| task.activity().is_none()), "nothing is known of the time before");
+    busy_for(Duration::from_millis(500));
+    watch.read(now());
+    let of = |child: &Ended| watch.tasks().find(|task| task.pid == child.0.id()).unwrap();
+    let (busy, asleep) = (of(&busy).activity().unwrap(), of(&asleep).activity().unwrap());
+    assert!(busy.user + busy.system >= 2 && !busy.is_idle(), "{busy:?}");
+    assert!(asleep.user + asleep.system <= 1 && asleep.rss_pages > 0, "{asleep:?}");
+    assert!(asleep.switches.is_some() && asleep.io.is_some());
+    assert!(busy.interval >= Duration::from_millis(500));
+}
+
+#[test]
+fn processes_come_go_and_have_threads() {
+    let mut watch =
+        Watch::new(Path::new("/"), Scope::All, Wanted { threads: true, ..Wanted::default() }).unwrap();
+    watch.read(now());
+    let child = shell("sleep 60");
+    let pid = child.0.id();
+    let is_there = |watch: &Watch| watch.tasks().filter(|task| task.pid == pid).count();
+    watch.read(now());
+    assert_eq!(is_there(&watch), 2, "itself and its thread");
+    drop(child);
+    watch.read(now());
+    assert_eq!(is_there(&watch), 0);
+    let own = watch.tasks().filter(|task| task.pid == std::process::id() && task.tid.is_some()).count();
+    assert!(own > 1, "the test's own threads");
+}
+
+#[test]
+fn a_kernel_without_run_times_is_read_in_full() {
+    let root = tempfile::tempdir().unwrap();
+    let stat = |user: u32| {
+        format!(
+            "7 (a b) S 1 0 0 0 -1 0 0 0 0 0 {user} 0 0 0 20 0 1 0 9 4096 10 0 0 0 0 0 0 0 0 0 0 0 0 0 17 1 0 0 0 0 0\n"
+        )
+    };
+    let put = |user: u32| {
+        fs::create_dir_all(root.path().join("proc/7")).unwrap();
+        fs::write(root.path().join("proc/7/stat"), stat(user)).unwrap();
+    };
+    put(5);
+    let mut watch = Watch::new(root.path(), Scope::All, EVERYTHING).unwrap();
+    watch.read(Timestamp(0));
+    put(9);
+    watch.read(Timestamp(1_000_000_000));
+    let task = watch.tasks().next().unwrap();
+    let activity = task.activity().unwrap();
+    assert_eq!((task.name.as_str(), activity.user, activity.rss_pages, activity.cpu), ("a b", 4, 10, 1));
+    assert_eq!((activity.io, activity.switches), (None, None), "what cannot be read is absent");
+    put(10);
+    watch.read(Timestamp(3_000_000_000));
+    let all = watch.tasks().next().unwrap().since_first().unwrap();
+    assert_eq!((all.user, all.interval), (5, Duration::from_secs(3)));
+    fs::remove_dir_all(root.path().join("proc/7")).unwrap();
+    watch.read(Timestamp(4_000_000_000));
+    assert_eq!(watch.tasks().count(), 0);
+}
+
+#[test]
+fn once_all_are_known_nothing_is_allocated() {
+    let children: Vec<Ended> = (0..20).map(|_| shell("sleep 60")).collect();
+    let busy = shell("while :; do :; done");
+    let pids = children.iter().chain([&busy]).map(|child| child.0.id()).collect();
+    let mut watch = Watch::new(Path::new("/"), Scope::Processes(pids), EVERYTHING).unwrap();
+    watch.read(now());
+    // The shells may have become `sleep`, whose name is longer.
+    busy_for(Duration::from_millis(200));
+    watch.read(now());
+    let before = ALLOCATIONS.get();
+    for _ in 0..50 {
+        watch.read(now());
+    }
+    assert_eq!(ALLOCATIONS.get() - before, 0);
+}
