@@ -9,8 +9,10 @@ use std::process::{Command, Stdio};
 /// Turns of each pair.
 const ROUNDS: usize = 8;
 
+type Bench = fn() -> Result<()>;
+
 /// Each benchmark by name.
-const BENCHES: [(&str, fn() -> Result<()>); 4] =
+const BENCHES: [(&str, Bench); 4] =
     [("spawning", spawning), ("agreement", agreement), ("container", container), ("sampling", sampling)];
 
 /// Runs those named, or all, one after another; each prints its own lines.

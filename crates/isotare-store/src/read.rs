@@ -180,8 +180,12 @@ impl Store {
                 "" => None,
                 _ => Some(word::<Role>(row, 2)?),
             };
-            let reading =
-                Reading { at: Timestamp(unsigned(row, 3)?), metric: row.get::<_, String>(1)?.into(), role, value: real(row, 4)? };
+            let reading = Reading {
+                at: Timestamp(unsigned(row, 3)?),
+                metric: row.get::<_, String>(1)?.into(),
+                role,
+                value: real(row, 4)?,
+            };
             push(&mut trials, at, |trial| trial.readings.push(reading))
         })?;
         let observations =
