@@ -8,7 +8,7 @@ use isotare_core::{
 };
 use isotare_host::{AgentClient, AgentError, JobEvent, WaitError, deadline_in, now};
 use isotare_protocol::{Builtin, CommandJob, Job, JobResult, Observation, Repetition};
-use isotare_samplers::{Collector, Samplers, meters, summarise};
+use isotare_samplers::{Collector, Samplers, memory_available, memory_taken, meters, summarise};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -114,6 +114,7 @@ pub(crate) fn run_trial(
     session_start: Timestamp,
 ) -> (Findings, Result<(), (TrialError, Failure)>) {
     let mut findings = Findings::default();
+    let available = work.is_observed.then(memory_available).flatten();
     let created =
         contained(|| Ok(phases.time(Phase::Create, || environment.create(&within(cx, work.timeout)))?));
     let mut instance = match created {
@@ -121,6 +122,8 @@ pub(crate) fn run_trial(
         Err(error) => return (findings, Err(explain(error, String::new()))),
     };
     let lived = contained(|| live(instance.as_mut(), work, cx, phases, session_start, &mut findings));
+    let taken = available.and_then(|before| memory_taken(before, &findings.samples));
+    findings.samples.extend(taken);
     let (diagnostics, cause) = match &lived {
         Ok(()) => Default::default(),
         Err(_) => (instance.diagnostics(), memory_kills(instance.as_ref())),

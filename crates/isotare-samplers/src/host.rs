@@ -7,7 +7,9 @@ use crate::meter::{
     self, Meter,
     MeterKind::{Counter, Last},
 };
-use isotare_core::{Footprint, MetricDef, Reading, Sampler, SamplerError, Timestamp, Unavailable};
+use isotare_core::{
+    Better, Footprint, MetricDef, Reading, Sample, Sampler, SamplerError, Timestamp, Unavailable,
+};
 use rustix::param::clock_ticks_per_second;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -118,6 +120,20 @@ impl Sampler for HostSampler {
         out.extend(read);
         Ok(())
     }
+}
+
+/// What the host could give to a new program without swapping, B: `MemAvailable` of proc_meminfo(5).
+pub fn memory_available() -> Option<f64> {
+    let meminfo = fs::read_to_string("/proc/meminfo").ok()?;
+    number_after(&meminfo, "MemAvailable:").map(|kib| kib as f64 * 1024.0)
+}
+
+/// How much less the host can give at the end of a window than `before` its instance was made, as a sample. Whatever else began or
+/// ended on the host meanwhile is in it; page cache that can be given back is not.
+pub fn memory_taken(before: f64, window: &[Sample]) -> Option<Sample> {
+    let left = window.iter().find(|sample| sample.metric.name == "host_memory_available")?;
+    let metric = MetricDef::headline("host_memory_taken", "B", Better::Lower);
+    Some(Sample { metric, role: None, value: before - left.value })
 }
 
 /// Time of all CPUs together.

@@ -37,7 +37,7 @@ mod window;
 
 pub use cgroup::CgroupSampler;
 pub use collector::Collector;
-pub use host::HostSampler;
+pub use host::{HostSampler, memory_available, memory_taken};
 pub use meter::{Meter, MeterKind};
 pub use process::ProcessSampler;
 pub use registry::{Closing, Entry, SAMPLERS, Samplers, find, meters};
