@@ -78,9 +78,7 @@ fn decode(text: &str) -> Decoded {
         reader.take(at + 1, line, ends_whole || lines.peek().is_some());
     }
     reader.table.close(&mut reader.runs);
-    if let Some(line) = reader.working {
-        reader.runs.push(Run::incomplete(line, "it ended before its tables"));
-    }
+    reader.end_work();
     reader.runs.append(&mut reader.machine.runs());
     reader.runs.sort_by_key(|run| run.line);
     Decoded { version: reader.version.map(str::to_owned), runs: reader.runs, ..Decoded::default() }
@@ -92,14 +90,20 @@ struct Reader<'a> {
     runs: Vec<Run>,
     table: table::Table<'a>,
     machine: machine::Machine<'a>,
-    /// The first line about work of which no table has been seen yet.
-    working: Option<usize>,
+    /// The first line about work of which no table has been seen yet, and what it says is done.
+    working: Option<(usize, &'a str)>,
     /// Processes of `-multi`, as far as they were announced.
     forked: Option<u32>,
     processes: Option<u32>,
 }
 
 impl<'a> Reader<'a> {
+    fn end_work(&mut self) {
+        if let Some((line, _)) = self.working.take() {
+            self.runs.push(Run::incomplete(line, "it ended before its tables"));
+        }
+    }
+
     fn take(&mut self, at: usize, line: &'a str, is_whole: bool) {
         if let Some(number) = forked(line) {
             self.forked = Some(number + 1);
@@ -113,6 +117,7 @@ impl<'a> Reader<'a> {
             self.working = None;
             self.machine.take(at, line, is_whole, self.processes);
         } else if let Some(sizes) = got_sizes(line) {
+            self.working = None;
             self.machine.take(at, line, is_whole, self.processes);
             self.table.close(&mut self.runs);
             self.table = table::Table::new(at, table::Header::Blocks(sizes), self.forked);
@@ -123,7 +128,12 @@ impl<'a> Reader<'a> {
             self.table = table::Table::new(at, header, self.processes);
         } else if is_progress(line) || line.starts_with("+DT") {
             self.table.close(&mut self.runs);
-            self.working.get_or_insert(at);
+            let work = line.split(':').next().unwrap_or(line);
+            // The same again: the one before never came to its tables. With `-multi` each process says it.
+            if self.working.is_some_and(|(_, first)| first == work && !line.starts_with('+')) {
+                self.end_work();
+            }
+            self.working.get_or_insert((at, work));
         } else if let Some(refusal) = refusal(line) {
             self.runs.push(Run::unreadable(at, refusal));
         } else {

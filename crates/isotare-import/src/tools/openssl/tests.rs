@@ -47,6 +47,18 @@ fn what_was_not_measured_or_is_cut_is_no_number() {
 }
 
 #[test]
+fn work_without_tables_is_a_run_that_ended_early() {
+    let work = "Doing sha256 ops for 3s on 16 size blocks: 12 sha256 ops in 3.00s\nDoing sha256 ops for 3s on 64 size blocks: ";
+    let statuses = |text: &str| decode(text).runs.iter().map(|run| run.status).collect::<Vec<_>>();
+    assert_eq!(statuses(work), [Status::Incomplete]);
+    assert_eq!(statuses(&format!("{work}\n{work}")), [Status::Incomplete; 2]);
+    assert_eq!(
+        statuses(&format!("{work}\n{work}\n{BLOCKS}")),
+        [Status::Incomplete, Status::Complete, Status::Complete]
+    );
+}
+
+#[test]
 fn lines_for_machines() {
     let text = "+H:16:64\n+F:1:sha256:16000.00:64000.00\n+F4:3:256:45454.500000:15151.500000\n\
                 +F5:3:256:0.000050:19841.000000\n+F6:0:253:Ed25519:24000.000000:9000.000000\n";

@@ -17,6 +17,8 @@ pub struct Block<'a> {
     pub is_aside: bool,
     has_twice: bool,
     fatal: Option<&'a str>,
+    /// What it said of its arguments: after that it does not run.
+    pub refusal: Option<&'a str>,
     headings: u32,
     pub section: Section,
     pub labels: BTreeMap<&'static str, &'a str>,
@@ -73,6 +75,7 @@ impl<'a> Block<'a> {
             is_aside: false,
             has_twice: false,
             fatal: None,
+            refusal: None,
             headings: 0,
             section: Section::Options,
             labels: BTreeMap::new(),
@@ -92,7 +95,7 @@ impl<'a> Block<'a> {
         let part = self.part?;
         let mut next = Self::new(line, self.has_beginning);
         (next.is_run, next.labels, next.part) = (true, self.labels.clone(), Some(part + 1));
-        next.figures.threads = self.figures.threads;
+        (next.figures.threads, next.figures.has_queue) = (self.figures.threads, self.figures.has_queue);
         Some(next)
     }
 
@@ -209,11 +212,9 @@ impl<'a> Block<'a> {
 
     /// The run, if it is one.
     pub fn into_run(mut self) -> Option<Run> {
-        let is_empty = self.headings == 0;
-        if is_empty
-            && self.fatal.is_none()
-            && (self.part.is_some_and(|part| part > 1) || self.is_aside && !self.is_run)
-        {
+        let why = self.fatal.or(self.refusal.filter(|_| !self.is_run));
+        let is_later_part = self.part.is_some_and(|part| part > 1);
+        if self.headings == 0 && why.is_none() && (is_later_part || self.is_aside && !self.is_run) {
             return None;
         }
         let at = self.line;
@@ -223,7 +224,7 @@ impl<'a> Block<'a> {
         {
             self.label("test", "mutex");
         }
-        let run = if let Some(why) = self.fatal {
+        let run = if let Some(why) = why {
             Run::unreadable(at, why)
         } else if self.has_twice {
             Run::incomplete(at, MIXED)

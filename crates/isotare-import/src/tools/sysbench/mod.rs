@@ -61,14 +61,24 @@ struct Reader<'a> {
     open: Option<Block<'a>>,
     /// The first run that had no report: one that comes later without a beginning may be its.
     unfinished: Option<usize>,
+    /// What it said of its arguments, on its standard error and so perhaps before its first line.
+    refusal: Option<&'a str>,
 }
 
 impl<'a> Reader<'a> {
     fn take(&mut self, at: usize, line: &'a str) {
+        if line.starts_with("invalid option: ") || line.starts_with("Unrecognized command line argument: ") {
+            match &mut self.open {
+                Some(block) => block.refusal = Some(line),
+                None => self.refusal = Some(line),
+            }
+            return;
+        }
         if let Some(version) = version(line) {
             self.close();
             self.decoded.version.get_or_insert_with(|| version.to_owned());
-            self.open = Some(Block::new(at, true));
+            let block = self.open.insert(Block::new(at, true));
+            block.refusal = self.refusal.take();
         } else if line.trim_end() == RUNNING {
             self.open.get_or_insert_with(|| Block::new(at, true)).begin();
         } else if let Some(block) = &mut self.open {

@@ -11,6 +11,7 @@ impl<'a> Block<'a> {
                 self.label("threads", value);
             }
             (Section::Options, "Target transaction rate") => {
+                self.figures.has_queue = true;
                 self.label("rate", value.trim_end_matches("/sec"));
             }
             (
@@ -45,6 +46,8 @@ impl<'a> Block<'a> {
             (Section::Options, "Read/Write ratio for combined random IO test") => {
                 self.label("read_write_ratio", value)
             }
+            // Of `help`.
+            (Section::Options, _) if value.is_empty() && key.ends_with(" options") => self.is_aside = true,
             (_, "Total operations" | "Operations performed") => self.operations(value),
             _ => self.figure(key, value),
         }

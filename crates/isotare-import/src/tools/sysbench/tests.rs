@@ -69,6 +69,10 @@ fn steps_around_a_run_are_none() {
     check(&format!("{prepare}{REPORT}{header}Removing test files...\n"), &[Ok(2211.93)]);
     check(&format!("{header}FATAL: Cannot find benchmark 'x'\n"), &[Err("FATAL: Cannot find")]);
     check(header, &[Err("cut off")]);
+    check(&format!("{header}mutex options:\n  --mutex-num=N\n"), &[Err("no run in it")]);
+    for text in [format!("{header}invalid option: --x\n"), format!("invalid option: --x\n{header}")] {
+        check(&text, &[Err("invalid option: --x")]);
+    }
 }
 
 #[test]
