@@ -28,6 +28,8 @@ fn recognises(head: &str) -> bool {
             || line.starts_with("The 'numbers' are in 1000s of bytes per second processed.")
             || machine::is_line(line)
             || is_progress(line)
+            || line.starts_with("+DT:")
+            || line.starts_with("+DTP:")
             || refusal(line).is_some()
     })
 }
@@ -39,10 +41,7 @@ fn is_progress(line: &str) -> bool {
     };
     let seconds = rest.split(['s', ' ']).next().unwrap_or("");
     let is_time = !seconds.is_empty() && seconds.bytes().all(|byte| byte.is_ascii_digit());
-    is_time
-        && (rest.contains(" size blocks: ")
-            || what.contains(" bits ")
-            || rest.contains("s: ") && what.len() < 60)
+    is_time && (rest.contains(" size blocks: ") || what.contains(" bits ") || what.ends_with(" ops"))
 }
 
 /// `3.0.16` in `version: 3.0.16` and in `OpenSSL 1.1.1n  15 Mar 2022`.

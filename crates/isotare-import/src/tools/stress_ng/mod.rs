@@ -105,9 +105,12 @@ impl Row {
     }
 }
 
-/// Name and unit of a stressor's own rate: `wcscasecmp calls per sec`, `memory rate (MB per sec)`. Other numbers of its own are left
+/// Name and unit of a stressor's own rate: `wcscasecmp calls per sec`, `memory rate (MB per sec)`, `MB/sec write rate`. Other numbers of its own are left
 /// out, since which way is better is not told.
 fn own_rate(description: &str) -> Option<(String, &'static str)> {
+    if let Some(name) = description.strip_prefix("MB/sec ") {
+        return Some((name.replace([' ', '/'], "_"), "MB/s"));
+    }
     let name = description.strip_suffix(" per sec").or_else(|| {
         let (name, unit) = description.strip_suffix(" per sec)")?.rsplit_once('(')?;
         (unit == "MB").then_some(name)

@@ -61,6 +61,7 @@ fn rates_of_a_stressors_own() {
     for (description, expect) in [
         ("wcscasecmp calls per sec", Some(("wcscasecmp_calls_per_second", "1/s"))),
         ("memory rate (MB per sec)", Some(("memory_rate_per_second", "MB/s"))),
+        ("MB/sec read/write combined rate", Some(("read_write_combined_rate", "MB/s"))),
         ("memcpy MB per sec", Some(("memcpy_per_second", "MB/s"))),
         ("nanosecs per page fault", None),
     ] {

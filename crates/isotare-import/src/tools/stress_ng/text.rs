@@ -23,6 +23,12 @@ fn message(line: &str) -> (&str, &str) {
     }
 }
 
+/// Stressor and words of `stress-ng: fail:  [26720] hdd: write failed, …`. Some versions call the run successful nevertheless.
+fn failure<'a>(line: &str, said: &'a str) -> Option<(&'a str, &'a str)> {
+    let (name, _) = said.split_once(':').filter(|_| line.contains("stress-ng: fail:"))?;
+    Some((name.strip_prefix("stress-ng-").unwrap_or(name), said))
+}
+
 /// What it says when it refuses its arguments: without a level and a process.
 fn refusal(line: &str) -> Option<&str> {
     let said = line.strip_prefix("stress-ng: ")?;
@@ -89,8 +95,8 @@ struct Call<'a> {
     instances: BTreeMap<&'a str, &'a str>,
     /// How it ended: its words.
     end: Option<&'a str>,
-    /// Stressors that it says failed, or whose numbers it says not to trust.
-    failed: Vec<&'a str>,
+    /// Stressors that it says failed, with its words, and those whose numbers it says not to trust.
+    failed: Vec<(&'a str, &'a str)>,
     distrusted: Vec<&'a str>,
     is_mixed: bool,
     /// Place of each stressor among the rows.
@@ -171,16 +177,16 @@ impl<'a> Call<'a> {
     fn run(&self, found: &Found<'a>) -> Run {
         let at = found.line;
         let end = self.end.unwrap_or("");
-        let has_failed = self.failed.contains(&found.stressor)
-            || end.starts_with("unsuccessful") && self.failed.is_empty();
+        let failed = self.failed.iter().find(|(name, _)| *name == found.stressor).map(|(_, why)| *why);
+        let all = (self.failed.is_empty() && end.starts_with("unsuccessful")).then_some(end);
         if self.is_mixed {
             Run::incomplete(at, super::MIXED)
         } else if found.is_broken {
             Run::incomplete(at, "its row ends before its end")
         } else if end.is_empty() {
             Run::incomplete(at, "the line that says how the run ended is missing")
-        } else if has_failed {
-            Run::unreadable(at, format!("the stressor failed: {end}"))
+        } else if let Some(why) = failed.or(all) {
+            Run::unreadable(at, format!("it failed: {why}"))
         } else if self.distrusted.contains(&found.stressor) {
             Run::unreadable(at, "stress-ng says that its metrics are untrustworthy")
         } else {
@@ -250,7 +256,12 @@ impl<'a> Reader<'a> {
     fn take(&mut self, at: usize, line: &'a str, is_whole: bool) {
         let (process, said) = message(line);
         let has_table = |call: &Call<'a>| call.place != Place::Before;
-        if let Some(hogs) = said.strip_prefix("dispatching hogs: ") {
+        if let Some((stressor, why)) = failure(line, said) {
+            // The process is the stressor's; it belongs to the call that is being made.
+            if let Some(call) = self.last.and_then(|process| self.calls.get_mut(process)) {
+                call.failed.push((stressor, why));
+            }
+        } else if let Some(hogs) = said.strip_prefix("dispatching hogs: ") {
             let call = self.call(at, process, |call| call.end.is_some() || call.place != Place::Before);
             call.instances.extend(
                 hogs.split(", ").filter_map(|hog| hog.split_once(' ')).map(|(count, name)| (name, count)),
@@ -276,7 +287,7 @@ impl<'a> Reader<'a> {
                 call.is_mixed |= call.place != Place::Titles;
                 call.place = Place::Rows;
             } else if let Some(failed) = said.strip_prefix("failed: ") {
-                call.failed = stressors(failed);
+                call.failed.extend(stressors(failed).into_iter().map(|name| (name, said)));
             } else if let Some(distrusted) = said.strip_prefix("metrics untrustworthy: ") {
                 call.distrusted = stressors(distrusted);
             } else if matches!(call.place, Place::Rows | Place::Own) {
