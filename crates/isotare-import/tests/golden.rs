@@ -102,7 +102,7 @@ fn a_cut_makes_no_new_number() {
         let text = text(&bytes);
         let step = (text.len() / 200).max(1);
         for end in (0..text.len()).step_by(step).filter(|&end| text.is_char_boundary(end)) {
-            let cut = read(&name, text[..end].as_bytes(), whole.tool.and_then(tools::find));
+            let cut = read(&name, &text.as_bytes()[..end], whole.tool.and_then(tools::find));
             assert!(cut.complete <= whole.complete, "{name} cut at {end}");
             for run in numbers(&cut).into_iter().filter(|run| run.0 == Status::Complete && !is_series(&name))
             {

@@ -1,6 +1,11 @@
 //! The tools whose outputs are understood, one file each. Decoders are pure: text in, runs out.
 
 mod dd;
+mod ioping;
+mod mbw;
+mod openssl;
+mod stress_ng;
+mod sysbench;
 
 use crate::Decoded;
 
@@ -27,7 +32,8 @@ impl std::fmt::Debug for Tool {
 pub const HEAD: usize = 1 << 18;
 
 /// Every tool, those whose marks are surest first.
-pub static TOOLS: &[&Tool] = &[&dd::DD];
+pub static TOOLS: &[&Tool] =
+    &[&sysbench::SYSBENCH, &stress_ng::STRESS_NG, &mbw::MBW, &openssl::OPENSSL, &dd::DD, &ioping::IOPING];
 
 /// The tool of this name.
 pub fn find(name: &str) -> Option<&'static Tool> {

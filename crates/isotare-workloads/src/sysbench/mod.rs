@@ -10,7 +10,7 @@ use isotare_core::{
     Workload,
 };
 use isotare_protocol::{CommandJob, Job, JobResult, Repetition};
-use output::Parsed;
+use output::Output;
 use std::path::PathBuf;
 
 /// The program, looked up in `PATH`.
@@ -178,12 +178,11 @@ impl Workload for Sysbench {
                 output::complaint(&stdout).map_or_else(|| quote(&output.stderr), |why| format!(": {why}"));
             return Err(Invalid(format!("sysbench ended with {exit}{why}")));
         }
-        let parsed = Parsed::read(&stdout).map_err(Invalid)?;
-        parsed.verify(test(settings), settings.integer("threads").unwrap_or(1)).map_err(Invalid)?;
-        let values = parsed.values();
+        let threads = settings.integer("threads").unwrap_or(1);
+        let read = Output::read(&stdout, test(settings), threads).map_err(Invalid)?;
         let sample = |metric: MetricDef| {
-            let (_, value) = values.iter().find(|(name, _)| *name == metric.name)?;
-            Some(Sample { metric, role: None, value: *value })
+            let value = read.value(&metric.name)?;
+            Some(Sample { metric, role: None, value })
         };
         Ok(self.metrics().into_iter().filter_map(sample).collect())
     }

@@ -1,0 +1,85 @@
+//! `ioping`.
+//!
+//! It prints a line a request (not with `-q`) and at the end `--- TARGET ioping statistics ---` with two or three lines (`text`); or
+//! with `-B`, and for every few requests with `-p` and `-P`, one line of numbers only (`raw`); or with `-J`, from 1.2 on, JSON
+//! (`json`). From 0.6 to 1.3 the lines of the statistics changed: one unit for all four times became one for each, and from 1.0 on the
+//! first request is a warm-up that is not counted (`ioping.c`, `ioping.1`). Its `iops` are those of the requests alone, without
+//! the pauses between them; those with them are `load_iops`.
+
+mod json;
+mod raw;
+mod text;
+
+use crate::Decoded;
+use crate::Metric;
+use crate::tools::Tool;
+
+/// ioping.
+pub static IOPING: Tool = Tool {
+    name: "ioping",
+    summary: "its statistics as text, as raw numbers (-B, -p) and as JSON (-J)",
+    recognises,
+    decode,
+};
+
+fn recognises(head: &str) -> bool {
+    text::recognises(head) || json::recognises(head) || raw::recognises(head)
+}
+
+fn decode(text: &str) -> Decoded {
+    let runs = if text::recognises(text) {
+        text::runs(text)
+    } else if json::recognises(text) {
+        json::runs(text)
+    } else {
+        raw::runs(text)
+    };
+    Decoded { runs, ..Decoded::default() }
+}
+
+/// What each form tells; times in s, speed in B/s. `None`: not told.
+#[derive(Default)]
+struct Figures {
+    iops: Option<f64>,
+    speed: Option<f64>,
+    min: Option<f64>,
+    mean: Option<f64>,
+    max: Option<f64>,
+    deviation: Option<f64>,
+    load_iops: Option<f64>,
+    load_speed: Option<f64>,
+}
+
+impl Figures {
+    /// Whether the times are in order. What is no number is in none.
+    fn is_possible(&self) -> bool {
+        let (min, mean, max) = (self.min.unwrap_or(0.0), self.mean.unwrap_or(0.0), self.max.unwrap_or(0.0));
+        min <= mean && mean <= max && max > 0.0
+    }
+
+    fn metrics(&self) -> Vec<Metric> {
+        let rates = [
+            ("iops", "1/s", self.iops),
+            ("throughput", "B/s", self.speed),
+            ("load_iops", "1/s", self.load_iops),
+            ("load_throughput", "B/s", self.load_speed),
+        ];
+        let times = [
+            ("latency_min", self.min),
+            ("latency_mean", self.mean),
+            ("latency_max", self.max),
+            ("latency_stddev", self.deviation),
+        ];
+        let positive = |value: Option<f64>| value.filter(|value| *value != 0.0);
+        let rates = rates
+            .into_iter()
+            .filter_map(|(name, unit, value)| Some(Metric::higher(name, unit, positive(value)?)));
+        let times =
+            times.into_iter().filter_map(|(name, value)| Some(Metric::lower(name, "s", positive(value)?)));
+        rates.chain(times).collect()
+    }
+}
+
+const NOTHING: &str = "no request was completed";
+const IMPOSSIBLE: &str = "its figures contradict each other";
+const MIXED: &str = "its lines are mixed with those of another run";

@@ -1,0 +1,179 @@
+//! The tables for readers.
+
+use super::{MIXED, rate_of, with_processes};
+use crate::{Metric, Run};
+
+/// Columns of a table, the first one's without a title of its own.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Header<'a> {
+    /// `type 16 bytes 64 bytes …`: block sizes.
+    Blocks(Vec<&'a str>),
+    /// `sign verify sign/s verify/s`.
+    Operations(Vec<&'a str>),
+}
+
+impl Header<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Self::Blocks(columns) | Self::Operations(columns) => columns.len(),
+        }
+    }
+}
+
+/// The columns, if this is a table's first line.
+pub fn header(line: &str) -> Option<Header<'_>> {
+    let words: Vec<&str> = line.split_ascii_whitespace().collect();
+    if let ["type", rest @ ..] = words.as_slice() {
+        let (pairs, odd) = rest.as_chunks::<2>();
+        let is_blocks =
+            |[size, unit]: &[&str; 2]| *unit == "bytes" && size.bytes().all(|byte| byte.is_ascii_digit());
+        return (odd.is_empty() && !pairs.is_empty() && pairs.iter().all(is_blocks))
+            .then(|| Header::Blocks(pairs.iter().map(|[size, _]| *size).collect()));
+    }
+    let is_column = |word: &&str| rate_of(word).is_some() || matches!(*word, "signs");
+    let is_header =
+        line.starts_with(' ') && words.iter().all(is_column) && words.iter().any(|word| word.ends_with("/s"));
+    is_header.then_some(Header::Operations(words))
+}
+
+/// Name and values of a row, each value of the form that its column has.
+pub fn row<'a>(header: &Header<'_>, line: &'a str) -> Option<(&'a str, Vec<&'a str>)> {
+    let mut rest = line.trim_end();
+    let mut values = Vec::new();
+    for _ in 0..header.len() {
+        let (before, value) = rest.rsplit_once(char::is_whitespace)?;
+        values.push(value);
+        rest = before.trim_end();
+    }
+    values.reverse();
+    let fits = match header {
+        Header::Blocks(_) => values.iter().all(|value| is_number(value.strip_suffix('k'))),
+        Header::Operations(columns) => {
+            columns.iter().zip(&values).all(|(column, value)| match column.ends_with("/s") {
+                true => is_number(Some(value)),
+                false => is_number(value.strip_suffix('s')),
+            })
+        }
+    };
+    (fits && !rest.is_empty()).then_some((rest.trim_start(), values))
+}
+
+/// Digits with a point, or what is printed where a number should be.
+fn is_number(text: Option<&str>) -> bool {
+    text.is_some_and(|text| {
+        text.contains('.') && text.parse::<f64>().is_ok() || matches!(text, "inf" | "nan" | "-nan")
+    })
+}
+
+/// A row that has been read, with its runs.
+struct Row<'a> {
+    name: &'a str,
+    runs: Vec<Run>,
+}
+
+/// The table that is being read.
+#[derive(Default)]
+pub struct Table<'a> {
+    line: usize,
+    header: Option<Header<'a>>,
+    processes: Option<u32>,
+    /// Its sizes are known from elsewhere: perhaps it has no row.
+    pub is_implied: bool,
+    rows: Vec<Row<'a>>,
+    cut_off: Option<Run>,
+}
+
+impl<'a> Table<'a> {
+    pub fn new(line: usize, header: Header<'a>, processes: Option<u32>) -> Self {
+        Self { line, header: Some(header), processes, ..Self::default() }
+    }
+
+    pub fn take(&mut self, at: usize, line: &'a str, is_whole: bool) {
+        let Some(header) = &self.header else { return };
+        match row(header, line) {
+            // A number at the end of the text may be cut; `k` after it says that it is not.
+            Some((name, values)) if is_whole || matches!(header, Header::Blocks(_)) => {
+                let runs = runs(at, header, name, &values);
+                self.rows.push(Row { name, runs });
+            }
+            Some(_) => self.cut_off = Some(Run::incomplete(at, CUT_OFF)),
+            None if !is_whole && line.split_ascii_whitespace().count() > 1 => {
+                self.cut_off = Some(Run::incomplete(at, CUT_OFF));
+            }
+            None => {}
+        }
+    }
+
+    pub fn close(&mut self, all: &mut Vec<Run>) {
+        let table = std::mem::take(self);
+        if table.header.is_none() {
+            return;
+        }
+        if table.rows.is_empty() && table.cut_off.is_none() && !table.is_implied {
+            all.push(Run::incomplete(table.line, "there is no row in its table"));
+        }
+        let mut names: Vec<&str> = table.rows.iter().map(|row| row.name).collect();
+        names.sort_unstable();
+        let is_twice = |name: &str| {
+            let after = names.partition_point(|other| *other <= name);
+            after - names.partition_point(|other| *other < name) > 1
+        };
+        for row in table.rows {
+            let is_twice = is_twice(row.name);
+            all.extend(row.runs.into_iter().map(|run| {
+                let run = match is_twice {
+                    true => Run { labels: run.labels, ..Run::incomplete(run.line, MIXED) },
+                    false => run,
+                };
+                with_processes(run, table.processes)
+            }));
+        }
+        all.extend(table.cut_off);
+    }
+}
+
+const CUT_OFF: &str = "its row ends before its end";
+
+fn runs(at: usize, header: &Header<'_>, name: &str, values: &[&str]) -> Vec<Run> {
+    match header {
+        Header::Blocks(sizes) => {
+            let cell = |(size, value): (&&str, &&str)| {
+                let rate = value.trim_end_matches('k').parse::<f64>().unwrap_or(f64::NAN) * 1e3;
+                throughput(at, rate).with("test", name).with("block_size", *size)
+            };
+            sizes.iter().zip(values).map(cell).collect()
+        }
+        Header::Operations(columns) => {
+            let rate = |(column, value): (&&str, &&str)| {
+                let name = column.ends_with("/s").then(|| rate_of(column))??;
+                Some(Metric::higher(name, "1/s", value.parse().unwrap_or(f64::NAN)))
+            };
+            // `rsa  2048 bits` in some versions.
+            let name = name.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
+            let run = rates(at, columns.iter().zip(values).filter_map(rate).collect()).with("test", name);
+            // Both kinds have rows of the same names.
+            vec![match (columns.contains(&"encaps"), columns.contains(&"keygen")) {
+                (true, _) => run.with("kind", "kem"),
+                (false, true) => run.with("kind", "signature"),
+                _ => run,
+            }]
+        }
+    }
+}
+
+/// A rate of bytes, if it is one.
+pub fn throughput(at: usize, rate: f64) -> Run {
+    match rate > 0.0 {
+        true => Run::complete(at, vec![Metric::higher("throughput", "B/s", rate)]),
+        false => Run::unreadable(at, "nothing was processed"),
+    }
+}
+
+/// Rates of operations. One that is zero was not measured.
+pub fn rates(at: usize, mut metrics: Vec<Metric>) -> Run {
+    metrics.retain(|metric| metric.value != 0.0);
+    match metrics.is_empty() {
+        false => Run::complete(at, metrics),
+        true => Run::unreadable(at, "nothing was processed"),
+    }
+}

@@ -1,0 +1,126 @@
+//! `stress-ng` with `--metrics` or `--metrics-brief`, and the file of `--yaml`.
+//!
+//! Its text is a table among messages, each line with the level and the process (`text`). Columns were added (CPU used and memory from
+//! 0.14 and 0.15 on, only with `--metrics`), the level changed from `info` to `metrc` in 0.15, and the line that says how the run
+//! ended stood before the table up to 0.12 and stands after it since. The file (`yaml`) has the same numbers with more digits
+//! (`stress_metrics_dump` of `stress-ng.c`). A bogo operation is another thing in each stressor and in some versions: only
+//! runs of one stressor and one version can be compared.
+
+mod text;
+mod yaml;
+
+use crate::tools::Tool;
+use crate::{Decoded, Metric, Run};
+
+/// stress-ng.
+pub static STRESS_NG: Tool = Tool {
+    name: "stress-ng",
+    summary: "the table of --metrics and --metrics-brief, and the file of --yaml: a run for each stressor",
+    recognises,
+    decode,
+};
+
+fn recognises(head: &str) -> bool {
+    yaml::recognises(head) || text::recognises(head)
+}
+
+fn decode(text: &str) -> Decoded {
+    match yaml::recognises(text) {
+        true => yaml::decode(text),
+        false => {
+            let (version, runs) = text::runs(text);
+            Decoded { version, runs, ..Decoded::default() }
+        }
+    }
+}
+
+const MIXED: &str = "its lines are mixed with those of another run";
+
+/// The columns that are understood.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Column {
+    Events,
+    RealTime,
+    UserTime,
+    SystemTime,
+    RealRate,
+    CpuRate,
+    CpuUsed,
+    Memory,
+}
+
+/// What is told of a stressor: each column with its number.
+#[derive(Clone, Debug, Default)]
+struct Row {
+    values: Vec<(Column, f64)>,
+    /// Rates that only this stressor has: name, unit, value.
+    own: Vec<(String, &'static str, f64)>,
+}
+
+impl Row {
+    fn get(&self, column: Column) -> Option<f64> {
+        self.values.iter().find(|(other, _)| *other == column).map(|(_, value)| *value)
+    }
+
+    /// The run that this is. `step`: half of the last digit of times.
+    fn run(&self, line: usize, step: f64) -> Run {
+        let Some(events) = self.get(Column::Events) else {
+            return Run::unreadable(line, "the number of its operations is missing");
+        };
+        if let Some((column, value)) =
+            self.values.iter().find(|(_, value)| !(value.is_finite() && *value >= 0.0))
+        {
+            return Run::unreadable(line, format!("{value} is no {column:?}"));
+        }
+        if events == 0.0 {
+            return Run::unreadable(line, "it completed no operation");
+        }
+        if let (Some(time), Some(rate)) = (self.get(Column::RealTime), self.get(Column::RealRate))
+            && (events / rate - time).abs() > step + 0.01 * time
+        {
+            return Run::unreadable(
+                line,
+                format!("{events} operations in {time} s are not {rate} in a second"),
+            );
+        }
+        Run::complete(line, self.metrics())
+    }
+
+    /// Zeros are left out: none of these is nothing, but each can be less than its last digit.
+    fn metrics(&self) -> Vec<Metric> {
+        let metric = |(column, value): &(Column, f64)| match column {
+            Column::RealRate => Metric::higher("events_per_second", "1/s", *value),
+            Column::CpuRate => Metric::higher("events_per_cpu_second", "1/s", *value),
+            Column::Events => Metric::higher("events", "", *value),
+            Column::RealTime => Metric::lower("total_time", "s", *value),
+            Column::UserTime => Metric::lower("user_time", "s", *value),
+            Column::SystemTime => Metric::lower("system_time", "s", *value),
+            Column::CpuUsed => Metric::lower("cpu_used", "%", *value),
+            // `(KB)` is what getrusage gives: 1024 bytes.
+            Column::Memory => Metric::lower("max_rss", "B", *value * 1024.0),
+        };
+        let own = self.own.iter().map(|(name, unit, value)| Metric::higher(name.clone(), *unit, *value));
+        let metrics = self.values.iter().map(metric).chain(own);
+        metrics.filter(|metric| metric.value != 0.0).collect()
+    }
+}
+
+/// Name and unit of a stressor's own rate: `wcscasecmp calls per sec`, `memory rate (MB per sec)`, `MB/sec write rate`. Other numbers of its own are left
+/// out, since which way is better is not told.
+fn own_rate(description: &str) -> Option<(String, &'static str)> {
+    if let Some(name) = description.strip_prefix("MB/sec ") {
+        return Some((name.replace([' ', '/'], "_"), "MB/s"));
+    }
+    let name = description.strip_suffix(" per sec").or_else(|| {
+        let (name, unit) = description.strip_suffix(" per sec)")?.rsplit_once('(')?;
+        (unit == "MB").then_some(name)
+    })?;
+    let unit = match description.ends_with("MB per sec") || description.ends_with("MB per sec)") {
+        true => "MB/s",
+        false => "1/s",
+    };
+    Some((name.trim_end_matches(" MB").trim().replace(' ', "_") + "_per_second", unit))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,71 @@
+use super::*;
+use crate::{Status, read};
+
+fn check(text: &str, expect: &[(&str, Status, Option<f64>)]) {
+    assert!(recognises(text), "{text}");
+    let found = read("", text.as_bytes(), Some(&STRESS_NG));
+    let of_run = |run: &Run| {
+        let rate =
+            run.metrics.iter().find(|metric| metric.name == "events_per_second").map(|metric| metric.value);
+        (run.labels.get("test").cloned().unwrap_or_default(), run.status, rate)
+    };
+    let found: Vec<_> = found.runs.iter().map(of_run).collect();
+    let expect: Vec<_> =
+        expect.iter().map(|(test, status, rate)| ((*test).to_owned(), *status, *rate)).collect();
+    assert_eq!(found, expect, "{text}");
+}
+
+/// As 0.12 and earlier print it: how it ended stands first.
+const OLD: &str = "stress-ng: info:  [5021] dispatching hogs: 4 cpu\n\
+    stress-ng: info:  [5021] successful run completed in 10.00s\n\
+    stress-ng: info:  [5021] stressor       bogo ops real time  usr time  sys time   bogo ops/s   bogo ops/s\n\
+    stress-ng: info:  [5021]                           (secs)    (secs)    (secs)   (real time) (usr+sys time)\n\
+    stress-ng: info:  [5021] cpu                3404     10.00     39.97      0.00       340.38        85.16\n";
+
+#[test]
+fn how_it_ended_stands_before_or_after_the_table() {
+    let cpu = ("cpu", Status::Complete, Some(340.38));
+    check(OLD, &[cpu]);
+    check(&format!("{OLD}{OLD}"), &[cpu, cpu]);
+    let end = "stress-ng: info:  [5021] successful run completed in 10.00s\n";
+    let new = OLD.replace(end, "") + end;
+    check(&new, &[cpu]);
+    check(&format!("{new}{new}"), &[cpu, cpu]);
+    check(&OLD.replace(end, ""), &[("cpu", Status::Incomplete, None)]);
+}
+
+#[test]
+fn what_failed_or_is_mixed_yields_no_number() {
+    let failed = ("cpu", Status::Unreadable, None);
+    check(&OLD.replace(" successful", " unsuccessful"), &[failed]);
+    check(&format!("{OLD}stress-ng: info:  [5021] failed: 4: cpu (4)\n"), &[failed]);
+    check(&format!("{OLD}stress-ng: info:  [5021] metrics untrustworthy: 4: cpu (4)\n"), &[failed]);
+    check(&OLD.replace("  3404 ", "     0 "), &[failed]);
+    check(&OLD.replace("340.38", "440.38"), &[failed]);
+    let row = OLD.lines().last().unwrap_or_default();
+    check(&format!("{OLD}{row}\n"), &[("cpu", Status::Incomplete, None); 2]);
+    check(OLD.trim_end(), &[("cpu", Status::Incomplete, None)]);
+    check("stress-ng: info:  [5021] dispatching hogs: 4 cpu\n", &[("", Status::Incomplete, None)]);
+    // Two at the same time are no measurements, though their lines can be told apart.
+    let other = OLD.replace("5021", "77").replace("cpu", "vm ");
+    let both: String = OLD.lines().zip(other.lines()).flat_map(|(one, two)| [one, "\n", two, "\n"]).collect();
+    check(&both, &[("cpu", Status::Incomplete, None), ("vm", Status::Incomplete, None)]);
+    check(
+        &format!("{OLD}{other}"),
+        &[("cpu", Status::Complete, Some(340.38)), ("vm", Status::Complete, Some(340.38))],
+    );
+}
+
+#[test]
+fn rates_of_a_stressors_own() {
+    for (description, expect) in [
+        ("wcscasecmp calls per sec", Some(("wcscasecmp_calls_per_second", "1/s"))),
+        ("memory rate (MB per sec)", Some(("memory_rate_per_second", "MB/s"))),
+        ("MB/sec read/write combined rate", Some(("read_write_combined_rate", "MB/s"))),
+        ("memcpy MB per sec", Some(("memcpy_per_second", "MB/s"))),
+        ("nanosecs per page fault", None),
+    ] {
+        let expect = expect.map(|(name, unit)| (name.to_owned(), unit));
+        assert_eq!(own_rate(description), expect, "{description}");
+    }
+}

@@ -1,0 +1,246 @@
+//! The lines of one run, by their keys.
+
+use super::figures::{Figures, Time};
+use super::numbers::{before_slash, first, in_brackets, iops, mib, rank, seconds};
+use super::{MIXED, Run};
+use std::collections::BTreeMap;
+
+/// What has been read of one run.
+pub struct Block<'a> {
+    line: usize,
+    /// Whether its first lines are there: without them it may be the rest of any run.
+    pub has_beginning: bool,
+    /// Whether the report's last line is there.
+    pub has_ended: bool,
+    is_run: bool,
+    /// Whether its lines are those of the steps before or after a run: `prepare`, `cleanup`, `help`.
+    pub is_aside: bool,
+    has_twice: bool,
+    fatal: Option<&'a str>,
+    /// What it said of its arguments: after that it does not run.
+    pub refusal: Option<&'a str>,
+    headings: u32,
+    pub section: Section,
+    pub labels: BTreeMap<&'static str, &'a str>,
+    pub figures: Figures,
+    /// With `--report-checkpoints` a run has several reports, each of the time since the one before: from 1.
+    pub part: Option<usize>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+pub enum Section {
+    Options,
+    Memory,
+    Cpu,
+    Queries,
+    Files,
+    Throughput,
+    General,
+    Latency,
+    Fairness,
+    Other,
+}
+
+/// Headings of a report. Each stands once in it; those of one place in different versions are one.
+fn heading(line: &str) -> Option<(u32, Section)> {
+    let (number, section) = match line.trim() {
+        "CPU speed:" => (0, Section::Cpu),
+        "SQL statistics:" | "OLTP test statistics:" => (1, Section::Queries),
+        "File operations:" => (2, Section::Files),
+        "Throughput:" => (3, Section::Throughput),
+        "General statistics:" | "Test execution summary:" => (4, Section::General),
+        "Latency (ms):" | "response time:" | "per-request statistics:" => (5, Section::Latency),
+        "Threads fairness:" => (6, Section::Fairness),
+        "Latency histogram (values are in milliseconds)" => (7, Section::Other),
+        _ => return None,
+    };
+    Some((1 << number, section))
+}
+
+/// Headings that a test of its own has.
+const SPECIAL: u32 = 0b111;
+
+/// Whether a part of a report begins here.
+pub fn is_heading(line: &str) -> bool {
+    heading(line).is_some()
+}
+
+impl<'a> Block<'a> {
+    pub fn new(line: usize, has_beginning: bool) -> Self {
+        Self {
+            line,
+            has_beginning,
+            has_ended: false,
+            is_run: false,
+            is_aside: false,
+            has_twice: false,
+            fatal: None,
+            refusal: None,
+            headings: 0,
+            section: Section::Options,
+            labels: BTreeMap::new(),
+            figures: Figures::default(),
+            part: None,
+        }
+    }
+
+    /// The line after which the options of a run follow.
+    pub fn begin(&mut self) {
+        self.has_twice |= self.is_run;
+        self.is_run = true;
+    }
+
+    /// The same run's next report, if it is one with several.
+    pub fn next_part(&self, line: usize) -> Option<Self> {
+        let part = self.part?;
+        let mut next = Self::new(line, self.has_beginning);
+        (next.is_run, next.labels, next.part) = (true, self.labels.clone(), Some(part + 1));
+        (next.figures.threads, next.figures.has_queue) = (self.figures.threads, self.figures.has_queue);
+        Some(next)
+    }
+
+    pub fn take(&mut self, line: &'a str) {
+        let text = line.trim();
+        if text.starts_with('[') || text.is_empty() {
+            return;
+        }
+        if let Some((bit, section)) = heading(line) {
+            self.has_twice |= self.headings & bit != 0;
+            self.headings |= bit;
+            self.section = section;
+            if section == Section::Queries {
+                self.label("test", "oltp");
+            }
+        } else if line.starts_with("FATAL:") {
+            self.fatal.get_or_insert(text);
+        } else {
+            match text.split_once(':') {
+                Some((key, value)) => self.field(key.trim_end(), value.trim()),
+                None => self.sentence(text),
+            }
+        }
+    }
+
+    pub fn label(&mut self, name: &'static str, value: &'a str) {
+        self.labels.entry(name).or_insert(value);
+    }
+
+    pub fn put(&mut self, value: Option<f64>, slot: fn(&mut Figures) -> &mut Option<f64>) {
+        let slot = slot(&mut self.figures);
+        self.has_twice |= slot.is_some();
+        *slot = slot.or(value);
+    }
+
+    pub fn figure(&mut self, key: &str, value: &str) {
+        match (self.section, key) {
+            (Section::Cpu, "events per second") => self.put(first(value), |figures| &mut figures.rate),
+            (Section::Queries, "transactions") => {
+                self.put(in_brackets(value), |figures| &mut figures.transactions)
+            }
+            (Section::Queries, "queries") => self.put(in_brackets(value), |figures| &mut figures.queries),
+            (Section::Queries, "ignored errors") => self.put(first(value), |figures| &mut figures.errors),
+            (Section::Queries, "deadlocks") => self.put(first(value), |figures| &mut figures.deadlocks),
+            (Section::Queries, "reconnects") => self.put(first(value), |figures| &mut figures.reconnects),
+            (Section::Files, "reads/s") => self.put(first(value), |figures| &mut figures.reads),
+            (Section::Files, "writes/s") => self.put(first(value), |figures| &mut figures.writes),
+            (Section::Files, "fsyncs/s") => self.put(first(value), |figures| &mut figures.fsyncs),
+            (Section::Throughput, "read, MiB/s") => self.put(first(value), |figures| &mut figures.read_mib),
+            (Section::Throughput, "written, MiB/s") => {
+                self.put(first(value), |figures| &mut figures.written_mib);
+            }
+            (Section::Throughput, "read") => {
+                self.put(iops(value), |figures| &mut figures.reads);
+                self.put(mib(value), |figures| &mut figures.read_mib);
+            }
+            (Section::Throughput, "write") => {
+                self.put(iops(value), |figures| &mut figures.writes);
+                self.put(mib(value), |figures| &mut figures.written_mib);
+            }
+            (Section::Throughput, "fsync") => {
+                self.put(iops(value), |figures| &mut figures.fsyncs);
+                self.figures.is_short = true;
+            }
+            // The test's own rate is the same.
+            (Section::Throughput, "events/s (eps)") => {
+                self.figures.rate = self.figures.rate.or_else(|| first(value));
+            }
+            (_, "total time" | "time elapsed") => self.put(seconds(value), |figures| &mut figures.total_time),
+            (_, "total number of events") => self.put(first(value), |figures| &mut figures.events),
+            (_, "total time taken by event execution") => {
+                self.put(seconds(value), |figures| &mut figures.sum)
+            }
+            (Section::Latency, _) => self.latency(key, value),
+            (Section::Fairness, "events (avg/stddev)") => {
+                self.put(before_slash(value), |figures| &mut figures.events_per_thread);
+            }
+            (Section::Fairness, "execution time (avg/stddev)") => {
+                self.put(before_slash(value), |figures| &mut figures.time_per_thread);
+                self.has_ended = before_slash(value).is_some();
+            }
+            _ => {}
+        }
+    }
+
+    fn latency(&mut self, key: &str, value: &str) {
+        let time = Time::read(value);
+        let put = |slot: &mut Option<Time>| {
+            let was_there = slot.is_some();
+            *slot = slot.or(time);
+            was_there
+        };
+        let latency = &mut self.figures.latency;
+        let was_there = match key {
+            "min" => put(&mut latency.min),
+            "avg" => put(&mut latency.mean),
+            "max" => put(&mut latency.max),
+            "sum" => {
+                self.put(time.map(|time| time.seconds), |figures| &mut figures.sum);
+                self.has_ended |= self.figures.is_short
+                    && value.split_once('.').is_some_and(|(_, digits)| digits.len() > 1);
+                return;
+            }
+            _ => match rank(key) {
+                Some(rank) => {
+                    self.figures.rank = rank;
+                    put(&mut latency.percentile)
+                }
+                None => false,
+            },
+        };
+        self.has_twice |= was_there;
+    }
+
+    /// The run, if it is one.
+    pub fn into_run(mut self) -> Option<Run> {
+        let why = self.fatal.or(self.refusal.filter(|_| !self.is_run));
+        let is_later_part = self.part.is_some_and(|part| part > 1);
+        if self.headings == 0 && why.is_none() && (is_later_part || self.is_aside && !self.is_run) {
+            return None;
+        }
+        let at = self.line;
+        if self.figures.events.is_some()
+            && self.figures.events == self.figures.threads
+            && self.headings & SPECIAL == 0
+        {
+            self.label("test", "mutex");
+        }
+        let run = if let Some(why) = why {
+            Run::unreadable(at, why)
+        } else if self.has_twice {
+            Run::incomplete(at, MIXED)
+        } else if !self.has_beginning {
+            Run::incomplete(at, "its first lines are missing")
+        } else if let Some(key) = self.figures.missing().or((!self.has_ended).then_some("execution time")) {
+            Run::incomplete(at, format!("it was cut off: there is no '{key}' in it"))
+        } else if let Some(why) =
+            self.figures.contradiction(self.labels.get("test").copied(), self.part.is_some())
+        {
+            Run::unreadable(at, why)
+        } else {
+            Run::complete(at, self.figures.metrics(self.part.is_some()))
+        };
+        let labels = self.labels.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let part = self.part.map(|part| ("part".to_owned(), part.to_string()));
+        Some(Run { labels: labels.chain(part).collect(), ..run })
+    }
+}
