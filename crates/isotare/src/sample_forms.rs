@@ -247,7 +247,7 @@ impl Sheet {
 
     fn json(&self, out: &mut impl Write, watch: &Watch, time: &str) -> io::Result<()> {
         self.shown(watch, false).try_for_each(|(task, activity)| {
-            serde_json::to_writer(&mut *out, &Line::of(task, &activity, time)).map_err(io::Error::other)?;
+            serde_json::to_writer(&mut *out, &Line::of(task, &activity, time))?;
             writeln!(out)
         })
     }
@@ -255,7 +255,11 @@ impl Sheet {
     fn csv(&mut self, out: &mut impl Write, watch: &Watch, time: &str) -> io::Result<()> {
         let mut table = csv::WriterBuilder::new().has_headers(!self.has_header).from_writer(out);
         for (task, activity) in self.shown(watch, false) {
-            table.serialize(Line::of(task, &activity, time)).map_err(io::Error::other)?;
+            let written = table.serialize(Line::of(task, &activity, time));
+            written.map_err(|error| match error.into_kind() {
+                csv::ErrorKind::Io(error) => error,
+                other => io::Error::other(format!("{other:?}")),
+            })?;
             self.has_header = true;
         }
         table.flush()

@@ -6,6 +6,7 @@ mod parquet;
 mod rows;
 
 use crate::Record;
+use ::parquet::errors::ParquetError;
 use rows::{Row, rows};
 use std::io::{self, Write};
 
@@ -38,7 +39,10 @@ pub fn export(
         ExportFormat::Csv => {
             let mut table = csv::Writer::from_writer(out);
             for row in records.iter().flat_map(|record| rows(record, scope)) {
-                table.serialize(row).map_err(io::Error::other)?;
+                table.serialize(row).map_err(|error| match error.into_kind() {
+                    csv::ErrorKind::Io(error) => error,
+                    other => io::Error::other(format!("{other:?}")),
+                })?;
             }
             table.flush()
         }
@@ -51,10 +55,13 @@ pub fn export(
                     rows: rows(record, scope).collect(),
                 })
                 .collect();
-            serde_json::to_writer_pretty(&mut *out, &sessions).map_err(io::Error::other)?;
+            serde_json::to_writer_pretty(&mut *out, &sessions)?;
             writeln!(out)
         }
-        ExportFormat::Parquet => parquet::write(records, scope, out).map_err(io::Error::other),
+        ExportFormat::Parquet => parquet::write(records, scope, out).map_err(|error| match error {
+            ParquetError::External(cause) => cause.downcast().map_or_else(io::Error::other, |cause| *cause),
+            other => io::Error::other(other),
+        }),
     }
 }
 
