@@ -1,6 +1,7 @@
 //! The tools whose outputs are understood, one file each. Decoders are pure: text in, runs out.
 
 mod dd;
+mod fio;
 
 use crate::Decoded;
 
@@ -21,7 +22,7 @@ pub struct Tool {
 pub const HEAD: usize = 1 << 18;
 
 /// Every tool, those whose marks are surest first.
-pub static TOOLS: &[&Tool] = &[&dd::DD];
+pub static TOOLS: &[&Tool] = &[&fio::FIO, &dd::DD];
 
 /// The tool of this name.
 pub fn find(name: &str) -> Option<&'static Tool> {
