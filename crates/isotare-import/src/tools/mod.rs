@@ -2,6 +2,7 @@
 
 mod dd;
 mod fio;
+mod hyperfine;
 mod iperf3;
 
 use crate::Decoded;
@@ -23,7 +24,7 @@ pub struct Tool {
 pub const HEAD: usize = 1 << 18;
 
 /// Every tool, those whose marks are surest first.
-pub static TOOLS: &[&Tool] = &[&fio::FIO, &iperf3::IPERF3, &dd::DD];
+pub static TOOLS: &[&Tool] = &[&fio::FIO, &iperf3::IPERF3, &hyperfine::HYPERFINE, &dd::DD];
 
 /// The tool of this name.
 pub fn find(name: &str) -> Option<&'static Tool> {
