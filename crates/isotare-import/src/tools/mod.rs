@@ -1,5 +1,6 @@
 //! The tools whose outputs are understood, one file each. Decoders are pure: text in, runs out.
 
+mod criterion;
 mod dd;
 mod fio;
 mod hyperfine;
@@ -24,7 +25,8 @@ pub struct Tool {
 pub const HEAD: usize = 1 << 18;
 
 /// Every tool, those whose marks are surest first.
-pub static TOOLS: &[&Tool] = &[&fio::FIO, &iperf3::IPERF3, &hyperfine::HYPERFINE, &dd::DD];
+pub static TOOLS: &[&Tool] =
+    &[&fio::FIO, &iperf3::IPERF3, &hyperfine::HYPERFINE, &criterion::CRITERION, &dd::DD];
 
 /// The tool of this name.
 pub fn find(name: &str) -> Option<&'static Tool> {
