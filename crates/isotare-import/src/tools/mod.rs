@@ -5,6 +5,7 @@ mod dd;
 mod fio;
 mod hyperfine;
 mod iperf3;
+mod oha;
 
 use crate::Decoded;
 
@@ -26,7 +27,7 @@ pub const HEAD: usize = 1 << 18;
 
 /// Every tool, those whose marks are surest first.
 pub static TOOLS: &[&Tool] =
-    &[&fio::FIO, &iperf3::IPERF3, &hyperfine::HYPERFINE, &criterion::CRITERION, &dd::DD];
+    &[&fio::FIO, &iperf3::IPERF3, &oha::OHA, &hyperfine::HYPERFINE, &criterion::CRITERION, &dd::DD];
 
 /// The tool of this name.
 pub fn find(name: &str) -> Option<&'static Tool> {
