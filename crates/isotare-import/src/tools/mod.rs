@@ -6,6 +6,7 @@ mod fio;
 mod hyperfine;
 mod iperf3;
 mod oha;
+mod perf;
 
 use crate::Decoded;
 
@@ -26,8 +27,15 @@ pub struct Tool {
 pub const HEAD: usize = 1 << 18;
 
 /// Every tool, those whose marks are surest first.
-pub static TOOLS: &[&Tool] =
-    &[&fio::FIO, &iperf3::IPERF3, &oha::OHA, &hyperfine::HYPERFINE, &criterion::CRITERION, &dd::DD];
+pub static TOOLS: &[&Tool] = &[
+    &fio::FIO,
+    &iperf3::IPERF3,
+    &oha::OHA,
+    &hyperfine::HYPERFINE,
+    &criterion::CRITERION,
+    &dd::DD,
+    &perf::PERF,
+];
 
 /// The tool of this name.
 pub fn find(name: &str) -> Option<&'static Tool> {
