@@ -1,22 +1,34 @@
-//! `hyperfine`: the exports as JSON, CSV and Markdown, a run for each command.
+//! `hyperfine`: the exports as JSON, CSV and Markdown, and what it prints, a run for each command.
 //!
 //! JSON and CSV are in seconds, whatever the unit on the terminal; Markdown is in the unit of its header
 //! (`src/export/{json,csv,markdown}.rs`). JSON holds each time, by which the mean is checked.
 
 mod json;
 mod tables;
+mod text;
 
 use crate::Decoded;
 use crate::tools::Tool;
 
 /// hyperfine.
-pub static HYPERFINE: Tool =
-    Tool { name: "hyperfine", summary: "its exports as JSON, CSV and Markdown", recognises, decode };
+pub static HYPERFINE: Tool = Tool {
+    name: "hyperfine",
+    summary: "its exports as JSON, CSV and Markdown, and its text",
+    recognises,
+    decode,
+};
 
 fn recognises(head: &str) -> bool {
-    json::recognises(head) || head.lines().any(|line| tables::is_csv(line) || tables::is_markdown(line))
+    let is_table = |line: &str| tables::is_csv(line) || tables::is_markdown(line);
+    let is_text = || {
+        let mut lines = head.lines();
+        lines.any(|line| text::title(line).is_some())
+            && lines.any(|line| line.starts_with("  Time (") || line.starts_with("Error: "))
+    };
+    json::recognises(head) || head.lines().any(is_table) || is_text()
 }
 
+/// An export holds more than the text, which may stand in the same file.
 fn decode(text: &str) -> Decoded {
     let mut runs = json::runs(text);
     if runs.is_empty() {
@@ -24,7 +36,20 @@ fn decode(text: &str) -> Decoded {
         runs.extend(tables::markdown(text));
         runs.sort_by_key(|run| run.line);
     }
+    if runs.is_empty() {
+        runs = text::runs(text);
+    }
     Decoded { runs, ..Decoded::default() }
+}
+
+/// Seconds in a unit of time.
+fn unit(name: &str) -> Option<f64> {
+    match name {
+        "s" => Some(1.0),
+        "ms" => Some(1e-3),
+        "µs" => Some(1e-6),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

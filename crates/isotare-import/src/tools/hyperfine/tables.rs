@@ -152,11 +152,8 @@ fn of_row(line: usize, columns: &[String], cells: &[String]) -> Run {
         let Some((name, unit)) = column.strip_suffix(']').and_then(|column| column.split_once(" [")) else {
             continue;
         };
-        let scale = match unit {
-            "s" => 1.0,
-            "ms" => 1e-3,
-            "µs" => 1e-6,
-            _ => return Run::unreadable(line, format!("{unit} is no unit of time")),
+        let Some(scale) = super::unit(unit) else {
+            return Run::unreadable(line, format!("{unit} is no unit of time"));
         };
         let (value, stddev) = match cell.split_once('±') {
             Some((value, stddev)) => (value, Some(stddev)),
