@@ -30,6 +30,18 @@ fn is_series(name: &str) -> bool {
     ["pidstat", "sar", "sadf", "mpstat", "iostat", "vmstat", "top"].iter().any(|tool| name.starts_with(tool))
 }
 
+/// Terse fio: each line is a whole job, so that the lines of two runs one by one are still those jobs.
+fn is_whole_lines(name: &str) -> bool {
+    name.starts_with("fio/") && name.contains("-terse-")
+}
+
+/// What has no end mark, so that a cut between its rows cannot be seen: counters of perf -x and -j are then fewer, and the last
+/// report of fio's --status-interval is an earlier one.
+fn has_no_end(name: &str) -> bool {
+    (name.starts_with("perf/") && name.contains("-rows-"))
+        || (name.starts_with("fio/") && name.contains("-status-interval"))
+}
+
 #[test]
 fn what_is_read_is_what_was_reviewed() {
     for (name, bytes) in outputs() {
@@ -86,7 +98,7 @@ fn two_in_one_file_are_two_and_mixed_line_by_line_they_are_none() {
         if once.incomplete + once.unreadable == 0 {
             assert_eq!(twice.complete, 2 * once.complete, "{name} twice");
         }
-        if whole.lines().count() > 1 {
+        if whole.lines().count() > 1 && !is_whole_lines(&name) {
             let mixed: String = whole.lines().flat_map(|line| [line, "\n", line, "\n"]).collect();
             let found = read(&name, mixed.as_bytes(), None);
             assert_eq!(found.complete, 0, "{name} mixed with itself: {:?}", found.runs.first());
@@ -104,7 +116,9 @@ fn a_cut_makes_no_new_number() {
         for end in (0..text.len()).step_by(step).filter(|&end| text.is_char_boundary(end)) {
             let cut = read(&name, &text.as_bytes()[..end], whole.tool.and_then(tools::find));
             assert!(cut.complete <= whole.complete, "{name} cut at {end}");
-            for run in numbers(&cut).into_iter().filter(|run| run.0 == Status::Complete && !is_series(&name))
+            for run in numbers(&cut)
+                .into_iter()
+                .filter(|run| run.0 == Status::Complete && !is_series(&name) && !has_no_end(&name))
             {
                 assert!(all.contains(&run), "{name} cut at {end}: {run:?}");
             }

@@ -1,9 +1,15 @@
 //! The tools whose outputs are understood, one file each. Decoders are pure: text in, runs out.
 
+mod criterion;
 mod dd;
+mod fio;
+mod hyperfine;
 mod ioping;
+mod iperf3;
 mod mbw;
+mod oha;
 mod openssl;
+mod perf;
 mod stress_ng;
 mod sysbench;
 
@@ -32,8 +38,20 @@ impl std::fmt::Debug for Tool {
 pub const HEAD: usize = 1 << 18;
 
 /// Every tool, those whose marks are surest first.
-pub static TOOLS: &[&Tool] =
-    &[&sysbench::SYSBENCH, &stress_ng::STRESS_NG, &mbw::MBW, &openssl::OPENSSL, &dd::DD, &ioping::IOPING];
+pub static TOOLS: &[&Tool] = &[
+    &fio::FIO,
+    &iperf3::IPERF3,
+    &oha::OHA,
+    &hyperfine::HYPERFINE,
+    &criterion::CRITERION,
+    &sysbench::SYSBENCH,
+    &stress_ng::STRESS_NG,
+    &mbw::MBW,
+    &openssl::OPENSSL,
+    &dd::DD,
+    &ioping::IOPING,
+    &perf::PERF,
+];
 
 /// The tool of this name.
 pub fn find(name: &str) -> Option<&'static Tool> {

@@ -1,0 +1,158 @@
+//! `fio`: JSON and JSON+ (`--output-format=json`), and the terse lines with semicolons of versions 2 to 5.
+//!
+//! Its messages stand before the JSON and, since they go to the same file, within it (axboe/fio #1685). Up to 2.x latencies
+//! are in µs (`lat`) and rates in KiB/s (`bw`); since 3.0 latencies are in ns (`lat_ns`), and `bw_bytes` gives B/s
+//! (`stat.c`: `add_ddir_status_json`, `show_thread_status_terse_all`). The normal report for people is rounded; it is not read.
+
+mod json;
+mod terse;
+
+use crate::tools::Tool;
+use crate::{Decoded, Metric};
+use std::collections::BTreeMap;
+
+/// fio.
+pub static FIO: Tool =
+    Tool { name: "fio", summary: "JSON, JSON+ and terse lines, a run for each job", recognises, decode };
+
+fn recognises(head: &str) -> bool {
+    head.contains("\"fio version\"") || head.lines().any(terse::is_line)
+}
+
+fn decode(text: &str) -> Decoded {
+    let mut found = json::decode(text);
+    let in_json = !found.runs.is_empty();
+    match text.lines().position(terse::is_line) {
+        Some(at) if in_json => {
+            found
+                .warnings
+                .push(format!("line {}: terse lines beside JSON tell the same and are not read", at + 1));
+        }
+        Some(_) => found = terse::decode(text),
+        None => {}
+    }
+    let messages = text.lines().enumerate().filter(|(_, line)| is_message(line)).take(MOST_MESSAGES);
+    found.warnings.extend(messages.map(|(at, line)| format!("line {}: {}", at + 1, line.trim_end())));
+    found
+}
+
+/// Messages that are passed on: a failing disk prints one for each request.
+const MOST_MESSAGES: usize = 20;
+
+/// Whether this line is a message of fio, wherever it stands: its documents have no such line.
+fn is_message(line: &str) -> bool {
+    line.starts_with("fio: ")
+}
+
+/// What it prints when it is stopped: the report that follows is of a part.
+const SIGNAL: &str = "fio: terminating on signal";
+
+/// Words of the messages for each error number, from `fio: pid=1, err=28/file:io_u.c:1, func=io_u error, error=No space left`.
+fn error_words(text: &str) -> BTreeMap<i64, &str> {
+    let told = text.lines().filter(|line| is_message(line)).filter_map(|line| {
+        let (_, rest) = line.split_once("err=")?;
+        let (number, rest) = rest.split_once('/')?;
+        Some((number.parse().ok()?, rest.split_once(", error=")?.1.trim()))
+    });
+    told.collect()
+}
+
+/// Why a job ended with this error, in the words of the messages if they tell.
+fn failed(words: &BTreeMap<i64, &str>, error: i64) -> String {
+    match words.get(&error) {
+        Some(words) => format!("the job ended with error {error}: {words}"),
+        None => format!("the job ended with error {error}"),
+    }
+}
+
+/// Times of one kind of request, in seconds.
+#[derive(Default)]
+struct Latency {
+    min: Option<f64>,
+    mean: Option<f64>,
+    max: Option<f64>,
+    stddev: Option<f64>,
+}
+
+impl Latency {
+    /// Whether they can be of the same requests: the mean lies between the ends, which may be rounded down to µs.
+    fn fits(&self, resolution: f64) -> bool {
+        match (self.min, self.mean, self.max) {
+            (Some(min), Some(mean), Some(max)) => min <= mean + resolution && mean <= max + resolution,
+            _ => true,
+        }
+    }
+
+    /// Those that are there; what is below the resolution is printed as 0 and left out.
+    fn metrics(&self, kind: &str) -> Vec<Metric> {
+        let all = [("min", self.min), ("mean", self.mean), ("max", self.max), ("stddev", self.stddev)];
+        let there =
+            all.into_iter().filter_map(|(name, value)| Some((name, value.filter(|&value| value > 0.0)?)));
+        there.map(|(name, value)| Metric::lower(format!("{kind}_latency_{name}"), "s", value)).collect()
+    }
+}
+
+/// `p99` and its like for a percentile as fio writes it; of the many that it prints, those that Isotare has names for.
+fn percentile_name(percent: f64) -> Option<&'static str> {
+    let names = [(50.0, "p50"), (95.0, "p95"), (99.0, "p99"), (99.9, "p999")];
+    names.into_iter().find(|(known, _)| (known - percent).abs() < 1e-6).map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::decode;
+    use crate::Status;
+
+    const READ: &str = r#""read" : {"total_ios" : 10, "iops" : 10.0, "runtime" : 1000, "bw_bytes" : 40960,
+      "lat_ns" : {"min" : 1000, "max" : 3000, "mean" : 2000.0, "stddev" : nan}}"#;
+
+    fn report(jobs: &str) -> String {
+        format!("{{\n  \"fio version\" : \"fio-3.33\",\n  \"jobs\" : [\n{jobs}\n  ]\n}}\n")
+    }
+
+    fn check(text: &str, expect: &[(Status, usize)]) {
+        let found = decode(text);
+        let runs: Vec<_> = found.runs.iter().map(|run| (run.status, run.metrics.len())).collect();
+        assert_eq!(runs, expect, "{text}: {:?}", found.runs);
+    }
+
+    #[test]
+    fn a_message_within_a_document_is_told_and_hides_nothing() {
+        let text =
+            report(&format!("    {{\"jobname\" : \"a\",\nfio: native_fallocate call failed\n {READ}}}"));
+        check(&text, &[(Status::Complete, 5)]);
+        assert_eq!(decode(&text).warnings, ["line 5: fio: native_fallocate call failed"]);
+    }
+
+    #[test]
+    fn errors_that_were_continued_are_a_number() {
+        let job = format!("    {{\"jobname\" : \"a\", \"error\" : 0, \"total_err\" : 3, {READ}}}");
+        check(&report(&job), &[(Status::Complete, 6)]);
+        check(&report(&job.replace("\"error\" : 0", "\"error\" : 5")), &[(Status::Incomplete, 0)]);
+    }
+
+    #[test]
+    fn a_job_that_did_nothing_or_contradicts_itself_has_no_number() {
+        // What has no number is judged by the reader of files.
+        check(&report("    {\"jobname\" : \"a\", \"usr_cpu\" : 0.0}"), &[(Status::Complete, 0)]);
+        let job = format!("    {{\"jobname\" : \"a\", {READ}}}");
+        check(&report(&job.replace("\"iops\" : 10.0", "\"iops\" : 99.0")), &[(Status::Unreadable, 0)]);
+        check(&report(&job.replace("2000.0", "9000.0")), &[(Status::Unreadable, 0)]);
+        check(&report(&job.replace("40960", "\"x\"")), &[(Status::Unreadable, 0)]);
+        check(&report(""), &[(Status::Unreadable, 0)]);
+    }
+
+    #[test]
+    fn a_terse_line_is_read_only_if_its_fields_are_where_they_belong() {
+        let percentiles = ["1.000000%=1"; 20].join(";");
+        let part = format!("4;4;1;1000;0;0;0.0;0.0;1;3;2.0;0.5;{percentiles};1;3;2.0;0.5;0;0;0.0%;0.0;0.0");
+        let behind = ["0"; 34].join(";");
+        let line = format!("3;fio-3.1;a;0;0;{part};{part};{behind}\n");
+        check(&line, &[(Status::Complete, 12)]);
+        check(line.trim_end(), &[(Status::Incomplete, 0)]);
+        check(&line.replacen(";4;4;", ";4;", 1), &[(Status::Incomplete, 0)]);
+        check(&line.replacen(";4;4;", ";4;4;4;", 1), &[(Status::Unreadable, 0)]);
+        check(&line.replacen("a;0;0;", "a;0;28;", 1), &[(Status::Incomplete, 0)]);
+        check(&format!("fio: terminating on signal 15\n{line}"), &[(Status::Incomplete, 0)]);
+    }
+}

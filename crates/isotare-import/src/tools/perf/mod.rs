@@ -1,0 +1,190 @@
+//! `perf stat`: its text, `-x` (rows with a separator) and `-j` (JSON rows).
+//!
+//! Numbers in the text are in the locale's form; since 4.19 the task clock has its unit before its name, and the times of the
+//! user and the system follow (`tools/perf/util/stat-display.c`). Rows have no header, no end and no title. With `-I` each
+//! interval is printed: that is no run, and is not read. What perf derives (the column behind `#`) is not read either.
+
+mod rows;
+mod text;
+
+use crate::tools::Tool;
+use crate::{Decoded, Metric};
+use std::borrow::Cow;
+
+/// perf.
+pub static PERF: Tool = Tool {
+    name: "perf",
+    summary: "perf stat: text, rows of -x and -j; counters that were not counted are warned of",
+    recognises,
+    decode,
+};
+
+fn recognises(head: &str) -> bool {
+    head.lines().any(|line| line.trim_start().starts_with(text::TITLE) || line.starts_with(text::FAILED))
+        || (head.contains("\"counter-value\"") && head.contains("\"event\""))
+        || text::interval_title(head).is_some()
+        || rows::separator(head).is_some()
+}
+
+fn decode(text: &str) -> Decoded {
+    let mut found = text::decode(text);
+    if found.runs.is_empty() {
+        found = rows::decode(text);
+    }
+    found
+}
+
+const INTERVALS: &str = "with -I each interval is printed, not one run: this is not read";
+
+/// What was counted of an event.
+enum Count {
+    Counted(f64),
+    /// `<not supported>`, `<not counted>`.
+    Not(&'static str),
+}
+
+impl Count {
+    fn new(text: &str) -> Option<Self> {
+        match text {
+            "<not supported>" => Some(Self::Not("not supported")),
+            "<not counted>" => Some(Self::Not("not counted")),
+            text => number(text).map(Self::Counted),
+        }
+    }
+}
+
+/// A counter: its number, or a warning that there is none.
+struct Counter {
+    line: usize,
+    event: String,
+    unit: String,
+    count: Count,
+    /// Standard error of the mean of `-r`, in per cent of it.
+    noise: Option<f64>,
+    /// Per cent of the time during which it was counted; it is scaled up from there.
+    counted: Option<f64>,
+    /// `task-clock (msec)`, up to 4.18.
+    unit_was_behind: bool,
+}
+
+impl Counter {
+    fn metrics(&self) -> Vec<Metric> {
+        let Count::Counted(value) = self.count else { return Vec::new() };
+        let (unit, scale): (Cow<'static, str>, f64) = match self.unit.as_str() {
+            "msec" => ("s".into(), 1e-3),
+            "ns" => ("s".into(), 1e-9),
+            unit => (unit.to_owned().into(), 1.0),
+        };
+        let mut metrics = vec![Metric::lower(self.event.clone(), unit, value * scale)];
+        let noise =
+            self.noise.map(|noise| Metric::lower(format!("{}_relative_error", self.event), "%", noise));
+        metrics.extend(noise);
+        metrics
+    }
+
+    fn warning(&self) -> Option<String> {
+        let Self { line, event, .. } = self;
+        match (&self.count, self.counted) {
+            (Count::Not(why), _) => Some(format!("line {line}: {event} was {why}")),
+            (Count::Counted(_), Some(share)) if share < 100.0 => {
+                Some(format!("line {line}: {event} was counted {share} % of the time, and scaled"))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A number as a locale writes it: `1,234,567`, `1.234.567`, `1 234,56`. perf prints whole numbers or two decimals, so that
+/// three figures behind a single separator are thousands.
+fn number(text: &str) -> Option<f64> {
+    let text = text.replace(['\'', '’', '\u{a0}', '\u{202f}'], "");
+    let Some(last) = text.rfind(['.', ',']) else { return parse(&text) };
+    let (whole, decimals) = text.split_at_checked(last)?;
+    let mark = decimals.chars().next()?;
+    let digits = decimals.get(1..)?;
+    let once = !whole.contains(mark);
+    let is_decimal = once && (digits.len() != 3 || whole.contains(['.', ',']) || whole.len() > 3);
+    let mut groups: Vec<&str> = whole.split(['.', ',']).collect();
+    if !is_decimal {
+        groups.push(digits);
+    }
+    if groups.iter().skip(1).any(|group| group.len() != 3) {
+        return None;
+    }
+    let joined = groups.concat();
+    parse(&if is_decimal { format!("{joined}.{digits}") } else { joined })
+}
+
+/// A number with decimals of any length, without separators of thousands.
+fn decimal(text: &str) -> Option<f64> {
+    parse(&text.replace(',', "."))
+}
+
+fn parse(text: &str) -> Option<f64> {
+    let is_number = text.starts_with(|first: char| first.is_ascii_digit()) && !text.contains(['e', 'E']);
+    is_number.then(|| text.parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Status::{self, Complete, Incomplete};
+
+    #[test]
+    fn numbers_are_read_in_every_locale() {
+        for (text, expect) in [
+            ("1234567", Some(1_234_567.0)),
+            ("1,234,567", Some(1_234_567.0)),
+            ("1.234.567", Some(1_234_567.0)),
+            ("1\u{202f}234,56", Some(1234.56)),
+            ("1.234,56", Some(1234.56)),
+            ("1,234.56", Some(1234.56)),
+            ("1,234", Some(1234.0)),
+            ("0,42", Some(0.42)),
+            ("1234.000000", Some(1234.0)),
+            ("1,23,456", None),
+            ("", None),
+            ("nan", None),
+            ("-1", None),
+            (".", None),
+        ] {
+            assert_eq!(number(text), expect, "{text}");
+        }
+    }
+
+    fn check(text: &str, expect: &[Status]) {
+        let found: Vec<Status> = decode(text).runs.iter().map(|run| run.status).collect();
+        assert_eq!(found, expect, "{text}");
+    }
+
+    #[test]
+    fn what_was_counted_a_part_of_the_time_is_told() {
+        let text = " Performance counter stats for 'a b':\n\n  1,234  cycles:u   #  1.2 GHz  ( +-  2.50% )  (45.67%)\n\
+                    \x20 77  branches  [33.30%]\n   <not counted>  cpu_core/r1a8/ (0.00%)\n  5  cycles [cpu_atom]\n\n\
+                    \x20 1.000000000 seconds time elapsed\n\n";
+        let found = decode(text);
+        let numbers: Vec<_> =
+            found.runs.iter().flat_map(|run| &run.metrics).map(|m| (m.name.as_ref(), m.value)).collect();
+        let expect = [
+            ("cycles:u", 1234.0),
+            ("cycles:u_relative_error", 2.5),
+            ("branches", 77.0),
+            ("cycles [cpu_atom]", 5.0),
+            ("total_time", 1.0),
+        ];
+        assert_eq!(numbers, expect);
+        assert_eq!(found.warnings.len(), 3, "{:?}", found.warnings);
+    }
+
+    #[test]
+    fn rows_that_do_not_follow_each_other_are_mixed() {
+        let row = |event: &str| format!("1,,{event},5,100.00,,\n");
+        let rows = |events: &str| events.split(' ').map(row).collect::<String>();
+        check(&rows("a b a b"), &[Complete, Complete]);
+        check(&rows("a b a"), &[Complete, Incomplete]);
+        check(&rows("a a b b"), &[Incomplete, Incomplete, Incomplete]);
+        check(rows("a b").trim_end(), &[Incomplete]);
+        check("1,,cpu/event=0x3c,umask=0x0/,5,100.00,,\n1,,a,/my/group,5,100.00,,\n", &[Complete, Complete]);
+        check("{\"counter-value\" : \"1\", \"event\" : \"a\"}\n{\"counter-value\" : \"1", &[Incomplete]);
+    }
+}

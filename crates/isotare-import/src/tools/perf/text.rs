@@ -1,0 +1,259 @@
+//! The text of `perf stat`.
+
+use super::{Count, Counter, INTERVALS, decimal};
+use crate::{Decoded, Metric, Run};
+use std::collections::BTreeMap;
+
+/// How a run begins.
+pub(super) const TITLE: &str = "Performance counter stats for ";
+
+/// What it prints if the command cannot be run.
+pub(super) const FAILED: &str = "Workload failed: ";
+
+/// What it prints before the title, as `sleep: Interrupt`, if a signal ended the command.
+fn killed(title: &str, before: &str) -> Option<String> {
+    let (name, words) = before.split_once(": ")?;
+    let command = title.strip_prefix('\'')?.split([' ', '\'']).next()?;
+    let is_signal = [
+        "Hangup",
+        "Interrupt",
+        "Quit",
+        "Illegal instruction",
+        "Trace/breakpoint trap",
+        "Aborted",
+        "Bus error",
+        "Floating point exception",
+        "Killed",
+        "Segmentation fault",
+        "Alarm clock",
+        "Terminated",
+        "Broken pipe",
+    ]
+    .contains(&words);
+    (name == command && is_signal).then(|| before.to_owned())
+}
+
+/// The line of the titles of columns that `-I` prints.
+pub(super) fn interval_title(text: &str) -> Option<usize> {
+    let is_title = |line: &str| {
+        let words: Vec<&str> = line.split_ascii_whitespace().collect();
+        matches!(
+            words.as_slice(),
+            ["#", "time", .., "counts", "events"] | ["#", "time", .., "counts", "unit", "events"]
+        )
+    };
+    text.lines().position(is_title).map(|at| at + 1)
+}
+
+/// A run while its lines are read.
+struct Block {
+    line: usize,
+    target: String,
+    runs: Option<String>,
+    counters: Vec<(Option<String>, Counter)>,
+    times: Vec<Time>,
+    killed: Option<String>,
+}
+
+/// A line of a time in seconds, with its noise.
+struct Time {
+    name: &'static str,
+    seconds: f64,
+    noise: Option<f64>,
+}
+
+pub(super) fn decode(text: &str) -> Decoded {
+    let mut found = Decoded::default();
+    let mut open: Option<Block> = None;
+    let mut before = "";
+    for (at, whole) in text.split_inclusive('\n').enumerate() {
+        let line = whole.trim();
+        if let Some(title) = line.strip_prefix(TITLE) {
+            close(open.take(), &mut found);
+            open = Some(Block { killed: killed(title, before), ..Block::new(at + 1, title) });
+        } else if let Some(words) = line.strip_prefix(FAILED) {
+            found.runs.push(Run::incomplete(at + 1, words));
+        } else if let Some(block) = open.as_mut().filter(|_| whole.ends_with('\n')) {
+            block.read(at + 1, line);
+        }
+        before = if line.is_empty() { before } else { line };
+    }
+    close(open, &mut found);
+    if let Some(line) = interval_title(text).filter(|_| found.runs.is_empty()) {
+        found.runs.push(Run::unreadable(line, INTERVALS));
+    }
+    found
+}
+
+fn close(block: Option<Block>, found: &mut Decoded) {
+    let Some(block) = block else { return };
+    let warnings = block.counters.iter().filter_map(|(_, counter)| counter.warning());
+    found.warnings.extend(warnings);
+    found.runs.extend(block.into_runs());
+}
+
+impl Block {
+    /// `'sleep 1' (5 runs):`.
+    fn new(line: usize, title: &str) -> Self {
+        let title = title.trim_end_matches(':');
+        let runs = title.strip_suffix(" runs)").and_then(|title| title.rsplit_once(" ("));
+        let (target, runs) = runs.map_or((title, None), |(target, runs)| (target, Some(runs.to_owned())));
+        Self { line, target: target.to_owned(), runs, counters: Vec::new(), times: Vec::new(), killed: None }
+    }
+
+    fn read(&mut self, number: usize, line: &str) {
+        let time = [
+            ("seconds time elapsed", "total_time"),
+            ("seconds user", "user_time"),
+            ("seconds sys", "system_time"),
+        ];
+        for (words, name) in time {
+            let Some((before, after)) = line.split_once(words) else { continue };
+            let Some(seconds) = before.split_ascii_whitespace().next().and_then(decimal) else { return };
+            self.times.push(Time { name, seconds, noise: noise(after) });
+            return;
+        }
+        if self.times.is_empty() {
+            self.counters.extend(counter(number, line));
+        }
+    }
+
+    fn has(&self, name: &str) -> usize {
+        self.times.iter().filter(|time| time.name == name).count()
+    }
+
+    /// Why its numbers cannot be used.
+    fn fault(&self) -> Option<&'static str> {
+        let mut keys: Vec<_> = self.counters.iter().map(|(place, counter)| (place, &counter.event)).collect();
+        keys.sort();
+        let doubled = keys.iter().zip(keys.iter().skip(1)).any(|(one, next)| one == next);
+        let times = [self.has("total_time"), self.has("user_time"), self.has("system_time")];
+        // The unit before the name came with the times of user and system.
+        let has_unit = self
+            .counters
+            .iter()
+            .any(|(_, counter)| counter.unit == "msec" && counter.event_has_unit_before());
+        let is_command = self.target.starts_with('\'') && !self.is_of_processors() && self.runs.is_none();
+        match times {
+            [0, ..] => Some("it has no end: there is no time elapsed"),
+            _ if doubled || times.iter().any(|&count| count > 1) => {
+                Some("a line comes twice: two runs are mixed")
+            }
+            [_, user, system] if user != system || (user == 0 && has_unit && is_command) => {
+                Some("it breaks off before the times of the user and the system")
+            }
+            _ => None,
+        }
+    }
+
+    fn is_of_processors(&self) -> bool {
+        ["'system wide", "'CPU(s) ", "'BPF "].iter().any(|begin| self.target.starts_with(begin))
+    }
+
+    /// One for all, or one for each processor or socket that it tells apart.
+    fn into_runs(self) -> Vec<Run> {
+        if let Some(why) = self.killed.as_deref().or(self.fault()) {
+            return vec![self.labelled(Run::incomplete(self.line, why), None)];
+        }
+        let mut places: BTreeMap<Option<&str>, Vec<Metric>> = BTreeMap::new();
+        for (place, counter) in &self.counters {
+            places.entry(place.as_deref()).or_default().extend(counter.metrics());
+        }
+        if places.keys().all(Option::is_none) {
+            let mut metrics = places.into_values().next().unwrap_or_default();
+            metrics.extend(self.times.iter().flat_map(Time::metrics));
+            return vec![self.labelled(Run::complete(self.line, metrics), None)];
+        }
+        let of_place = |(place, metrics)| self.labelled(Run::complete(self.line, metrics), place);
+        places.into_iter().map(of_place).collect()
+    }
+
+    fn labelled(&self, mut run: Run, place: Option<&str>) -> Run {
+        let target = self.target.trim_matches('\'');
+        // Processes and threads have other numbers each time.
+        if self.is_of_processors() {
+            run = run.with("target", target);
+        } else if self.target.starts_with('\'') {
+            run = run.with("command", target);
+        }
+        let labels = [("runs", self.runs.as_deref()), ("cpu", place)];
+        labels
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)))
+            .fold(run, |run, (name, value)| run.with(name, value))
+    }
+}
+
+impl Counter {
+    /// `0.42 msec task-clock`, not `0.42 task-clock (msec)`.
+    fn event_has_unit_before(&self) -> bool {
+        self.event.starts_with("task-clock") && !self.unit_was_behind
+    }
+}
+
+impl Time {
+    fn metrics(&self) -> Vec<Metric> {
+        // What is below the resolution is printed as 0.
+        if self.seconds <= 0.0 {
+            return Vec::new();
+        }
+        let noise =
+            self.noise.map(|noise| Metric::lower(format!("{}_relative_error", self.name), "%", noise));
+        [Metric::lower(self.name, "s", self.seconds)].into_iter().chain(noise).collect()
+    }
+}
+
+/// `1,234,567 cycles:u # 2.1 GHz ( +- 0.5% ) (45.67%)`, with a processor or socket before it where they are told apart.
+fn counter(line: usize, text: &str) -> Option<(Option<String>, Counter)> {
+    let (left, behind) = text.split_once('#').unwrap_or((text, ""));
+    let end = left
+        .find("( +-")
+        .into_iter()
+        .chain(left.rfind(['[', '(']).filter(|_| left.ends_with(['%', ')', ']']) && left.contains('%')));
+    let (left, scale) = left.split_at_checked(end.min().unwrap_or(left.len()))?;
+    let behind = format!("{scale}{behind}");
+    let left = left.replace("<not supported>", "<not-supported>").replace("<not counted>", "<not-counted>");
+    let mut words: Vec<&str> = left.split_ascii_whitespace().collect();
+    let mut place = None;
+    if let Some(name) = words.first().copied().filter(|word| is_place(word)) {
+        place = Some(name.to_owned());
+        // How many processors it has stands between.
+        words.drain(..if name.starts_with("CPU") { 1 } else { 2.min(words.len()) });
+    }
+    let (value, event) = words.split_first()?;
+    let count = Count::new(&value.replace("<not-", "<not "))?;
+    let (unit, event, unit_was_behind) = match event {
+        [event, "(msec)"] => ("msec", (*event).to_owned(), true),
+        [event] => ("", (*event).to_owned(), false),
+        // Of which PMU: `cycles [cpu_core]`.
+        [event, pmu] if pmu.starts_with('[') => ("", format!("{event} {pmu}"), false),
+        [unit, event @ ..] => (*unit, event.join(" "), false),
+        [] => return None,
+    };
+    let unit = unit.to_owned();
+    let (noise, counted) = (noise(&behind), counted(&behind));
+    Some((place, Counter { line, event, unit, count, noise, counted, unit_was_behind }))
+}
+
+/// `CPU0`, `S0`, `S0-D0-C1`, `N0`.
+pub(super) fn is_place(word: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match word.strip_prefix("CPU") {
+        Some(rest) => is_number(rest),
+        None => {
+            word.starts_with(['S', 'N']) && word.split('-').all(|part| part.get(1..).is_some_and(is_number))
+        }
+    }
+}
+
+/// `( +-  1.20% )`.
+fn noise(text: &str) -> Option<f64> {
+    let (_, rest) = text.split_once("( +-")?;
+    decimal(rest.split_once('%')?.0.trim())
+}
+
+/// `(45.67%)` at the end, formerly `[45.67%]`.
+fn counted(text: &str) -> Option<f64> {
+    let inner = text.trim_end().strip_suffix("%)").or_else(|| text.trim_end().strip_suffix("%]"))?;
+    decimal(inner.rsplit(['(', '[']).next()?.trim())
+}
