@@ -22,9 +22,32 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> String {
     char::decode_utf16(units).map(|found| found.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
 }
 
+/// Stand for a tab and a carriage return while escapes are taken off, with which every control but the line feed goes: no text
+/// has these, which are no characters.
+const TAB: char = '\u{fdd0}';
+const RETURN: char = '\u{fdd1}';
+
 /// A carriage return before a line feed goes with it; one alone is a progress line drawn again, which was a line of its
-/// own: it becomes a blank, so that what follows is not glued to what precedes.
+/// own: it becomes an end of line, so that what follows is not glued to what precedes. Tabs stay.
 fn without_controls(text: &str) -> String {
-    let text = strip_ansi_escapes::strip_str(text.replace("\r\n", "\n").replace('\r', "\u{0}"));
-    text.replace('\u{0}', "\n")
+    let kept = text.replace("\r\n", "\n").replace('\r', RETURN.encode_utf8(&mut [0; 4]));
+    let plain = strip_ansi_escapes::strip_str(kept.replace('\t', TAB.encode_utf8(&mut [0; 4])));
+    plain.replace(TAB, "\t").replace(RETURN, "\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn controls_go_and_tabs_and_lines_stay() {
+        for (bytes, expect) in [
+            ("a\tb\r\nc", "a\tb\nc"),
+            ("a\tb\n", "a\tb\n"),
+            ("\u{feff}10%\r20%\r\n", "10%\n20%\n"),
+            ("\x1b[1ma\tb\x1b[0m\n", "a\tb\n"),
+        ] {
+            assert_eq!(clean(bytes.as_bytes()), expect, "{bytes:?}");
+        }
+    }
 }
