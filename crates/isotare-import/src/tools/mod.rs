@@ -1,6 +1,12 @@
 //! The tools whose outputs are understood, one file each. Decoders are pure: text in, runs out.
 
 mod dd;
+mod iostat;
+mod mpstat;
+mod pidstat;
+mod sadf;
+mod sar;
+mod series;
 
 use crate::Decoded;
 
@@ -21,7 +27,14 @@ pub struct Tool {
 pub const HEAD: usize = 1 << 18;
 
 /// Every tool, those whose marks are surest first.
-pub static TOOLS: &[&Tool] = &[&dd::DD];
+pub static TOOLS: &[&Tool] = &[
+    &dd::DD,
+    &sadf::SADF,
+    &pidstat::PIDSTAT,
+    &mpstat::MPSTAT,
+    &iostat::IOSTAT,
+    &sar::SAR,
+];
 
 /// The tool of this name.
 pub fn find(name: &str) -> Option<&'static Tool> {
