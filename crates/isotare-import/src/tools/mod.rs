@@ -7,6 +7,8 @@ mod pidstat;
 mod sadf;
 mod sar;
 mod series;
+mod top;
+mod vmstat;
 
 use crate::Decoded;
 
@@ -34,6 +36,8 @@ pub static TOOLS: &[&Tool] = &[
     &mpstat::MPSTAT,
     &iostat::IOSTAT,
     &sar::SAR,
+    &vmstat::VMSTAT,
+    &top::TOP,
 ];
 
 /// The tool of this name.
