@@ -115,7 +115,10 @@ fn a_cut_makes_no_new_number() {
         let step = (text.len() / 200).max(1);
         for end in (0..text.len()).step_by(step).filter(|&end| text.is_char_boundary(end)) {
             let cut = read(&name, &text.as_bytes()[..end], whole.tool.and_then(tools::find));
-            assert!(cut.complete <= whole.complete, "{name} cut at {end}");
+            // A series that is cut within a line, or mixed, is whole up to a point before. With iostat's -z, a device that is idle
+            // later on is in the report since boot only, which is left out of longer texts.
+            let more_before = is_series(&name) && (whole.complete == 0 || name.contains("-z."));
+            assert!(cut.complete <= whole.complete || more_before, "{name} cut at {end}");
             for run in numbers(&cut)
                 .into_iter()
                 .filter(|run| run.0 == Status::Complete && !is_series(&name) && !has_no_end(&name))

@@ -5,13 +5,21 @@ mod dd;
 mod fio;
 mod hyperfine;
 mod ioping;
+mod iostat;
 mod iperf3;
 mod mbw;
+mod mpstat;
 mod oha;
 mod openssl;
 mod perf;
+mod pidstat;
+mod sadf;
+mod sar;
+mod series;
 mod stress_ng;
 mod sysbench;
+mod top;
+mod vmstat;
 
 use crate::Decoded;
 
@@ -51,6 +59,13 @@ pub static TOOLS: &[&Tool] = &[
     &dd::DD,
     &ioping::IOPING,
     &perf::PERF,
+    &sadf::SADF,
+    &pidstat::PIDSTAT,
+    &mpstat::MPSTAT,
+    &iostat::IOSTAT,
+    &sar::SAR,
+    &vmstat::VMSTAT,
+    &top::TOP,
 ];
 
 /// The tool of this name.

@@ -1,0 +1,268 @@
+//! `sadf` of sysstat: what `sar` shows of a file of `sadc`, as lists and JSON.
+//!
+//! - `-d`: `# hostname;interval;timestamp;CPU;%user;…` and a row for each, table after table; with `-h` all groups of a report in one row.
+//! - `-p`: host, interval, time, device (`all`, `-`), column and value with tabs between them, a line for each number.
+//! - `-j`: JSON. Its keys get the names of sar's columns where these follow from them.
+//!
+//! A run is as of sar. Every row tells the length of its interval, by which means are weighted where they differ. A restart (interval -1)
+//! is no row.
+
+mod names;
+
+use crate::tools::Tool;
+use crate::tools::series::book::Book;
+use crate::tools::series::columns::Column;
+use crate::tools::series::json::{self, Shape};
+use crate::tools::series::number::number;
+use crate::tools::series::settled;
+use crate::tools::series::subject::Who;
+use crate::{Decoded, Run};
+use names::{IDS, OF_FILESYSTEM, OF_IFACE, name};
+use std::collections::HashMap;
+
+/// sadf.
+pub static SADF: Tool =
+    Tool { name: "sadf", summary: "means as of sar, from -d, -p and -j", recognises, decode };
+
+static SHAPE: Shape = Shape {
+    sections: &["sysdata-version", "file-date", "file-utc-time"],
+    name,
+    ids: &[
+        ("cpu", "cpu"),
+        ("iface", "iface"),
+        ("disk-device", "device"),
+        ("filesystem", "filesystem"),
+        ("mountpoint", "filesystem"),
+        ("intr", "interrupt"),
+        ("line", "tty"),
+        ("fchost", "device"),
+        ("number", "cpu"),
+        ("device", "sensor"),
+        ("bus_number", "bus"),
+    ],
+    also: None,
+    of: None,
+    whole: None,
+    first_is_since_boot: false,
+    signed: true,
+};
+
+const HEADER: &str = "# hostname;interval;timestamp;";
+
+fn recognises(head: &str) -> bool {
+    head.lines().any(|line| line.starts_with(HEADER) || Point::read(line).is_some())
+        || json::is_of(head, &SHAPE)
+}
+
+fn decode(text: &str) -> Decoded {
+    if json::is_in(text) {
+        return json::decode(text, &SHAPE);
+    }
+    let mut reader = Reader::default();
+    let (whole, rest) = text.rsplit_once('\n').unwrap_or(("", text));
+    for (at, line) in whole.split('\n').enumerate() {
+        reader.line(at + 1, line);
+    }
+    if !rest.trim_ascii().is_empty() {
+        reader.fail(1, "the text ends within a line");
+    }
+    reader.close();
+    settled(Decoded { version: None, runs: reader.runs, warnings: reader.warnings })
+}
+
+/// A line of `-p`.
+struct Point<'t> {
+    gone: u64,
+    stamp: &'t str,
+    device: &'t str,
+    name: &'t str,
+    value: f64,
+}
+
+impl<'t> Point<'t> {
+    fn read(line: &'t str) -> Option<Self> {
+        let mut fields = line.split('\t');
+        let (_host, gone, stamp) = (fields.next()?, fields.next()?, fields.next()?);
+        let (device, name, value) = (fields.next()?, fields.next()?, fields.next()?);
+        let gone = gone.parse().ok()?;
+        let value = number(value.trim_ascii().as_bytes())?;
+        let is_time = stamp.starts_with(|letter: char| letter.is_ascii_digit());
+        (is_time && fields.next().is_none()).then_some(Self { gone, stamp, device, name, value })
+    }
+
+    /// `-` is the machine. What else a device is, its name and its metric's tell.
+    fn who(&self) -> Who<'t> {
+        let (kind, id) = match self.device {
+            "-" => ("", ""),
+            "all" => ("cpu", "all"),
+            device => match device.strip_prefix("cpu") {
+                Some(number) if number.bytes().all(|byte| byte.is_ascii_digit()) => ("cpu", number),
+                _ if OF_IFACE.contains(&self.name) => ("iface", device),
+                _ if OF_FILESYSTEM.contains(&self.name) => ("filesystem", device),
+                _ => ("device", device),
+            },
+        };
+        Who { kind, id, ..Who::default() }
+    }
+}
+
+#[derive(Default)]
+struct Reader<'t> {
+    runs: Vec<Run>,
+    warnings: Vec<String>,
+    book: Option<Book<'t>>,
+    /// Names of the current header of `-d`, with its line, and the headers that were there.
+    names: Vec<&'t str>,
+    header: usize,
+    headers: Vec<&'t str>,
+    stamp: &'t str,
+    /// The last time of each number of `-p`, with its line.
+    last: HashMap<(&'t str, &'t str), (&'t str, usize)>,
+}
+
+impl<'t> Reader<'t> {
+    fn line(&mut self, at: usize, line: &'t str) {
+        if let Some(names) = line.strip_prefix(HEADER) {
+            self.begin(at, names);
+        } else if let Some(point) = Point::read(line) {
+            self.point(at, &point);
+        } else if !self.names.is_empty() && line.contains(';') {
+            self.row(at, line);
+        } else if self.book.is_some()
+            && line.contains('\t')
+            && !line.contains("RESTART")
+            && !line.contains("\tCOM")
+        {
+            self.fail(at, format!("line {at} is no row: it was cut or mixed with another"));
+        }
+    }
+
+    fn begin(&mut self, at: usize, names: &'t str) {
+        if names.contains("[...]") {
+            // How often the group before it is repeated, the text does not tell.
+            self.close();
+            let text = "'sadf -d -h' with several devices in a row is not understood: use -d without -h";
+            return self.runs.push(Run::unreadable(at, text));
+        }
+        if self.header + 1 == at && self.header > 0 {
+            self.fail(at, format!("line {at}: a header follows a header: two invocations are mixed"));
+        } else if self.headers.contains(&names) {
+            self.close();
+        }
+        self.book.get_or_insert_with(|| Book::new(at));
+        if self.headers.len() >= 128 {
+            self.fail(at, "it has too many different headers for one invocation");
+        } else {
+            self.headers.push(names);
+        }
+        self.names = names.split(';').collect();
+        (self.header, self.stamp) = (at, "");
+    }
+
+    fn row(&mut self, at: usize, line: &'t str) {
+        let mut fields = line.split(';');
+        let (_host, gone, stamp) = (fields.next(), fields.next(), fields.next());
+        let (Some(gone), Some(stamp)) = (gone, stamp) else { return };
+        if gone == "-1" {
+            return self.restart(at);
+        }
+        let Ok(gone) = gone.parse::<u64>() else { return };
+        if self.stamp != stamp {
+            self.stamp = stamp;
+            if let Some(book) = &mut self.book {
+                book.report_of(Some(gone));
+            }
+        }
+        let fields: Vec<&str> = fields.collect();
+        if !self.groups(at, &fields) {
+            self.fail(
+                at,
+                format!(
+                    "line {at} is no row of the table in which it stands: it was cut or mixed with another"
+                ),
+            );
+        }
+    }
+
+    /// The groups of a row: each begins with a column that tells what it is about, or is of the machine.
+    fn groups(&mut self, at: usize, fields: &[&'t str]) -> bool {
+        let mut rest = fields;
+        let Some(book) = &mut self.book else { return true };
+        let mut who = Who::default();
+        let (mut columns, mut values) = (Vec::new(), Vec::new());
+        for name in &self.names {
+            if name.ends_with('*') {
+                // So many columns as there are processors: which each is of, the text does not tell.
+                rest = &[];
+                break;
+            }
+            let Some((field, more)) = rest.split_first() else { return false };
+            rest = more;
+            match IDS.iter().find(|(column, _)| column == name) {
+                Some((_, kind)) => {
+                    flush(book, at, who, &mut columns, &mut values);
+                    let id = if *kind == "cpu" && *field == "-1" { "all" } else { field };
+                    who = Who { kind, id, ..Who::default() };
+                }
+                None => match number(field.as_bytes()) {
+                    Some(value) => {
+                        columns.push(Column::named(name));
+                        values.push(value);
+                    }
+                    None if field.bytes().any(|byte| byte.is_ascii_alphabetic()) || field.is_empty() => {}
+                    None => return false,
+                },
+            }
+        }
+        flush(book, at, who, &mut columns, &mut values);
+        rest.is_empty()
+    }
+
+    fn point(&mut self, at: usize, point: &Point<'t>) {
+        let key = (point.device, point.name);
+        match self.last.get(&key) {
+            Some((stamp, line)) if *stamp == point.stamp && *line + 1 == at => {
+                self.fail(at, format!("line {at} repeats the one before it: two invocations are mixed"));
+            }
+            // Times go on: what is there once more, or earlier, is of another invocation.
+            Some((stamp, _)) if *stamp >= point.stamp => self.close(),
+            _ => {}
+        }
+        self.last.insert(key, (point.stamp, at));
+        let book = self.book.get_or_insert_with(|| Book::new(at));
+        if self.stamp != point.stamp {
+            self.stamp = point.stamp;
+            book.report_of(Some(point.gone));
+        }
+        let table = book.table(vec![Column::named(point.name)]);
+        book.row(at, table, point.who(), &[point.value]);
+    }
+
+    fn restart(&mut self, at: usize) {
+        if let Some(book) = &mut self.book {
+            book.restart();
+            book.warnings.push(format!("line {at}: the machine was restarted"));
+        }
+    }
+
+    fn fail(&mut self, at: usize, why: impl Into<String>) {
+        self.book.get_or_insert_with(|| Book::new(at)).fail(why);
+    }
+
+    fn close(&mut self) {
+        if let Some(book) = self.book.take() {
+            self.runs.append(&mut book.close(&mut self.warnings));
+        }
+        self.names.clear();
+        self.headers.clear();
+        self.last.clear();
+        self.stamp = "";
+    }
+}
+
+fn flush<'t>(book: &mut Book<'t>, at: usize, who: Who<'t>, columns: &mut Vec<Column>, values: &mut Vec<f64>) {
+    if !values.is_empty() {
+        let table = book.table(std::mem::take(columns));
+        book.row(at, table, who, &std::mem::take(values));
+    }
+}

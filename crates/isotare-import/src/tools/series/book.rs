@@ -1,0 +1,257 @@
+//! The sums of one invocation of a monitor: of each thing that it watched and each column. Rows are added up as they come, so that
+//! memory follows the number of things and not that of rows.
+
+use super::columns::Column;
+use super::number::{Moment, seconds};
+use super::subject::{Block, Subject, Table, Who, labelled, name};
+use crate::Run;
+use std::collections::HashMap;
+
+/// More tables than any monitor prints: so many different headers are those of several, or noise.
+const TABLES: usize = 1024;
+
+/// More columns than any monitor prints: one for each interrupt is most.
+const COLUMNS: usize = 4096;
+
+/// The number of a table that there is not.
+const NO_TABLE: usize = usize::MAX;
+
+/// One process, device, CPU under whatever name.
+#[derive(Debug)]
+struct Slot {
+    subject: usize,
+    /// The last report of each table in which it was.
+    seen: Vec<(usize, u64)>,
+}
+
+/// One invocation.
+#[derive(Debug, Default)]
+pub struct Book<'t> {
+    /// The line on which it begins.
+    pub line: usize,
+    /// Reports begun.
+    pub reports: u64,
+    /// What was odd.
+    pub warnings: Vec<String>,
+    tables: Vec<Table>,
+    slots: HashMap<(&'static str, &'t str), Slot>,
+    names: HashMap<(&'static str, &'t str, &'t str), usize>,
+    subjects: Vec<Subject<'t>>,
+    now: Option<Moment>,
+    gone: Option<u64>,
+    shortest: Option<u64>,
+    longest: u64,
+    untimed: bool,
+    restarted: bool,
+    forgot: bool,
+    fault: Option<String>,
+    skew: Option<String>,
+}
+
+impl<'t> Book<'t> {
+    /// One that begins on this line.
+    pub fn new(line: usize) -> Self {
+        Self { line, ..Self::default() }
+    }
+
+    /// Whether something was watched in it.
+    pub fn is_empty(&self) -> bool {
+        self.subjects.is_empty()
+    }
+
+    /// Why nothing of it can be used.
+    pub fn fault(&self) -> Option<&str> {
+        self.fault.as_deref()
+    }
+
+    /// Nothing of it can be used; the first reason is kept.
+    pub fn fail(&mut self, why: impl Into<String>) {
+        self.fault.get_or_insert_with(|| why.into());
+    }
+
+    /// The number of the table with these columns, new or known.
+    pub fn table(&mut self, columns: Vec<Column>) -> usize {
+        self.table_of("", columns)
+    }
+
+    /// The number of the table of this group with these columns.
+    pub fn table_of(&mut self, group: &str, columns: Vec<Column>) -> usize {
+        let is_it = |table: &Table| table.group == group && table.columns == columns;
+        if let Some(known) = self.tables.iter().position(is_it) {
+            return known;
+        }
+        if self.tables.len() >= TABLES || columns.len() > COLUMNS {
+            self.fail("its tables have too many different headers, or too many columns, for a monitor");
+            return NO_TABLE;
+        }
+        self.tables.push(Table::new(group, columns));
+        self.tables.len() - 1
+    }
+
+    /// A report begins, of the time up to this moment. `from`: since when, if not since the last report.
+    pub fn report(&mut self, from: Option<Moment>, to: Option<Moment>) {
+        let from = from.or(self.now);
+        let gone = from.zip(to).and_then(|(from, to)| seconds(from, to));
+        self.report_of(gone);
+        self.now = to;
+    }
+
+    /// A report begins, of so many seconds.
+    pub fn report_of(&mut self, gone: Option<u64>) {
+        self.reports += 1;
+        self.gone = gone.filter(|&gone| gone > 0);
+        match self.gone {
+            None => self.untimed = true,
+            Some(gone) => {
+                self.shortest = Some(self.shortest.map_or(gone, |shortest| shortest.min(gone)));
+                self.longest = self.longest.max(gone);
+            }
+        }
+    }
+
+    /// Adds a row of the report that was begun; a value that is NaN is absent. A thing that is twice in one report means that two
+    /// invocations wrote into one file.
+    pub fn row(&mut self, line: usize, table: usize, who: Who<'t>, values: &[f64]) {
+        let (subject, again) = self.find(line, table, who);
+        if again {
+            return self.fail(format!(
+                "line {line}: {} is twice in one report: two invocations are mixed",
+                name(who)
+            ));
+        }
+        let weight = self.gone.unwrap_or(0) as f64;
+        let Some(of) = self.tables.get_mut(table) else { return };
+        if of.last != self.reports {
+            (of.reports, of.last) = (of.reports + 1, self.reports);
+        }
+        if let Some(found) = self.subjects.get_mut(subject) {
+            found.block(table, of.columns.len()).add(of, values, weight);
+        }
+    }
+
+    /// The subject of a row, and whether it was already in this report of this table.
+    fn find(&mut self, line: usize, table: usize, who: Who<'t>) -> (usize, bool) {
+        let Self { slots, names, subjects, reports, .. } = self;
+        let slot = slots.entry((who.kind, who.id)).or_insert_with(|| {
+            subjects.push(Subject { line, who, blocks: Vec::new() });
+            names.insert((who.kind, who.id, who.also.1), subjects.len() - 1);
+            Slot { subject: subjects.len() - 1, seen: Vec::new() }
+        });
+        if subjects.get(slot.subject).is_none_or(|last| last.who.also.1 != who.also.1) {
+            slot.subject = *names.entry((who.kind, who.id, who.also.1)).or_insert_with(|| {
+                subjects.push(Subject { line, who, blocks: Vec::new() });
+                subjects.len() - 1
+            });
+        }
+        let again = match slot.seen.iter_mut().find(|(of, _)| *of == table) {
+            Some((_, last)) => std::mem::replace(last, *reports) == *reports,
+            None => {
+                slot.seen.push((table, *reports));
+                false
+            }
+        };
+        (slot.subject, again)
+    }
+
+    /// Compares the tool's own average with that of its rows, where there is one row for each report.
+    pub fn average(&mut self, line: usize, table: usize, who: Who<'t>, values: &[f64]) {
+        let Some(&subject) = self.names.get(&(who.kind, who.id, who.also.1)) else { return };
+        let uneven = self.uneven();
+        let Some(of) = self.tables.get(table) else { return };
+        let Some(found) = self.subjects.get_mut(subject) else { return };
+        let Some(block) = found.blocks.iter_mut().find(|block| block.table == table) else { return };
+        if std::mem::replace(&mut block.averaged, true) {
+            return self
+                .fail(format!("line {line}: {} has two averages: two invocations are mixed", name(who)));
+        }
+        if block.rows != of.reports || self.restarted {
+            return;
+        }
+        if let Some((column, average, mean)) = block.skew(of, values, uneven) {
+            let text = format!(
+                "line {line}: the tool's average of {} of {} is {average}, that of its rows {mean:.2}",
+                column.name,
+                name(who)
+            );
+            self.skew.get_or_insert(text);
+        }
+    }
+
+    /// The second report begins, and the first is not of an interval, but of `what`: it is of no use.
+    pub fn forget_first(&mut self, what: &str) {
+        self.subjects.clear();
+        self.slots.clear();
+        self.names.clear();
+        self.tables.iter_mut().for_each(|table| (table.reports, table.last) = (0, 0));
+        (self.reports, self.shortest, self.longest, self.untimed) = (0, None, 0, false);
+        let line = self.line;
+        self.warnings.push(format!("line {line}: the first of several reports is left out: it is of {what}"));
+        self.forgot = true;
+    }
+
+    /// Whether that was done.
+    pub fn forgot(&self) -> bool {
+        self.forgot
+    }
+
+    /// Its only report is the first, which is not of an interval, but of `what`.
+    pub fn warn_of_one(&mut self, what: &str) {
+        if self.is_lone() {
+            self.warnings.push(format!("line {}: there is one report: it is of {what}", self.line));
+        }
+    }
+
+    /// Whether there is one report and no more.
+    pub fn is_lone(&self) -> bool {
+        self.reports == 1 && !self.forgot
+    }
+
+    /// The machine was restarted, or the time begins anew: what follows does not follow in time, and the tool's averages are not of all
+    /// rows.
+    pub fn restart(&mut self) {
+        self.restarted = true;
+        self.rewind();
+    }
+
+    /// The next report does not follow the last one in time.
+    pub fn rewind(&mut self) {
+        self.now = None;
+    }
+
+    /// Intervals that differ by more than the resolution of their times.
+    fn uneven(&self) -> bool {
+        let shortest = self.shortest.unwrap_or(0);
+        !self.untimed && self.longest > shortest + 1 && self.longest * 10 > shortest * 11
+    }
+
+    /// Its runs, in the order in which each was first there, and what was odd.
+    pub fn close(mut self, warnings: &mut Vec<String>) -> Vec<Run> {
+        warnings.append(&mut self.warnings);
+        if let Some(why) = self.fault.take() {
+            if self.subjects.is_empty() {
+                return vec![Run::incomplete(self.line, why)];
+            }
+            let cut = |found: &Subject<'_>| labelled(Run::incomplete(found.line, why.clone()), found.who);
+            return self.subjects.iter().map(cut).collect();
+        }
+        if self.subjects.is_empty() {
+            return vec![Run::incomplete(self.line, "no row follows its beginning")];
+        }
+        warnings.extend(self.skew.take());
+        let uneven = self.uneven();
+        let ragged = self.shortest.is_some_and(|shortest| self.longest > shortest + 1 + shortest / 10);
+        if self.untimed && ragged {
+            let text =
+                "some intervals are not known and others differ: means are not weighted by their lengths";
+            warnings.push(format!("line {}: {text}", self.line));
+        }
+        let reports = |block: &Block| self.tables.get(block.table).map_or(0, |table| table.reports);
+        let absent = |found: &&Subject<'_>| found.blocks.iter().all(|block| block.rows < reports(block));
+        let partly = self.subjects.iter().filter(absent).count();
+        if partly > 0 {
+            let what = format!("{partly} of {} are not in every report", self.subjects.len());
+            warnings.push(format!("line {}: {what}: means are of those in which they are", self.line));
+        }
+        self.subjects.iter().map(|found| found.run(&self.tables, uneven)).collect()
+    }
+}

@@ -1,0 +1,172 @@
+//! The JSON of sysstat's tools: `{"sysstat": {"hosts": [{…, "statistics": [{"timestamp": …, SECTION: …}, …]}]}}`, where a section is one
+//! object, a list of objects that each tell what they are about, or has such sections in it.
+
+use super::book::Book;
+use super::columns::Column;
+use super::number::{Moment, moment};
+use super::subject::Who;
+use super::{SINCE_BOOT, settled};
+use crate::documents::{Document, documents};
+use crate::{Decoded, Run};
+use serde_json::{Map, Value};
+
+/// How the JSON of one tool differs from that of others.
+pub struct Shape {
+    /// Sections of which one is in each report of this tool, and in no other tool's.
+    pub sections: &'static [&'static str],
+    /// The column that a key of a section is; `None`: it is no measurement.
+    pub name: fn(&str, &str) -> Option<String>,
+    /// Keys that tell what an object is about, and their labels; the first that is not empty counts.
+    pub ids: &'static [(&'static str, &'static str)],
+    /// A key that tells more of it, and its label.
+    pub also: Option<(&'static str, &'static str)>,
+    /// A key that tells what it belongs to, and its label, where that is another.
+    pub of: Option<(&'static str, &'static str)>,
+    /// A section that is about one thing, and its label.
+    pub whole: Option<(&'static str, (&'static str, &'static str))>,
+    /// Whether the first of several reports is of the time since boot.
+    pub first_is_since_boot: bool,
+    /// Whether negative numbers are numbers.
+    pub signed: bool,
+}
+
+/// Whether there is a document of sysstat's in a text.
+pub fn is_in(text: &str) -> bool {
+    text.starts_with(BEGIN) || text.contains("\n{\"sysstat\":")
+}
+
+/// How they all begin.
+const BEGIN: &str = "{\"sysstat\":";
+
+/// Whether the beginning of a document is one of this shape: one of its sections is named in it.
+pub fn is_of(head: &str, shape: &Shape) -> bool {
+    is_in(head) && shape.sections.iter().any(|section| head.contains(&format!("\"{section}\":")))
+}
+
+/// Every document in a text.
+pub fn decode(text: &str, shape: &Shape) -> Decoded {
+    let found = documents(text);
+    let mut decoded = Decoded::default();
+    for document in &found {
+        match document {
+            Document::Whole { line, value } => hosts(*line, value, shape, &mut decoded),
+            Document::CutOff { line } => {
+                decoded.runs.push(Run::incomplete(*line, "its JSON ends before its end"))
+            }
+            Document::Malformed { line, why } => {
+                decoded.runs.push(Run::unreadable(*line, format!("it is no JSON: {why}")));
+            }
+        }
+    }
+    settled(decoded)
+}
+
+fn hosts(line: usize, value: &Value, shape: &Shape, decoded: &mut Decoded) {
+    let Some(hosts) = value.pointer("/sysstat/hosts").and_then(Value::as_array) else {
+        return decoded.runs.push(Run::unreadable(line, "it has no 'sysstat' with 'hosts'"));
+    };
+    for host in hosts {
+        let reports = host.get("statistics").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        let mut walk = Walk { shape, line, book: Book::new(line) };
+        for (at, report) in reports.iter().filter_map(Value::as_object).enumerate() {
+            if at == 1 && shape.first_is_since_boot {
+                walk.book.forget_first(SINCE_BOOT);
+            }
+            walk.report(report);
+        }
+        if shape.first_is_since_boot {
+            walk.book.warn_of_one(SINCE_BOOT);
+        }
+        decoded.runs.append(&mut walk.book.close(&mut decoded.warnings));
+    }
+}
+
+struct Walk<'t> {
+    shape: &'t Shape,
+    line: usize,
+    book: Book<'t>,
+}
+
+impl<'t> Walk<'t> {
+    fn report(&mut self, report: &'t Map<String, Value>) {
+        let (at, gone) = time(report.get("timestamp"));
+        match gone {
+            Some(_) => self.book.report_of(gone),
+            None => self.book.report(None, at),
+        }
+        for (section, value) in report {
+            if section != "timestamp" {
+                let whole = self.shape.whole.filter(|(name, _)| name == section);
+                let (kind, id) = whole.map(|(_, label)| label).unwrap_or_default();
+                self.section(section, value, Who { kind, id, ..Who::default() });
+            }
+        }
+    }
+
+    fn section(&mut self, section: &'t str, value: &'t Value, who: Who<'t>) {
+        match value {
+            Value::Array(items) if is_pairs(items) => {
+                self.row(section, items.iter().filter_map(pair).collect(), who)
+            }
+            Value::Array(items) => items.iter().for_each(|item| self.section(section, item, who)),
+            Value::Object(object) => {
+                let who = self.who(object).unwrap_or(who);
+                let number = |(key, value): (&'t String, &'t Value)| Some((key.as_str(), value.as_f64()?));
+                self.row(section, object.iter().filter_map(number).collect(), who);
+                for (key, value) in object.iter().filter(|(_, value)| value.is_array() || value.is_object()) {
+                    self.section(if is_list_of_pairs(value) { section } else { key }, value, who);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What an object is about, if it tells.
+    fn who(&self, object: &'t Map<String, Value>) -> Option<Who<'t>> {
+        let text = |key: &str| object.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let labelled = |(key, label): (&str, &'static str)| Some((label, text(key)?));
+        let (kind, id) = self.shape.ids.iter().copied().find_map(labelled)?;
+        let also = self.shape.also.and_then(labelled).unwrap_or_default();
+        let of = self.shape.of.and_then(labelled).filter(|(label, _)| *label != kind).unwrap_or_default();
+        Some(Who { kind, id, also, of })
+    }
+
+    fn row(&mut self, section: &str, pairs: Vec<(&str, f64)>, who: Who<'t>) {
+        let column =
+            |(key, value): (&str, f64)| Some((Column::named(&(self.shape.name)(section, key)?), value));
+        let mut found: Vec<(Column, f64)> = pairs.into_iter().filter_map(column).collect();
+        if found.is_empty() {
+            return;
+        }
+        // In an order that does not depend on how maps are built.
+        found.sort_by(|(left, _), (right, _)| left.name.cmp(&right.name));
+        let absent = |value: f64| if value < 0.0 && !self.shape.signed { f64::NAN } else { value };
+        let (columns, values): (Vec<Column>, Vec<f64>) =
+            found.into_iter().map(|(column, value)| (column, absent(value))).unzip();
+        let table = self.book.table_of(section, columns);
+        self.book.row(self.line, table, who, &values);
+    }
+}
+
+/// The time of a report, or its length where it tells that.
+fn time(stamp: Option<&Value>) -> (Option<Moment>, Option<u64>) {
+    match stamp {
+        Some(Value::String(text)) => (moment(text), None),
+        Some(Value::Object(stamp)) => (None, stamp.get("interval").and_then(Value::as_u64)),
+        _ => (None, None),
+    }
+}
+
+fn is_list_of_pairs(value: &Value) -> bool {
+    value.as_array().is_some_and(|items| is_pairs(items))
+}
+
+/// Whether each is a name with its value.
+fn is_pairs(items: &[Value]) -> bool {
+    !items.is_empty() && items.iter().all(|item| pair(item).is_some())
+}
+
+fn pair(item: &Value) -> Option<(&str, f64)> {
+    let object = item.as_object().filter(|object| object.len() == 2)?;
+    Some((object.get("name")?.as_str()?, object.get("value")?.as_f64()?))
+}

@@ -1,0 +1,178 @@
+//! A table's columns, found by their names, and the reading of a row into them.
+
+use super::columns::Column;
+use super::number::scaled;
+use super::subject::Who;
+
+/// What a column is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Tells what a row is about: the last such column that is not `-`.
+    Id(&'static str),
+    /// The same, for names with blanks: as the last column it goes to the end of the line.
+    Rest(&'static str),
+    /// Tells more of it; as the last column to the end of the line.
+    Also(&'static str),
+    /// Is of no use; as the last column to the end of the line.
+    Drop,
+    /// Is of no use, and blank in some rows, where all such columns are.
+    Blank,
+    /// Has numbers.
+    Value,
+}
+
+/// A header's columns.
+#[derive(Debug)]
+pub struct Layout<'t> {
+    /// The header without its time.
+    pub names: &'t str,
+    /// The number of its table.
+    pub table: usize,
+    parts: Vec<Part>,
+    values: Vec<Value>,
+    has_rows: bool,
+    owner: (&'static str, &'t str),
+}
+
+#[derive(Debug)]
+struct Value {
+    base: Option<f64>,
+    /// Whether it turned out to be a column of words.
+    words: bool,
+}
+
+/// A field of a row and where the next begins.
+fn field(bytes: &[u8], mut at: usize, to_the_end: bool) -> Option<(usize, usize)> {
+    while bytes.get(at) == Some(&b' ') {
+        at += 1;
+    }
+    let rest = bytes.get(at..).filter(|rest| !rest.is_empty())?;
+    let length = match to_the_end {
+        true => rest.len(),
+        false => rest.iter().position(|&byte| byte == b' ').unwrap_or(rest.len()),
+    };
+    Some((at, at + length))
+}
+
+impl<'t> Layout<'t> {
+    /// The layout of these names, and the columns that have numbers. `part`: what the column of a name is, the how manieth of how many.
+    pub fn new(names: &'t str, part: fn(&str, usize, usize) -> Part) -> (Self, Vec<Column>) {
+        let words: Vec<&str> = names.split_ascii_whitespace().collect();
+        let parts: Vec<Part> =
+            words.iter().enumerate().map(|(at, name)| part(name, at, words.len())).collect();
+        let numbers = words.iter().zip(&parts).filter(|(_, part)| **part == Part::Value);
+        let columns: Vec<Column> = numbers.map(|(name, _)| Column::named(name)).collect();
+        let values = columns.iter().map(|column| Value { base: column.base(), words: false }).collect();
+        (Self { names, table: 0, parts, values, has_rows: false, owner: ("", "") }, columns)
+    }
+
+    /// What a row is about, its values being put into `values`; a value that is absent is NaN. `None`: it is no row of this table.
+    pub fn row(&mut self, row: &'t str, signed: bool, values: &mut Vec<f64>) -> Option<Who<'t>> {
+        let full = self.fields(row, signed, values, true);
+        if full.is_some() || !self.parts.contains(&Part::Blank) {
+            return full;
+        }
+        self.fields(row, signed, values, false)
+    }
+
+    fn fields(&mut self, row: &'t str, signed: bool, values: &mut Vec<f64>, full: bool) -> Option<Who<'t>> {
+        let bytes = row.as_bytes();
+        let (mut at, mut ids) = (0, 0);
+        let mut who = Who::default();
+        values.clear();
+        for (place, part) in self.parts.iter().enumerate().filter(|(_, part)| full || **part != Part::Blank) {
+            let last = place + 1 == self.parts.len();
+            let to_the_end = last && matches!(part, Part::Also(_) | Part::Drop | Part::Rest(_));
+            let (begin, end) = field(bytes, at, to_the_end)?;
+            at = end;
+            match *part {
+                Part::Value => {
+                    let column = self.values.get_mut(values.len())?;
+                    values.push(column.read(bytes.get(begin..end)?, signed, self.has_rows)?);
+                }
+                Part::Drop | Part::Blank => {}
+                Part::Also(label) => {
+                    let name = row.get(begin..end)?.trim_ascii_end();
+                    who.also = (label, name.strip_prefix("|__").unwrap_or(name));
+                }
+                Part::Id(kind) | Part::Rest(kind) => {
+                    ids += 1;
+                    let id = row.get(begin..end)?.trim_ascii_end();
+                    match (id, ids) {
+                        ("-", _) => {}
+                        (_, 1) => (who.kind, who.id, self.owner) = (kind, id, (kind, id)),
+                        _ => (who.kind, who.id, who.of) = (kind, id, self.owner),
+                    }
+                }
+            }
+        }
+        self.has_rows = true;
+        bytes.get(at..)?.trim_ascii().is_empty().then_some(who)
+    }
+
+    /// Reads a row that does not tell what it is about; whether it is one.
+    pub fn numbers(&mut self, row: &str, values: &mut Vec<f64>) -> bool {
+        values.clear();
+        let mut words = row.split_ascii_whitespace();
+        for column in &mut self.values {
+            match words.next().and_then(|word| column.read(word.as_bytes(), true, self.has_rows)) {
+                Some(value) => values.push(value),
+                None => return false,
+            }
+        }
+        self.has_rows = true;
+        words.next().is_none()
+    }
+}
+
+impl Value {
+    fn read(&mut self, word: &[u8], signed: bool, has_rows: bool) -> Option<f64> {
+        match scaled(word, self.base) {
+            Some(value) if value >= 0.0 || signed => Some(value),
+            Some(_) => Some(f64::NAN),
+            None if word == b"-" || self.words => Some(f64::NAN),
+            None if !has_rows && word.iter().all(u8::is_ascii_alphabetic) => {
+                self.words = true;
+                Some(f64::NAN)
+            }
+            None => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(name: &str, _: usize, _: usize) -> Part {
+        match name {
+            "TGID" => Part::Id("pid"),
+            "TID" => Part::Id("tid"),
+            "Command" => Part::Also("command"),
+            _ => Part::Value,
+        }
+    }
+
+    #[test]
+    fn rows_are_read_by_the_names_of_their_columns() {
+        let (mut layout, columns) = Layout::new(" TGID TID policy kB_rd/s  Command", part);
+        assert_eq!(columns.iter().map(|column| column.unit).collect::<Vec<_>>(), ["", "kB/s"]);
+        let mut values = Vec::new();
+        let who = layout.row(" 12 - NORMAL 1,50 a command ", false, &mut values).expect("a row");
+        assert_eq!((who.kind, who.id, who.also, who.of), ("pid", "12", ("command", "a command"), ("", "")));
+        assert!(values[0].is_nan() && values[1] == 1.5);
+        let who = layout.row(" - 13 FIFO -1.00 |__b", false, &mut values).expect("a row");
+        assert_eq!((who.kind, who.id, who.also, who.of), ("tid", "13", ("command", "b"), ("pid", "12")));
+        assert!(values[1].is_nan());
+        for row in ["", " 12 - NORMAL", " 12 - NORMAL 1.5", " 12 - NORMAL 1.5.0 a", " 12 - NORMAL x a"] {
+            assert_eq!(layout.row(row, false, &mut values), None, "{row}");
+        }
+    }
+
+    #[test]
+    fn a_row_has_no_more_fields_than_its_header() {
+        let (mut layout, _) = Layout::new("a b", part);
+        assert!(layout.row("1 2 ", true, &mut Vec::new()).is_some());
+        assert!(layout.row("1 2 3", true, &mut Vec::new()).is_none());
+    }
+}

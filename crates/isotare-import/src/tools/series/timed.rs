@@ -1,0 +1,293 @@
+//! Tables whose rows begin with a time, as pidstat, mpstat and sar print them:
+//!
+//! ```text
+//! Linux 6.1.0-13-amd64 (host)   01/02/2024   _x86_64_  (2 CPU)
+//!
+//! 10:00:01 AM   UID       PID    %usr …  Command
+//! 10:00:02 AM     0         1    0.00 …  systemd
+//!
+//! Average:      UID       PID    %usr …  Command
+//! Average:        0         1    0.00 …  systemd
+//! ```
+//!
+//! A header's time is that of the last report; with `pidstat -h` it is the word `Time` behind a `#`. A row that does not fit its header
+//! was cut or mixed with another; so was a header that does not follow the last report.
+
+use super::book::Book;
+use super::layout::{Layout, Part};
+use super::number::{half, moment};
+use super::subject::Who;
+use super::{is_banner, settled};
+use crate::{Decoded, Run};
+
+/// More headers than any monitor prints.
+const LAYOUTS: usize = 512;
+
+/// How the tables of one tool differ from those of others.
+pub struct Style {
+    /// Whether these are a header's names, after its time.
+    pub header: fn(&str) -> bool,
+    /// What the column of this name is: the how manieth of how many.
+    pub part: fn(&str, usize, usize) -> Part,
+    /// What stands after a time, if it is a remark.
+    pub remark: fn(&str) -> Option<Remark>,
+    /// Whether negative numbers are numbers: otherwise they stand for what could not be had.
+    pub signed: bool,
+}
+
+/// A line with a time that is no row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remark {
+    /// A user's comment.
+    Comment,
+    /// The machine was restarted: counters begin anew.
+    Restart,
+}
+
+struct Reader<'t> {
+    style: &'static Style,
+    runs: Vec<Run>,
+    warnings: Vec<String>,
+    book: Option<Book<'t>>,
+    state: State<'t>,
+    values: Vec<f64>,
+}
+
+/// Where an invocation stands.
+#[derive(Default)]
+struct State<'t> {
+    layouts: Vec<Layout<'t>>,
+    /// Layouts of rows and of averages.
+    current: usize,
+    average: usize,
+    /// Times of the last report and of the last header.
+    time: &'t str,
+    since: &'t str,
+    /// Whether a header says that the next row begins a report.
+    fresh: bool,
+    /// Line of the last header, whether it waits for a row, and the layouts that had one with its time.
+    header: usize,
+    waits: bool,
+    seen: Vec<usize>,
+    /// Tables that have their averages, and whether the last line was one.
+    averaged: Vec<usize>,
+    at_averages: bool,
+}
+
+/// Every invocation in a text.
+pub fn decode(text: &str, style: &'static Style) -> Decoded {
+    let (runs, warnings, values) = (Vec::new(), Vec::new(), Vec::new());
+    let mut reader = Reader { style, runs, warnings, book: None, state: State::default(), values };
+    let (whole, rest) = text.rsplit_once('\n').unwrap_or(("", text));
+    for (at, line) in whole.split('\n').enumerate() {
+        reader.line(at + 1, line.trim_ascii_start());
+    }
+    if !rest.trim_ascii().is_empty() && !reader.state.at_averages {
+        reader.fail("the text ends within a line");
+    }
+    reader.close();
+    settled(Decoded { version: None, runs: reader.runs, warnings: reader.warnings })
+}
+
+/// Whether a line is a header of a tool with such tables.
+pub fn has_header(line: &str, names: fn(&str) -> bool) -> bool {
+    split_time(line.trim_ascii_start()).is_some_and(|(_, rest)| names(rest))
+}
+
+/// A time, with `AM` or `PM` where it has it, and what follows. The `Time` of `# Time` is a time too: an empty one.
+fn split_time(line: &str) -> Option<(&str, &str)> {
+    if let Some(rest) = line.strip_prefix('#') {
+        return rest.trim_ascii_start().strip_prefix("Time").map(|rest| ("", rest));
+    }
+    let is_digit = |letter: char| letter.is_ascii_digit();
+    let mut end = line.find(' ').filter(|_| line.starts_with(is_digit))?;
+    while let Some(word) = line.get(end..)?.split_ascii_whitespace().next() {
+        // `10:00:01 AM`, `10시 00분 01초`
+        if half(word).is_none() && (word.is_ascii() || !word.starts_with(is_digit)) {
+            break;
+        }
+        end += line.get(end..)?.find(word)? + word.len();
+    }
+    Some((line.get(..end)?, line.get(end..)?))
+}
+
+/// What follows `Average:`, in any language.
+fn after_label(line: &str) -> Option<&str> {
+    let (label, rest) = line.split_once(':')?;
+    let plain =
+        label.split_ascii_whitespace().count() <= 2 && !label.bytes().any(|byte| byte.is_ascii_digit());
+    // Those of `sar -x` are no averages.
+    (plain && label != "Minimum" && label != "Maximum").then_some(rest)
+}
+
+impl<'t> Reader<'t> {
+    fn line(&mut self, at: usize, line: &'t str) {
+        // Most lines are rows of the report that was begun.
+        if !self.state.fresh
+            && !self.state.time.is_empty()
+            && let Some(rest) = line.strip_prefix(self.state.time)
+            && rest.starts_with(' ')
+            && let Some(who) = self.row(self.state.current, rest)
+        {
+            return self.add(at, who);
+        }
+        match line.bytes().next() {
+            None => {}
+            Some(b'0'..=b'9' | b'#') => self.timed(at, line),
+            Some(_) if is_banner(line) => self.open(at),
+            Some(_) => self.labelled(at, line),
+        }
+    }
+
+    fn timed(&mut self, at: usize, line: &'t str) {
+        let Some((time, rest)) = split_time(line) else { return };
+        if (self.style.header)(rest) {
+            return self.begin(at, time, rest);
+        }
+        match (self.style.remark)(rest) {
+            Some(Remark::Comment) => return,
+            Some(Remark::Restart) => return self.restart(at),
+            None => {}
+        }
+        if self.state.layouts.is_empty() {
+            // A message before the first header.
+            return;
+        }
+        self.state.at_averages = false;
+        let Some(who) = self.row(self.state.current, rest) else {
+            self.fail(format!(
+                "line {at} is no row of the table in which it stands: it was cut or mixed with another"
+            ));
+            if is_banner(line) {
+                self.open(at);
+            }
+            return;
+        };
+        self.report(at, time);
+        self.add(at, who);
+    }
+
+    /// A row with this time begins a report, or is of the one that was begun.
+    fn report(&mut self, at: usize, time: &'t str) {
+        let state = &mut self.state;
+        let (Some(book), true) = (&mut self.book, time != state.time || state.fresh) else { return };
+        book.report(moment(state.since).filter(|_| state.fresh), moment(time));
+        if book.reports == 1 && state.fresh && time == state.since {
+            book.warnings.push(format!(
+                "line {at}: without an interval, these are averages since the beginning of each"
+            ));
+        }
+        (state.time, state.fresh) = (time, false);
+    }
+
+    fn add(&mut self, at: usize, who: Who<'t>) {
+        self.state.waits = false;
+        if let (Some(book), Some(layout)) = (&mut self.book, self.state.layouts.get(self.state.current)) {
+            book.row(at, layout.table, who, &self.values);
+        }
+    }
+
+    /// A header begins a table, of the next report or of this one.
+    fn begin(&mut self, at: usize, time: &'t str, names: &'t str) {
+        let known = self.state.layouts.iter().find(|layout| layout.names == names);
+        if known.is_some_and(|layout| self.state.averaged.contains(&layout.table)) {
+            // Averages end an invocation: this is another, or goes on with another with which it is mixed.
+            let fault = self.book.as_ref().and_then(Book::fault).map(str::to_owned);
+            self.open(at);
+            fault.into_iter().for_each(|why| self.fail(why));
+        }
+        self.book.get_or_insert_with(|| Book::new(at));
+        let State { header, waits, since, time: last, .. } = self.state;
+        let follows = last.is_empty() || time == last;
+        if header + 1 == at && header > 0 {
+            self.fail(format!("line {at}: a header follows a header: two invocations are mixed"));
+        } else if !(follows || time.is_empty() || time == since || waits) {
+            self.fail(format!(
+                "line {at}: the header does not follow the report before it: two invocations are mixed"
+            ));
+        }
+        self.state.current = self.layout(names);
+        if time != since || follows {
+            self.state.seen.clear();
+        } else if !time.is_empty() && self.state.seen.contains(&self.state.current) {
+            self.fail(format!(
+                "line {at}: the header is there again with the same time: two invocations are mixed"
+            ));
+        }
+        let state = &mut self.state;
+        state.seen.push(state.current);
+        state.fresh = !time.is_empty() && (follows || time != since);
+        (state.header, state.waits, state.since, state.at_averages) = (at, true, time, false);
+    }
+
+    /// The layout of these names.
+    fn layout(&mut self, names: &'t str) -> usize {
+        let layouts = &mut self.state.layouts;
+        if let Some(known) = layouts.iter().position(|layout| layout.names == names) {
+            return known;
+        }
+        if layouts.len() >= LAYOUTS {
+            self.fail("it has too many different headers for one monitor");
+            return 0;
+        }
+        let (mut layout, columns) = Layout::new(names, self.style.part);
+        layout.table = self.book.as_mut().map_or(0, |book| book.table(columns));
+        layouts.push(layout);
+        layouts.len() - 1
+    }
+
+    fn row(&mut self, layout: usize, rest: &'t str) -> Option<Who<'t>> {
+        self.state.layouts.get_mut(layout)?.row(rest, self.style.signed, &mut self.values)
+    }
+
+    /// Rows and headers of averages.
+    fn labelled(&mut self, at: usize, line: &'t str) {
+        let Some(rest) = after_label(line).filter(|_| self.book.is_some()) else { return };
+        if (self.style.header)(rest) {
+            self.state.average = self.layout(rest);
+            self.state.at_averages = true;
+            return;
+        }
+        // There is no header where one was enough for the rows.
+        let layout = if self.state.at_averages { self.state.average } else { self.state.current };
+        let Some(who) = self.row(layout, rest) else { return };
+        let table = self.state.layouts.get(layout).map_or(0, |layout| layout.table);
+        if let Some(book) = &mut self.book {
+            book.average(at, table, who, &self.values);
+            book.rewind();
+        }
+        let state = &mut self.state;
+        if !state.averaged.contains(&table) {
+            state.averaged.push(table);
+        }
+        (state.average, state.at_averages) = (layout, true);
+        (state.time, state.since) = ("", "");
+    }
+
+    fn restart(&mut self, at: usize) {
+        if let Some(book) = &mut self.book {
+            book.restart();
+            book.warnings.push(format!("line {at}: the machine was restarted"));
+        }
+        self.state.averaged.clear();
+        (self.state.time, self.state.since) = ("", "");
+    }
+
+    fn fail(&mut self, why: impl Into<String>) {
+        if let Some(book) = &mut self.book {
+            book.fail(why);
+        }
+    }
+
+    fn open(&mut self, at: usize) {
+        self.close();
+        self.book = Some(Book::new(at));
+    }
+
+    fn close(&mut self) {
+        if let Some(book) = self.book.take() {
+            self.runs.append(&mut book.close(&mut self.warnings));
+        }
+        self.state = State::default();
+    }
+}

@@ -1,0 +1,279 @@
+//! `top -b` of procps, and of busybox: frames of a summary and one row for each process.
+//!
+//! ```text
+//! top - 10:00:01 up 1 day,  2:03,  1 user,  load average: 0.00, 0.01, 0.05
+//! Tasks: 100 total,   1 running,  99 sleeping,   0 stopped,   0 zombie
+//! %Cpu(s):  0.3 us,  0.3 sy,  0.0 ni, 99.3 id,  0.0 wa,  0.0 hi,  0.0 si,  0.0 st
+//! MiB Mem :   7953.2 total,    123.4 free,   1234.5 used,   6595.3 buff/cache
+//!
+//!     PID USER      PR  NI    VIRT    RES    SHR S  %CPU  %MEM     TIME+ COMMAND
+//!       1 root      20   0  166552  11780   8720 S   0.0   0.1   0:01.23 systemd
+//! ```
+//!
+//! A run is one process (`pid`, `command`), one processor (`cpu`) or the machine's memory. The first frame is of a moment, or since boot, as
+//! the version has it, and is left out where others follow. procps 3.2 has `Cpu(s):  0.3%us`, busybox `CPU:   0% usr`; busybox has no times.
+//!
+//! Nothing marks where an invocation begins: a frame that is earlier than the one before it, or has the same summary as the first where
+//! times do not tell, begins another. Two frames within one second are of two invocations (or of a delay below a second: such files cannot
+//! be told from them).
+
+use super::series::book::Book;
+use super::series::columns::Column;
+use super::series::layout::{Layout, Part};
+use super::series::number::{Moment, moment, number, scaled, seconds};
+use super::series::settled;
+use super::series::subject::Who;
+use crate::tools::Tool;
+use crate::{Decoded, Run};
+
+/// top.
+pub static TOP: Tool = Tool {
+    name: "top",
+    summary: "means of each process and processor over the frames of -b, without the first, of procps and busybox",
+    recognises,
+    decode,
+};
+
+/// What the first frame is of.
+const FIRST: &str = "a moment, or the time since boot";
+
+/// More lines than a summary has on the largest machine.
+const SUMMARY: usize = 8192;
+
+fn recognises(head: &str) -> bool {
+    let mut lines = head.lines();
+    lines.any(is_frame) && lines.any(is_names)
+}
+
+/// `top - 10:00:01 up …`, or busybox's `Mem: 1234K used, …`
+fn is_frame(line: &str) -> bool {
+    (line.starts_with("top - ") && line.contains(" up ")) || is_busybox(line)
+}
+
+fn is_busybox(line: &str) -> bool {
+    line.starts_with("Mem: ") && line.contains("K used, ") && line.contains("K shrd, ")
+}
+
+fn is_names(line: &str) -> bool {
+    let mut words = line.split_ascii_whitespace();
+    line.contains("%CPU") && line.contains("PID") && words.all(|word| number(word.as_bytes()).is_none())
+}
+
+fn decode(text: &str) -> Decoded {
+    let mut reader = Reader::default();
+    let (whole, rest) = text.rsplit_once('\n').unwrap_or(("", text));
+    for (at, line) in whole.split('\n').enumerate() {
+        reader.line(at + 1, line);
+    }
+    if !rest.trim_ascii().is_empty() {
+        reader.fail("the text ends within a line");
+    }
+    reader.close();
+    settled(Decoded { version: None, runs: reader.runs, warnings: reader.warnings })
+}
+
+/// Numbers that identify, and words, are no measurements.
+fn part(name: &str, at: usize, columns: usize) -> Part {
+    match name {
+        "PID" => Part::Id("pid"),
+        "%CPU" | "%MEM" | "%VSZ" | "VIRT" | "RES" | "SHR" | "SWAP" | "CODE" | "DATA" | "USED" | "VSZ"
+        | "nTH" | "nMaj" | "nMin" | "vMj" | "vMn" | "nDRT" | "RSan" | "RSfd" | "RSlk" | "RSsh" | "PSS"
+        | "PSan" | "PSfd" | "PSsh" | "USS" | "%CUC" | "%CUU" | "nFD" => Part::Value,
+        "COMMAND" | "Command" => Part::Also("command"),
+        // It is translated.
+        _ if at + 1 == columns => Part::Also("command"),
+        _ => Part::Drop,
+    }
+}
+
+/// Numbers and the words behind them: `0.3 us,  0.3%sy,100.0 id`, `7953.2 total`, `12K used`. Words before the first number are passed over.
+fn pairs(text: &str) -> Vec<(&str, &str)> {
+    let mut found = Vec::new();
+    let mut rest = text;
+    while let Some(begin) = rest.find(|letter: char| letter.is_ascii_digit()) {
+        let from = rest.get(begin..).unwrap_or("");
+        let is_number = |(at, letter): (usize, char)| {
+            // A point or comma is in a number only before a digit.
+            let next = from.as_bytes().get(at + 1).is_some_and(u8::is_ascii_digit);
+            !(letter.is_ascii_digit() || (matches!(letter, '.' | ',') && next))
+        };
+        let end = from.char_indices().find(|&found| is_number(found)).map_or(from.len(), |(at, _)| at);
+        let (value, after) = from.split_at_checked(end).unwrap_or((from, ""));
+        let word = after.trim_start_matches(['%', 'K', 'k', '+', ' ']);
+        rest = word;
+        if word.starts_with(|letter: char| letter.is_ascii_alphabetic()) {
+            let length = word.find([',', ' ', '.']).unwrap_or(word.len());
+            let (name, after) = word.split_at_checked(length).unwrap_or((word, ""));
+            found.push((value, name));
+            rest = after;
+        }
+    }
+    found
+}
+
+#[derive(Default)]
+struct Reader<'t> {
+    runs: Vec<Run>,
+    warnings: Vec<String>,
+    book: Option<Book<'t>>,
+    layout: Option<Layout<'t>>,
+    /// The lines of this frame's summary, with the first one's number.
+    summary: Vec<&'t str>,
+    begin: usize,
+    now: Option<Moment>,
+    /// The summary of the invocation's first frame.
+    first: Vec<&'t str>,
+    /// Whether the last lines were a summary, or rows.
+    in_summary: bool,
+    in_rows: bool,
+    values: Vec<f64>,
+}
+
+impl<'t> Reader<'t> {
+    fn line(&mut self, at: usize, line: &'t str) {
+        if is_frame(line) {
+            if self.in_summary {
+                self.fail(format!(
+                    "line {at}: a frame begins within another's summary: two invocations are mixed"
+                ));
+            }
+            self.summary.clear();
+            self.summary.push(line);
+            (self.begin, self.in_summary, self.in_rows) = (at, true, false);
+        } else if self.in_summary && is_names(line) {
+            self.frame(at, line.trim_ascii());
+        } else if self.in_summary && self.summary.len() < SUMMARY {
+            self.summary.push(line);
+        } else if line.trim_ascii().is_empty() {
+            self.in_rows = false;
+        } else if self.in_rows {
+            self.row(at, line);
+        }
+    }
+
+    /// A frame's summary was read to the names of its columns.
+    fn frame(&mut self, at: usize, names: &'t str) {
+        let head = self.summary.first().copied().unwrap_or("");
+        let to = head.strip_prefix("top - ").and_then(|rest| moment(rest.split(" up ").next()?));
+        let gone = self.now.zip(to).map(|(from, to)| seconds(from, to));
+        match gone {
+            Some(Some(1..)) => {}
+            Some(None) => self.close(),
+            _ if self.first == self.summary => self.close(),
+            Some(Some(0)) => {
+                self.fail(format!("line {at}: two frames are within one second: two invocations are mixed"))
+            }
+            None => {}
+        }
+        if self.book.is_none() {
+            self.first.clone_from(&self.summary);
+        }
+        let begin = self.begin;
+        let book = self.book.get_or_insert_with(|| Book::new(begin));
+        if book.is_lone() {
+            book.forget_first(FIRST);
+        }
+        book.report(None, to);
+        if self.layout.as_ref().is_none_or(|layout| layout.names != names) {
+            let (mut layout, columns) = Layout::new(names, part);
+            layout.table = book.table(columns);
+            self.layout = Some(layout);
+        }
+        for (ahead, line) in self.summary.iter().enumerate() {
+            if let Some((unit, of, rest)) = memory(line) {
+                let pairs = pairs(rest);
+                // What is available stands on the line of the swap.
+                let of = |name: &str| if name == "avail" { "Mem" } else { of };
+                let column = |(_, name): &(&str, &str)| Column { name: format!("{} {name}", of(name)), unit };
+                add(book, begin + ahead, pairs.iter().map(column).collect(), Who::default(), &pairs);
+            } else if let Some((who, rest)) = processor(line) {
+                let pairs = pairs(rest);
+                let columns =
+                    pairs.iter().map(|(_, name)| Column { name: (*name).to_owned(), unit: "%" }).collect();
+                add(book, begin + ahead, columns, who, &pairs);
+            }
+        }
+        if at > begin + self.summary.len() {
+            book.fail(format!("line {begin}: its summary is longer than any of top's"));
+        }
+        (self.now, self.in_summary, self.in_rows) = (to, false, true);
+    }
+
+    fn row(&mut self, at: usize, line: &'t str) {
+        let (Some(layout), Some(book)) = (&mut self.layout, &mut self.book) else { return };
+        match layout.row(line, true, &mut self.values) {
+            Some(who) => book.row(at, layout.table, who, &self.values),
+            None => book.fail(format!("line {at} is no row of its table: it was cut or mixed with another")),
+        }
+    }
+
+    fn fail(&mut self, why: impl Into<String>) {
+        if let Some(book) = &mut self.book {
+            book.fail(why);
+        }
+    }
+
+    fn close(&mut self) {
+        if let Some(mut book) = self.book.take() {
+            book.warn_of_one(FIRST);
+            self.runs.append(&mut book.close(&mut self.warnings));
+        }
+        (self.layout, self.now) = (None, None);
+    }
+}
+
+/// `%Cpu(s):`, `%Cpu0  :`, `Cpu(s):`, busybox's `CPU:` and `CPU0:`.
+fn processor(line: &str) -> Option<(Who<'_>, &str)> {
+    let (name, rest) = line.split_once(':')?;
+    // `%CPU(s)` where it is translated.
+    let name = name.trim_ascii().trim_start_matches('%');
+    let id = name.strip_prefix("Cpu").or_else(|| name.strip_prefix("CPU"))?;
+    let id = match id {
+        "" | "(s)" => "all",
+        number => {
+            Some(number.trim_ascii()).filter(|number| number.bytes().all(|byte| byte.is_ascii_digit()))?
+        }
+    };
+    Some((Who { kind: "cpu", id, ..Who::default() }, rest))
+}
+
+/// `MiB Mem :   7953.2 total,    123.4 free, …`, where `Mem` may be translated, `KiB Swap: …`, `Mem:   8167848k total, …`
+fn memory(line: &str) -> Option<(&'static str, &'static str, &str)> {
+    let (name, rest) = line.split_once(':')?;
+    let (unit, of) = name.trim_ascii().split_once(' ').unwrap_or(("", name.trim_ascii()));
+    let unit = match (unit, of) {
+        ("", "Mem" | "Swap") | ("KiB", _) => "KiB",
+        ("MiB", _) => "MiB",
+        ("GiB", _) => "GiB",
+        ("TiB", _) => "TiB",
+        _ => return None,
+    };
+    Some((unit, if of == "Swap" { "Swap" } else { "Mem" }, rest))
+}
+
+fn add<'t>(book: &mut Book<'t>, at: usize, columns: Vec<Column>, who: Who<'t>, pairs: &[(&str, &str)]) {
+    let values = pairs.iter().map(|(value, _)| scaled(value.as_bytes(), None).unwrap_or(f64::NAN));
+    let table = book.table(columns);
+    book.row(at, table, who, &values.collect::<Vec<f64>>());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_their_words_behind_them() {
+        let expect = [("0.3", "us"), ("0.3", "sy"), ("100.0", "id")];
+        for text in ["  0.3 us,  0.3 sy,100.0 id", "  0.3%us,  0.3%sy,100.0%id"] {
+            assert_eq!(pairs(text), expect, "{text}");
+        }
+        assert_eq!(pairs("0,3 us,  0,3 sy,100,0 id"), [("0,3", "us"), ("0,3", "sy"), ("100,0", "id")]);
+        assert_eq!(pairs("  0% usr 12% sys"), [("0", "usr"), ("12", "sys")]);
+        assert_eq!(
+            pairs(" 7953.2 total, 12 buff/cache. 6421.2 avail Mem"),
+            [("7953.2", "total"), ("12", "buff/cache"), ("6421.2", "avail")]
+        );
+        assert_eq!(pairs(" 12K used, 13k free"), [("12", "used"), ("13", "free")]);
+        assert!(pairs("nothing").is_empty() && pairs("1 2 3").is_empty());
+    }
+}
