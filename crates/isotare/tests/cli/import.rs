@@ -45,7 +45,7 @@ fn files_become_runs_with_labels_and_a_comparison() {
     let output =
         place.isotare(&["import", &folder, "--format", "csv", "--label", "host=a"]).output().unwrap();
     let csv = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(csv.lines().next(), Some("file,tool,version,line,host,metric,unit,value"));
+    assert_eq!(csv.lines().next(), Some("file,tool,version,line,block_size,host,metric,unit,value"));
     assert_eq!(csv.lines().count(), 49);
 }
 
