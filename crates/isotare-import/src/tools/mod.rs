@@ -7,6 +7,7 @@ mod hyperfine;
 mod iperf3;
 mod oha;
 mod perf;
+mod sound;
 
 use crate::Decoded;
 

@@ -9,7 +9,7 @@
 mod json;
 mod text;
 
-use crate::tools::Tool;
+use crate::tools::{Tool, sound::sound};
 use crate::{Decoded, Metric};
 
 /// criterion.
@@ -29,7 +29,7 @@ fn decode(text: &str) -> Decoded {
     if runs.is_empty() {
         runs = text::runs(text);
     }
-    Decoded { runs, ..Decoded::default() }
+    sound(Decoded { runs, ..Decoded::default() })
 }
 
 /// A time in seconds; what is measured otherwise, as cycles, keeps its unit.
