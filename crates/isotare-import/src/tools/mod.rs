@@ -16,6 +16,7 @@ mod pidstat;
 mod sadf;
 mod sar;
 mod series;
+mod sound;
 mod stress_ng;
 mod sysbench;
 mod top;

@@ -5,7 +5,7 @@
 //! the one that is given here is of those that were answered. Its text is not read.
 
 use crate::documents::runs_in;
-use crate::tools::Tool;
+use crate::tools::{Tool, sound::sound};
 use crate::{Decoded, Metric, Run};
 use serde::Deserialize;
 use serde_json::Value;
@@ -59,7 +59,7 @@ fn decode(text: &str) -> Decoded {
             Err(why) => Run::unreadable(line, why),
         }]
     });
-    Decoded { runs, warnings, ..Decoded::default() }
+    sound(Decoded { runs, warnings, ..Decoded::default() })
 }
 
 enum Outcome {

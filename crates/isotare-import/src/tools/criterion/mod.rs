@@ -9,7 +9,7 @@
 mod json;
 mod text;
 
-use crate::tools::Tool;
+use crate::tools::{Tool, sound::sound};
 use crate::{Decoded, Metric};
 
 /// criterion.
@@ -29,20 +29,27 @@ fn decode(text: &str) -> Decoded {
     if runs.is_empty() {
         runs = text::runs(text);
     }
-    Decoded { runs, ..Decoded::default() }
+    sound(Decoded { runs, ..Decoded::default() })
 }
 
 /// A time in seconds; what is measured otherwise, as cycles, keeps its unit.
-fn metric(name: &'static str, unit: &str, value: f64) -> Metric {
-    let scale = match unit {
-        "ps" => 1e-12,
-        "ns" => 1e-9,
-        "us" | "µs" | "μs" => 1e-6,
-        "ms" => 1e-3,
-        "s" => 1.0,
-        _ => return Metric::lower(name, unit.to_owned(), value),
-    };
-    Metric::lower(name, "s", value * scale)
+fn metric(name: &'static str, given: &str, value: f64) -> Metric {
+    match unit(given) {
+        Some(seconds) => Metric::lower(name, "s", value * seconds),
+        None => Metric::lower(name, given.to_owned(), value),
+    }
+}
+
+/// Seconds in a unit of time.
+fn unit(name: &str) -> Option<f64> {
+    match name {
+        "ps" => Some(1e-12),
+        "ns" => Some(1e-9),
+        "us" | "µs" | "μs" => Some(1e-6),
+        "ms" => Some(1e-3),
+        "s" => Some(1.0),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -61,6 +68,8 @@ mod tests {
         check("a  time:   [1 ns 2 ns 3 ns]\na  time:   [1 ns 2 ns 3 ns]\n", &[Complete, Complete]);
         check("a  time:   [1 cycles 2 cycles 3 cycles]\n", &[Complete]);
         check("a  time:   [3 ns 2 ns 1 ns]\n", &[Unreadable]);
+        check("a  time:   [1 ns 2 µs 3 ms]\n", &[Complete]);
+        check("a  time:   [1 ns 2 cycles 3 cycles]\n", &[Incomplete]);
         check("a  time:   [1 ns 2 ns", &[Incomplete]);
         check("     time:   [1 ns 2 ns 3 ns]\n", &[Incomplete]);
         check("Benchmarking a\nBenchmarking a: Analyzing\n", &[Incomplete]);

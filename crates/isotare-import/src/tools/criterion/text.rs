@@ -4,7 +4,7 @@
 //! output; a long name has its own line. Without the former, two mixed runs show by two equal names one after the other.
 
 use super::json::check;
-use super::metric;
+use super::{metric, unit};
 use crate::Run;
 use std::collections::BTreeSet;
 
@@ -21,6 +21,7 @@ struct Result {
     details: BTreeSet<String>,
 }
 
+/// The ends of the interval and the estimate between them, in one unit.
 struct Time {
     values: [f64; 3],
     unit: String,
@@ -41,14 +42,18 @@ fn split(line: &str) -> Option<(&str, &str)> {
     (!is_change && (name.is_empty() || name.ends_with(' '))).then_some((name.trim(), rest))
 }
 
+/// `929.99 ns 1.0027 µs 1.0716 µs`: each has its own unit.
 fn interval(inner: &str) -> Option<Time> {
     let words: Vec<&str> = inner.split_whitespace().collect();
-    let [a, unit, b, unit_b, c, unit_c] = words.as_slice() else { return None };
-    if unit != unit_b || unit != unit_c {
-        return None;
-    }
-    let values = [a.parse().ok()?, b.parse().ok()?, c.parse().ok()?];
-    values.iter().all(|value: &f64| value.is_finite()).then(|| Time { values, unit: (*unit).to_owned() })
+    let [a, unit_a, b, unit_b, c, unit_c] = words.as_slice() else { return None };
+    let number = |text: &str| text.parse::<f64>().ok().filter(|value| value.is_finite());
+    let values = [number(a)?, number(b)?, number(c)?];
+    let (values, unit) = match [unit(unit_a), unit(unit_b), unit(unit_c)] {
+        [Some(a), Some(b), Some(c)] => ([values[0] * a, values[1] * b, values[2] * c], "s"),
+        _ if unit_a == unit_b && unit_a == unit_c => (values, *unit_a),
+        _ => return None,
+    };
+    Some(Time { values, unit: unit.to_owned() })
 }
 
 pub(super) fn runs(text: &str) -> Vec<Run> {

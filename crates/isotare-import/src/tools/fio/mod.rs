@@ -7,7 +7,7 @@
 mod json;
 mod terse;
 
-use crate::tools::Tool;
+use crate::tools::{Tool, sound::sound};
 use crate::{Decoded, Metric};
 use std::collections::BTreeMap;
 
@@ -33,7 +33,7 @@ fn decode(text: &str) -> Decoded {
     }
     let messages = text.lines().enumerate().filter(|(_, line)| is_message(line)).take(MOST_MESSAGES);
     found.warnings.extend(messages.map(|(at, line)| format!("line {}: {}", at + 1, line.trim_end())));
-    found
+    sound(found)
 }
 
 /// Messages that are passed on: a failing disk prints one for each request.

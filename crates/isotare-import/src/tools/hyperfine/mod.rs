@@ -8,7 +8,7 @@ mod tables;
 mod text;
 
 use crate::Decoded;
-use crate::tools::Tool;
+use crate::tools::{Tool, sound::sound};
 
 /// hyperfine.
 pub static HYPERFINE: Tool = Tool {
@@ -39,7 +39,7 @@ fn decode(text: &str) -> Decoded {
     if runs.is_empty() {
         runs = text::runs(text);
     }
-    Decoded { runs, ..Decoded::default() }
+    sound(Decoded { runs, ..Decoded::default() })
 }
 
 /// Seconds in a unit of time.

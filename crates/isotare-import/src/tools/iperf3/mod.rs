@@ -8,7 +8,7 @@ mod json;
 mod text;
 
 use crate::Decoded;
-use crate::tools::Tool;
+use crate::tools::{Tool, sound::sound};
 
 /// iperf3.
 pub static IPERF3: Tool = Tool {
@@ -24,7 +24,7 @@ fn recognises(head: &str) -> bool {
 
 fn decode(text: &str) -> Decoded {
     let found = json::decode(text);
-    if found.runs.is_empty() { text::decode(text) } else { found }
+    sound(if found.runs.is_empty() { text::decode(text) } else { found })
 }
 
 /// How a message of an error begins, on the standard error.

@@ -7,7 +7,7 @@
 mod rows;
 mod text;
 
-use crate::tools::Tool;
+use crate::tools::{Tool, sound::sound};
 use crate::{Decoded, Metric};
 use std::borrow::Cow;
 
@@ -31,7 +31,7 @@ fn decode(text: &str) -> Decoded {
     if found.runs.is_empty() {
         found = rows::decode(text);
     }
-    found
+    sound(found)
 }
 
 const INTERVALS: &str = "with -I each interval is printed, not one run: this is not read";
