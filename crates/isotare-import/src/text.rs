@@ -23,8 +23,27 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> String {
 }
 
 /// A carriage return before a line feed goes with it; one alone is a progress line drawn again, which was a line of its
-/// own: it becomes a blank, so that what follows is not glued to what precedes.
+/// own: it becomes a line feed, so that what follows is not glued to what precedes.
 fn without_controls(text: &str) -> String {
-    let text = strip_ansi_escapes::strip_str(text.replace("\r\n", "\n").replace('\r', "\u{0}"));
-    text.replace('\u{0}', "\n")
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    // Tabs, which stand between columns, would be taken off with the escapes.
+    let cells: Vec<String> = text.split('\t').map(strip_ansi_escapes::strip_str).collect();
+    cells.join("\t")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_around_goes_and_columns_stay() {
+        for (text, expect) in [
+            ("a\tb\r\nc", "a\tb\nc"),
+            ("1%\r2%\r\n3", "1%\n2%\n3"),
+            ("\x1b[1ma\tb\x1b[0m\tc", "a\tb\tc"),
+            ("\u{feff}a", "a"),
+        ] {
+            assert_eq!(clean(text.as_bytes()), expect, "{text:?}");
+        }
+    }
 }
