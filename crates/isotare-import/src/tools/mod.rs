@@ -1,6 +1,13 @@
 //! The tools whose outputs are understood, one file each. Decoders are pure: text in, runs out.
 
+mod ab;
 mod dd;
+mod perftest;
+mod pgbench;
+mod redis_benchmark;
+mod report;
+mod wrk;
+mod ycsb;
 
 use crate::Decoded;
 
@@ -21,7 +28,15 @@ pub struct Tool {
 pub const HEAD: usize = 1 << 18;
 
 /// Every tool, those whose marks are surest first.
-pub static TOOLS: &[&Tool] = &[&dd::DD];
+pub static TOOLS: &[&Tool] = &[
+    &ab::AB,
+    &wrk::WRK,
+    &pgbench::PGBENCH,
+    &perftest::PERFTEST,
+    &ycsb::YCSB,
+    &redis_benchmark::REDIS_BENCHMARK,
+    &dd::DD,
+];
 
 /// The tool of this name.
 pub fn find(name: &str) -> Option<&'static Tool> {
