@@ -1,10 +1,10 @@
 //! `YCSB`: what its text and JSON exporters write.
 //!
-//! In text, `[READ], AverageLatency(us), 344.12`; in JSON, objects with `metric`, `measurement` and `value`: in an array, or, from the
-//! older `JSONMeasurementsExporter`, one after the other (`core/src/main/java/…/measurements/exporter/`). A run begins with
-//! `[OVERALL], RunTime(ms)`. Its operations come in no order, and nothing follows the last; that it is there is known by the
-//! return codes, which add up to the throughput (`Client.java`, `OneMeasurement.java`). The unit of each time is in its name; percentiles of the `histogram`
-//! type are whole milliseconds, up to 0.1.4 even in `ms`.
+//! In text, `[READ], AverageLatency(us), 344.12`; in JSON, objects with `metric`, `measurement` and `value`: in an array, or, from
+//! `JSONMeasurementsExporter`, one after the other (`core/src/main/java/…/measurements/exporter/`). A run begins with `[OVERALL],
+//! RunTime(ms)`. Its operations come in no order, and nothing follows the last; that it is there is known by the return codes,
+//! which add up to the throughput (`Client.java`, `OneMeasurement.java`). The unit of each time is in its name: percentiles of the
+//! `histogram` type are whole milliseconds, up to 0.2 in `ms`. Up to 0.10 a version of 0.1 is printed.
 //!
 //! `Command line:` and the version are on the error stream: they are read where a file holds both.
 
@@ -26,7 +26,10 @@ const RUNTIME: &str = "RunTime(ms)";
 const COMMAND: &str = "Command line:";
 
 fn recognises(head: &str) -> bool {
-    let mark = |line: &str| line.starts_with("YCSB Client ");
+    let command = |line: &str| {
+        line.strip_prefix(COMMAND).is_some_and(|rest| rest.starts_with(" -") && rest.contains(" -P "))
+    };
+    let mark = |line: &str| line.starts_with("YCSB Client ") || command(line);
     let text = |line: &str| {
         entry(0, line).is_some_and(|entry| entry.operation == OVERALL || entry.name.ends_with("Latency(us)"))
     };
@@ -223,6 +226,7 @@ mod tests {
             object("READ", "Operations", 10.0),
             object("READ", "AverageLatency(us)", 7.5),
             object("READ", "Return=OK", 10.0),
+            object("CLEANUP", "Operations", 1.0),
         ];
         let found = decode(&format!("{}\n", all.join(" ")));
         assert_eq!((found.runs.len(), found.runs[0].metrics.len()), (1, 3), "{found:?}");

@@ -8,26 +8,37 @@ use std::collections::{BTreeMap, BTreeSet};
 const THROUGHPUT: &str = "Throughput(ops/sec)";
 /// A transaction that is counted as its read and its update, too.
 const READ_MODIFY_WRITE: &str = "READ-MODIFY-WRITE";
+const CLEANUP: &str = "CLEANUP";
 /// Not of the workload: closing the connections, and what `measurement.trackjvm` measures.
-const BESIDE: &[&str] = &["CLEANUP", "THREAD_COUNT", "USED_MEM_MB", "SYS_LOAD_AVG", "GCS", "GCS_TIME"];
+const BESIDE: &[&str] = &[CLEANUP, "THREAD_COUNT", "USED_MEM_MB", "SYS_LOAD_AVG", "GCS", "GCS_TIME"];
+
+const INTENDED: &str = "Intended-";
 
 type Values<'a> = BTreeMap<&'a str, Option<f64>>;
 
 /// What the entries of a run come to.
 pub fn metrics(entries: &[Entry]) -> Result<Vec<Metric>, Fault> {
     let (operations, order) = by_operation(entries)?;
-    let overall = |name: &str| operations.get(OVERALL).and_then(|values| values.get(name).copied().flatten());
+    let overall = |name: &str| operations.get(OVERALL).and_then(|values| values.get(name).copied());
     let (Some(runtime), Some(throughput)) = (overall(RUNTIME), overall(THROUGHPUT)) else {
         return Err(Fault::incomplete("it is without the run's time and throughput ('[OVERALL]')"));
+    };
+    // The throughput of nothing is no number.
+    let (Some(runtime), Some(throughput)) = (runtime, throughput) else {
+        return Err(Fault::unreadable("no operation was done"));
     };
     let seconds = runtime / 1000.0;
     let done = throughput * seconds;
     if done < 0.5 {
         return Err(Fault::unreadable("no operation was done"));
     }
-    let counted = order.into_iter().filter(|name| is_operation(name));
+    // Measured both ways, latencies from when an operation was due follow those from when it began. They are left out: nothing
+    // tells whether they were cut off.
+    let twice = |name: &str| name.strip_prefix(INTENDED).is_some_and(|plain| operations.contains_key(plain));
+    let counted = order.into_iter().filter(|name| is_operation(name) && !twice(name));
     let counts: Vec<(&str, Counts)> =
         counted.filter_map(|name| Some((name, Counts::of(name, operations.get(name)?)))).collect();
+    closed(&operations)?;
     all_there(done, &counts)?;
     whole(&counts, &operations)?;
     let mut metrics = vec![
@@ -53,7 +64,8 @@ pub fn metrics(entries: &[Entry]) -> Result<Vec<Metric>, Fault> {
 }
 
 fn is_operation(name: &str) -> bool {
-    let beside = name == OVERALL || BESIDE.contains(&name.trim_end_matches("-FAILED"));
+    let plain = name.trim_start_matches(INTENDED).trim_end_matches("-FAILED");
+    let beside = name == OVERALL || BESIDE.contains(&plain);
     let of_jvm = ["TOTAL_GC", "MAX_", "MIN_"].iter().any(|begin| name.starts_with(begin));
     !beside && !of_jvm
 }
@@ -105,12 +117,23 @@ impl Counts {
     }
 }
 
+/// Whether the connections were closed, which is measured from 0.2 on: where each read is also that of an update, reads alone
+/// come to what was done.
+fn closed(operations: &BTreeMap<&str, Values<'_>>) -> Result<(), Fault> {
+    let is_old =
+        operations.values().any(|values| values.keys().any(|name| name.ends_with("PercentileLatency(ms)")));
+    match is_old || operations.keys().any(|name| name.trim_start_matches(INTENDED) == CLEANUP) {
+        true => Ok(()),
+        false => Err(Fault::incomplete("it is without '[CLEANUP]': it is cut off")),
+    }
+}
+
 /// Whether the operations come to what was done, as the throughput has it. One that is tried again counts more than once.
 fn all_there(done: f64, counts: &[(&str, Counts)]) -> Result<(), Fault> {
     let returns = counts.iter().any(|(_, counts)| counts.returned.is_some());
     let (mut sum, mut failed) = (0.0, 0.0);
     for (name, counts) in counts {
-        if name.trim_end_matches("-FAILED") == READ_MODIFY_WRITE {
+        if name.trim_start_matches(INTENDED).trim_end_matches("-FAILED") == READ_MODIFY_WRITE {
             sum -= counts.operations;
         } else if returns {
             sum += counts.returned.unwrap_or(0.0);
@@ -200,7 +223,12 @@ mod tests {
     use super::*;
 
     fn of(entries: &[(&str, &str, f64)]) -> Result<Vec<(String, f64)>, Fault> {
-        let all: Vec<Entry> = [("OVERALL", "RunTime(ms)", 1000.0), ("OVERALL", "Throughput(ops/sec)", 10.0)]
+        let common = [
+            ("OVERALL", "RunTime(ms)", 1000.0),
+            ("OVERALL", "Throughput(ops/sec)", 10.0),
+            ("CLEANUP", "Operations", 1.0),
+        ];
+        let all: Vec<Entry> = common
             .iter()
             .chain(entries)
             .map(|(operation, name, value)| Entry {
