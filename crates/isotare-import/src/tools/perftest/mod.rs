@@ -6,6 +6,8 @@
 //! (`PrintlnStats.java` up to 2.18, then `metrics/BaseMetricsFormatter.java`, `DefaultPrintStreamMetricsFormatter.java` and
 //! `CompactPrintStreamMetricsFormatter.java`). Only what is said of the whole run is taken: the lines of each second tell what
 //! belongs to it, and whether the lines of two runs are mixed. Rates from 10 on are whole numbers.
+//!
+//! No broker was measured for it: the tests' outputs follow these source files.
 
 mod lines;
 
