@@ -215,6 +215,36 @@ mod tests {
     }
 
     #[test]
+    fn wrk2_has_two_tables() {
+        let table = |name: &str, p50: &str, p99: &str| {
+            format!(
+                "  Latency Distribution (HdrHistogram - {name})\n 50.000%  {p50}  \n 99.900%  {p99}  \n\n  Detailed Percentile \
+                 spectrum:\n       Value   Percentile   TotalCount 1/(1-Percentile)\n\n       0.500     0.500000         1         2.00\n\
+                 #[Mean    =        0.600, StdDeviation   =        0.300]\n{}\n",
+                "-".repeat(58)
+            )
+        };
+        let text = format!(
+            "Running 1s test @ http://a/\n  1 threads and 2 connections\n  Thread calibration: mean lat.: 1.234ms, rate \
+             sampling interval: 10ms\n  Thread Stats   Avg      Stdev     Max   +/- Stdev\n    Latency     0.60ms  300.00us   2.00ms   \
+             60.00%\n    Req/Sec   100.00     10.00   120.00     70.00%\n{}{}  100 requests in 1.00s, 1.00KB read\n\
+             Requests/sec:    100.00\nTransfer/sec:      1.00KB\n",
+            table("Recorded Latency", "500.00us", "2.00ms"),
+            table(
+                "Uncorrected Latency (measured without taking delayed starts into account)",
+                "400.00us",
+                "1.00ms"
+            ),
+        );
+        let runs = decode(&text).runs;
+        let of =
+            |name: &str| runs[0].metrics.iter().find(|metric| metric.name == name).map(|metric| metric.value);
+        assert_eq!(of("latency_p50"), Some(500.0 * 1e-6), "{runs:?}");
+        assert_eq!(of("latency_p999"), Some(2.0 * 1e-3));
+        assert_eq!(of("uncorrected_latency_p999"), Some(1e-3));
+    }
+
+    #[test]
     fn the_host_is_no_label() {
         assert_eq!(["http://a:80/b?c", "http://a", "a/b"].map(path), ["/b?c", "/", "/b"]);
     }

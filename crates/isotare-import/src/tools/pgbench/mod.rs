@@ -11,6 +11,8 @@
 //! report. A report whose clients were aborted is incomplete, as the tool says itself.
 
 mod scripts;
+#[cfg(test)]
+mod tests;
 
 use crate::tools::Tool;
 use crate::tools::report::{
@@ -197,6 +199,9 @@ fn metrics(
             None => Fault::incomplete("it ends before its rate ('tps')"),
         });
     };
+    if rates.get(INCLUDING).is_some_and(|&with| with > rate) {
+        return Err(mixed("with connecting it is faster than without"));
+    }
     let wanted = found.get(PROCESSED).and_then(|text| number(text.split_once('/')?.1));
     let counted = processed + failed.unwrap_or(0.0) + value(SKIPPED).unwrap_or(0.0);
     if wanted.is_some_and(|wanted| counted < wanted) {

@@ -7,6 +7,8 @@
 //! and again over the same line: if nothing follows it, the command did not end.
 
 mod lines;
+#[cfg(test)]
+mod tests;
 
 use crate::tools::Tool;
 use crate::tools::report::{Fault, Line, agree, ascend, fields, mixed, number, run, time, whole_lines};
