@@ -1,5 +1,6 @@
 //! The tools whose outputs are understood, one file each. Decoders are pure: text in, runs out.
 
+mod ab;
 mod criterion;
 mod dd;
 mod fio;
@@ -12,7 +13,11 @@ mod mpstat;
 mod oha;
 mod openssl;
 mod perf;
+mod perftest;
+mod pgbench;
 mod pidstat;
+mod redis_benchmark;
+mod report;
 mod sadf;
 mod sar;
 mod series;
@@ -21,6 +26,8 @@ mod stress_ng;
 mod sysbench;
 mod top;
 mod vmstat;
+mod wrk;
+mod ycsb;
 
 use crate::Decoded;
 
@@ -67,6 +74,12 @@ pub static TOOLS: &[&Tool] = &[
     &sar::SAR,
     &vmstat::VMSTAT,
     &top::TOP,
+    &ab::AB,
+    &wrk::WRK,
+    &pgbench::PGBENCH,
+    &perftest::PERFTEST,
+    &ycsb::YCSB,
+    &redis_benchmark::REDIS_BENCHMARK,
 ];
 
 /// The tool of this name.

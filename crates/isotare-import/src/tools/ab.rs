@@ -1,0 +1,187 @@
+//! `ab`, ApacheBench: its report in plain text.
+//!
+//! The report goes from the banner to the table of percentiles, which `-d` leaves out: without it a report that was cut off
+//! cannot be told from one that was not, so it is taken as cut off. Rates are in Kbytes of 1024 bytes, the tables in whole
+//! milliseconds (`support/ab.c` of httpd). What the tool prints only where it happened (errors on writing, responses other
+//! than 2xx) is a metric only there. At SIGINT it prints what there is so far, without `..done` or `Finished`: without the error stream, on
+//! which `Finished` is, and before its first tenth is done, this cannot be seen.
+
+use crate::tools::Tool;
+use crate::tools::report::{
+    Fault, Line, agree, ascend, blocks, count, fields, first_number, mixed, percentile, run, time,
+};
+use crate::{Decoded, Metric, Run};
+use std::collections::BTreeMap;
+
+/// ab.
+pub static AB: Tool = Tool { name: "ab", summary: "ApacheBench's report in plain text", recognises, decode };
+
+const BANNER: &str = "This is ApacheBench, Version ";
+const SERVER: &str = "Server Software:";
+const WORDS: &[&str] = &[
+    SERVER,
+    PATH,
+    LENGTH,
+    CLIENTS,
+    TOOK,
+    COMPLETE,
+    FAILED,
+    UNWRITTEN,
+    STATUS,
+    RATE,
+    TRANSFER,
+    TOTAL,
+    PERCENTILES,
+];
+const PATH: &str = "Document Path:";
+const LENGTH: &str = "Document Length:";
+const CLIENTS: &str = "Concurrency Level:";
+const TOOK: &str = "Time taken for tests:";
+const COMPLETE: &str = "Complete requests:";
+const FAILED: &str = "Failed requests:";
+const UNWRITTEN: &str = "Write errors:";
+const STATUS: &str = "Non-2xx responses:";
+const RATE: &str = "Requests per second:";
+const TRANSFER: &str = "Transfer rate:";
+const TOTAL: &str = "Total:";
+const PERCENTILES: &str = "Percentage of the requests served within a certain time (ms)";
+
+fn recognises(head: &str) -> bool {
+    let mut lines = head.lines();
+    let report = |line: &str| line.starts_with(SERVER);
+    head.lines().any(|line| line.starts_with(BANNER))
+        || (lines.any(report)
+            && lines.any(|line| line.starts_with(PATH))
+            && lines.any(|line| line.starts_with(TOOK)))
+}
+
+fn decode(text: &str) -> Decoded {
+    // Whether a banner waits for its report.
+    let mut waits = false;
+    let blocks = blocks(text, |line| {
+        let (banner, report) = (line.starts_with(BANNER), line.starts_with(SERVER));
+        let begins = banner || (report && !waits);
+        waits = banner || (waits && !report);
+        begins
+    });
+    let version = text.lines().find_map(|line| line.strip_prefix(BANNER)?.split_whitespace().next());
+    Decoded {
+        version: version.map(str::to_owned),
+        runs: blocks.iter().filter_map(|block| read(block)).collect(),
+        ..Decoded::default()
+    }
+}
+
+fn read(block: &[Line<'_>]) -> Option<Run> {
+    let first = block.first()?.0;
+    let found = fields(block, WORDS);
+    let mut labels = BTreeMap::new();
+    if let Ok(found) = &found {
+        for (label, word) in [("path", PATH), ("clients", CLIENTS)] {
+            labels.extend(found.get(word).map(|value| (label.to_owned(), (*value).to_owned())));
+        }
+    }
+    Some(run(first, labels, found.and_then(|found| metrics(block, &found))))
+}
+
+fn metrics(block: &[Line<'_>], found: &BTreeMap<&str, &str>) -> Result<Vec<Metric>, Fault> {
+    let number = |word| found.get(word).copied().and_then(first_number);
+    if let Some(words) = gave_up(block) {
+        return Err(Fault::incomplete(format!("it gave up: {words}")));
+    }
+    if interrupted(block) {
+        return Err(Fault::incomplete("it was interrupted"));
+    }
+    let cut = || Fault::incomplete("it ends before the table of percentiles (which -d leaves out)");
+    let complete = number(COMPLETE).ok_or_else(cut)?;
+    if complete == 0.0 {
+        return Err(Fault::unreadable("no request was completed"));
+    }
+    if number(STATUS).is_some_and(|status| status >= complete) {
+        return Err(Fault::unreadable("every response was other than 2xx"));
+    }
+    let (took, rate) = (number(TOOK).ok_or_else(cut)?, number(RATE).ok_or_else(cut)?);
+    let mean = block.iter().find_map(|(_, line)| mean(line));
+    let table = percentiles(block)?;
+    // Of one request there is no table.
+    let whole = found.contains_key(TOTAL) && (complete <= 1.0 || table.iter().any(|(name, _)| name == "max"));
+    if !whole {
+        return Err(cut());
+    }
+    if !agree(rate * took, complete, 0.02, rate * 0.0006 + took * 0.006) {
+        return Err(mixed(format!("{rate} requests/s in {took} s are not {complete}")));
+    }
+    let total = totals(block, found);
+    let of_total = |column| total.get(column).map(|milliseconds| milliseconds / 1000.0);
+    if !ascend(&[of_total("min"), of_total("median"), of_total("max")]) {
+        return Err(mixed("the row of totals does not ascend"));
+    }
+    let mut metrics = vec![Metric::higher("requests_per_second", "1/s", rate)];
+    metrics.extend(number(TRANSFER).map(|kilo| Metric::higher("throughput", "B/s", kilo * 1024.0)));
+    metrics.extend(time("total_time", Some(took)));
+    metrics.extend(time("latency_mean", mean));
+    metrics.extend(time("latency_stddev", of_total("[+/-sd]")));
+    metrics.extend(time("latency_min", of_total("min")));
+    for (name, value) in table.iter().filter(|(name, _)| name != "max") {
+        metrics.extend(time(format!("latency_{name}"), Some(*value)));
+    }
+    metrics.extend(time("latency_max", of_total("max")));
+    metrics.extend(count("failed_requests", number(FAILED)));
+    metrics.extend(count("write_errors", number(UNWRITTEN)));
+    metrics.extend(count("non_2xx_responses", number(STATUS)));
+    Ok(metrics)
+}
+
+/// Its last words when a connection failed: `apr_socket_recv: Connection refused (111)`, behind what else is on that line.
+fn gave_up<'a>(block: &[Line<'a>]) -> Option<&'a str> {
+    let lines = || block.iter().map(|(_, line)| line.trim());
+    let words =
+        |line: &'a str| line.find("apr_").and_then(|at| line.get(at..)).filter(|_| line.ends_with(')'));
+    let count = |line: &&str| line.starts_with("Total of ") && line.ends_with(" requests completed");
+    lines().find_map(words).or_else(|| lines().find(count))
+}
+
+/// Whether it says that it begins and not that it is done, although it says how far it is.
+fn interrupted(block: &[Line<'_>]) -> bool {
+    let lines = || block.iter().map(|(_, line)| line.trim());
+    let begun = lines().find(|line| line.starts_with("Benchmarking ") && line.contains("(be patient)"));
+    let tells = begun.is_some_and(|line| line.contains("(be patient)..."))
+        || lines().any(|line| line.starts_with("Completed ") && line.ends_with(" requests"));
+    let done = lines().any(|line| line.ends_with("..done") || line.starts_with("Finished "));
+    tells && !done
+}
+
+/// Seconds in `Time per request:       1.234 [ms] (mean)`, not in the one `across all concurrent requests`.
+fn mean(line: &str) -> Option<f64> {
+    let value = line.strip_prefix("Time per request:")?.strip_suffix("[ms] (mean)")?;
+    Some(first_number(value)? / 1000.0)
+}
+
+/// The row of totals in milliseconds, by the names of its columns; `-S` leaves the deviation out.
+fn totals<'a>(block: &[Line<'a>], found: &BTreeMap<&str, &str>) -> BTreeMap<&'a str, f64> {
+    let header = block.iter().map(|(_, line)| line.trim()).find(|line| line.starts_with("min "));
+    // `mean[+/-sd]` names two columns.
+    let names = header.unwrap_or_default().split_whitespace().flat_map(|name| match name {
+        "mean[+/-sd]" => vec!["mean", "[+/-sd]"],
+        name => vec![name],
+    });
+    let row = found.get(TOTAL).copied().unwrap_or_default().split_whitespace();
+    let (names, values): (Vec<_>, Vec<_>) = (names.collect(), row.map_while(first_number).collect());
+    if names.len() == values.len() { names.into_iter().zip(values).collect() } else { BTreeMap::new() }
+}
+
+/// The rows of percentiles in seconds; the last is that of the longest.
+fn percentiles(block: &[Line<'_>]) -> Result<Vec<(String, f64)>, Fault> {
+    let rows = block.iter().skip_while(|(_, line)| !line.starts_with(PERCENTILES)).skip(1);
+    let rows: Vec<_> = rows.map_while(|(_, line)| row(line)).collect();
+    match ascend(&rows.iter().map(|(_, value)| Some(*value)).collect::<Vec<_>>()) {
+        true => Ok(rows),
+        false => Err(mixed("its percentiles do not ascend")),
+    }
+}
+
+/// `p99` and seconds in `  99%     12`, `max` in ` 100%     15 (longest request)`.
+fn row(line: &str) -> Option<(String, f64)> {
+    let (rank, value) = line.trim().split_once('%')?;
+    Some((percentile(rank)?, first_number(value)? / 1000.0))
+}

@@ -1,0 +1,158 @@
+//! What decoders of reports have in common: lines of the form `word: value`, blocks of them for each run, and checks of what
+//! they say.
+
+use crate::{Metric, Run};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// A line with its number, from 1.
+pub type Line<'a> = (usize, &'a str);
+
+/// Lines that have an end. What stands behind the last line feed was cut off: half a number is none.
+pub fn whole_lines(text: &str) -> impl Iterator<Item = Line<'_>> {
+    let whole = text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
+    whole.zip(1..).map(|(line, number)| (number, line))
+}
+
+/// The lines from each that begins a run to the next such line; those before the first belong to none.
+pub fn blocks(text: &str, mut begins: impl FnMut(&str) -> bool) -> Vec<Vec<Line<'_>>> {
+    let mut found: Vec<Vec<Line<'_>>> = Vec::new();
+    for line in whole_lines(text) {
+        if begins(line.1) {
+            found.push(vec![line]);
+        } else if let Some(block) = found.last_mut() {
+            block.push(line);
+        }
+    }
+    found
+}
+
+/// Why there is no number in a run.
+#[derive(Debug, PartialEq)]
+pub enum Fault {
+    /// It was cut off, or mixed with another.
+    Incomplete(String),
+    /// It contradicts itself, or failed.
+    Unreadable(String),
+}
+
+impl Fault {
+    /// It was cut off, or mixed with another.
+    pub fn incomplete(why: impl Into<String>) -> Self {
+        Self::Incomplete(why.into())
+    }
+
+    /// It contradicts itself, or failed.
+    pub fn unreadable(why: impl Into<String>) -> Self {
+        Self::Unreadable(why.into())
+    }
+}
+
+/// The run that begins on this line, with what was found.
+pub fn run(line: usize, labels: BTreeMap<String, String>, found: Result<Vec<Metric>, Fault>) -> Run {
+    let mut run = match found {
+        Ok(metrics) => Run::complete(line, metrics),
+        Err(Fault::Incomplete(why)) => Run::incomplete(line, why),
+        Err(Fault::Unreadable(why)) => Run::unreadable(line, why),
+    };
+    run.labels = labels;
+    run
+}
+
+/// What follows each of these words at the beginning of a line; the first word that fits counts. A word met twice in one run is
+/// the sign of two whose lines are mixed.
+pub fn fields<'a>(
+    lines: &[Line<'a>],
+    words: &[&'static str],
+) -> Result<BTreeMap<&'static str, &'a str>, Fault> {
+    let mut found = BTreeMap::new();
+    for (number, line) in lines {
+        let line = line.trim();
+        let value = words.iter().find_map(|word| Some((*word, line.strip_prefix(word)?)));
+        if let Some((word, value)) = value
+            && found.insert(word, value.trim()).is_some()
+        {
+            let word = word.trim_end_matches([' ', ':', '=']);
+            return Err(mixed(format!("line {number}: '{word}' again")));
+        }
+    }
+    Ok(found)
+}
+
+/// Lines of two runs among each other.
+pub fn mixed(what: impl std::fmt::Display) -> Fault {
+    Fault::Incomplete(format!("its lines are mixed with another's ({what})"))
+}
+
+/// A finite number; some tools print it as the locale has it.
+pub fn number(text: &str) -> Option<f64> {
+    let value: f64 = text.trim().replace(',', ".").parse().ok()?;
+    value.is_finite().then_some(value)
+}
+
+/// The number at the beginning of a text, up to the first blank.
+pub fn first_number(text: &str) -> Option<f64> {
+    number(text.split_whitespace().next()?)
+}
+
+/// A time in seconds, unless it is one that the tool could not resolve: a zero.
+pub fn time(name: impl Into<Cow<'static, str>>, seconds: Option<f64>) -> Option<Metric> {
+    seconds.filter(|&seconds| seconds > 0.0).map(|seconds| Metric::lower(name, "s", seconds))
+}
+
+/// A plain number of things of which less is better.
+pub fn count(name: impl Into<Cow<'static, str>>, value: Option<f64>) -> Option<Metric> {
+    value.map(|value| Metric::lower(name, "", value))
+}
+
+/// Whether those that are there ascend.
+pub fn ascend(values: &[Option<f64>]) -> bool {
+    let there: Vec<f64> = values.iter().flatten().copied().collect();
+    there.windows(2).all(|pair| pair[0] <= pair[1])
+}
+
+/// Whether two numbers are the same up to a part of the second, and up to what rounding takes.
+pub fn agree(one: f64, other: f64, part: f64, rounding: f64) -> bool {
+    (one - other).abs() <= other.abs() * part + rounding
+}
+
+/// The name of a percentile: `p50` of `50` and `50.000`, `p999` of `99.9`, `max` of `100`.
+pub fn percentile(text: &str) -> Option<String> {
+    let value = number(text).filter(|value| (0.0..=100.0).contains(value))?;
+    let digits = value.to_string().replace('.', "");
+    Some(if value == 100.0 { "max".to_owned() } else { format!("p{digits}") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_met_twice_is_a_mixture() {
+        let lines = [(1, "a: 1"), (2, "  b = 2 "), (3, "a: 3")];
+        let found = fields(&lines[..2], &["a:", "b ="]).expect("two words");
+        assert_eq!(found, BTreeMap::from([("a:", "1"), ("b =", "2")]));
+        let why = "its lines are mixed with another's (line 3: 'a' again)".to_owned();
+        assert_eq!(fields(&lines, &["a:"]), Err(Fault::Incomplete(why)));
+    }
+
+    #[test]
+    fn percentiles_have_one_name_each() {
+        let names = ["50", "50.000", "99.9", "99.990", "99.999", "100.000", "101", "nan", ""];
+        let expect = ["p50", "p50", "p999", "p9999", "p99999", "max", "", "", ""];
+        assert_eq!(names.map(|name| percentile(name).unwrap_or_default()), expect);
+    }
+
+    #[test]
+    fn what_is_no_finite_number_is_none() {
+        assert_eq!(
+            ["1,5", "2.5", "inf", "nan", "-nan", "x", ""].map(number),
+            [Some(1.5), Some(2.5), None, None, None, None, None]
+        );
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_left_out() {
+        assert_eq!(whole_lines("a\nb\nc").collect::<Vec<_>>(), [(1, "a"), (2, "b")]);
+    }
+}
