@@ -128,3 +128,16 @@ fn a_cut_makes_no_new_number() {
         }
     }
 }
+
+#[test]
+fn every_tool_has_outputs_a_fuzz_target_and_a_row_in_the_docs() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = |file: &str| fs::read_to_string(root.join("../..").join(file)).expect(file);
+    let (docs, targets) = (text("docs/import.md"), text("fuzz/Cargo.toml"));
+    for tool in tools::TOOLS {
+        let name = tool.name;
+        assert!(root.join("tests/outputs").join(name).is_dir(), "{name} has no recorded output");
+        assert!(docs.contains(&format!("\n| `{name}` |")), "{name} is not in docs/import.md");
+        assert!(targets.contains(&format!("\nname = \"{name}\"\n")), "{name} has no fuzz target");
+    }
+}
