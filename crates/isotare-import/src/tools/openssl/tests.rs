@@ -1,3 +1,5 @@
+//! Tests of what no recorded output shows.
+
 use super::*;
 use crate::Status;
 
