@@ -8,13 +8,18 @@ pub fn clean(bytes: &[u8]) -> Cow<'_, str> {
     let text = match bytes {
         [0xff, 0xfe, rest @ ..] => Cow::Owned(utf16(rest, u16::from_le_bytes)),
         [0xfe, 0xff, rest @ ..] => Cow::Owned(utf16(rest, u16::from_be_bytes)),
-        [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8_lossy(rest),
-        _ => String::from_utf8_lossy(bytes),
+        [0xef, 0xbb, 0xbf, rest @ ..] => utf8(rest),
+        _ => utf8(bytes),
     };
-    match text.bytes().any(|byte| byte == 0x1b || byte == b'\r') {
+    match [0x1b, b'\r'].iter().any(|control| text.as_bytes().contains(control)) {
         true => Cow::Owned(without_controls(&text)),
         false => text,
     }
+}
+
+/// What is well-formed is looked through in large steps; only what is not, byte by byte.
+fn utf8(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> String {

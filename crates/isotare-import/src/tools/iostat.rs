@@ -188,6 +188,10 @@ impl<'t> Reader<'t> {
         if let Some(known) = self.layouts.iter().position(|layout| layout.names == names) {
             return known;
         }
+        if self.layouts.len() >= 64 {
+            self.fail("it has too many different headers for one monitor");
+            return 0;
+        }
         let part = match kind {
             Kind::Processors => {
                 |_: &str, at: usize, _: usize| if at == 0 { Part::Id("cpu") } else { Part::Value }
@@ -199,10 +203,6 @@ impl<'t> Reader<'t> {
         };
         let (mut layout, columns) = Layout::new(names, part);
         layout.table = self.book.as_mut().map_or(0, |book| book.table(columns));
-        if self.layouts.len() >= 64 {
-            self.fail("it has too many different headers for one monitor");
-            return 0;
-        }
         self.layouts.push(layout);
         self.layouts.len() - 1
     }

@@ -3,7 +3,7 @@
 //!
 //! A run is one of these (`cpu`, `iface`, `device`, …) of one invocation; the columns of the machine as a whole are one run. From a file
 //! of `sadc`, tables follow each other, each from the first record to the last; with an interval, each report has all of them.
-//! `Average:` lines are only compared with the rows. `sar -p` puts the device last.
+//! What follows a restart are runs of their own. `Average:` lines are only compared with the rows. `sar -p` puts the device last.
 
 use super::series::is_banner;
 use super::series::layout::Part;

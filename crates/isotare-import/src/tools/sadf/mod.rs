@@ -4,8 +4,8 @@
 //! - `-p`: host, interval, time, device (`all`, `-`), column and value with tabs between them, a line for each number.
 //! - `-j`: JSON. Its keys get the names of sar's columns where these follow from them.
 //!
-//! A run is as of sar. Every row tells the length of its interval, by which means are weighted where they differ. A restart (interval -1)
-//! is no row.
+//! A run is as of sar. Every row tells the length of its interval, by which means are weighted where they differ. After a restart
+//! (interval -1), the rows are of other runs.
 
 mod names;
 
@@ -14,8 +14,8 @@ use crate::tools::series::book::Book;
 use crate::tools::series::columns::Column;
 use crate::tools::series::json::{self, Shape};
 use crate::tools::series::number::number;
-use crate::tools::series::settled;
 use crate::tools::series::subject::Who;
+use crate::tools::series::{restarted, settled};
 use crate::{Decoded, Run};
 use names::{IDS, OF_FILESYSTEM, OF_IFACE, name};
 use std::collections::HashMap;
@@ -128,11 +128,9 @@ impl<'t> Reader<'t> {
             self.point(at, &point);
         } else if !self.names.is_empty() && line.contains(';') {
             self.row(at, line);
-        } else if self.book.is_some()
-            && line.contains('\t')
-            && !line.contains("RESTART")
-            && !line.contains("\tCOM")
-        {
+        } else if line.contains("\t-1\t") {
+            self.remark(at, line);
+        } else if self.book.is_some() && line.contains('\t') {
             self.fail(at, format!("line {at} is no row: it was cut or mixed with another"));
         }
     }
@@ -164,7 +162,7 @@ impl<'t> Reader<'t> {
         let (_host, gone, stamp) = (fields.next(), fields.next(), fields.next());
         let (Some(gone), Some(stamp)) = (gone, stamp) else { return };
         if gone == "-1" {
-            return self.restart(at);
+            return self.remark(at, line);
         }
         let Ok(gone) = gone.parse::<u64>() else { return };
         if self.stamp != stamp {
@@ -238,10 +236,11 @@ impl<'t> Reader<'t> {
         book.row(at, table, point.who(), &[point.value]);
     }
 
-    fn restart(&mut self, at: usize) {
-        if let Some(book) = &mut self.book {
-            book.restart();
-            book.warnings.push(format!("line {at}: the machine was restarted"));
+    /// A restart, after which the rows are of other runs, or a comment.
+    fn remark(&mut self, at: usize, line: &str) {
+        if line.contains("LINUX-RESTART") {
+            self.close();
+            self.warnings.push(restarted(at));
         }
     }
 

@@ -34,6 +34,8 @@ pub struct Book<'t> {
     /// What was odd.
     pub warnings: Vec<String>,
     tables: Vec<Table>,
+    /// The number of each table, by its group and its columns.
+    numbers: HashMap<String, usize>,
     slots: HashMap<(&'static str, &'t str), Slot>,
     names: HashMap<(&'static str, &'t str, &'t str), usize>,
     subjects: Vec<Subject<'t>>,
@@ -42,7 +44,6 @@ pub struct Book<'t> {
     shortest: Option<u64>,
     longest: u64,
     untimed: bool,
-    restarted: bool,
     forgot: bool,
     fault: Option<String>,
     skew: Option<String>,
@@ -76,15 +77,22 @@ impl<'t> Book<'t> {
 
     /// The number of the table of this group with these columns.
     pub fn table_of(&mut self, group: &str, columns: Vec<Column>) -> usize {
-        let is_it = |table: &Table| table.group == group && table.columns == columns;
-        if let Some(known) = self.tables.iter().position(is_it) {
+        if self.fault.is_some() {
+            return NO_TABLE;
+        }
+        let mut key = group.to_owned();
+        for Column { name, unit } in &columns {
+            key.extend(["\n", name.as_str(), "\n", unit]);
+        }
+        if let Some(&known) = self.numbers.get(&key) {
             return known;
         }
         if self.tables.len() >= TABLES || columns.len() > COLUMNS {
             self.fail("its tables have too many different headers, or too many columns, for a monitor");
             return NO_TABLE;
         }
-        self.tables.push(Table::new(group, columns));
+        self.tables.push(Table::new(columns));
+        self.numbers.insert(key, self.tables.len() - 1);
         self.tables.len() - 1
     }
 
@@ -118,6 +126,9 @@ impl<'t> Book<'t> {
                 "line {line}: {} is twice in one report: two invocations are mixed",
                 name(who)
             ));
+        }
+        if self.fault.is_some() {
+            return;
         }
         let weight = self.gone.unwrap_or(0) as f64;
         let Some(of) = self.tables.get_mut(table) else { return };
@@ -164,7 +175,7 @@ impl<'t> Book<'t> {
             return self
                 .fail(format!("line {line}: {} has two averages: two invocations are mixed", name(who)));
         }
-        if block.rows != of.reports || self.restarted {
+        if block.rows != of.reports {
             return;
         }
         if let Some((column, average, mean)) = block.skew(of, values, uneven) {
@@ -204,13 +215,6 @@ impl<'t> Book<'t> {
     /// Whether there is one report and no more.
     pub fn is_lone(&self) -> bool {
         self.reports == 1 && !self.forgot
-    }
-
-    /// The machine was restarted, or the time begins anew: what follows does not follow in time, and the tool's averages are not of all
-    /// rows.
-    pub fn restart(&mut self) {
-        self.restarted = true;
-        self.rewind();
     }
 
     /// The next report does not follow the last one in time.

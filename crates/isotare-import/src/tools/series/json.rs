@@ -5,7 +5,7 @@ use super::book::Book;
 use super::columns::Column;
 use super::number::{Moment, moment};
 use super::subject::Who;
-use super::{SINCE_BOOT, settled};
+use super::{SINCE_BOOT, restarted, settled};
 use crate::documents::{Document, documents};
 use crate::{Decoded, Run};
 use serde_json::{Map, Value};
@@ -68,9 +68,20 @@ fn hosts(line: usize, value: &Value, shape: &Shape, decoded: &mut Decoded) {
     for host in hosts {
         let reports = host.get("statistics").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         let mut walk = Walk { shape, line, book: Book::new(line) };
+        let mut boots = boots(host).into_iter().peekable();
         for (at, report) in reports.iter().filter_map(Value::as_object).enumerate() {
             if at == 1 && shape.first_is_since_boot {
                 walk.book.forget_first(SINCE_BOOT);
+            }
+            let when = report.get("timestamp").and_then(when);
+            let mut is_anew = false;
+            while boots.next_if(|&boot| when.is_some_and(|when| when > boot)).is_some() {
+                is_anew = !walk.book.is_empty();
+            }
+            if is_anew {
+                let book = std::mem::replace(&mut walk.book, Book::new(line));
+                decoded.runs.append(&mut book.close(&mut decoded.warnings));
+                decoded.warnings.push(restarted(line));
             }
             walk.report(report);
         }
@@ -146,6 +157,17 @@ impl<'t> Walk<'t> {
         let table = self.book.table_of(section, columns);
         self.book.row(self.line, table, who, &values);
     }
+}
+
+/// When the machine was restarted while sadc watched it.
+fn boots(host: &Value) -> Vec<(&str, &str)> {
+    let found = host.get("restarts").and_then(Value::as_array).into_iter().flatten();
+    found.filter_map(|restart| when(restart.get("boot")?)).collect()
+}
+
+/// Date and time, whose order is that of time.
+fn when(stamp: &Value) -> Option<(&str, &str)> {
+    Some((stamp.get("date")?.as_str()?, stamp.get("time")?.as_str()?))
 }
 
 /// The time of a report, or its length where it tells that.

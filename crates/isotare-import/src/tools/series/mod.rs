@@ -30,6 +30,11 @@ pub fn is_banner(line: &str) -> bool {
     }
 }
 
+/// A warning.
+pub fn restarted(line: usize) -> String {
+    format!("line {line}: the machine was restarted: what follows are runs of their own")
+}
+
 /// What was decoded, with no more warnings than are of use.
 pub fn settled(mut decoded: Decoded) -> Decoded {
     let more = decoded.warnings.len().saturating_sub(WARNINGS);

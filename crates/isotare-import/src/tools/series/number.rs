@@ -7,7 +7,7 @@ const TENS: [f64; 16] =
 /// `12`, `-0.50`, `0,50`: digits with at most one point or comma. Words such as `nan` and `inf` are none.
 ///
 /// Up to 15 digits are a whole number below 2^53 over a power of ten, of which both are exact: their quotient is the nearest number, as
-/// `str::parse` finds it, in a fraction of the time.
+/// `str::parse` finds it, without a copy in which a comma is a point.
 pub fn number(text: &[u8]) -> Option<f64> {
     let (negative, digits) = match text {
         [b'-', rest @ ..] => (true, rest),

@@ -20,8 +20,6 @@ pub struct Who<'t> {
 /// Columns under one header.
 #[derive(Debug)]
 pub struct Table {
-    /// Tells tables with the same columns from each other: a section of JSON.
-    pub group: String,
     /// Those with numbers.
     pub columns: Vec<Column>,
     /// Reports in which it has rows.
@@ -34,9 +32,9 @@ pub struct Table {
 
 impl Table {
     /// Without rows.
-    pub fn new(group: &str, columns: Vec<Column>) -> Self {
+    pub fn new(columns: Vec<Column>) -> Self {
         let of_requests = columns.iter().any(Column::is_of_requests);
-        Self { group: group.to_owned(), columns, reports: 0, last: 0, of_requests }
+        Self { columns, reports: 0, last: 0, of_requests }
     }
 }
 

@@ -17,7 +17,7 @@ use super::book::Book;
 use super::layout::{Layout, Part};
 use super::number::{half, moment};
 use super::subject::Who;
-use super::{is_banner, settled};
+use super::{is_banner, restarted, settled};
 use crate::{Decoded, Run};
 
 /// More headers than any monitor prints.
@@ -40,7 +40,7 @@ pub struct Style {
 pub enum Remark {
     /// A user's comment.
     Comment,
-    /// The machine was restarted: counters begin anew.
+    /// The machine was restarted: its counters begin anew.
     Restart,
 }
 
@@ -264,13 +264,13 @@ impl<'t> Reader<'t> {
         (state.time, state.since) = ("", "");
     }
 
+    /// What follows a restart is of another boot: its rows are not of the same runs.
     fn restart(&mut self, at: usize) {
-        if let Some(book) = &mut self.book {
-            book.restart();
-            book.warnings.push(format!("line {at}: the machine was restarted"));
+        if self.book.as_ref().is_some_and(|book| !book.is_empty()) {
+            self.close();
         }
-        self.state.averaged.clear();
-        (self.state.time, self.state.since) = ("", "");
+        self.state = State::default();
+        self.warnings.push(restarted(at));
     }
 
     fn fail(&mut self, why: impl Into<String>) {
