@@ -7,6 +7,7 @@ use crate::table::Table;
 use isotare_import::{FileRead, Run, Status};
 use isotare_report::{Options, Report as Comparison, render};
 use miette::Report;
+use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeSet;
 
@@ -14,6 +15,7 @@ use std::collections::BTreeSet;
 const NOTES: usize = 10;
 
 /// What files hold, and what comparing it gives.
+#[derive(Serialize)]
 pub struct Found {
     /// Each file.
     pub files: Vec<FileRead>,
@@ -30,8 +32,8 @@ impl Found {
             || self.comparison.as_ref().map(|found| render(found, form.into(), options)).transpose();
         match form {
             Form::Json => {
-                let all = json!({ "files": self.files, "warnings": self.warnings, "comparison": self.comparison });
-                Table::new(&[]).rendered(form, &all)
+                let text = serde_json::to_string_pretty(self).map_err(|error| refuse(error, ""))?;
+                Ok(format!("{text}\n"))
             }
             Form::Csv => self.numbers().rendered(form, &json!(null)),
             Form::Html => comparison().map_err(defect)?.ok_or_else(|| {

@@ -55,12 +55,12 @@ pub const HEAD: usize = 1 << 18;
 
 /// Every tool, those whose marks are surest first.
 pub static TOOLS: &[&Tool] = &[
+    &sysbench::SYSBENCH,
     &fio::FIO,
     &iperf3::IPERF3,
     &oha::OHA,
     &hyperfine::HYPERFINE,
     &criterion::CRITERION,
-    &sysbench::SYSBENCH,
     &stress_ng::STRESS_NG,
     &mbw::MBW,
     &openssl::OPENSSL,
