@@ -327,7 +327,8 @@ pub struct CpuRow {
     /// Median CPU seconds per second of everything on the host, idle time apart.
     pub host: Option<f64>,
     /// Median of what is left of that without the roles: CPU seconds per second of everything that is not attributed to the
-    /// instance. The kernel counts the host's time by its ticks and that of processes exactly, so a small negative rest is no error.
+    /// instance. Where there is no cgroup version 1, the kernel counts the host's time by its ticks and that of processes exactly: a
+    /// small negative rest is no error then.
     pub unattributed: Option<f64>,
     /// Median CPU seconds of all roles for each unit of work, where the workload counts its work.
     pub seconds_per_event: Option<f64>,

@@ -7,6 +7,7 @@ use crate::meter::{
     self, Meter,
     MeterKind::{Counter, Last},
 };
+use isotare_cgroup::{Cgroup, Hierarchies};
 use isotare_core::{
     Better, Footprint, MetricDef, Reading, Sample, Sampler, SamplerError, Timestamp, Unavailable,
 };
@@ -24,6 +25,7 @@ pub(crate) static METERS: &[Meter] = &[
     Meter::detail("host_pressure_io", "s", Counter),
     Meter::detail("host_major_faults", "1", Counter),
     Meter::detail("host_run_delay", "s", Counter),
+    Meter::detail("host_run_time", "s", Counter),
     Meter::detail("host_context_switches", "1", Counter),
     Meter::detail("host_interrupts", "1", Counter),
     Meter::detail("host_softirqs", "1", Counter),
@@ -45,6 +47,8 @@ pub(crate) static METERS: &[Meter] = &[
 pub struct HostSampler {
     proc: PathBuf,
     sys: PathBuf,
+    /// The group of all processes, whose CPU time version 1 counts exactly, not by ticks as `/proc/stat`.
+    all: Option<Cgroup>,
     closing: Closing,
     has_begun: bool,
 }
@@ -54,7 +58,11 @@ impl HostSampler {
     pub fn new(root: &Path, closing: Closing) -> Result<Self, Unavailable> {
         let proc = root.join("proc");
         match fs::read_to_string(proc.join("stat")) {
-            Ok(_) => Ok(Self { proc, sys: root.join("sys"), closing, has_begun: false }),
+            Ok(_) => {
+                let hierarchies = Hierarchies::discover_in(root).ok();
+                let all = hierarchies.map(|hierarchies| hierarchies.open(""));
+                Ok(Self { proc, sys: root.join("sys"), all, closing, has_begun: false })
+            }
             Err(error) => Err(Unavailable::new(
                 format!("{} cannot be read: {error}", proc.join("stat").display()),
                 "mount it: mount -t proc proc /proc",
@@ -97,6 +105,7 @@ impl Sampler for HostSampler {
             pressure("pressure/io"),
             counted(&vmstat, "pgmajfault"),
             self.text("schedstat").as_deref().and_then(run_delay),
+            self.all.as_ref().and_then(|all| all.stats().cpu_total_ns).map(|ns| ns as f64 / 1e9),
             counted(&stat, "ctxt"),
             counted(&stat, "intr"),
             counted(&stat, "softirq"),

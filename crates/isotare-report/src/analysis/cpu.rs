@@ -9,8 +9,10 @@ use std::collections::BTreeMap;
 
 /// User and system time. Guest time is left out: the kernel counts it in user time already.
 const METRICS: [&str; 2] = ["cpu_user", "cpu_system"];
-/// The same of the whole host.
+/// The same of the whole host, by ticks.
 const HOST_METRICS: [&str; 2] = ["host_cpu_user", "host_cpu_system"];
+/// Of the whole host, exactly, where the kernel has it.
+const HOST_EXACT: &str = "host_run_time";
 
 /// CPU seconds per second in one trial.
 #[derive(Default)]
@@ -66,6 +68,7 @@ pub(super) fn by_role(design: &Design<'_>) -> Vec<CpuRow> {
 
 fn shares(trial: &Trial) -> Shares {
     let mut shares = Shares::default();
+    let mut exact = None;
     let Some(window) = window(trial) else { return shares };
     for sample in &trial.samples {
         let name = sample.metric.name.as_ref();
@@ -82,9 +85,11 @@ fn shares(trial: &Trial) -> Shares {
             None if HOST_METRICS.contains(&name) && share.is_finite() => {
                 *shares.host.get_or_insert_default() += share;
             }
+            None if name == HOST_EXACT && share.is_finite() => exact = Some(share),
             _ => {}
         }
     }
+    shares.host = exact.or(shares.host);
     let rate = trial.samples.iter().find(|sample| sample.metric.name == "events_per_second");
     let rate = rate.map(|sample| sample.value).filter(|rate| *rate > 0.0);
     shares.per_event = rate.map(|rate| shares.attributed() / rate);
