@@ -141,3 +141,22 @@ fn every_tool_has_outputs_a_fuzz_target_and_a_row_in_the_docs() {
         assert!(targets.contains(&format!("\nname = \"{name}\"\n")), "{name} has no fuzz target");
     }
 }
+
+/// What fuzzing found: `odd/` holds it for good.
+#[test]
+fn odd_texts_break_no_decoder() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/odd");
+    for entry in fs::read_dir(root).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let bytes = fs::read(&path).expect("a file");
+        for tool in tools::TOOLS.iter().copied().map(Some).chain([None]) {
+            let found = read("odd", &bytes, tool);
+            assert_eq!(
+                found.complete + found.incomplete + found.unreadable,
+                found.runs.len(),
+                "{}",
+                path.display()
+            );
+        }
+    }
+}

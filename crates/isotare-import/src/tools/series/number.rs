@@ -89,7 +89,8 @@ pub fn moment(text: &str) -> Option<Moment> {
         None => first,
         Some(later) => first % 12 + 12 * u64::from(later),
     };
-    (hour < 24 && minute < 60 && second < 61).then_some(Moment::Day(hour * 3600 + minute * 60 + second))
+    let is_time = hour < 24 && minute < 60 && second < 61;
+    is_time.then(|| Moment::Day(hour * 3600 + minute * 60 + second))
 }
 
 /// Whether it is the later half of the day: `AM`, `PM`, `p.m.`
