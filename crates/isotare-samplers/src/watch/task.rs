@@ -129,7 +129,8 @@ impl Task {
         Self {
             pid,
             tid,
-            name: String::new(),
+            // `TASK_COMM_LEN`: another name of the same process then needs no more.
+            name: String::with_capacity(16),
             user: 0,
             kept: None,
             unkept: false,
