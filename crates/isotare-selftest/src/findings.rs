@@ -1,9 +1,9 @@
 //! What came of the injections: values from reports in, judgements out. Pure.
 
-use crate::cpu_time::CPU_SHARE;
 use crate::evidence::{Clocks, Records};
 use crate::injection::Injection;
 use crate::observer::ObserverCost;
+use crate::recounted::CPU_SHARE;
 use isotare_core::HostFacts;
 use isotare_report::{Report, Source};
 use isotare_stats::at_most_p;

@@ -1,8 +1,7 @@
 //! One known overhead: two conditions, and the ratio that must come out.
 
-use crate::cpu_time::CpuTime;
 use crate::kinds::find;
-use crate::uncounted::Uncounted;
+use crate::recounted::{Counts, Recounted};
 use isotare_core::{
     Budget, Condition, CpuSet, Driver, EnvironmentSpec, Plan, Settings, Workload, WorkloadSpec,
 };
@@ -107,10 +106,10 @@ impl Injection {
         if let (Some((counted, done)), true) = (self.pair.events, is_slower) {
             given.retain(|(key, _)| key != "events");
             given.push(("events".to_owned(), done.to_string()));
-            workload = Box::new(Uncounted { inner, done, counted });
+            workload = Box::new(Recounted { inner, counts: Counts::Share(counted as f64 / done as f64) });
         }
         if self.pair.counts_cpu_time {
-            workload = Box::new(CpuTime { inner });
+            workload = Box::new(Recounted { inner, counts: Counts::CpuTime });
         }
         let pairs = given.iter().map(|(key, value)| (key.as_str(), value.as_str()));
         let settings = Settings::check(&format!("workload {}", spec.name), inner.settings(), pairs)

@@ -11,7 +11,6 @@
 //! assert_eq!(injection.true_ratio, 1.02);
 //! ```
 
-mod cpu_time;
 mod evidence;
 mod findings;
 mod injection;
@@ -19,7 +18,7 @@ mod kinds;
 mod link;
 mod observer;
 mod quota;
-mod uncounted;
+mod recounted;
 
 pub use evidence::{Clocks, LIMIT_PPM, Records};
 pub use findings::{Findings, NotMeasured, Recovery, SCHEMA_VERSION, SURPRISE, Status, Summary};

@@ -1,0 +1,143 @@
+//! Work of which something else counts than what it did: a slow-down by an exact factor, or the CPU time that it was granted.
+
+use isotare_core::{
+    Better, Image, Invalid, JobOutput, MetricDef, Present, Sample, SettingDef, Settings, Workload,
+};
+use isotare_protocol::Job;
+use std::path::PathBuf;
+
+/// CPU seconds in a second, all threads together.
+pub const CPU_SHARE: MetricDef = MetricDef::headline("cpu_share", "1", Better::Higher);
+
+/// A workload whose samples are counted again.
+pub struct Recounted {
+    /// The workload.
+    pub inner: &'static dyn Workload,
+    /// What counts.
+    pub counts: Counts,
+}
+
+/// What counts of a workload.
+#[derive(Clone, Copy, Debug)]
+pub enum Counts {
+    /// This share of its events: its settings hold all of them as the limit by events. Each event is as dear as every other, so
+    /// what counts takes the inverse of the share as long, whatever the machine and its noise do.
+    Share(f64),
+    /// The CPU time that it was granted, [`CPU_SHARE`], alone: its events times what each took of it. That is what a quota grants exactly; a
+    /// second of it does less work after a pause, when caches and clock frequency have to come back.
+    CpuTime,
+}
+
+impl Counts {
+    fn again(self, mut samples: Vec<Sample>) -> Result<Vec<Sample>, Invalid> {
+        let value = |name: &str| {
+            let found = samples.iter().find(|sample| sample.metric.name == name);
+            found.map(|sample| sample.value).ok_or_else(|| Invalid(format!("there is no {name}")))
+        };
+        match self {
+            Counts::CpuTime => {
+                let share = value("events_per_second")? * value("cpu_per_event")?;
+                return Ok(vec![Sample { metric: CPU_SHARE, role: None, value: share }]);
+            }
+            Counts::Share(share) => {
+                for sample in &mut samples {
+                    // Latencies are of one event, done or counted.
+                    match (&*sample.metric.unit, &*sample.metric.name) {
+                        ("1/s" | "B/s", _) => sample.value *= share,
+                        (_, "cpu_per_event") => sample.value /= share,
+                        _ => {}
+                    }
+                }
+            }
+        }
+        Ok(samples)
+    }
+}
+
+impl Workload for Recounted {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn summary(&self) -> &str {
+        self.inner.summary()
+    }
+
+    fn settings(&self) -> &[SettingDef] {
+        self.inner.settings()
+    }
+
+    fn metrics(&self) -> Vec<MetricDef> {
+        match self.counts {
+            Counts::Share(_) => self.inner.metrics(),
+            Counts::CpuTime => vec![CPU_SHARE],
+        }
+    }
+
+    fn image(&self, settings: &Settings, present: Present<'_>) -> Result<Image, String> {
+        self.inner.image(settings, present)
+    }
+
+    fn programs(&self, settings: &Settings) -> Vec<PathBuf> {
+        self.inner.programs(settings)
+    }
+
+    fn job(&self, settings: &Settings) -> Result<Job, String> {
+        self.inner.job(settings)
+    }
+
+    fn decode(&self, output: &JobOutput, settings: &Settings) -> Result<Vec<Sample>, Invalid> {
+        self.counts.again(self.inner.decode(output, settings)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use isotare_protocol::{Exit, JobResult};
+
+    struct Fixed;
+
+    impl Workload for Fixed {
+        fn name(&self) -> &str {
+            "fixed"
+        }
+        fn summary(&self) -> &str {
+            ""
+        }
+        fn settings(&self) -> &[SettingDef] {
+            &[]
+        }
+        fn metrics(&self) -> Vec<MetricDef> {
+            vec![
+                MetricDef::headline("events_per_second", "1/s", Better::Higher),
+                MetricDef::detail("throughput", "B/s", Better::Higher),
+                MetricDef::detail("latency_mean", "s", Better::Lower),
+                MetricDef::detail("cpu_per_event", "s", Better::Lower),
+            ]
+        }
+        fn image(&self, _: &Settings, _: Present<'_>) -> Result<Image, String> {
+            Ok(Image::default())
+        }
+        fn job(&self, _: &Settings) -> Result<Job, String> {
+            Err("it runs nowhere".to_owned())
+        }
+        fn decode(&self, _: &JobOutput, _: &Settings) -> Result<Vec<Sample>, Invalid> {
+            let sample = |metric| Sample { metric, role: None, value: 150.0 };
+            Ok(self.metrics().into_iter().map(sample).collect())
+        }
+    }
+
+    #[test]
+    fn rates_are_of_what_is_counted_and_latencies_of_what_is_done() {
+        let slowed = Recounted { inner: &Fixed, counts: Counts::Share(100.0 / 150.0) };
+        let result = JobResult::Command { exit: Exit::Code(0), runs: Vec::new() };
+        let output = JobOutput { result, stdout: Vec::new(), stderr: Vec::new() };
+        let values = |workload: &Recounted| -> Vec<f64> {
+            let samples = workload.decode(&output, &Settings::default()).expect("decodes");
+            samples.iter().map(|sample| sample.value).collect()
+        };
+        assert_eq!(values(&slowed), [100.0, 100.0, 150.0, 225.0]);
+        assert_eq!(values(&Recounted { inner: &Fixed, counts: Counts::CpuTime }), [150.0 * 150.0]);
+    }
+}
