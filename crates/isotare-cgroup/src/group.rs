@@ -66,6 +66,12 @@ impl Cgroup {
         stats::read(self)
     }
 
+    /// CPU time of all that ran in the group, ns, as the scheduler charged it: `cpuacct.usage` of version 1
+    /// (Documentation/admin-guide/cgroup-v1/cpuacct.rst). `None` without it: of its root, version 2 knows only what ticks saw.
+    pub fn charged_cpu_ns(&self) -> Option<u64> {
+        stats::charged_cpu_ns(self)
+    }
+
     pub(crate) fn dirs(&self) -> impl Iterator<Item = &Path> {
         self.v1.iter().map(|(_, dir)| dir.as_path()).chain(self.v2.as_deref())
     }

@@ -79,6 +79,10 @@ fn single(dir: Option<&Path>, file: &str) -> Option<u64> {
     files::number(&text(dir, file)?)
 }
 
+pub(crate) fn charged_cpu_ns(group: &Cgroup) -> Option<u64> {
+    single(group.v1_dir("cpuacct"), "cpuacct.usage")
+}
+
 fn read_v1(group: &Cgroup) -> CgroupStats {
     let (cpu, cpuacct) = (group.v1_dir("cpu"), group.v1_dir("cpuacct"));
     let (memory, blkio) = (group.v1_dir("memory"), group.v1_dir("blkio"));
@@ -89,7 +93,7 @@ fn read_v1(group: &Cgroup) -> CgroupStats {
     let io = text(blkio, "blkio.throttle.io_service_bytes_recursive");
     let io = io.or_else(|| text(blkio, "blkio.throttle.io_service_bytes"));
     CgroupStats {
-        cpu_total_ns: single(cpuacct, "cpuacct.usage"),
+        cpu_total_ns: charged_cpu_ns(group),
         cpu_user_ns: files::keyed(&ticks, "user").map(|ticks| ticks * tick_ns),
         cpu_system_ns: files::keyed(&ticks, "system").map(|ticks| ticks * tick_ns),
         throttled_periods: files::keyed(&quota, "nr_throttled"),

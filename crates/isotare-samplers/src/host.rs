@@ -105,7 +105,7 @@ impl Sampler for HostSampler {
             pressure("pressure/io"),
             counted(&vmstat, "pgmajfault"),
             self.text("schedstat").as_deref().and_then(run_delay),
-            self.all.as_ref().and_then(|all| all.stats().cpu_total_ns).map(|ns| ns as f64 / 1e9),
+            self.all.as_ref().and_then(Cgroup::charged_cpu_ns).map(|ns| ns as f64 / 1e9),
             counted(&stat, "ctxt"),
             counted(&stat, "intr"),
             counted(&stat, "softirq"),
