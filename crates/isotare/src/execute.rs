@@ -9,10 +9,10 @@ use crate::{output, resolve};
 use isotare_core::{EnvironmentSpec, Interrupt, Outcome, Plan, Session, SessionEnd, Trial};
 use isotare_report::analyse;
 use isotare_runner::{Bench, BenchError, Places as BenchPlaces, Work};
-use isotare_store::Store;
+use isotare_store::{Record, Store};
 use miette::Report;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The user's wish to stop: the first SIGINT, SIGTERM or SIGHUP ends the session cleanly, a second one at once.
 pub fn interrupt() -> Result<Interrupt, Report> {
@@ -24,6 +24,20 @@ pub fn interrupt() -> Result<Interrupt, Report> {
             .map_err(|error| refuse(format!("signal {signal} cannot be handled: {error}"), ""))?;
     }
     Ok(interrupt)
+}
+
+/// The store of sessions at this path, to read; `elsewhere` says how to name another.
+pub fn kept_sessions(path: &Path, elsewhere: &str) -> Result<Store, Report> {
+    if !path.exists() {
+        return Err(refuse(format!("there is no store of sessions at {}", path.display()), elsewhere));
+    }
+    Store::open_to_read(path).map_err(|error| refuse(error, "name another file with --store"))
+}
+
+/// One session of it.
+pub fn kept_session(store: &Store, session: &str) -> Result<Record, Report> {
+    let remedy = "'isotare report --list' shows the sessions that are kept";
+    store.load(session).map_err(|error| refuse(error, remedy))
 }
 
 /// Where sessions are kept.

@@ -1,11 +1,11 @@
 //! `isotare diff`: what changed from one session to another.
 
 use crate::cli::Diff;
-use crate::execute::store_path;
+use crate::execute::{kept_session, kept_sessions, store_path};
 use crate::exit::{Exit, refuse};
 use crate::output;
 use isotare_report::{Difference, render_diff};
-use isotare_store::{Record, Store};
+use isotare_store::Record;
 use miette::Report;
 use std::path::Path;
 
@@ -32,14 +32,6 @@ pub fn diff(arguments: &Diff) -> Result<Exit, Report> {
 }
 
 fn load(path: &Path, session: &str) -> Result<Record, Report> {
-    if !path.exists() {
-        return Err(refuse(
-            format!("there is no store of sessions at {}", path.display()),
-            "name the store with --store, that of the second session with --store-b",
-        ));
-    }
-    let store = Store::open_to_read(path).map_err(|error| refuse(error, "name another file"))?;
-    store
-        .load(session)
-        .map_err(|error| refuse(error, "'isotare report --list' shows the sessions that are kept"))
+    let elsewhere = "name the store with --store, that of the second session with --store-b";
+    kept_session(&kept_sessions(path, elsewhere)?, session)
 }

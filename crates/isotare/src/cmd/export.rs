@@ -1,9 +1,9 @@
 //! `isotare export`: sessions as tables for other programs.
 
 use crate::cli::{Export, ExportForm};
-use crate::execute::store_path;
+use crate::execute::{kept_session, kept_sessions, store_path};
 use crate::exit::{Exit, refuse};
-use isotare_store::{ExportFormat, ExportScope, Store, export as write};
+use isotare_store::{ExportFormat, ExportScope, export as write};
 use miette::Report;
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -13,25 +13,14 @@ use std::path::Path;
 pub fn export(arguments: &Export) -> Result<Exit, Report> {
     let format = format(arguments)?;
     let path = store_path(&arguments.places)?;
-    if !path.exists() {
-        return Err(refuse(
-            format!("there is no store of sessions at {}", path.display()),
-            "run 'isotare compare' first, or name the store with --store",
-        ));
-    }
-    let store =
-        Store::open_to_read(&path).map_err(|error| refuse(error, "name another file with --store"))?;
+    let store = kept_sessions(&path, "run 'isotare compare' first, or name the store with --store")?;
     let sessions = match arguments.all {
         true => {
             store.sessions().map_err(|error| refuse(error, ""))?.into_iter().map(|known| known.id).collect()
         }
         false => arguments.sessions.clone(),
     };
-    let load = |session: &String| {
-        store
-            .load(session)
-            .map_err(|error| refuse(error, "'isotare report --list' shows the sessions that are kept"))
-    };
+    let load = |session: &String| kept_session(&store, session);
     let records = sessions.iter().map(load).collect::<Result<Vec<_>, _>>()?;
     let scope = ExportScope { readings: arguments.readings };
     let written = match &arguments.out {
