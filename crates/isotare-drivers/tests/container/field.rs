@@ -4,7 +4,7 @@ use isotare_core::{
     Budget, Deadline, Driver, Environment, Image, Instance, Interrupt, Ledger, PrepareContext, Settings,
     TrialContext,
 };
-use isotare_host::{AgentClient, SessionState, Swept, deadline_in, find_program, sweep};
+use isotare_host::{AgentClient, SessionState, Swept, deadline_in, sweep};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -73,8 +73,8 @@ impl Field {
         let work = self.folder.path().join("environment");
         std::fs::create_dir_all(&work).expect("a folder");
         let mut image = Image::default();
-        if let Some(busybox) = find_program("busybox") {
-            image.add(Path::new("/bin/busybox"), isotare_core::Source::Host(busybox), 0o755);
+        for program in ["sh", "cat", "unshare", "mount", "dmesg"] {
+            image.extend(isotare_workloads::closure(program).expect("a program of every Debian").1);
         }
         driver.prepare(&settings, &image, &self.context(&work)).expect("prepared")
     }

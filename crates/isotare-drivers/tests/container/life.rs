@@ -9,7 +9,7 @@ use std::fs;
 fn run(agent: &mut AgentClient, argv: &[&str], deadline: &isotare_core::Deadline) -> (Exit, String) {
     let job = Job::Command(CommandJob {
         argv: argv.iter().map(ToString::to_string).collect(),
-        env: vec![("PATH".into(), "/bin".into())],
+        env: vec![("PATH".into(), "/usr/bin:/bin".into())],
         directory: None,
         stdin: Vec::new(),
         repetition: Repetition::Once,
@@ -68,27 +68,28 @@ fn programs_inside_meet_the_filter_and_the_read_only_files() {
     let trial = field.trial("a");
     let cx = trial.context(&field.state, &field.session);
     let (instance, mut agent) = bring_up(&mut *environment, &cx);
-    let mut shell = |line: &str| run(&mut agent, &["/bin/busybox", "sh", "-c", line], &cx.deadline);
-    if fs::exists("/bin/busybox").unwrap_or(false) {
-        let (exit, text) = shell("busybox echo x > /isotare/data/file && busybox cat /isotare/data/file");
-        assert_eq!((exit, text.as_str()), (Exit::Code(0), "x\n"));
-        for forbidden in [
-            "busybox unshare -m busybox true",
-            "echo 1 > /proc/sys/kernel/panic",
-            "echo 1 > /sys/fs/cgroup/memory/memory.limit_in_bytes",
-            "busybox mount -t tmpfs none /tmp",
-            "busybox dmesg",
-        ] {
-            let (exit, text) = shell(forbidden);
-            assert_ne!(exit, Exit::Code(0), "{forbidden}: {text}");
-            let refused = ["ermi", "Read-only", "denied"].iter().any(|word| text.contains(word));
-            assert!(refused, "{forbidden}: {text}");
-        }
-        let (_, processes) = shell("busybox ps -o pid,args");
-        assert!(processes.contains("/isotare/agent") && !processes.contains("kthreadd"), "{processes}");
-        let on_disk = trial.context(&field.state, &field.session).work.join("upper/isotare/data/file");
-        assert_eq!(fs::read_to_string(on_disk).expect("the writable layer is on disk"), "x\n");
+    let (sh, _) = isotare_workloads::closure("sh").expect("a shell");
+    let sh = sh.to_str().expect("UTF-8");
+    let mut shell = |line: &str| run(&mut agent, &[sh, "-c", line], &cx.deadline);
+    let (exit, text) = shell("echo x > /isotare/data/file && cat /isotare/data/file");
+    assert_eq!((exit, text.as_str()), (Exit::Code(0), "x\n"));
+    for forbidden in [
+        "unshare -m cat /dev/null",
+        "echo 1 > /proc/sys/kernel/panic",
+        "echo 1 > /sys/fs/cgroup/memory/memory.limit_in_bytes",
+        "mount -t tmpfs none /tmp",
+        "dmesg",
+    ] {
+        let (exit, text) = shell(forbidden);
+        assert_ne!(exit, Exit::Code(0), "{forbidden}: {text}");
+        let refused = ["ermi", "Read-only", "denied"].iter().any(|word| text.contains(word));
+        assert!(refused, "{forbidden}: {text}");
     }
+    let (_, processes) = shell("cat /proc/[0-9]*/comm");
+    assert!(processes.contains("agent"), "{processes}");
+    assert!(!processes.contains("kthreadd"), "{processes}");
+    let on_disk = trial.context(&field.state, &field.session).work.join("upper/isotare/data/file");
+    assert_eq!(fs::read_to_string(on_disk).expect("the writable layer is on disk"), "x\n");
     take_down(instance, agent, &cx);
 }
 
