@@ -157,24 +157,48 @@ pub struct Unavailable {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// The workload itself with the agent; of a virtual machine: its vCPU threads.
+    /// The workload itself with the agent, where they are processes of the host.
     Workload,
-    /// A virtual machine monitor beside its vCPUs.
+    /// Threads that execute a guest's virtual CPUs: the workload, the guest's kernel and, under emulation, its translation.
+    Vcpu,
+    /// A virtual machine monitor beside what its other threads do.
     Vmm,
+    /// Threads that move data between a guest and files, sockets or taps.
+    Io,
+    /// Threads of the host's kernel that do so.
+    Vhost,
     /// A shim that stays beside each instance.
     Shim,
     /// A daemon that serves every instance.
     Daemon,
+    /// All other threads of the host's kernel: write-back, reclaim, interrupts. They serve everyone.
+    Kernel,
 }
 
 impl Role {
+    /// Each, in the order of tables.
+    pub const ALL: [Role; 8] = [
+        Role::Workload,
+        Role::Vcpu,
+        Role::Vmm,
+        Role::Io,
+        Role::Vhost,
+        Role::Shim,
+        Role::Daemon,
+        Role::Kernel,
+    ];
+
     /// The word for it in every output.
     pub fn word(self) -> &'static str {
         match self {
             Role::Workload => "workload",
+            Role::Vcpu => "vcpu",
             Role::Vmm => "vmm",
+            Role::Io => "io",
+            Role::Vhost => "vhost",
             Role::Shim => "shim",
             Role::Daemon => "daemon",
+            Role::Kernel => "kernel",
         }
     }
 }
@@ -189,16 +213,28 @@ pub struct Footprint {
 }
 
 /// One process tree of a footprint.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Member {
     /// Whose work it does.
     pub role: Role,
     /// Its root process.
     pub pid: u32,
-    /// Threads of `pid` that do the workload's work instead (vCPUs).
-    pub workload_threads: Vec<u32>,
+    /// Threads of `pid` that have a role of their own: those whose names begin like this.
+    pub threads: &'static [(&'static str, Role)],
     /// Whether the process also serves others, so that only differences over the trial count.
     pub shared: bool,
+}
+
+impl Member {
+    /// A process whose threads all have its role, and that serves this instance alone.
+    pub fn new(role: Role, pid: u32) -> Self {
+        Member { role, pid, threads: &[], shared: false }
+    }
+
+    /// One that serves others too.
+    pub fn shared(role: Role, pid: u32) -> Self {
+        Member { shared: true, ..Member::new(role, pid) }
+    }
 }
 
 /// An operation that a driver could not do.

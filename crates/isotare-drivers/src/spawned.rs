@@ -112,12 +112,11 @@ impl Instance for Spawned {
     }
 
     fn footprint(&self) -> Footprint {
-        let member = |role, pid| Member { role, pid, workload_threads: Vec::new(), shared: false };
         let child = self.child.as_ref().map(Child::pid);
         let launcher = child.filter(|_| self.agent.is_some() && self.agent != child);
-        let workload = self.agent.or(child).map(|pid| member(Role::Workload, pid));
+        let workload = self.agent.or(child).map(|pid| Member::new(Role::Workload, pid));
         Footprint {
-            members: workload.into_iter().chain(launcher.map(|pid| member(Role::Shim, pid))).collect(),
+            members: workload.into_iter().chain(launcher.map(|pid| Member::new(Role::Shim, pid))).collect(),
             cgroup: self.cgroup.as_ref().map(|(_, path)| path.clone()),
         }
     }

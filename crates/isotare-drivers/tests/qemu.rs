@@ -152,7 +152,11 @@ fn a_machine_lives_with_its_disk_and_leaves_nothing() {
             let fact = |name: &str| facts.get(name).map(String::as_str);
             assert_eq!((fact("cpus"), fact("data.filesystem")), (Some("1"), Some("ext4")), "{facts:?}");
             let member = &instance.footprint().members[0];
-            assert_eq!((member.role, member.workload_threads.len()), (Role::Vmm, 1));
+            let threads = fs::read_dir(format!("/proc/{}/task", member.pid)).expect("runs").flatten();
+            let names = threads.map(|thread| fs::read_to_string(thread.path().join("comm")).expect("a name"));
+            let of_role = |name: &String| member.threads.iter().find(|(prefix, _)| name.starts_with(prefix));
+            let vcpus = names.filter_map(|name| of_role(&name)).filter(|(_, role)| *role == Role::Vcpu);
+            assert_eq!((member.role, vcpus.count()), (Role::Vmm, 1));
             take_down(instance, agent, cx);
             assert_eq!(fs::read_dir(cx.work).expect("readable").count(), 0, "the disk is gone");
         });

@@ -313,6 +313,14 @@ pub struct MarkRow {
     pub after: f64,
 }
 
+impl Report {
+    /// The roles whose CPU time was seen anywhere, in the order of tables.
+    pub(crate) fn roles(&self) -> Vec<Role> {
+        let seen = |role: &Role| self.cpu_by_role.iter().any(|row| row.roles.contains_key(role));
+        Role::ALL.into_iter().filter(seen).collect()
+    }
+}
+
 /// Host CPU time of one environment under one workload.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CpuRow {
@@ -327,8 +335,8 @@ pub struct CpuRow {
     /// Median CPU seconds per second of everything on the host, idle time apart.
     pub host: Option<f64>,
     /// Median of what is left of that without the roles: CPU seconds per second of everything that is not attributed to the
-    /// instance. Where there is no cgroup version 1, the kernel counts the host's time by its ticks and that of processes exactly: a
-    /// small negative rest is no error then.
+    /// instance. Without cgroup version 1 the host's time is good to a tick or two of each CPU: a small negative rest is no error
+    /// then.
     pub unattributed: Option<f64>,
     /// Median CPU seconds of all roles for each unit of work, where the workload counts its work.
     pub seconds_per_event: Option<f64>,

@@ -131,8 +131,8 @@ impl<'a> Bench<'a> {
             }
             environments.insert(name, ready);
         }
-        let samplers =
-            SAMPLERS.iter().map(|entry| entry.name).filter(|name| Samplers::open(&[name]).is_ok()).collect();
+        let opens = |name: &&str| Samplers::open(&[name], &plan.budget.cpus).is_ok();
+        let samplers = SAMPLERS.iter().map(|entry| entry.name).filter(opens).collect();
         Ok(Self { plan, places, works, jobs, environments, samplers, interrupt: interrupt.clone() })
     }
 

@@ -192,7 +192,7 @@ fn live(
 /// What reads the host's counters while the work is measured; ready before that, so that only readings fall into it.
 fn collector(footprint: Footprint, work: &TrialWork<'_>, cx: &TrialContext<'_>) -> Collector {
     // What could be opened when the bench was prepared can be opened now; else nothing is read, which shows.
-    let samplers = Samplers::open(work.samplers).unwrap_or_default();
+    let samplers = Samplers::open(work.samplers, &cx.budget.cpus).unwrap_or_default();
     Collector::prepare(footprint, work.rate, samplers, &cx.budget.cpus, now)
 }
 

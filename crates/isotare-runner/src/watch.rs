@@ -18,6 +18,7 @@ const HOST: &str = "host";
 pub(crate) struct Watch {
     canaries: Canaries,
     reference: Canary,
+    cpus: CpuSet,
 }
 
 /// What was seen before a trial.
@@ -36,15 +37,15 @@ impl Watch {
         while seen.len() < REFERENCES && pause(BETWEEN, &deadline).is_ok() {
             seen.push(canaries.run());
         }
-        Self { canaries, reference: middle(&seen) }
+        Self { canaries, reference: middle(&seen), cpus: cpus.clone() }
     }
 
     /// To be called immediately before an instance is created.
     pub(crate) fn before(&mut self) -> Before {
         let canary = self.canaries.run();
         // Where the host cannot be read, its counters are absent.
-        let mut before =
-            Before { canary, samplers: Samplers::open(&[HOST]).unwrap_or_default(), readings: Vec::new() };
+        let samplers = Samplers::open(&[HOST], &self.cpus).unwrap_or_default();
+        let mut before = Before { canary, samplers, readings: Vec::new() };
         before.read();
         before
     }

@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut line = String::new();
     BufReader::new(shell.stdout.as_mut().ok_or("no pipe")?).read_line(&mut line)?;
 
-    let member = Member { role: Role::Workload, pid: shell.id(), workload_threads: vec![], shared: false };
+    let member = Member::new(Role::Workload, shell.id());
     let footprint = Footprint { members: vec![member], cgroup: None };
     let closing = Closing::default();
     let mut sampler = ProcessSampler::new(Path::new("/"), closing.clone())?;

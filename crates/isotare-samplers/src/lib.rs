@@ -14,10 +14,11 @@
 //!     Timestamp(TURNS.fetch_add(1, Ordering::Relaxed)) // the host's clock, in earnest
 //! }
 //!
-//! let member = Member { role: Role::Workload, pid: std::process::id(), workload_threads: vec![], shared: false };
+//! let member = Member::new(Role::Workload, std::process::id());
 //! let footprint = Footprint { members: vec![member], cgroup: None };
-//! let samplers = Samplers::open(&["process", "host"]).expect("both work wherever there is a /proc");
-//! let collector = Collector::prepare(footprint, 0.0, samplers, &CpuSet::new([0]).unwrap(), clock);
+//! let cpus = CpuSet::new([0]).unwrap();
+//! let samplers = Samplers::open(&["process", "host"], &cpus).expect("both work wherever there is a /proc");
+//! let collector = Collector::prepare(footprint, 0.0, samplers, &cpus, clock);
 //! collector.begin();
 //! // … the measured window …
 //! let (readings, errors) = collector.finish();
@@ -30,6 +31,7 @@ mod cgroup;
 mod collector;
 mod host;
 mod meter;
+mod perf;
 mod process;
 mod registry;
 mod watch;
@@ -39,6 +41,7 @@ pub use cgroup::CgroupSampler;
 pub use collector::Collector;
 pub use host::{HostSampler, memory_available, memory_taken};
 pub use meter::{Meter, MeterKind};
+pub use perf::{PerfSampler, counter_facts};
 pub use process::ProcessSampler;
 pub use registry::{Closing, Entry, SAMPLERS, Samplers, find, meters};
 pub use watch::{Activity, Scope, Task, Wanted, Watch};

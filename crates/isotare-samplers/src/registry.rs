@@ -1,7 +1,7 @@
 //! Every sampler, in the order shown to users, and how a window's samplers are opened together.
 
-use crate::{CgroupSampler, HostSampler, Meter, ProcessSampler};
-use isotare_core::{Sampler, Unavailable};
+use crate::{CgroupSampler, HostSampler, Meter, PerfSampler, ProcessSampler};
+use isotare_core::{CpuSet, Sampler, Unavailable};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,8 +14,8 @@ pub struct Entry {
     pub summary: &'static str,
     /// What it can report.
     pub meters: &'static [Meter],
-    /// Makes one for one window; an error says why it cannot work here.
-    pub open: fn(&Closing) -> Result<Box<dyn Sampler>, Unavailable>,
+    /// Makes one for one window, given the measured CPUs; an error says why it cannot work here.
+    pub open: fn(&CpuSet, &Closing) -> Result<Box<dyn Sampler>, Unavailable>,
 }
 
 /// Every sampler.
@@ -24,19 +24,25 @@ pub static SAMPLERS: &[Entry] = &[
         name: "process",
         summary: "CPU, memory, faults, switches and I/O of the instance's process trees, by role",
         meters: crate::process::METERS,
-        open: |closing| Ok(Box::new(ProcessSampler::new(Path::new("/"), closing.clone())?)),
+        open: |_, closing| Ok(Box::new(ProcessSampler::new(Path::new("/"), closing.clone())?)),
     },
     Entry {
         name: "cgroup",
         summary: "CPU, memory, I/O and pressure of the instance's cgroup",
         meters: crate::cgroup::METERS,
-        open: |_| Ok(Box::new(CgroupSampler::new()?)),
+        open: |_, _| Ok(Box::new(CgroupSampler::new()?)),
     },
     Entry {
         name: "host",
         summary: "CPU and steal time, pressure, run delay and major faults of the whole host",
         meters: crate::host::METERS,
-        open: |closing| Ok(Box::new(HostSampler::new(Path::new("/"), closing.clone())?)),
+        open: |_, closing| Ok(Box::new(HostSampler::new(Path::new("/"), closing.clone())?)),
+    },
+    Entry {
+        name: "perf",
+        summary: "cycles, instructions, misses, exits to KVM and switches on the measured CPUs",
+        meters: crate::perf::METERS,
+        open: |cpus, closing| Ok(Box::new(PerfSampler::new(cpus, closing.clone())?)),
     },
 ];
 
@@ -77,10 +83,10 @@ pub struct Samplers {
 
 impl Samplers {
     /// Opens samplers by name; the first that is unknown or cannot work here is the error.
-    pub fn open(names: &[&str]) -> Result<Self, Unavailable> {
+    pub fn open(names: &[&str], measured: &CpuSet) -> Result<Self, Unavailable> {
         let closing = Closing::default();
         let open = |name: &&str| match find(name) {
-            Some(entry) => (entry.open)(&closing),
+            Some(entry) => (entry.open)(measured, &closing),
             None => {
                 let known: Vec<_> = SAMPLERS.iter().map(|entry| entry.name).collect();
                 Err(Unavailable::new(
@@ -114,7 +120,10 @@ mod tests {
 
     #[test]
     fn an_unknown_name_lists_the_known_ones() {
-        let error = Samplers::open(&["procs"]).err().expect("unknown").to_string();
-        assert_eq!(error, "there is no sampler 'procs'; choose from process, cgroup, host");
+        let error = Samplers::open(&["procs"], &CpuSet::new([0]).expect("not empty"))
+            .err()
+            .expect("unknown")
+            .to_string();
+        assert_eq!(error, "there is no sampler 'procs'; choose from process, cgroup, host, perf");
     }
 }

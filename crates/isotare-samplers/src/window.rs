@@ -1,10 +1,12 @@
 //! Turns the readings of a window into one value per metric and role. Pure.
 
 use crate::{Meter, MeterKind};
-use isotare_core::{Reading, Role, Sample, Timestamp};
+use isotare_core::{MetricDef, Reading, Role, Sample, Timestamp};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// One sample per metric and role, and for metrics split by role also one without a role: all roles together.
+/// One sample per metric and role, and for metrics split by role also one without a role: all roles together. A metric of parts
+/// (see [`part`]) has samples for each of them.
 ///
 /// A counter needs two readings at different moments, and is left out if it fell (then it is not the same counter any
 /// more). The sum over roles uses only moments at which every role of the window was read, and is left out where a
@@ -13,27 +15,41 @@ pub fn summarise(readings: &[Reading], meters: &[Meter]) -> Vec<Sample> {
     let roles: BTreeSet<Role> = readings.iter().filter_map(|reading| reading.role).collect();
     let mut samples = Vec::new();
     for meter in meters {
-        let mut series: BTreeMap<Option<Role>, BTreeMap<Timestamp, f64>> = BTreeMap::new();
-        for reading in readings.iter().filter(|reading| reading.metric == meter.def.name) {
+        let mut metrics: BTreeMap<&Cow<'static, str>, Series> = BTreeMap::new();
+        for reading in readings.iter().filter(|reading| family(&reading.metric) == meter.def.name) {
+            let series = metrics.entry(&reading.metric).or_default();
             series.entry(reading.role).or_default().insert(reading.at, reading.value);
         }
-        if !series.is_empty() && !series.contains_key(&None) {
-            series.insert(None, together(&series, &roles));
-        }
-        for (role, values) in series {
-            if let Some(value) = condense(&values, meter.kind) {
-                samples.push(Sample { metric: meter.def.clone(), role, value });
+        for (name, mut series) in metrics {
+            if !series.contains_key(&None) {
+                series.insert(None, together(&series, &roles));
             }
+            let metric = MetricDef { name: name.clone(), ..meter.def.clone() };
+            let values = series.into_iter().filter_map(|(role, values)| {
+                let value = condense(&values, meter.kind)?;
+                Some(Sample { metric: metric.clone(), role, value })
+            });
+            samples.extend(values);
         }
     }
     samples
 }
 
+/// The readings of one metric, by role.
+type Series = BTreeMap<Option<Role>, BTreeMap<Timestamp, f64>>;
+
+/// The name of a metric's part: of a device, an interface, a thread, a kind. `disk_read[vda]` is what was read from `vda`.
+pub(crate) fn part(metric: &str, part: &str) -> Cow<'static, str> {
+    Cow::Owned(format!("{metric}[{part}]"))
+}
+
+/// The metric of which this is a part, or itself.
+fn family(metric: &str) -> &str {
+    metric.split_once('[').map_or(metric, |(family, _)| family)
+}
+
 /// The sum over `roles` at each moment at which every one of them was read.
-fn together(
-    series: &BTreeMap<Option<Role>, BTreeMap<Timestamp, f64>>,
-    roles: &BTreeSet<Role>,
-) -> BTreeMap<Timestamp, f64> {
+fn together(series: &Series, roles: &BTreeSet<Role>) -> BTreeMap<Timestamp, f64> {
     let moments: BTreeSet<Timestamp> = series.values().flat_map(BTreeMap::keys).copied().collect();
     let sum = |at: &Timestamp| {
         roles.iter().map(|role| series.get(&Some(*role))?.get(at).copied()).sum::<Option<f64>>()
@@ -111,6 +127,15 @@ mod tests {
                 (3, "rss", W, 100.0),
             ],
             &[("rss", None, 11.0), ("rss", W, 100.0), ("rss", V, 10.0)],
+        );
+    }
+
+    #[test]
+    fn parts_of_a_metric_are_metrics_of_its_kind() {
+        let a = part("rss", "a b");
+        check(
+            &[(1, &a, V, 3.0), (2, &a, V, 2.0), (2, "rss", None, 9.0), (2, "rss_other[a]", None, 1.0)],
+            &[("rss", None, 9.0), ("rss[a b]", None, 3.0), ("rss[a b]", V, 3.0)],
         );
     }
 

@@ -20,7 +20,7 @@ fn process(root: &TempDir, pid: u32, parent: u32, user: u64, reaped: u64) {
 }
 
 fn footprint(members: &[(Role, u32)]) -> Footprint {
-    let member = |&(role, pid)| Member { role, pid, workload_threads: vec![], shared: false };
+    let member = |&(role, pid): &(Role, u32)| Member::new(role, pid);
     Footprint { members: members.iter().map(member).collect(), cgroup: None }
 }
 

@@ -34,7 +34,7 @@ impl Shell {
     }
 
     fn member(&self, role: Role) -> Member {
-        Member { role, pid: self.pid(), workload_threads: vec![], shared: false }
+        Member::new(role, self.pid())
     }
 
     fn footprint(&self) -> Footprint {
@@ -82,15 +82,18 @@ fn cpu(samples: &[Sample], role: Option<Role>) -> f64 {
 }
 
 /// A collector whose window has begun.
+fn first_cpu() -> CpuSet {
+    CpuSet::new([0]).expect("not empty")
+}
+
 fn begun(footprint: Footprint, rate: f64, samplers: impl Into<Samplers>) -> Collector {
-    let measured = CpuSet::new([0]).expect("not empty");
-    let collector = Collector::prepare(footprint, rate, samplers, &measured, clock);
+    let collector = Collector::prepare(footprint, rate, samplers, &first_cpu(), clock);
     collector.begin();
     collector
 }
 
 fn measure(footprint: Footprint, rate: f64, names: &[&str], work: impl FnOnce()) -> Vec<Sample> {
-    let samplers = Samplers::open(names).expect("samplers");
+    let samplers = Samplers::open(names, &first_cpu()).expect("samplers");
     let collector = begun(footprint, rate, samplers);
     work();
     let (readings, errors) = collector.finish();
@@ -164,11 +167,10 @@ fn a_member_that_ends_keeps_its_cpu_in_its_own_role() {
 }
 
 #[test]
-fn workload_threads_are_split_off() {
-    let burner = std::thread::spawn(|| {
-        let tid = u32::try_from(rustix::thread::gettid().as_raw_nonzero().get()).expect("positive");
-        let member =
-            Member { role: Role::Vmm, pid: std::process::id(), workload_threads: vec![tid], shared: true };
+fn threads_with_a_role_of_their_own_are_split_off() {
+    let burner = std::thread::Builder::new().name("CPU 0/TCG".to_owned()).spawn(|| {
+        let threads = &[("CPU ", Role::Vcpu)];
+        let member = Member { threads, ..Member::shared(Role::Vmm, std::process::id()) };
         let footprint = Footprint { members: vec![member], cgroup: None };
         measure(footprint, 20.0, &["process"], || {
             let start = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
@@ -181,16 +183,20 @@ fn workload_threads_are_split_off() {
             }
         })
     });
-    let samples = burner.join().expect("no panic");
-    let workload = cpu(&samples, W);
-    assert!((0.25..0.35).contains(&workload), "{workload}");
-    assert!(value(&samples, "rss", W).is_some_and(|bytes| bytes == 0.0), "memory stays with the process");
+    let samples = burner.expect("starts").join().expect("no panic");
+    let vcpu = Some(Role::Vcpu);
+    let of_role = cpu(&samples, vcpu);
+    assert!((0.25..0.35).contains(&of_role), "{of_role}");
+    assert!(value(&samples, "rss", vcpu).is_some_and(|bytes| bytes == 0.0), "memory stays with the process");
+    let of_thread = value(&samples, "thread_cpu[CPU 0/TCG]", vcpu).expect("read");
+    assert!((of_thread - of_role).abs() < 1e-9, "{of_thread}");
 }
 
 #[test]
 fn readings_come_at_the_rate_and_the_finish_is_immediate() {
     let mut shell = Shell::new("sleep 0.5");
-    let collector = begun(shell.footprint(), 20.0, Samplers::open(&["process"]).expect("process"));
+    let collector =
+        begun(shell.footprint(), 20.0, Samplers::open(&["process"], &first_cpu()).expect("process"));
     shell.work();
     let asked = Instant::now();
     let (readings, _) = collector.finish();
@@ -218,11 +224,11 @@ fn errors_are_told_once_and_end_nothing() {
     let (readings, errors) = begun(Footprint::default(), 0.0, list).finish();
     assert_eq!((readings.len(), errors.len()), (2, 1));
     let gone = Footprint {
-        members: vec![Member { role: Role::Shim, pid: 0, workload_threads: vec![], shared: false }],
+        members: vec![Member::new(Role::Shim, 0)],
         cgroup: Some("isotare-no-such-group".to_owned()),
     };
     for name in ["process", "cgroup"] {
-        let Ok(sampler) = (find(name).expect(name).open)(&Default::default()) else { continue };
+        let Ok(sampler) = (find(name).expect(name).open)(&first_cpu(), &Default::default()) else { continue };
         let (readings, errors) = begun(gone.clone(), 0.0, vec![sampler]).finish();
         assert!(readings.is_empty() && errors.len() == 1, "{name}: {errors:?}");
     }
@@ -230,7 +236,7 @@ fn errors_are_told_once_and_end_nothing() {
 
 #[test]
 fn a_window_that_never_begins_has_no_readings_and_readings_keep_off_measured_cpus() {
-    let measured = CpuSet::new([0]).expect("not empty");
+    let measured = first_cpu();
     let prepare =
         |list: Vec<Box<dyn Sampler>>| Collector::prepare(Footprint::default(), 0.0, list, &measured, clock);
     let (readings, errors) = prepare(vec![Box::new(Where)]).finish();
@@ -256,5 +262,46 @@ impl Sampler for Where {
         let value = f64::from(u8::from(allowed.is_set(0)));
         out.push(Reading { at, metric: "first".into(), role: None, value });
         Ok(())
+    }
+}
+
+#[test]
+fn the_time_of_the_host_holds_that_of_its_kernel_and_of_whoever_burns() {
+    let mut shell = Shell::new(&burn(300));
+    let began = Instant::now();
+    let samples = measure(shell.footprint(), 0.0, &["process", "host"], || shell.work());
+    let host = value(&samples, "host_run_time", None).expect("read");
+    let online = std::fs::read_to_string("/proc/stat").expect("readable").matches("\ncpu").count();
+    let all = began.elapsed().as_secs_f64() * online as f64;
+    let kernel = value(&samples, "host_kernel_threads", None);
+    assert!(cpu(&samples, W) + kernel.unwrap_or(0.0) <= host + 0.05, "{host} {kernel:?}");
+    assert!(host <= all + 0.1, "{host} of {all}");
+    let is_host = std::fs::read_to_string("/proc/2/comm").is_ok_and(|name| name == "kthreadd\n");
+    assert_eq!(kernel.is_some(), is_host);
+}
+
+#[test]
+fn what_happens_on_a_cpu_is_counted_or_a_reason_is_told() {
+    let facts: std::collections::BTreeMap<_, _> = isotare_samplers::counter_facts().into_iter().collect();
+    let is_counted = |name: &str| facts[&format!("counter.{name}")] == "counted";
+    assert!(facts.values().all(|told| told == "counted" || told.starts_with("not counted: ")), "{facts:?}");
+    if !is_counted("context_switches") {
+        return assert!(
+            Samplers::open(&["perf"], &first_cpu()).is_err() || is_counted("cycles"),
+            "{facts:?}"
+        );
+    }
+    // Two processes on one CPU that wait for each other.
+    let mut shell = Shell::new("for i in $(seq 50); do sleep 0.002; done");
+    let pid = rustix::process::Pid::from_raw(shell.0.id().cast_signed());
+    let mut cpu = rustix::thread::CpuSet::new();
+    cpu.set(0);
+    rustix::thread::sched_setaffinity(pid, &cpu).expect("its own");
+    let samples = measure(shell.footprint(), 0.0, &["perf"], || shell.work());
+    let switches = value(&samples, "perf_context_switches", None).expect("counted");
+    assert!(switches >= 100.0, "{switches}");
+    for name in ["cycles", "instructions", "cache_misses"] {
+        let told = value(&samples, &format!("perf_{name}"), None);
+        assert_eq!(told.is_some_and(|count| count > 0.0), is_counted(name), "{name}: {told:?}");
     }
 }

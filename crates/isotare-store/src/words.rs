@@ -32,7 +32,7 @@ impl Word for Phase {
 }
 
 impl Word for Role {
-    const ALL: &'static [Self] = &[Role::Workload, Role::Vmm, Role::Shim, Role::Daemon];
+    const ALL: &'static [Self] = &Role::ALL;
     fn word(self) -> &'static str {
         Role::word(self)
     }

@@ -258,7 +258,7 @@ fn files_that_may_not_be_written_can_be_read() {
 }
 
 fn role() -> impl Strategy<Value = Option<Role>> {
-    prop::option::of(prop::sample::select(vec![Role::Workload, Role::Vmm, Role::Shim, Role::Daemon]))
+    prop::option::of(prop::sample::select(Role::ALL.to_vec()))
 }
 
 fn number() -> impl Strategy<Value = f64> {

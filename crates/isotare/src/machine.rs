@@ -75,6 +75,7 @@ impl Machine {
         let root = Path::new("/");
         let mut host = isotare_facts::host_facts(root);
         host.facts.extend(isotare_facts::storage_facts(&self.work));
+        host.facts.extend(isotare_samplers::counter_facts());
         host
     }
 

@@ -3,7 +3,7 @@
 
 use crate::guest::Shape;
 use crate::vmm::{Dialect, Places, Request};
-use isotare_core::Settings;
+use isotare_core::{Role, Settings};
 use serde_json::json;
 use std::ffi::OsString;
 use std::path::Path;
@@ -15,7 +15,8 @@ pub(super) const DIALECT: Dialect = Dialect {
     package: "a release from github.com/cloud-hypervisor/cloud-hypervisor, in PATH or by binary=PATH",
     modules: &["virtio_pci", "vmw_vsock_virtio_transport", "virtio_blk", "ext4"],
     parameters: "isotare.end=off",
-    vcpu_threads: "vcpu",
+    // A device's thread is named after the device, and those it names itself begin with an underscore: `_disk0_q0`.
+    threads: &[("vcpu", Role::Vcpu), ("_", Role::Io)],
     console_on_output: false,
     arguments,
     requests,

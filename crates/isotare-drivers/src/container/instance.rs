@@ -174,9 +174,8 @@ impl Instance for ContainerInstance {
     }
 
     fn footprint(&self) -> Footprint {
-        let member = |role, pid, shared| Member { role, pid, workload_threads: Vec::new(), shared };
         let members = self.created.as_ref().map(|created| {
-            vec![member(Role::Workload, created.pid, false), member(Role::Daemon, self.broker, true)]
+            vec![Member::new(Role::Workload, created.pid), Member::shared(Role::Daemon, self.broker)]
         });
         Footprint {
             members: members.unwrap_or_default(),

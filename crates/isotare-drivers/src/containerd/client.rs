@@ -153,11 +153,10 @@ impl Runtime for Ctr {
     }
 
     fn beside(&self, _: &Bundle, pid: u32) -> Vec<Member> {
-        let member = |role, pid, shared| Member { role, pid, workload_threads: Vec::new(), shared };
-        let shim = shim::of(pid).map(|pid| member(Role::Shim, pid, false));
+        let shim = shim::of(pid).map(|pid| Member::new(Role::Shim, pid));
         let daemon = UnixStream::connect(&self.client.address).ok();
         let daemon = daemon.and_then(isotare_host::peer_pid).filter(|&pid| identify(pid).is_some());
-        shim.into_iter().chain(daemon.map(|pid| member(Role::Daemon, pid, true))).collect()
+        shim.into_iter().chain(daemon.map(|pid| Member::shared(Role::Daemon, pid))).collect()
     }
 }
 

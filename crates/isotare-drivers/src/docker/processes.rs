@@ -47,20 +47,16 @@ fn cgroup_of(pid: u32, id: &str) -> Option<String> {
 
 /// The container's processes, its shim and the daemons.
 pub(super) fn members(init: u32, socket: &Path) -> Vec<Member> {
-    let mut members = vec![member(Role::Workload, init, false)];
+    let mut members = vec![Member::new(Role::Workload, init)];
     let shim = shim_of(init);
-    members.extend(shim.map(|pid| member(Role::Shim, pid, false)));
+    members.extend(shim.map(|pid| Member::new(Role::Shim, pid)));
     let dockerd = peer(socket).filter(|&pid| pid > 1).or_else(|| daemon_by_name("dockerd"));
     let containerd =
         shim.and_then(containerd_of_shim).or_else(|| dockerd.and_then(|pid| child_named(pid, "containerd")));
     for pid in dockerd.into_iter().chain(containerd.filter(|pid| Some(*pid) != dockerd)) {
-        members.push(member(Role::Daemon, pid, true));
+        members.push(Member::shared(Role::Daemon, pid));
     }
     members
-}
-
-fn member(role: Role, pid: u32, shared: bool) -> Member {
-    Member { role, pid, workload_threads: Vec::new(), shared }
 }
 
 /// The nearest ancestor that is a shim.

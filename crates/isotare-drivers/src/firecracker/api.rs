@@ -3,7 +3,7 @@
 
 use crate::guest::Shape;
 use crate::vmm::{Dialect, Places, Request};
-use isotare_core::Settings;
+use isotare_core::{Role, Settings};
 use serde_json::json;
 use std::ffi::OsString;
 use std::path::Path;
@@ -16,7 +16,7 @@ pub(super) const DIALECT: Dialect = Dialect {
     package: "a release from github.com/firecracker-microvm/firecracker, in PATH or by binary=PATH",
     modules: &["virtio_mmio", "vmw_vsock_virtio_transport", "virtio_blk", "ext4"],
     parameters: "reboot=k",
-    vcpu_threads: "fc_vcpu",
+    threads: &[("fc_vcpu", Role::Vcpu)],
     console_on_output: true,
     arguments,
     requests,

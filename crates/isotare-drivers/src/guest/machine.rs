@@ -11,7 +11,7 @@ use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// How long a monitor's process may outlive its sockets.
@@ -41,7 +41,6 @@ pub(crate) struct Machine {
     control: Option<UnixListener>,
     cgroup: Option<(String, Cgroup)>,
     child: Option<Child>,
-    vcpu_threads: Vec<u32>,
 }
 
 impl Machine {
@@ -58,7 +57,6 @@ impl Machine {
             control: Some(listener),
             cgroup: None,
             child: None,
-            vcpu_threads: Vec::new(),
         };
         let mut made = Ok(());
         if let (Some(template), Some(disk)) = (template, disk) {
@@ -107,12 +105,6 @@ impl Machine {
         Ok(child)
     }
 
-    /// Finds the threads of the virtual CPUs: those whose name begins like this.
-    pub(crate) fn find_vcpus(&mut self, prefix: &str) {
-        self.vcpu_threads =
-            self.child.as_ref().map(|child| threads_named(child.pid(), prefix)).unwrap_or_default();
-    }
-
     /// Waits for the agent's connection.
     pub(crate) fn wait_ready(&mut self, cx: &TrialContext<'_>) -> Result<UnixStream, DriverError> {
         const WAIT: &str = "wait for agent of";
@@ -138,13 +130,10 @@ impl Machine {
         DriverError::failed(operation, &self.instance, format!("{ended}; {said}"))
     }
 
-    pub(crate) fn footprint(&self) -> Footprint {
-        let member = self.child.as_ref().map(|child| Member {
-            role: Role::Vmm,
-            pid: child.pid(),
-            workload_threads: self.vcpu_threads.clone(),
-            shared: false,
-        });
+    /// Of a monitor with threads of these names.
+    pub(crate) fn footprint(&self, threads: &'static [(&'static str, Role)]) -> Footprint {
+        let member =
+            self.child.as_ref().map(|child| Member { threads, ..Member::new(Role::Vmm, child.pid()) });
         Footprint {
             members: member.into_iter().collect(),
             cgroup: self.cgroup.as_ref().map(|(path, _)| path.clone()),
@@ -193,17 +182,6 @@ impl Machine {
     pub(crate) fn diagnostics(&self) -> String {
         self.logs.text()
     }
-}
-
-/// The threads of a process whose names begin like this.
-pub(crate) fn threads_named(pid: u32, prefix: &str) -> Vec<u32> {
-    let named =
-        |folder: &Path| fs::read_to_string(folder.join("comm")).is_ok_and(|name| name.starts_with(prefix));
-    let entries = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    entries
-        .filter(|entry| named(&entry.path()))
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .collect()
 }
 
 /// Waits for what the agent writes first, on a connection that its machine's monitor made before the guest ran.

@@ -130,12 +130,11 @@ impl Instance for IncusInstance {
     fn footprint(&self) -> Footprint {
         let deadline = deadline_in(ASIDE, &Interrupt::default());
         let Ok(Some(init)) = self.init(&deadline) else { return Footprint::default() };
-        let member = |role, pid, shared| Member { role, pid, workload_threads: Vec::new(), shared };
         let daemon = peer(&self.client.socket).filter(|&pid| pid > 1);
         let members = [
-            Some(member(Role::Workload, init.pid, false)),
-            self.monitor.get().map(|monitor| member(Role::Shim, monitor.pid, false)),
-            daemon.map(|pid| member(Role::Daemon, pid, true)),
+            Some(Member::new(Role::Workload, init.pid)),
+            self.monitor.get().map(|monitor| Member::new(Role::Shim, monitor.pid)),
+            daemon.map(|pid| Member::shared(Role::Daemon, pid)),
         ];
         Footprint { members: members.into_iter().flatten().collect(), cgroup: Some(self.cgroup.clone()) }
     }

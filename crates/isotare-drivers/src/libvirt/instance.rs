@@ -3,9 +3,9 @@
 use super::environment::{CONTROL_PORT, LibvirtEnvironment};
 use super::virsh::Virsh;
 use super::xml::{Ours, rewrite};
-use crate::guest::{Logs, first_byte, threads_named};
+use crate::guest::{Logs, first_byte, qemu_process};
 use isotare_cgroup::{Cgroup, Hierarchies};
-use isotare_core::{Deadline, DriverError, Footprint, Instance, Member, Resource, Role, TrialContext};
+use isotare_core::{Deadline, DriverError, Footprint, Instance, Resource, TrialContext};
 use isotare_host::{WaitError, accept, now, peer_pid, readable};
 use rustix::process::{Pid, PidfdFlags, geteuid, pidfd_open};
 use std::fs;
@@ -33,7 +33,6 @@ pub(super) struct LibvirtInstance {
 struct Process {
     pid: u32,
     pidfd: OwnedFd,
-    vcpu_threads: Vec<u32>,
 }
 
 impl LibvirtInstance {
@@ -138,8 +137,7 @@ impl LibvirtInstance {
             cgroup.add(pid).map_err(|e| failed(&e))?;
         }
         self.stream = Some(stream);
-        // QEMU's own names: "CPU 0/KVM", "CPU 0/TCG".
-        self.process = Some(Process { pid, pidfd, vcpu_threads: threads_named(pid, "CPU ") });
+        self.process = Some(Process { pid, pidfd });
         self.virsh.run(&["resume", &self.name], &cx.deadline)?;
         Ok(())
     }
@@ -176,12 +174,7 @@ impl Instance for LibvirtInstance {
     }
 
     fn footprint(&self) -> Footprint {
-        let member = self.process.as_ref().map(|process| Member {
-            role: Role::Vmm,
-            pid: process.pid,
-            workload_threads: process.vcpu_threads.clone(),
-            shared: false,
-        });
+        let member = self.process.as_ref().map(|process| qemu_process(process.pid));
         Footprint {
             members: member.into_iter().collect(),
             cgroup: self.cgroup.as_ref().map(|(path, _)| path.clone()),

@@ -21,7 +21,7 @@ pub(super) fn gofer(state: &Path, id: &str) -> Option<Member> {
     let text = std::fs::read(state.join(format!("{id}_sandbox:{id}.state"))).ok()?;
     let State { gofer_pid } = serde_json::from_slice(&text).ok()?;
     let running = isotare_host::identify(gofer_pid)?;
-    Some(Member { role: Role::Shim, pid: running.pid, workload_threads: Vec::new(), shared: false })
+    Some(Member::new(Role::Shim, running.pid))
 }
 
 #[cfg(test)]

@@ -163,8 +163,7 @@ impl Instance for BundleInstance {
 
     fn footprint(&self) -> Footprint {
         let members = self.first.iter().flat_map(|first| {
-            let workload =
-                Member { role: Role::Workload, pid: first.pid, workload_threads: Vec::new(), shared: false };
+            let workload = Member::new(Role::Workload, first.pid);
             std::iter::once(workload).chain(self.runtime.beside(&self.bundle, first.pid))
         });
         Footprint { members: members.collect(), cgroup: self.cgroup.clone() }

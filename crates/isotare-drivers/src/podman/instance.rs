@@ -96,14 +96,8 @@ impl Instance for PodmanInstance {
     }
 
     fn footprint(&self) -> Footprint {
-        let member = |process: &Process, role| Member {
-            role,
-            pid: process.pid,
-            workload_threads: Vec::new(),
-            shared: false,
-        };
-        let init = self.init.iter().map(|process| member(process, Role::Workload));
-        let conmon = self.conmon.iter().map(|process| member(process, Role::Shim));
+        let init = self.init.iter().map(|process| Member::new(Role::Workload, process.pid));
+        let conmon = self.conmon.iter().map(|process| Member::new(Role::Shim, process.pid));
         Footprint { members: init.chain(conmon).collect(), cgroup: self.parts.cgroup.clone() }
     }
 

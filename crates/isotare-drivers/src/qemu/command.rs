@@ -82,6 +82,7 @@ pub(super) fn arguments(spec: &Spec, parameters: &str, places: &Places<'_>) -> V
         Accelerator::Tcg { multi: false } => "tcg,thread=single,tb-size=256",
         Accelerator::Kvm => "kvm",
     };
+    option("-name", "isotare,debug-threads=on".into());
     option("-display", "none".into());
     option("-machine", machine(spec, shared).into());
     option("-accel", accelerator.into());

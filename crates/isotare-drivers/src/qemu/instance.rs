@@ -8,8 +8,8 @@ use super::qmp::{Monitor, MonitorError};
 use super::share::Share;
 use super::spec::Accelerator;
 use super::tap::Tap;
-use crate::guest::{Logs, first_byte};
-use isotare_core::{Deadline, DriverError, Footprint, Instance, Member, Resource, Role, TrialContext};
+use crate::guest::{Logs, first_byte, qemu_process};
+use isotare_core::{Deadline, DriverError, Footprint, Instance, Resource, TrialContext};
 use isotare_host::{Child, Spawn, WaitError, accept, deadline_in, identify, now, readable};
 use std::io;
 use std::os::fd::AsFd;
@@ -31,7 +31,6 @@ pub(super) struct QemuInstance {
     parts: Parts,
     child: Option<Child>,
     monitor: Option<Monitor>,
-    vcpu_threads: Vec<u32>,
 }
 
 impl QemuInstance {
@@ -72,7 +71,6 @@ impl QemuInstance {
             parts,
             child: None,
             monitor: None,
-            vcpu_threads: Vec::new(),
         })
     }
 
@@ -103,7 +101,6 @@ impl QemuInstance {
     /// Whether the accelerator is the one asked for.
     fn question(&mut self, stream: UnixStream, deadline: &Deadline) -> Result<bool, MonitorError> {
         let monitor = self.monitor.insert(Monitor::connect(stream, deadline)?);
-        self.vcpu_threads = monitor.vcpu_threads(deadline)?;
         Ok(monitor.uses_kvm(deadline)? == (self.accelerator == Accelerator::Kvm))
     }
 
@@ -158,12 +155,7 @@ impl Instance for QemuInstance {
     }
 
     fn footprint(&self) -> Footprint {
-        let member = self.child.as_ref().map(|child| Member {
-            role: Role::Vmm,
-            pid: child.pid(),
-            workload_threads: self.vcpu_threads.clone(),
-            shared: false,
-        });
+        let member = self.child.as_ref().map(|child| qemu_process(child.pid()));
         Footprint {
             members: member.into_iter().chain(self.parts.share.as_ref().and_then(Share::member)).collect(),
             cgroup: self.parts.cgroup.as_ref().map(|(path, _)| path.clone()),

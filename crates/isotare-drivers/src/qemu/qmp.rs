@@ -1,10 +1,9 @@
-//! QEMU's monitor: its state, the threads of its virtual CPUs, and whether KVM is really in use.
+//! QEMU's monitor: its state, and whether KVM is really in use.
 
 use isotare_core::Deadline;
 use isotare_host::now;
 use qapi::qmp;
 use qapi::{Qmp, Stream};
-use std::collections::BTreeSet;
 use std::io::{self, BufRead, BufReader, BufWriter};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -49,14 +48,6 @@ impl Monitor {
         bound(&self.socket, deadline)?;
         Ok(self.qmp.execute(&qmp::query_kvm {})?.enabled)
     }
-
-    /// The host threads of the virtual CPUs; software emulation may have one for all.
-    pub(super) fn vcpu_threads(&mut self, deadline: &Deadline) -> Result<Vec<u32>, MonitorError> {
-        bound(&self.socket, deadline)?;
-        let cpus = self.qmp.execute(&qmp::query_cpus_fast {})?;
-        let threads: BTreeSet<u32> = cpus.iter().filter_map(thread).collect();
-        Ok(threads.into_iter().collect())
-    }
 }
 
 /// Lets no answer take longer than there is time.
@@ -64,14 +55,4 @@ fn bound(socket: &UnixStream, deadline: &Deadline) -> io::Result<()> {
     let left = deadline.at.since(now()).max(Duration::from_millis(1));
     socket.set_read_timeout(Some(left))?;
     socket.set_write_timeout(Some(left))
-}
-
-/// `qapi` tells most architectures apart by a variant of its own; the driver runs QEMU for x86-64 only.
-fn thread(cpu: &qmp::CpuInfoFast) -> Option<u32> {
-    match cpu {
-        qmp::CpuInfoFast::x86_64(base) | qmp::CpuInfoFast::aarch64(base) => {
-            u32::try_from(base.thread_id).ok()
-        }
-        _ => None,
-    }
 }

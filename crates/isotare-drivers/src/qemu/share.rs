@@ -99,7 +99,7 @@ impl Share {
     /// The server as a part of the machine's footprint.
     pub(super) fn member(&self) -> Option<Member> {
         let pid = self.daemon.as_ref()?.child.as_ref()?.pid();
-        Some(Member { role: Role::Vmm, pid, workload_threads: Vec::new(), shared: false })
+        Some(Member::new(Role::Io, pid))
     }
 
     /// What the server has written.

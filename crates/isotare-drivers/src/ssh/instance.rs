@@ -71,12 +71,7 @@ impl Instance for SshInstance {
 
     fn footprint(&self) -> Footprint {
         // The workload's processes are out of sight.
-        let client = self.child.as_ref().map(Child::pid).map(|pid| Member {
-            role: Role::Shim,
-            pid,
-            workload_threads: Vec::new(),
-            shared: false,
-        });
+        let client = self.child.as_ref().map(Child::pid).map(|pid| Member::new(Role::Shim, pid));
         Footprint { members: client.into_iter().collect(), cgroup: None }
     }
 

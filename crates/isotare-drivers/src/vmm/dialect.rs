@@ -2,7 +2,7 @@
 
 use super::Request;
 use crate::guest::Shape;
-use isotare_core::Settings;
+use isotare_core::{Role, Settings};
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -19,8 +19,8 @@ pub(crate) struct Dialect {
     pub(crate) modules: &'static [&'static str],
     /// How the guest's kernel has to be told to end the machine, and what else it needs.
     pub(crate) parameters: &'static str,
-    /// How the names of its virtual CPUs' threads begin.
-    pub(crate) vcpu_threads: &'static str,
+    /// Threads that do not do the monitor's own work, by how their names begin.
+    pub(crate) threads: &'static [(&'static str, Role)],
     /// Whether the console is what it writes to its standard output, rather than a file of its own.
     pub(crate) console_on_output: bool,
     /// Its arguments; the path is that of the interface's socket.

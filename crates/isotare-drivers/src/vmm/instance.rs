@@ -60,7 +60,6 @@ impl Instance for VmmInstance {
         for request in &self.requests {
             client.call(request, &cx.deadline)?;
         }
-        self.machine.find_vcpus(self.dialect.vcpu_threads);
         Ok(())
     }
 
@@ -69,7 +68,7 @@ impl Instance for VmmInstance {
     }
 
     fn footprint(&self) -> Footprint {
-        self.machine.footprint()
+        self.machine.footprint(self.dialect.threads)
     }
 
     fn stop(&mut self, grace: Duration, cx: &TrialContext<'_>) -> Result<(), DriverError> {

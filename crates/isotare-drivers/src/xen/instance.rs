@@ -121,8 +121,7 @@ impl Instance for XenInstance {
     fn footprint(&self) -> Footprint {
         let number = |path: &&str| fs::read_to_string(path).ok()?.trim().parse().ok();
         let daemon = CONSOLE_DAEMON.iter().find_map(number);
-        let member =
-            daemon.map(|pid| Member { role: Role::Daemon, pid, workload_threads: Vec::new(), shared: true });
+        let member = daemon.map(|pid| Member::shared(Role::Daemon, pid));
         Footprint { members: member.into_iter().collect(), cgroup: None }
     }
 

@@ -1,4 +1,4 @@
-//! Whose CPU time a workload costs on the host: its own, the monitor's, the shim's or the daemon's.
+//! Whose CPU time a workload costs on the host: its own, the monitor's, the shim's, the daemon's or the kernel's.
 
 use super::design::{Design, Place};
 use super::lifecycle::took;
@@ -11,8 +11,10 @@ use std::collections::BTreeMap;
 const METRICS: [&str; 2] = ["cpu_user", "cpu_system"];
 /// The same of the whole host, by ticks.
 const HOST_METRICS: [&str; 2] = ["host_cpu_user", "host_cpu_system"];
-/// Of the whole host, exactly, where the kernel has it.
+/// Of the whole host, exactly.
 const HOST_EXACT: &str = "host_run_time";
+/// What of that are threads of the kernel.
+const KERNEL_THREADS: &str = "host_kernel_threads";
 
 /// CPU seconds per second in one trial.
 #[derive(Default)]
@@ -47,8 +49,7 @@ pub(super) fn by_role(design: &Design<'_>) -> Vec<CpuRow> {
                 let values: Vec<f64> = shares.iter().filter_map(value).collect();
                 median(&values)
             };
-            let all = [Role::Workload, Role::Vmm, Role::Shim, Role::Daemon];
-            let roles = all
+            let roles = Role::ALL
                 .into_iter()
                 .filter_map(|role| Some((role, middle(&|shares| shares.roles.get(&role).copied())?)));
             rows.push(CpuRow {
@@ -86,6 +87,9 @@ fn shares(trial: &Trial) -> Shares {
                 *shares.host.get_or_insert_default() += share;
             }
             None if name == HOST_EXACT && share.is_finite() => exact = Some(share),
+            None if name == KERNEL_THREADS && share.is_finite() => {
+                shares.roles.insert(Role::Kernel, share);
+            }
             _ => {}
         }
     }

@@ -8,7 +8,6 @@ use crate::report::{CpuRow, Report, workload_label};
 use isotare_core::Role;
 
 const TITLE: f64 = 30.0;
-const ROLES: [Role; 4] = [Role::Workload, Role::Vmm, Role::Shim, Role::Daemon];
 
 /// The figure; `None` without readings.
 pub(crate) fn cpu_by_role(report: &Report) -> Result<Option<Figure>, RenderError> {
@@ -27,12 +26,13 @@ pub(crate) fn cpu_by_role(report: &Report) -> Result<Option<Figure>, RenderError
     }
     let height = TOP + BOTTOM + groups.len() as f64 * TITLE + rows.len() as f64 * LINE;
     let axis = axis(most);
+    let roles = report.roles();
     let description = "Host CPU seconds per second of the measured window, stacked by role, for each environment and \
                        workload. The table below has the numbers.";
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a height of pixels")]
     let size = (WIDTH as u32, height as u32);
     let svg = sheet(size, ("cpu", "CPU time by role", description), |canvas| {
-        legend(canvas, &ROLES.map(Role::word))?;
+        legend(canvas, &roles.iter().map(|role| role.word()).collect::<Vec<_>>())?;
         let mut y = TOP;
         for (label, members) in &groups {
             y += TITLE;
@@ -40,17 +40,32 @@ pub(crate) fn cpu_by_role(report: &Report) -> Result<Option<Figure>, RenderError
             canvas.text(&shortened(label, 80), (4.0, y - 10.0), kind)?;
             grid(canvas, &axis, (y, y + members.len() as f64 * LINE))?;
             for row in members {
-                let parts = ROLES.map(|role| row.roles.get(&role).copied());
+                let parts: Vec<_> = roles.iter().map(|role| row.roles.get(role).copied()).collect();
                 bar(canvas, &axis, &row.environment, &parts, &format!("{:.2}", total(row)), y)?;
                 y += LINE;
             }
         }
         scale(canvas, &axis, "CPU seconds per second", y)
     })?;
-    let caption = "Host CPU seconds per second while the workload was measured, by role: the workload itself (of a \
-                   virtual machine: its vCPU threads), the virtual machine monitor beside them, the shim of each \
-                   instance, and a daemon's share.";
-    Ok(Some(Figure { svg, caption: caption.to_owned() }))
+    let words: Vec<_> = roles.iter().map(|role| format!("{}: {}", role.word(), meaning(*role))).collect();
+    let caption = format!(
+        "Host CPU seconds per second while the workload was measured, by role. {}.",
+        words.join("; ")
+    );
+    Ok(Some(Figure { svg, caption }))
+}
+
+fn meaning(role: Role) -> &'static str {
+    match role {
+        Role::Workload => "the workload's own processes",
+        Role::Vcpu => "threads that execute a guest's virtual CPUs",
+        Role::Vmm => "the virtual machine monitor beside them",
+        Role::Io => "threads that move a guest's data",
+        Role::Vhost => "threads of the kernel that do so",
+        Role::Shim => "what stays beside each instance",
+        Role::Daemon => "what serves every instance",
+        Role::Kernel => "all other threads of the host's kernel, whoever they work for",
+    }
 }
 
 fn total(row: &CpuRow) -> f64 {

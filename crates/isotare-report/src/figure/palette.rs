@@ -50,5 +50,5 @@ pub(super) fn look(at: usize, is_null: bool) -> (RGBColor, Marker) {
 
 /// The colour of the `at`-th part of a bar.
 pub(super) fn part_color(at: usize) -> RGBColor {
-    [COLORS[0], COLORS[4], COLORS[2], COLORS[3], COLORS[5]][at % 5]
+    [COLORS[0], COLORS[4], COLORS[2], COLORS[3], COLORS[5], COLORS[1], MUTED, INK][at % 8]
 }

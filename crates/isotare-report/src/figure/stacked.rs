@@ -20,8 +20,9 @@ pub(super) fn axis(most: f64) -> Axis {
 
 /// What each colour stands for.
 pub(super) fn legend(canvas: &Canvas<'_>, words: &[&str]) -> Drawn {
+    let step = ((WIDTH - PLOT.0) / words.len() as f64).min(120.0);
     for (at, word) in words.iter().enumerate() {
-        let x = PLOT.0 + at as f64 * 120.0;
+        let x = PLOT.0 + at as f64 * step;
         canvas.bar((x, 8.0), (x + 12.0, 20.0), part_color(at))?;
         canvas.text(word, (x + 19.0, 14.0), Type::new(Anchor::Start))?;
     }

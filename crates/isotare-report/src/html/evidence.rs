@@ -5,13 +5,12 @@ use crate::quantity::quantity;
 use crate::report::{LIFECYCLE, Report, workload_label};
 use crate::visible::visible;
 use crate::words;
-use isotare_core::{Outcome, Phase, Role};
+use isotare_core::{Outcome, Phase};
 use maud::{Markup, html};
 use std::collections::BTreeMap;
 
 const PHASES: [Phase; 6] =
     [Phase::Create, Phase::Start, Phase::Ready, Phase::Exec, Phase::Stop, Phase::Delete];
-const ROLES: [Role; 4] = [Role::Workload, Role::Vmm, Role::Shim, Role::Daemon];
 
 /// The numbers behind the figure of values over time.
 pub(super) fn block_values(report: &Report) -> Markup {
@@ -156,6 +155,7 @@ fn share(value: Option<f64>) -> String {
 
 /// Host CPU time by role.
 pub(super) fn cpu(report: &Report, figure: Markup) -> Markup {
+    let roles = report.roles();
     html! {
         @if !report.cpu_by_role.is_empty() {
             h2 { "CPU time by role" }
@@ -167,7 +167,7 @@ pub(super) fn cpu(report: &Report, figure: Markup) -> Markup {
                         tr {
                             th scope="col" { "workload" }
                             th scope="col" { "environment" }
-                            @for role in ROLES { th.n scope="col" { (role.word()) } }
+                            @for role in &roles { th.n scope="col" { (role.word()) } }
                             th.n scope="col" { "host in all" }
                             th.n scope="col" { "not attributed" }
                             th.n scope="col" { "for one event" }
@@ -179,8 +179,8 @@ pub(super) fn cpu(report: &Report, figure: Markup) -> Markup {
                             tr {
                                 th scope="row" { (visible(&workload_label(&row.workload, &row.parameters))) }
                                 td { (visible(&row.environment)) }
-                                @for role in ROLES {
-                                    td.n { (share(row.roles.get(&role).copied())) }
+                                @for role in &roles {
+                                    td.n { (share(row.roles.get(role).copied())) }
                                 }
                                 td.n { (share(row.host)) }
                                 td.n { (share(row.unattributed)) }
@@ -191,7 +191,8 @@ pub(super) fn cpu(report: &Report, figure: Markup) -> Markup {
                     }
                 }
                 p.quiet {
-                    "CPU seconds of the host per second of the measured window; – where there is no such process. What is not \
+                    "CPU seconds of the host per second of the measured window; – where there is no such process. Threads of the kernel \
+                     serve everyone: what they do for this instance cannot be told from what they do for others. What is not \
                      attributed is everything else that ran on the host, isotare's own readings among it. For one event: of all roles \
                      together, where the workload counts events."
                 }

@@ -19,14 +19,14 @@ pub(crate) mod files;
 mod one;
 mod sampler;
 pub(crate) mod stat;
-mod tree;
+pub(crate) mod tree;
 
 pub use sampler::ProcessSampler;
 
 use crate::meter::{Meter, MeterKind};
 use MeterKind::{Counter, Peak};
 
-/// In the order of [`counts::Counter`], then memory.
+/// In the order of [`counts::Counter`], then memory, then threads.
 pub(crate) static METERS: &[Meter] = &[
     Meter::headline("cpu_user", "s", Counter),
     Meter::headline("cpu_system", "s", Counter),
@@ -40,4 +40,8 @@ pub(crate) static METERS: &[Meter] = &[
     Meter::detail("run_delay", "s", Counter),
     Meter::detail("rss", "B", Peak),
     Meter::headline("pss", "B", Peak),
+    Meter::detail(THREAD_CPU, "s", Counter),
 ];
+
+/// User and system time of each thread with a role of its own, by its name.
+const THREAD_CPU: &str = "thread_cpu";

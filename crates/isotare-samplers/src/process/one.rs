@@ -22,15 +22,15 @@ pub(crate) enum Source {
 
 /// Where and as whose a process was found.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place<'a> {
+pub(crate) struct Place {
     /// Its id.
     pub pid: u32,
     /// Whose work it does.
     pub role: Role,
     /// Whether it serves others too.
     pub shared: bool,
-    /// Its threads that do the workload's work instead.
-    pub workload_threads: &'a [u32],
+    /// Its threads that have a role of their own, by how their names begin.
+    pub threads: &'static [(&'static str, Role)],
 }
 
 /// How thoroughly to read.
@@ -73,20 +73,36 @@ pub(crate) struct Process {
     pub pss: Option<u64>,
     /// The reading that saw it last.
     pub seen: u64,
-    /// What is not its workload threads'.
+    /// What is not those threads' that have a role of their own.
     rest: Counts,
-    /// CPU time and faults of each workload thread.
-    workload: HashMap<u32, Counts>,
+    /// Those, by id.
+    named: HashMap<u32, Named>,
     /// Switches and run delay of each thread.
     threads: HashMap<u32, Counts>,
 }
 
+/// A thread with a role of its own.
+#[derive(Clone, Debug)]
+pub(crate) struct Named {
+    /// Its name.
+    pub name: String,
+    /// Its role.
+    pub role: Role,
+    /// Its CPU time and faults.
+    pub counts: Counts,
+}
+
 impl Process {
+    /// Its threads that have a role of their own, those included that have ended.
+    pub fn named(&self) -> impl Iterator<Item = &Named> {
+        self.named.values()
+    }
+
     /// Takes a new `stat` and reads the rest. `before`: it is new to us, but older than the window, so what it has is
     /// where it starts from.
     pub fn update(
         &mut self,
-        place: Place<'_>,
+        place: Place,
         stat: Stat,
         depth: Depth,
         before: bool,
@@ -113,7 +129,7 @@ impl Process {
     /// CPU time, faults and I/O.
     fn count(
         &mut self,
-        place: Place<'_>,
+        place: Place,
         stat: Stat,
         io: Counts,
         fresh: bool,
@@ -124,22 +140,35 @@ impl Process {
         self.known.reaped_now = if fresh { Counts::default() } else { reapable.minus(self.known.reapable) };
         self.known.reapable = reapable;
         self.known.all = stat.own.plus(reapable);
-        let mut of_threads = Counts::default();
-        for &tid in place.workload_threads {
-            let known = self.workload.entry(tid).or_default();
-            if let Some(thread) = files.of_thread(place.pid, tid, "stat").ok().and_then(Stat::parse) {
-                ledger.add(Role::Workload, thread.own.minus(*known));
-                *known = known.max(thread.own);
+        if !place.threads.is_empty() {
+            for tid in files.threads(place.pid) {
+                self.count_thread(place, tid, files, ledger);
             }
-            of_threads = of_threads.plus(*known);
         }
+        let of_threads = self.named.values().fold(Counts::default(), |sum, thread| sum.plus(thread.counts));
         // Times of threads and of their process are rounded apart, so the rest could step back by a tick.
         let rest = self.rest.max(self.known.all.minus(of_threads));
         ledger.add(place.role, rest.minus(self.rest));
         self.rest = rest;
     }
 
-    fn read_io(&self, place: Place<'_>, stat: &Stat, files: &mut ProcFiles, ledger: &mut Ledger) -> Counts {
+    /// CPU time and faults of a thread that has a role of its own.
+    fn count_thread(&mut self, place: Place, tid: u32, files: &mut ProcFiles, ledger: &mut Ledger) {
+        let Ok(text) = files.of_thread(place.pid, tid, "stat") else { return };
+        let (Some(name), Some(thread)) = (stat::name(text), Stat::parse(text)) else { return };
+        let own = |(prefix, _): &&(&str, Role)| name.starts_with(prefix.as_bytes());
+        let Some((_, role)) = place.threads.iter().find(own) else { return };
+        let fresh = || Named {
+            name: String::from_utf8_lossy(name).into_owned(),
+            role: *role,
+            counts: Counts::default(),
+        };
+        let known = &mut self.named.entry(tid).or_insert_with(fresh).counts;
+        ledger.add(*role, thread.own.minus(*known));
+        *known = known.max(thread.own);
+    }
+
+    fn read_io(&self, place: Place, stat: &Stat, files: &mut ProcFiles, ledger: &mut Ledger) -> Counts {
         // One that has ended keeps what it had.
         let mut counts = Counts::default();
         (counts[Counter::Read], counts[Counter::Write]) =
@@ -151,7 +180,7 @@ impl Process {
         counts
     }
 
-    fn read_threads(&mut self, place: Place<'_>, stat: &Stat, files: &mut ProcFiles, ledger: &mut Ledger) {
+    fn read_threads(&mut self, place: Place, stat: &Stat, files: &mut ProcFiles, ledger: &mut Ledger) {
         if stat.ended {
             return;
         }
@@ -171,19 +200,13 @@ impl Process {
                 None => {}
             }
             let known = self.threads.entry(tid).or_default();
-            let role = if place.workload_threads.contains(&tid) { Role::Workload } else { place.role };
+            let role = self.named.get(&tid).map_or(place.role, |thread| thread.role);
             ledger.add(role, counts.minus(*known));
             *known = known.max(counts);
         }
     }
 
-    fn read_pss(
-        &self,
-        place: Place<'_>,
-        stat: &Stat,
-        files: &mut ProcFiles,
-        ledger: &mut Ledger,
-    ) -> Option<u64> {
+    fn read_pss(&self, place: Place, stat: &Stat, files: &mut ProcFiles, ledger: &mut Ledger) -> Option<u64> {
         if stat.rss_pages == 0 {
             return Some(0);
         }
@@ -196,7 +219,7 @@ impl Process {
 }
 
 /// Notes that a file of a process cannot be read, unless that is because the process has ended since.
-fn refuse(place: Place<'_>, stat: &Stat, source: Source, files: &mut ProcFiles, ledger: &mut Ledger) {
+fn refuse(place: Place, stat: &Stat, source: Source, files: &mut ProcFiles, ledger: &mut Ledger) {
     let now = files.of_process(place.pid, "stat").ok().and_then(Stat::parse);
     if now.is_some_and(|now| now.start == stat.start && !now.ended) {
         ledger.unreadable.insert((place.role, source));

@@ -1,14 +1,17 @@
 //! Walks the trees of a footprint and tells the totals.
 
-use super::METERS;
 use super::account::{self, Known};
 use super::counts::{Counter, Counts};
 use super::files::ProcFiles;
 use super::one::{Depth, Ledger, Place, Process, Source};
 use super::stat::Stat;
 use super::tree::Children;
+use super::{METERS, THREAD_CPU};
+use crate::window::part;
 use crate::{Closing, meter};
-use isotare_core::{Footprint, MetricDef, Reading, Role, Sampler, SamplerError, Timestamp, Unavailable};
+use isotare_core::{
+    Footprint, Member, MetricDef, Reading, Role, Sampler, SamplerError, Timestamp, Unavailable,
+};
 use rustix::param::{clock_ticks_per_second, page_size};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
@@ -83,16 +86,16 @@ impl ProcessSampler {
     fn walk(&mut self, footprint: &Footprint, depth: Depth) {
         self.children.refresh(&mut self.files);
         let roots: HashSet<u32> = footprint.members.iter().map(|member| member.pid).collect();
-        let mut queue: Vec<Place<'_>> = Vec::new();
+        let mut queue: Vec<Place> = Vec::new();
         let mut found = Vec::new();
         for member in &footprint.members {
-            let workload_threads = member.workload_threads.as_slice();
-            queue.push(Place { pid: member.pid, role: member.role, shared: member.shared, workload_threads });
+            let Member { role, pid, threads, shared } = *member;
+            queue.push(Place { pid, role, shared, threads });
         }
         // Those whose parent is gone are reached only because they are known.
         for (&pid, process) in &self.tracked {
             if let Some(role) = process.role.filter(|_| !roots.contains(&pid)) {
-                queue.push(Place { pid, role, shared: process.shared, workload_threads: &[] });
+                queue.push(Place { pid, role, shared: process.shared, threads: &[] });
             }
         }
         // Members first, so that each process is reached from its own tree's root where it still can be.
@@ -105,14 +108,14 @@ impl ProcessSampler {
             self.children.of(&mut self.files, place.pid, stat.threads, &mut found);
             for &pid in found.iter().filter(|pid| !roots.contains(pid)) {
                 if self.tracked.get(&pid).is_none_or(|process| process.seen < self.readings) {
-                    queue.push(Place { pid, workload_threads: &[], ..place });
+                    queue.push(Place { pid, threads: &[], ..place });
                 }
             }
         }
     }
 
     /// Reads one process, unless it is gone, another one by now, or done.
-    fn visit(&mut self, place: Place<'_>, depth: Depth, root: bool) -> Option<Stat> {
+    fn visit(&mut self, place: Place, depth: Depth, root: bool) -> Option<Stat> {
         let stat = self.files.of_process(place.pid, "stat").ok().and_then(Stat::parse)?;
         let known = self.tracked.get(&place.pid);
         let other = |start: u64| start != stat.start;
@@ -169,6 +172,22 @@ impl ProcessSampler {
             });
             out.extend(told);
         }
+        self.tell_threads(at, out);
+    }
+
+    fn tell_threads(&self, at: Timestamp, out: &mut Vec<Reading>) {
+        let hz = clock_ticks_per_second() as f64;
+        let mut sums: BTreeMap<(&str, Role), u64> = BTreeMap::new();
+        for thread in self.tracked.values().flat_map(Process::named) {
+            let ticks = thread.counts[Counter::User] + thread.counts[Counter::System];
+            *sums.entry((&thread.name, thread.role)).or_default() += ticks;
+        }
+        out.extend(sums.into_iter().map(|((name, role), ticks)| Reading {
+            at,
+            metric: part(THREAD_CPU, name),
+            role: Some(role),
+            value: ticks as f64 / hz,
+        }));
     }
 }
 

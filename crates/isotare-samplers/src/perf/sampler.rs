@@ -1,0 +1,119 @@
+//! Counters of some CPUs over one window.
+
+use super::METERS;
+use super::event::EVENTS;
+use crate::{Closing, meter};
+use isotare_core::{CpuSet, Footprint, MetricDef, Reading, Sampler, SamplerError, Timestamp, Unavailable};
+use perf_event::Counter;
+use std::time::Duration;
+
+/// Counts what happens on the measured CPUs, whatever the footprint. What cannot be counted on each of them is left out.
+pub struct PerfSampler {
+    events: Vec<Counted>,
+    closing: Closing,
+    has_begun: bool,
+}
+
+/// One event.
+struct Counted {
+    /// Its position among the meters.
+    meter: usize,
+    /// On each CPU.
+    counters: Vec<Counter>,
+    /// What they said at the first reading.
+    before: Vec<Said>,
+}
+
+/// What a counter said: its number, and for how long it was asked to count and did. It does less where there are more
+/// events than the processor has counters.
+#[derive(Clone, Copy)]
+struct Said {
+    count: u64,
+    enabled: Duration,
+    running: Duration,
+}
+
+impl PerfSampler {
+    /// Counts from now on.
+    pub fn new(cpus: &CpuSet, closing: Closing) -> Result<Self, Unavailable> {
+        let mut reasons = Vec::new();
+        let mut events = Vec::new();
+        for (meter, (name, event)) in EVENTS.iter().enumerate() {
+            let open = |cpu| event.open(usize::try_from(cpu).unwrap_or(usize::MAX));
+            match cpus.iter().map(open).collect() {
+                Ok(counters) => events.push(Counted { meter, counters, before: Vec::new() }),
+                Err(reason) => reasons.push(format!("{name}: {reason}")),
+            }
+        }
+        if events.is_empty() {
+            let reason = format!("nothing can be counted ({})", reasons.join("; "));
+            return Err(Unavailable::new(reason, "run as root, on a machine whose counters can be used"));
+        }
+        Ok(Self { events, closing, has_begun: false })
+    }
+}
+
+impl Sampler for PerfSampler {
+    fn metrics(&self) -> Vec<MetricDef> {
+        meter::defs(METERS)
+    }
+
+    fn read(&mut self, _: &Footprint, at: Timestamp, out: &mut Vec<Reading>) -> Result<(), SamplerError> {
+        let is_first = !std::mem::replace(&mut self.has_begun, true);
+        if !is_first && !self.closing.is_raised() {
+            return Ok(());
+        }
+        for event in &mut self.events {
+            let said = event.counters.iter_mut().map(said).collect::<Result<Vec<_>, _>>();
+            let meter = &METERS[event.meter];
+            let said = said.map_err(|error| SamplerError {
+                subject: format!("the counters of {}", meter.def.name),
+                cause: error.to_string(),
+            })?;
+            if is_first {
+                event.before.clone_from(&said);
+            }
+            let of_cpus: Option<f64> =
+                event.before.iter().zip(&said).map(|(before, after)| since(*before, *after)).sum();
+            let metric = meter.def.name.clone();
+            out.extend(of_cpus.map(|value| Reading { at, metric, role: None, value }));
+        }
+        Ok(())
+    }
+}
+
+fn said(counter: &mut Counter) -> std::io::Result<Said> {
+    let data = counter.read_full()?;
+    let time = |time: Option<Duration>| time.unwrap_or_default();
+    Ok(Said { count: data.count(), enabled: time(data.time_enabled()), running: time(data.time_running()) })
+}
+
+/// The events between two readings: what was counted, scaled to the time for which it should have been. `None` if the counter
+/// never ran in between.
+fn since(before: Said, after: Said) -> Option<f64> {
+    let count = after.count.saturating_sub(before.count) as f64;
+    let enabled = after.enabled.saturating_sub(before.enabled).as_secs_f64();
+    let running = after.running.saturating_sub(before.running).as_secs_f64();
+    match (enabled > 0.0, running > 0.0) {
+        (false, _) => Some(count),
+        (true, true) => Some(count * enabled / running),
+        (true, false) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(count: u64, enabled: u64, running: u64) -> Said {
+        Said { count, enabled: Duration::from_secs(enabled), running: Duration::from_secs(running) }
+    }
+
+    #[test]
+    fn a_counter_that_had_to_share_is_scaled_and_one_that_never_ran_tells_nothing() {
+        assert_eq!(since(said(10, 1, 1), said(10, 1, 1)), Some(0.0));
+        assert_eq!(since(said(10, 1, 1), said(40, 4, 4)), Some(30.0));
+        assert_eq!(since(said(10, 1, 1), said(40, 5, 3)), Some(60.0));
+        assert_eq!(since(said(10, 1, 1), said(10, 5, 1)), None);
+    }
+}
