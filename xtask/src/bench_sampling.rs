@@ -1,26 +1,30 @@
-//! What a reading of all processes costs: `isotare sample` beside `pidstat` and a loop that only reads the files; and the values
-//! of both for one process.
+//! What a reading of all processes costs: `isotare sample` beside `pidstat`, a loop that only reads the files, and `below` where it
+//! is installed; and the values of the first two for one process.
 
 use crate::{cargo, root, run};
 use anyhow::{Context, Result, bail};
-use std::fs;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use std::{env, fs, thread};
 
 /// Processes on the machine, beside those that are there anyway.
 const PROCESSES: [usize; 2] = [280, 5000];
 /// Readings, a second apart, which is the least that pidstat takes.
 const READINGS: u32 = 10;
-/// Turns of the three.
+/// Turns of all of them.
 const ROUNDS: usize = 3;
+/// Where `below` keeps what it records, while it is measured.
+const BELOW: &str = "/var/tmp/isotare-bench-below";
 
 /// Prints both tables.
 pub fn sampling() -> Result<()> {
     example()?;
     for processes in PROCESSES {
         let sleepers = sleepers(processes)?;
-        let costs = (0..ROUNDS).map(|_| costs()).collect::<Result<Vec<_>>>();
+        let costs = (0..ROUNDS).map(|_| Ok((costs()?, below()))).collect::<Result<Vec<_>>>();
         end(sleepers)?;
-        let costs = costs?;
+        let (costs, below): (Vec<_>, Vec<_>) = costs?.into_iter().unzip();
         let of = |which: usize| median(costs.iter().map(|cost| cost[which]).collect());
         let [pidstat, ours, loops] = [0, 1, 2].map(of);
         println!(
@@ -30,6 +34,13 @@ pub fn sampling() -> Result<()> {
             "  pidstat {pidstat:.2} ms, isotare sample {ours:.2} ms (ratio {:.3}), reading every stat file {loops:.2} ms",
             ours / pidstat
         );
+        match below.into_iter().collect::<Result<_>>().map(median) {
+            Ok(below) => println!(
+                "  below record {below:.2} ms (ratio {:.3}); it reads six files of each process, the machine's and the groups', and stores all",
+                ours / below
+            ),
+            Err(why) => println!("  below record: skipped, {why:#}"),
+        }
     }
     side_by_side()
 }
@@ -60,6 +71,56 @@ fn costs() -> Result<[f64; 3]> {
     Ok([pidstat, ours, 1e3 * (own_seconds() - before) / f64::from(READINGS)])
 }
 
+/// CPU ms for one sample of `below record`, from its first to its last. It compresses only when told to; its BPF part is off.
+fn below() -> Result<f64> {
+    let program = env::var("ISOTARE_BELOW").unwrap_or_else(|_| "below".into());
+    let groups = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]
+        .into_iter()
+        .find(|root| Path::new(root).join("cgroup.controllers").exists())
+        .context("no control groups of version 2")?;
+    let config = format!("{BELOW}/below.conf");
+    fs::create_dir_all(BELOW)?;
+    fs::write(
+        &config,
+        format!("log_dir = '{BELOW}'\nstore_dir = '{BELOW}/store'\ncgroup_root = '{groups}'\n"),
+    )?;
+    let mut command = Command::new(&program);
+    command.args(["--config", &config, "record", "--interval-s", "1", "--disable-exitstats"]);
+    let started = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let cost = started.with_context(|| format!("start {program}")).and_then(|mut below| {
+        let cost = below_sample(&mut below);
+        // Without its BPF part it does not heed SIGTERM.
+        below.kill()?;
+        below.wait()?;
+        cost
+    });
+    fs::remove_dir_all(BELOW)?;
+    cost
+}
+
+fn below_sample(below: &mut Child) -> Result<f64> {
+    let (first, before) = below_reaches(below, 1)?;
+    let (last, after) = below_reaches(below, first + u64::from(READINGS) - 1)?;
+    Ok(1e3 * (after - before) / (last - first) as f64)
+}
+
+/// The samples in the store, once there are so many, and the CPU seconds until then. An entry of an index has 32 bytes.
+fn below_reaches(below: &mut Child, wanted: u64) -> Result<(u64, f64)> {
+    for _ in 0..300 {
+        thread::sleep(Duration::from_millis(200));
+        if let Some(status) = below.try_wait()? {
+            bail!("below record: {status}");
+        }
+        let files = fs::read_dir(format!("{BELOW}/store")).into_iter().flatten().flatten();
+        let indexes = files.filter(|file| file.file_name().to_string_lossy().starts_with("index_"));
+        let samples = indexes.filter_map(|file| Some(file.metadata().ok()?.len())).sum::<u64>() / 32;
+        if samples >= wanted {
+            return Ok((samples, seconds(&below.id().to_string(), 13)?));
+        }
+    }
+    bail!("below stored fewer than {wanted} samples in a minute")
+}
+
 fn isotare() -> Command {
     Command::new(root().join("target/release/isotare"))
 }
@@ -75,23 +136,23 @@ fn read_all() {
 
 /// CPU seconds of a program.
 fn spent(command: &mut Command) -> Result<f64> {
-    let before = seconds(15)?;
+    let before = seconds("self", 15)?;
     let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
     let status = status.with_context(|| format!("start {command:?}"))?;
     if !status.success() {
         bail!("{command:?}: {status}");
     }
-    Ok(seconds(15)? - before)
+    Ok(seconds("self", 15)? - before)
 }
 
 fn own_seconds() -> f64 {
-    seconds(13).unwrap_or(f64::NAN)
+    seconds("self", 13).unwrap_or(f64::NAN)
 }
 
-/// Two counters of `/proc/self/stat` after the name and the state, in ticks of 10 ms (proc_pid_stat(5)): user and system time of
-/// this process, or of its ended children.
-fn seconds(first: usize) -> Result<f64> {
-    let stat = fs::read_to_string("/proc/self/stat")?;
+/// Two counters of `/proc/PID/stat` after the name and the state, in ticks of 10 ms (proc_pid_stat(5)): user and system time of
+/// a process, or of its ended children.
+fn seconds(pid: &str, first: usize) -> Result<f64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     let after_name = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
     let ticks = after_name.split(' ').skip(first - 2).take(2);
     Ok(ticks.filter_map(|field| field.parse::<f64>().ok()).sum::<f64>() / 100.0)
