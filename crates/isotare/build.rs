@@ -9,7 +9,8 @@ use std::process::Command;
 
 fn main() {
     let root = Path::new(&variable("CARGO_MANIFEST_DIR")).join("../..");
-    for input in ["guest/agent", "crates/isotare-protocol", "Cargo.lock"] {
+    let crates = ["cgroup", "core", "protocol", "samplers"].map(|name| format!("crates/isotare-{name}"));
+    for input in crates.into_iter().chain(["guest/agent", "Cargo.lock"].map(str::to_owned)) {
         println!("cargo:rerun-if-changed={}", root.join(input).display());
     }
     let out = PathBuf::from(variable("OUT_DIR"));

@@ -4,7 +4,7 @@ use crate::pings::Pings;
 use crate::{WaitError, now, readable};
 use isotare_core::{Deadline, JobOutput};
 use isotare_protocol::{
-    ClockPair, FrameBuffer, FrameError, FromAgent, Hello, Job, Observation, Stream, ToAgent, VERSION,
+    ClockPair, FrameBuffer, FrameError, FromAgent, Hello, Job, Observed, Stream, ToAgent, VERSION,
     decode_hello, encode,
 };
 use std::collections::BTreeMap;
@@ -25,8 +25,8 @@ pub struct AgentClient {
 pub struct JobDone {
     /// Result and output.
     pub output: JobOutput,
-    /// Readings of the guest's own counters.
-    pub observations: Vec<Observation>,
+    /// What the instance's own counters told.
+    pub observed: Observed,
     /// Readings of both clocks while it ran: none in its first second, then at most one a second.
     pub clock: Vec<ClockPair>,
 }
@@ -36,6 +36,8 @@ pub struct JobDone {
 pub enum JobEvent {
     /// The warm-up is over.
     Measuring,
+    /// The work is done.
+    Measured,
 }
 
 /// A conversation that did not go as it should.
@@ -136,10 +138,11 @@ impl AgentClient {
                 FromAgent::Output { stream: Stream::Stdout, data } => stdout.extend_from_slice(&data),
                 FromAgent::Output { stream: Stream::Stderr, data } => stderr.extend_from_slice(&data),
                 FromAgent::Measuring => event(JobEvent::Measuring),
-                FromAgent::Finished { result, observations } => {
+                FromAgent::Measured => event(JobEvent::Measured),
+                FromAgent::Finished { result, observed } => {
                     let clock = self.last_pong(pings, deadline)?;
                     let output = JobOutput { result, stdout, stderr };
-                    return Ok(JobDone { output, observations, clock });
+                    return Ok(JobDone { output, observed: *observed, clock });
                 }
                 FromAgent::Refused(why) => {
                     self.last_pong(pings, deadline)?;
@@ -251,7 +254,7 @@ mod tests {
             say(pong(1));
             std::thread::sleep(Duration::from_millis(1_000));
             let result = JobResult::Command { exit: Exit::Code(0), runs: Vec::new() };
-            say(encode(&FromAgent::Finished { result, observations: Vec::new() }).expect("encodes"));
+            say(encode(&FromAgent::Finished { result, observed: Box::default() }).expect("encodes"));
             say(pong(2));
             theirs
         });

@@ -254,6 +254,16 @@ pub struct Interval {
     pub events: u64,
 }
 
+/// What the counters inside an instance told while a job was measured.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Observed {
+    /// Readings in between, oldest first.
+    pub readings: Vec<Observation>,
+    /// What each counter grew by, or what a gauge came to, by the name and in the unit of the host's samplers: what is said of processes
+    /// is of the agent and all that it started, the rest of the whole instance.
+    pub counters: Vec<(String, f64)>,
+}
+
 /// One reading of the counters inside the instance.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observation {

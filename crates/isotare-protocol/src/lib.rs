@@ -11,9 +11,9 @@ mod message;
 pub use frame::{FrameBuffer, FrameError, MAX_FRAME, decode_hello, encode, encode_hello, hello_at};
 pub use job::{
     Access, Builtin, CommandJob, FileMode, FileioJob, Interval, Job, JobResult, Kind, Limit, MemoryJob,
-    Observation, Operation, Pattern, Repetition, Usage, WorkReport,
+    Observation, Observed, Operation, Pattern, Repetition, Usage, WorkReport,
 };
 pub use message::{ClockPair, Exit, FromAgent, Hello, Stream, ToAgent};
 
 /// Version of the protocol. The handshake refuses a peer that speaks another one.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;

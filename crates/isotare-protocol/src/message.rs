@@ -1,6 +1,6 @@
 //! The messages, one enum for each direction.
 
-use crate::{Job, JobResult, Observation, Usage};
+use crate::{Job, JobResult, Observed, Usage};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -32,11 +32,11 @@ pub enum ToAgent {
         /// Absolute paths.
         files: Vec<String>,
     },
-    /// Runs a job; answered by any number of `Output`, one `Measuring`, and one `Finished` or `Refused`.
+    /// Runs a job; answered by any number of `Output`, one `Measuring`, one `Measured` and one `Finished`, or at any time by one `Refused`.
     Run {
         /// What to run.
         job: Job,
-        /// Read the guest's own counters this often while the job is measured; `None`: not at all.
+        /// Read the instance's own counters at both ends and this often while the job is measured; `None`: not at all.
         observe_ms: Option<u32>,
     },
     /// Sends a signal to the process group of the job under way.
@@ -66,12 +66,14 @@ pub enum FromAgent {
     },
     /// The warm-up is over; measuring begins now.
     Measuring,
+    /// The work is done; only what was counted meanwhile is still to be told.
+    Measured,
     /// The job ended.
     Finished {
         /// Its result.
         result: JobResult,
-        /// Readings of the guest's own counters, oldest first.
-        observations: Vec<Observation>,
+        /// What the instance's own counters told meanwhile.
+        observed: Box<Observed>,
     },
     /// The job could not be started or broke; the text says operation, subject and cause.
     Refused(String),

@@ -11,7 +11,6 @@ use isotare_core::{
 use isotare_host::{SessionState, deadline_in};
 use isotare_image::{Cache, Userland, resolve};
 use isotare_protocol::Job;
-use isotare_samplers::{SAMPLERS, Samplers};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -57,7 +56,6 @@ pub struct Bench<'a> {
     jobs: Vec<Result<Job, String>>,
     /// By spec without replica.
     environments: BTreeMap<String, Result<Ready, (Outcome, String)>>,
-    samplers: Vec<&'static str>,
     interrupt: Interrupt,
 }
 
@@ -131,9 +129,7 @@ impl<'a> Bench<'a> {
             }
             environments.insert(name, ready);
         }
-        let opens = |name: &&str| Samplers::open(&[name], &plan.budget.cpus).is_ok();
-        let samplers = SAMPLERS.iter().map(|entry| entry.name).filter(opens).collect();
-        Ok(Self { plan, places, works, jobs, environments, samplers, interrupt: interrupt.clone() })
+        Ok(Self { plan, places, works, jobs, environments, interrupt: interrupt.clone() })
     }
 
     /// Executes the plan. What is done when it ends early has been handed to the sink.
@@ -216,7 +212,7 @@ impl<'a> Bench<'a> {
             job: &job,
             is_observed: work.is_observed,
             rate: self.plan.sampling.rate,
-            samplers: &self.samplers,
+            own_kernel: work.driver.as_ref().is_ok_and(|(driver, _)| driver.capabilities().own_kernel),
             timeout: Duration::from_secs_f64(self.plan.timeout),
             clock_tolerance: self.plan.clock_tolerance(),
             wants_facts: first,

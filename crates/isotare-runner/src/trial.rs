@@ -4,7 +4,8 @@ use crate::phases::Phases;
 use isotare_cgroup::{CgroupStats, Hierarchies};
 use isotare_core::{
     ClockCheck, DriverError, Environment, Failure, Footprint, Instance, Interrupt, Invalid, JobOutput,
-    Outcome, Phase, Reading, Sample, Settings, Throttled, Timestamp, Trial, TrialContext, Workload,
+    MetricDef, Outcome, Phase, Reading, Sample, Settings, Throttled, Timestamp, Trial, TrialContext,
+    Workload,
 };
 use isotare_host::{AgentClient, AgentError, JobEvent, WaitError, deadline_in, now};
 use isotare_protocol::{Builtin, CommandJob, Job, JobResult, Observation, Repetition};
@@ -19,8 +20,8 @@ const GRACE: Duration = Duration::from_secs(10);
 const CLEANUP: Duration = Duration::from_secs(60);
 /// Readings of both clocks from which the best is kept, before and after the job.
 const CLOCK_READINGS: u32 = 5;
-/// How often the guest's own counters are read.
-const OBSERVE_MS: u32 = 100;
+/// How often the guest's own counters are read, as by its user's `pidstat 1`: each reading takes time of the CPUs that are measured.
+const OBSERVE_MS: u32 = 1000;
 
 /// What one trial is made of.
 pub(crate) struct TrialWork<'a> {
@@ -31,8 +32,8 @@ pub(crate) struct TrialWork<'a> {
     pub(crate) is_observed: bool,
     /// Readings a second.
     pub(crate) rate: f64,
-    /// Samplers that work here, by name.
-    pub(crate) samplers: &'a [&'static str],
+    /// Its kernel is its own, so that the host does not see what happens inside.
+    pub(crate) own_kernel: bool,
     /// Length of a phase.
     pub(crate) timeout: Duration,
     /// How far the clocks may come apart, as a share of the time between their first and last readings.
@@ -160,8 +161,12 @@ fn live(
     let collector = work.is_observed.then(|| collector(instance.footprint(), work, cx));
     let unthrottled = throttled(instance);
     let done = phases.time(Phase::Exec, || {
-        let mut heard = |JobEvent::Measuring| collector.iter().for_each(Collector::begin);
-        agent.run(work.job, work.is_observed.then_some(OBSERVE_MS), &deadline, &mut heard)
+        let mut heard = |event| match event {
+            JobEvent::Measuring => collector.iter().for_each(Collector::begin),
+            JobEvent::Measured => collector.iter().for_each(Collector::end),
+        };
+        let inside = (work.is_observed && work.own_kernel).then_some(OBSERVE_MS);
+        agent.run(work.job, inside, &deadline, &mut heard)
     })?;
     let readings = collector.map(finished).unwrap_or_default();
     let after = agent.clock(CLOCK_READINGS, &within(cx, work.timeout).deadline)?;
@@ -169,12 +174,13 @@ fn live(
     let clock = ClockCheck { before, during: done.clock, after };
     let strayed = clock.strayed();
     findings.clock = Some(clock);
-    findings.observations = done.observations;
+    findings.observations = done.observed.readings;
     if work.wants_facts {
         // After the work, which is not to find files in the page cache because they were hashed.
         findings.facts.extend(crate::bits::facts(&mut agent, work, &within(cx, work.timeout).deadline)?);
     }
     findings.samples = summarise(&readings, &meters());
+    findings.samples.extend(inside(done.observed.counters));
     findings.readings = relative(readings, session_start);
     let decoded = work.workload.decode(&done.output, work.settings);
     findings.output = Some(done.output);
@@ -191,9 +197,19 @@ fn live(
 
 /// What reads the host's counters while the work is measured; ready before that, so that only readings fall into it.
 fn collector(footprint: Footprint, work: &TrialWork<'_>, cx: &TrialContext<'_>) -> Collector {
-    // What could be opened when the bench was prepared can be opened now; else nothing is read, which shows.
-    let samplers = Samplers::open(work.samplers, &cx.budget.cpus).unwrap_or_default();
+    let samplers = Samplers::all_that_work(&cx.budget.cpus);
     Collector::prepare(footprint, work.rate, samplers, &cx.budget.cpus, now)
+}
+
+/// What an instance's own counters told, as metrics of their own: `inside_cpu_user` is what `cpu_user` is on the host.
+fn inside(counters: Vec<(String, f64)>) -> impl Iterator<Item = Sample> {
+    let meters = meters();
+    counters.into_iter().filter_map(move |(name, value)| {
+        let meter = meters.iter().find(|meter| meter.is_of(&name))?;
+        let metric =
+            MetricDef { name: format!("inside_{name}").into(), headline: false, ..meter.def.clone() };
+        Some(Sample { metric, role: None, value })
+    })
 }
 
 fn finished(collector: Collector) -> Vec<Reading> {

@@ -122,6 +122,8 @@ fn what_is_not_observed_has_no_readings() {
     let (kept, ..) = run(Script::Works(2_000), Kept { unobserved: true, ..Kept::default() });
     for trial in &kept.trials {
         let observed = trial.condition == 0;
+        let inside = trial.samples.iter().find(|sample| sample.metric.name == "inside_major_faults");
+        assert_eq!(inside.map(|sample| sample.value), observed.then_some(3.0), "trial {}", trial.index);
         let read = (!trial.readings.is_empty(), !trial.observations.is_empty());
         assert_eq!(read, (observed, observed), "trial {}", trial.index);
         assert_eq!(trial.outcome, Outcome::Completed);

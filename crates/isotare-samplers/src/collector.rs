@@ -79,7 +79,13 @@ impl Collector {
         }
     }
 
-    /// Reads a last time, at once, and gives everything; nothing if the window never began. Each error is told once, however
+    /// The window ends: reads a last time, at once.
+    pub fn end(&self) {
+        self.shared.progress().finish = true;
+        self.shared.changed.notify_all();
+    }
+
+    /// Reads a last time, if the window has not ended, and gives everything; nothing if the window never began. Each error is told once, however
     /// often it came up.
     pub fn finish(mut self) -> (Vec<Reading>, Vec<SamplerError>) {
         let lost = |cause: &str| {
@@ -93,8 +99,7 @@ impl Collector {
     }
 
     fn stop(&mut self) -> Option<thread::Result<Collected>> {
-        self.shared.progress().finish = true;
-        self.shared.changed.notify_all();
+        self.end();
         self.thread.take().map(JoinHandle::join)
     }
 }

@@ -43,6 +43,6 @@ pub use host::{HostSampler, memory_available, memory_taken};
 pub use meter::{Meter, MeterKind};
 pub use perf::{PerfSampler, counter_facts};
 pub use process::ProcessSampler;
-pub use registry::{Closing, Entry, SAMPLERS, Samplers, find, meters};
+pub use registry::{Closing, Entry, Open, SAMPLERS, Samplers, find, meters};
 pub use watch::{Activity, Scope, Task, Wanted, Watch};
 pub use window::summarise;

@@ -30,6 +30,16 @@ impl Meter {
     pub(crate) const fn detail(name: &'static str, unit: &'static str, kind: MeterKind) -> Self {
         Self { def: MetricDef::detail(name, unit, Better::Lower), kind }
     }
+
+    /// Whether this is the metric of that name, or the one of which it is a part.
+    pub fn is_of(&self, metric: &str) -> bool {
+        family(metric) == self.def.name
+    }
+}
+
+/// The metric of which this is a part, or itself: `disk_read` of `disk_read[vda]`.
+fn family(metric: &str) -> &str {
+    metric.split_once('[').map_or(metric, |(family, _)| family)
 }
 
 /// The definitions alone, as the port wants them.

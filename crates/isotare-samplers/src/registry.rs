@@ -6,6 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// Makes a sampler.
+pub type Open = fn(&CpuSet, &Closing) -> Result<Box<dyn Sampler>, Unavailable>;
+
 /// One sampler there is.
 pub struct Entry {
     /// Name, as in `--samplers process,cgroup`.
@@ -15,7 +18,7 @@ pub struct Entry {
     /// What it can report.
     pub meters: &'static [Meter],
     /// Makes one for one window, given the measured CPUs; an error says why it cannot work here.
-    pub open: fn(&CpuSet, &Closing) -> Result<Box<dyn Sampler>, Unavailable>,
+    pub open: Open,
 }
 
 /// Every sampler.
@@ -97,6 +100,13 @@ impl Samplers {
         };
         let list = names.iter().map(open).collect::<Result<_, _>>()?;
         Ok(Self { list, closing })
+    }
+
+    /// Opens each sampler that works here.
+    pub fn all_that_work(measured: &CpuSet) -> Self {
+        let closing = Closing::default();
+        let list = SAMPLERS.iter().filter_map(|entry| (entry.open)(measured, &closing).ok()).collect();
+        Self { list, closing }
     }
 }
 

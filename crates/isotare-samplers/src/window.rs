@@ -16,7 +16,7 @@ pub fn summarise(readings: &[Reading], meters: &[Meter]) -> Vec<Sample> {
     let mut samples = Vec::new();
     for meter in meters {
         let mut metrics: BTreeMap<&Cow<'static, str>, Series> = BTreeMap::new();
-        for reading in readings.iter().filter(|reading| family(&reading.metric) == meter.def.name) {
+        for reading in readings.iter().filter(|reading| meter.is_of(&reading.metric)) {
             let series = metrics.entry(&reading.metric).or_default();
             series.entry(reading.role).or_default().insert(reading.at, reading.value);
         }
@@ -42,12 +42,6 @@ type Series = BTreeMap<Option<Role>, BTreeMap<Timestamp, f64>>;
 pub(crate) fn part(metric: &str, part: &str) -> Cow<'static, str> {
     Cow::Owned(format!("{metric}[{part}]"))
 }
-
-/// The metric of which this is a part, or itself.
-fn family(metric: &str) -> &str {
-    metric.split_once('[').map_or(metric, |(family, _)| family)
-}
-
 /// The sum over `roles` at each moment at which every one of them was read.
 fn together(series: &Series, roles: &BTreeSet<Role>) -> BTreeMap<Timestamp, f64> {
     let moments: BTreeSet<Timestamp> = series.values().flat_map(BTreeMap::keys).copied().collect();

@@ -7,8 +7,8 @@ use isotare_core::{
 };
 use isotare_host::now;
 use isotare_protocol::{
-    CommandJob, Exit, FrameBuffer, FromAgent, Hello, Job, JobResult, Observation, Repetition, Stream,
-    ToAgent, Usage, encode, encode_hello,
+    CommandJob, Exit, FrameBuffer, FromAgent, Hello, Job, JobResult, Observation, Observed, Repetition,
+    Stream, ToAgent, Usage, encode, encode_hello,
 };
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -87,7 +87,7 @@ impl Driver for &'static FakeDriver {
         &[]
     }
     fn capabilities(&self) -> Capabilities {
-        Capabilities { own_kernel: false, host_files: true, rootless: true, pause: false }
+        Capabilities { own_kernel: true, host_files: true, rootless: true, pause: false }
     }
 
     fn isolation(&self) -> Isolation {
@@ -208,13 +208,15 @@ fn work(script: Script, turn: u32, is_observed: bool) -> Vec<FromAgent> {
     };
     let exit = Exit::Code(i32::from(script == Script::FailsWork));
     let runs = vec![Usage { wall_ns, ..Usage::default() }];
+    let observed = Box::new(Observed {
+        readings: vec![Observation::default(); usize::from(is_observed)],
+        counters: vec![("major_faults".to_owned(), 3.0); usize::from(is_observed)],
+    });
     vec![
         FromAgent::Output { stream: Stream::Stdout, data: b"out".to_vec() },
         FromAgent::Measuring,
-        FromAgent::Finished {
-            result: JobResult::Command { exit, runs },
-            observations: vec![Observation::default(); usize::from(is_observed)],
-        },
+        FromAgent::Measured,
+        FromAgent::Finished { result: JobResult::Command { exit, runs }, observed },
     ]
 }
 

@@ -33,11 +33,12 @@ pub fn run(
     control.command_begins();
     match job.repetition {
         Repetition::Once => {
-            link.send(&FromAgent::Measuring)?;
             let observer = Observer::start(observe_ms)?;
+            link.send(&FromAgent::Measuring)?;
             let ended = streamed(&program, &job.stdin, control, link).map_err(failed)?;
+            link.send(&FromAgent::Measured)?;
             let result = JobResult::Command { exit: ended.exit, runs: vec![ended.usage] };
-            Ok(FromAgent::Finished { result, observations: observer.finish() })
+            Ok(FromAgent::Finished { result, observed: Box::new(observer.finish()) })
         }
         Repetition::Loop { warmup, min_runs, duration_ms } => {
             let mut quiet = Quiet::new(&job.stdin).map_err(failed)?;
@@ -48,14 +49,15 @@ pub fn run(
                 };
                 if !exit.is_success() {
                     let result = JobResult::Command { exit, runs: Vec::new() };
-                    return Ok(FromAgent::Finished { result, observations: Vec::new() });
+                    return Ok(FromAgent::Finished { result, observed: Box::default() });
                 }
             }
-            link.send(&FromAgent::Measuring)?;
             let observer = Observer::start(observe_ms)?;
+            link.send(&FromAgent::Measuring)?;
             let (exit, runs) = quiet.runs(&program, control, min_runs.max(1), duration_ms).map_err(failed)?;
+            link.send(&FromAgent::Measured)?;
             let result = JobResult::Command { exit, runs };
-            Ok(FromAgent::Finished { result, observations: observer.finish() })
+            Ok(FromAgent::Finished { result, observed: Box::new(observer.finish()) })
         }
     }
 }

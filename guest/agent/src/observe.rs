@@ -1,29 +1,32 @@
-//! Readings of the guest's own counters while a job is measured.
+//! Readings of the instance's own counters while a job is measured.
 
 use crate::clock;
-use isotare_protocol::Observation;
+use isotare_core::{CpuSet, Footprint, Member, Reading, Role, Timestamp};
+use isotare_protocol::{Observation, Observed};
+use isotare_samplers::{Samplers, meters, summarise};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// A thread that reads the counters; without an interval, none.
 pub struct Observer {
-    thread: Option<(Sender<()>, JoinHandle<Vec<Observation>>)>,
+    thread: Option<(Sender<()>, JoinHandle<Observed>)>,
 }
 
 impl Observer {
-    /// Begins: the first reading is taken at once.
+    /// Begins: everything is read once before this returns, so that nothing of it falls into the work.
     pub fn start(every_ms: Option<u32>) -> Result<Self, String> {
         let Some(every) = every_ms else { return Ok(Self { thread: None }) };
         let every = Duration::from_millis(u64::from(every.max(1)));
         let (stop, stopped) = channel();
+        let counters = Counters::open();
+        let mut readings = vec![read()];
         let body = move || {
-            let mut readings = vec![read()];
             while stopped.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
                 readings.push(read());
             }
             readings.push(read());
-            readings
+            Observed { readings, counters: counters.finish() }
         };
         let named = std::thread::Builder::new().name("observe".into()).stack_size(256 << 10);
         let thread = named.spawn(body).map_err(|e| format!("start the observing thread: {e}"))?;
@@ -31,10 +34,46 @@ impl Observer {
     }
 
     /// Ends, with one last reading.
-    pub fn finish(self) -> Vec<Observation> {
-        let Some((stop, thread)) = self.thread else { return Vec::new() };
+    pub fn finish(self) -> Observed {
+        let Some((stop, thread)) = self.thread else { return Observed::default() };
         drop(stop);
         thread.join().unwrap_or_default()
+    }
+}
+
+/// What the host's samplers read of an instance, read inside it: of its processes and of all that its kernel counts.
+struct Counters {
+    samplers: Samplers,
+    readings: Vec<Reading>,
+}
+
+impl Counters {
+    /// Reads a first time.
+    fn open() -> Self {
+        let cpus = std::thread::available_parallelism().ok().and_then(|cpus| u32::try_from(cpus.get()).ok());
+        let samplers = CpuSet::new(0..cpus.unwrap_or(1)).map(|cpus| Samplers::all_that_work(&cpus));
+        let mut counters = Self { samplers: samplers.unwrap_or_default(), readings: Vec::new() };
+        counters.read();
+        counters
+    }
+
+    fn read(&mut self) {
+        let own = Member::new(Role::Workload, std::process::id());
+        let footprint = Footprint { members: vec![own], cgroup: None };
+        let at = Timestamp(clock::now_ns());
+        for sampler in &mut self.samplers.list {
+            // What cannot be read is absent.
+            let _unreadable = sampler.read(&footprint, at, &mut self.readings);
+        }
+    }
+
+    /// Reads a last time and tells what came of it.
+    fn finish(mut self) -> Vec<(String, f64)> {
+        self.samplers.closing.raise();
+        self.read();
+        let samples = summarise(&self.readings, &meters());
+        let whole = samples.into_iter().filter(|sample| sample.role.is_none());
+        whole.map(|sample| (sample.metric.name.into_owned(), sample.value)).collect()
     }
 }
 

@@ -32,7 +32,7 @@ fn line(pairs: &[(&str, &str)]) -> String {
 fn a_microvm_is_emulated_with_the_budget_unless_told_otherwise() {
     assert_eq!(
         line(&[]),
-        "-nodefaults -no-user-config -no-reboot -display none \
+        "-nodefaults -no-user-config -no-reboot -name isotare,debug-threads=on -display none \
          -machine microvm,acpi=on,rtc=on,usb=off,graphics=off,auto-kernel-cmdline=off \
          -accel tcg,thread=multi,tb-size=256 -cpu max -smp 2 -m 512M -bios qboot.rom -kernel /k -initrd /i \
          -append console=ttyS0 quiet panic=-1 reboot=t random.trust_cpu=on cryptomgr.notests tsc=reliable \

@@ -11,7 +11,7 @@ use crate::observe::Observer;
 use crate::reap::own_usage;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer, V2Serializer};
-use isotare_protocol::{Builtin, Interval, Observation, Usage, WorkReport};
+use isotare_protocol::{Builtin, FromAgent, Interval, Observed, Usage, WorkReport};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -88,10 +88,10 @@ impl Schedule {
 pub struct Engine<'a> {
     /// Tells when to stop early.
     pub control: &'a Control,
-    /// Interval of observations.
+    /// Interval of readings inside.
     pub observe_ms: Option<u32>,
-    /// Called when the warm-up is over.
-    pub measuring: &'a mut dyn FnMut() -> Result<(), String>,
+    /// Sends the host a message: when measuring begins, and when it ends.
+    pub tell: &'a mut dyn FnMut(&FromAgent) -> Result<(), String>,
 }
 
 /// What all threads share.
@@ -108,11 +108,7 @@ struct Shared<'a, W> {
 
 impl Engine<'_> {
     /// Runs the work to its end, or to an error of any thread.
-    pub fn run<W: Work>(
-        &mut self,
-        work: &W,
-        schedule: &Schedule,
-    ) -> Result<(WorkReport, Vec<Observation>), String> {
+    pub fn run<W: Work>(&mut self, work: &W, schedule: &Schedule) -> Result<(WorkReport, Observed), String> {
         let (warm, warmed) = channel();
         let shared = Shared {
             work,
@@ -143,10 +139,10 @@ impl Engine<'_> {
             }
             drop(results);
             warmed.iter().take(started).for_each(drop);
-            if told.is_ok() {
-                told = (self.measuring)();
-            }
             let observer = Observer::start(self.observe_ms);
+            if told.is_ok() {
+                told = (self.tell)(&FromAgent::Measuring);
+            }
             if told.is_err() || observer.is_err() {
                 shared.failed.store(true, Ordering::Relaxed);
             }
@@ -174,13 +170,14 @@ impl Engine<'_> {
                 }
             }
             let after = own_usage();
-            let observations = observer.finish();
+            (self.tell)(&FromAgent::Measured)?;
+            let observed = observer.finish();
             if self.control.must_stop() {
                 return Err(self.control.stop_reason());
             }
             match failure {
                 Some(why) => Err(why),
-                None => Ok((total.report(start_ns, schedule, difference(&after, &before))?, observations)),
+                None => Ok((total.report(start_ns, schedule, difference(&after, &before))?, observed)),
             }
         })
     }

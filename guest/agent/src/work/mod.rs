@@ -25,9 +25,9 @@ pub fn run(
 ) -> Result<FromAgent, String> {
     control.threads_begin();
     let mut schedule = Schedule::new(job)?;
-    let mut measuring = || link.send(&FromAgent::Measuring);
-    let mut engine = Engine { control, observe_ms, measuring: &mut measuring };
-    let (report, observations) = match &job.kind {
+    let mut tell = |message: &FromAgent| link.send(message);
+    let mut engine = Engine { control, observe_ms, tell: &mut tell };
+    let (report, observed) = match &job.kind {
         Kind::Cpu { max_prime } => engine.run(&cpu::Cpu::prepare(*max_prime)?, &schedule)?,
         Kind::Memory(memory) => {
             schedule.at_most_events(memory::events_for(memory));
@@ -47,5 +47,8 @@ pub fn run(
         }
         Kind::Network { size } => engine.run(&network::Network::prepare(*size)?, &schedule)?,
     };
-    Ok(FromAgent::Finished { result: isotare_protocol::JobResult::Work(report), observations })
+    Ok(FromAgent::Finished {
+        result: isotare_protocol::JobResult::Work(report),
+        observed: Box::new(observed),
+    })
 }

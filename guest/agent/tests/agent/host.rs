@@ -1,7 +1,7 @@
 //! The host's side of a connection to the real agent. Each test file uses its part.
 
 use isotare_protocol::{
-    Exit, FrameBuffer, FromAgent, Hello, Job, JobResult, Observation, Stream, ToAgent, Usage, VERSION,
+    Exit, FrameBuffer, FromAgent, Hello, Job, JobResult, Observed, Stream, ToAgent, Usage, VERSION,
     WorkReport, decode_hello, encode,
 };
 use std::io::{Read, Write};
@@ -24,6 +24,7 @@ pub struct Answer {
     pub stdout: Vec<u8>,
     pub stderr: Vec<u8>,
     pub measuring: u32,
+    pub measured: u32,
     pub largest: usize,
     pub end: Option<FromAgent>,
 }
@@ -95,6 +96,7 @@ impl Agent {
                     }
                 }
                 FromAgent::Measuring => answer.measuring += 1,
+                FromAgent::Measured => answer.measured += 1,
                 end => {
                     answer.end = Some(end);
                     return answer;
@@ -135,11 +137,9 @@ impl Answer {
         }
     }
 
-    pub fn work(&self) -> (&WorkReport, &[Observation]) {
+    pub fn work(&self) -> (&WorkReport, &Observed) {
         match &self.end {
-            Some(FromAgent::Finished { result: JobResult::Work(report), observations }) => {
-                (report, observations)
-            }
+            Some(FromAgent::Finished { result: JobResult::Work(report), observed }) => (report, observed),
             other => panic!("not a finished workload: {other:?}"),
         }
     }

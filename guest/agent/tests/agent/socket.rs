@@ -88,7 +88,7 @@ fn pongs_never_tear_the_output_of_a_program() {
         match agent.next() {
             FromAgent::Output { data, .. } => bytes += data.len(),
             FromAgent::Pong { .. } => pongs += 1,
-            FromAgent::Measuring => {}
+            FromAgent::Measuring | FromAgent::Measured => {}
             FromAgent::Finished { .. } => has_ended = true,
             other => panic!("{other:?}"),
         }
@@ -328,13 +328,19 @@ fn each_builtin_workload_runs() {
         let job = Job::Builtin(builtin(kind.clone()));
         agent.send(&ToAgent::Run { job, observe_ms: Some(20) });
         let answer = agent.answer();
-        let (report, observations) = answer.work();
-        assert_eq!(answer.measuring, 1);
+        let (report, observed) = answer.work();
+        assert_eq!((answer.measuring, answer.measured), (1, 1));
         assert!(report.events > 0 && report.wrong == 0, "{kind:?}: {report:?}");
         assert!(report.elapsed_ns >= 99_000_000, "{kind:?}: {report:?}");
         assert_eq!(report.intervals.iter().map(|i| i.events).sum::<u64>(), report.events, "{kind:?}");
         assert!(report.usage.cpu_ns() > 0, "{kind:?}");
-        assert!(observations.len() >= 3, "{kind:?}: {observations:?}");
+        assert!(observed.readings.len() >= 3, "{kind:?}: {observed:?}");
+        let counted =
+            |name: &str| observed.counters.iter().find(|(of, _)| of == name).map(|(_, value)| *value);
+        let burnt = counted("cpu_user").zip(counted("cpu_system")).map(|(user, system)| user + system);
+        let used = report.usage.cpu_ns() as f64 / 1e9;
+        assert!(burnt.is_some_and(|burnt| (burnt - used).abs() < 0.05), "{kind:?}: {burnt:?}, {used}");
+        assert!(counted("host_run_time").is_some_and(|host| host > 0.0), "{kind:?}: {observed:?}");
         if kind == (Kind::Cpu { max_prime: 1000 }) {
             assert_eq!(report.proof, 167);
         }

@@ -31,10 +31,10 @@ fn run(
     limit: Limit,
     warmup_ms: u64,
     control: &Control,
-) -> Result<(WorkReport, Vec<Observation>), String> {
+) -> Result<(WorkReport, Observed), String> {
     let job = Builtin { kind: Kind::Cpu { max_prime: 3 }, threads, limit, warmup_ms, interval_ms: 5 };
-    let mut measuring = || Ok(());
-    let mut engine = Engine { control, observe_ms: Some(10), measuring: &mut measuring };
+    let mut tell = |_: &FromAgent| Ok(());
+    let mut engine = Engine { control, observe_ms: Some(10), tell: &mut tell };
     engine.run(work, &Schedule::new(&job)?)
 }
 
@@ -55,7 +55,7 @@ fn a_limit_by_events_is_exact_with_several_threads() {
         let latency: Histogram<u64> =
             Deserializer::new().deserialize(&mut &report.latency[..]).expect("decodes");
         assert_eq!(latency.len(), 10_001);
-        assert!(seen.len() >= 2, "a first and a last reading");
+        assert!(seen.readings.len() >= 2, "a first and a last reading");
     }
 }
 
