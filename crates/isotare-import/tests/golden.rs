@@ -42,6 +42,11 @@ fn has_no_end(name: &str) -> bool {
         || (name.starts_with("fio/") && name.contains("-status-interval"))
 }
 
+/// ab with `-d` leaves the percentiles out: a report that is cut just before them is such a one, with the same other numbers.
+fn is_part(name: &str, run: &(Status, Vec<String>), whole: &(Status, Vec<String>)) -> bool {
+    name.starts_with("ab/") && run.0 == whole.0 && run.1.iter().all(|metric| whole.1.contains(metric))
+}
+
 #[test]
 fn what_is_read_is_what_was_reviewed() {
     for (name, bytes) in outputs() {
@@ -124,7 +129,8 @@ fn a_cut_makes_no_new_number() {
                 .into_iter()
                 .filter(|run| run.0 == Status::Complete && !is_series(&name) && !has_no_end(&name))
             {
-                assert!(all.contains(&run), "{name} cut at {end}: {run:?}");
+                let is_known = all.iter().any(|whole| *whole == run || is_part(&name, &run, whole));
+                assert!(is_known, "{name} cut at {end}: {run:?}");
             }
         }
     }
