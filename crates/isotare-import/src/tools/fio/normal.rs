@@ -17,6 +17,8 @@ struct Report<'a> {
     line: usize,
     /// Whether its version stands before it: it is no later report of the same fio (`--status-interval`).
     is_first: bool,
+    /// What defines each job, by its name.
+    definitions: BTreeMap<&'a str, &'a str>,
     jobs: Vec<Job<'a>>,
     groups: BTreeMap<&'a str, Group>,
     signal: Option<&'a str>,
@@ -55,13 +57,12 @@ fn banner(line: &str) -> Option<&str> {
 
 pub(super) fn decode(text: &str) -> Decoded {
     let words = error_words(text);
-    let definitions: BTreeMap<&str, &str> = text.lines().filter_map(definition).collect();
     let version = text.lines().find_map(banner).map(str::to_owned);
     let reports = reports(text);
     let mut runs = Vec::new();
     for (at, report) in reports.iter().enumerate() {
         let early = reports.get(at + 1).is_some_and(|next| next.continues(report));
-        runs.extend(report.runs(&words, &definitions, early));
+        runs.extend(report.runs(&words, early));
     }
     Decoded { version, runs, ..Decoded::default() }
 }
@@ -69,6 +70,7 @@ pub(super) fn decode(text: &str) -> Decoded {
 fn reports(text: &str) -> Vec<Report<'_>> {
     let mut found: Vec<Report<'_>> = Vec::new();
     let mut group = None;
+    let mut signal = None;
     for (number, whole) in whole_lines(text) {
         let line = whole.trim();
         let job = Job::new(number, whole);
@@ -79,12 +81,20 @@ fn reports(text: &str) -> Vec<Report<'_>> {
             Some(last) => job.is_some() && !last.groups.is_empty(),
         };
         if is_new {
-            found.push(Report { line: number, is_first: begins, ..Report::default() });
+            // A later report of the same fio (`--status-interval`) has the same jobs, and the signal that made it the last.
+            let before = found.last().filter(|_| !begins);
+            let definitions = before.map(|before| before.definitions.clone()).unwrap_or_default();
+            let signal = signal.take().filter(|_| !begins);
+            found.push(Report { line: number, is_first: begins, definitions, signal, ..Report::default() });
             group = None;
         }
         let Some(report) = found.last_mut() else { continue };
         if let Some(job) = job {
             report.jobs.push(job);
+        } else if let Some((name, rest)) = definition(whole) {
+            report.definitions.insert(name, rest);
+        } else if whole.starts_with(SIGNAL) && !report.groups.is_empty() {
+            signal = Some(line);
         } else if whole.starts_with(SIGNAL) {
             report.signal = Some(line);
         } else if let Some(name) =
@@ -123,7 +133,7 @@ impl<'a> Report<'a> {
         !self.is_first && !self.jobs.is_empty() && key(self) == key(earlier)
     }
 
-    fn runs(&self, words: &BTreeMap<i64, &str>, definitions: &BTreeMap<&str, &str>, early: bool) -> Vec<Run> {
+    fn runs(&self, words: &BTreeMap<i64, &str>, early: bool) -> Vec<Run> {
         if self.jobs.is_empty() {
             return vec![Run::incomplete(self.line, self.signal.unwrap_or("no job has told its numbers"))];
         }
@@ -141,7 +151,7 @@ impl<'a> Report<'a> {
         for job in &self.jobs {
             let found =
                 stopped.map_or_else(|| job.metrics(words, &self.groups), |why| Err(Fault::incomplete(why)));
-            let mut run = run(job.line, job.labels(definitions.get(job.name)), found);
+            let mut run = run(job.line, job.labels(self.definitions.get(job.name)), found);
             if clones.contains(job.name) {
                 let clone = seen.entry(job.name).or_default();
                 *clone += 1;
@@ -193,6 +203,23 @@ mod tests {
         let (head, rest) = JOB.split_once('\n').unwrap_or_default();
         let lines: String = rest.lines().map(|line| format!("{line}\n{line}\n")).collect();
         check(&format!("{head}\n{head}\n{lines}{GROUP}{GROUP}"), &[Incomplete, Incomplete]);
+    }
+
+    #[test]
+    fn a_signal_after_a_report_is_told_of_the_next() {
+        let report = format!("{JOB}{GROUP}");
+        check(&format!("{report}fio: terminating on signal 2\n{report}"), &[Incomplete, Incomplete]);
+        check(&format!("{report}fio: terminating on signal 2\nfio-3.33\n{report}"), &[Complete, Complete]);
+    }
+
+    #[test]
+    fn each_report_has_its_own_definitions() {
+        let of =
+            |rw| format!("a: (g=0): rw={rw}, bs=4K-4K/4K-4K/4K-4K, ioengine=psync, iodepth=1\n{JOB}{GROUP}");
+        let found = decode(&format!("{}{}", of("read"), of("randread"))).runs;
+        let labels: Vec<_> =
+            found.iter().filter_map(|run| run.labels.get("rw").map(String::as_str)).collect();
+        assert_eq!(labels, ["read", "randread"]);
     }
 
     #[test]

@@ -24,8 +24,8 @@ const ERRORS: &str = "Error distribution:";
 
 /// Whether these are lines of it: others print a summary, too.
 pub(super) fn recognises(head: &str) -> bool {
-    let mut lines = head.lines().map(str::trim);
-    lines.any(|line| line == TITLE) && lines.next().is_some_and(|line| line.starts_with(SHARE))
+    let lines = || head.lines().map(str::trim);
+    lines().zip(lines().skip(1)).any(|(line, next)| line == TITLE && next.starts_with(SHARE))
 }
 
 /// The runs, and what failed in them, each with its line.

@@ -68,6 +68,8 @@ struct Draft {
     last: usize,
     /// Whether a mark stands before it.
     is_marked: bool,
+    /// Whether titles were the last: they are its own, or those of the next.
+    is_titled: bool,
     intervals: Vec<(f64, Vec<Row>)>,
     summary: Vec<Row>,
     broken: Option<String>,
@@ -77,14 +79,13 @@ fn series(items: Vec<Item>) -> Vec<Series> {
     let mut drafts: Vec<Draft> = Vec::new();
     for item in items {
         if drafts.last().is_none_or(|draft| draft.ends_before(&item)) {
-            drafts.push(Draft::new(&item));
+            let is_titled = drafts.last().is_some_and(|draft| draft.is_titled);
+            drafts.push(Draft::new(&item, is_titled));
         }
         if let Some(draft) = drafts.last_mut() {
             draft.take(item);
         }
     }
-    // What stands before the first run of marked ones is no run.
-    drafts.retain(|draft| draft.is_marked || draft.broken.is_some() || !draft.intervals.is_empty());
     let begins = drafts.iter().filter_map(Draft::first_end).reduce(f64::min).unwrap_or_default();
     let marks = drafts.iter().any(|draft| draft.is_marked);
     let is_mixed = drafts.iter().enumerate().any(|(at, draft)| match marks {
@@ -97,9 +98,11 @@ fn series(items: Vec<Item>) -> Vec<Series> {
 }
 
 impl Draft {
-    fn new(item: &Item) -> Self {
-        let (first, is_marked) = (item.line(), matches!(item, Item::Begin(_) | Item::Titles(_)));
-        Self { first, last: first, is_marked, intervals: Vec::new(), summary: Vec::new(), broken: None }
+    fn new(item: &Item, is_titled: bool) -> Self {
+        let first = item.line();
+        let is_marked = is_titled || matches!(item, Item::Begin(_) | Item::Titles(_));
+        let (intervals, summary) = (Vec::new(), Vec::new());
+        Self { first, last: first, is_marked, is_titled: false, intervals, summary, broken: None }
     }
 
     fn first_end(&self) -> Option<f64> {
@@ -122,6 +125,7 @@ impl Draft {
 
     fn take(&mut self, item: Item) {
         self.last = item.line();
+        self.is_titled = matches!(item, Item::Titles(_));
         match item {
             Item::Begin(_) | Item::Titles(_) => {}
             Item::Broken(_, why) => self.broken = self.broken.take().or(Some(why)),
@@ -255,54 +259,5 @@ impl Draft {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::decode;
-    use crate::Status::{self, Complete, Incomplete};
-
-    const TITLES: &str = "#           time             counts unit events\n";
-
-    /// Rows of `-x`: the interval ends after so many tenths of a millisecond.
-    fn rows(ends: &[u32]) -> String {
-        let row = |end: &u32, event| format!("     0.{end:04}00000,5,,{event},7,100.00,,\n");
-        ends.iter().map(|end| row(end, "a") + &row(end, "b")).collect()
-    }
-
-    fn statuses(text: &str) -> Vec<Status> {
-        decode(text).runs.iter().map(|run| run.status).collect()
-    }
-
-    #[test]
-    fn intervals_of_two_runs_in_turn_are_mixed() {
-        assert_eq!(statuses(&rows(&[1001, 2002, 3003, 1001, 2002])), [Complete, Complete]);
-        assert_eq!(statuses(&rows(&[1001, 1003, 2002, 2004, 3003])), [Incomplete]);
-        assert_eq!(statuses(&rows(&[1001, 2002, 1001, 3003, 2002, 4004, 3003])), [Incomplete; 4]);
-        assert_eq!(statuses(&rows(&[1001, 1003])), [Incomplete]);
-        assert_eq!(statuses(&rows(&[5005, 6006, 7007])), [Incomplete]);
-        let text = rows(&[1001, 2002]) + &rows(&[3003]).replace(",b,", ",c,");
-        assert_eq!(statuses(&text), [Incomplete]);
-        let doubled: String = rows(&[1001, 2002]).lines().map(|line| format!("{line}\n{line}\n")).collect();
-        assert_eq!(statuses(&doubled), [Incomplete]);
-    }
-
-    #[test]
-    fn in_the_text_each_run_has_its_titles() {
-        let text = |ends: &[u32]| rows(ends).replace(",5,,", " 5 ").replace(",7,100.00,,", "");
-        assert_eq!(statuses(&format!("{TITLES}{}", text(&[1001, 2002, 3003]))), [Complete]);
-        let two = format!("{TITLES}{}{TITLES}{}", text(&[1001]), text(&[1003, 2004]));
-        assert_eq!(statuses(&two), [Complete, Complete]);
-        let in_turn = format!("{TITLES}{}{TITLES}{}", text(&[1001, 2002]), text(&[1001, 3003, 2002]));
-        assert!(!statuses(&in_turn).contains(&Complete));
-        let headless = format!("{}{TITLES}{}", text(&[3003]), text(&[1001, 2002]));
-        assert_eq!(statuses(&headless), [Incomplete, Complete]);
-    }
-
-    #[test]
-    fn a_counter_without_a_turn_has_no_total() {
-        let text = rows(&[1001, 2002, 3003]).replacen("5,,a,7,100.00", "<not counted>,,a,0,0.00", 1);
-        let found = decode(&text.replacen("5,,b,7,100.00", "<not counted>,,b,0,100.00", 1));
-        let names: Vec<_> =
-            found.runs.iter().flat_map(|run| &run.metrics).map(|m| (m.name.as_ref(), m.value)).collect();
-        assert_eq!(names, [("b", 10.0), ("total_time", 0.3003), ("intervals", 3.0)]);
-        assert_eq!(found.warnings, ["line 1: a was not counted in every interval"]);
-    }
-}
+#[path = "intervals_tests.rs"]
+mod tests;
