@@ -77,32 +77,46 @@ struct Draft {
 
 fn series(items: Vec<Item>) -> Vec<Series> {
     let mut drafts: Vec<Draft> = Vec::new();
+    let has_titles = items.iter().any(|item| matches!(item, Item::Titles(_)));
     for item in items {
         if drafts.last().is_none_or(|draft| draft.ends_before(&item)) {
             let is_titled = drafts.last().is_some_and(|draft| draft.is_titled);
-            drafts.push(Draft::new(&item, is_titled));
+            drafts.push(Draft::new(&item, is_titled, has_titles));
         }
         if let Some(draft) = drafts.last_mut() {
             draft.take(item);
         }
     }
+    // Where there are titles, `# started on` alone begins what is printed without intervals.
+    drafts.retain(|draft| draft.is_marked || draft.has_rows() || draft.broken.is_some());
     let begins = drafts.iter().filter_map(Draft::first_end).reduce(f64::min).unwrap_or_default();
     let marks = drafts.iter().any(|draft| draft.is_marked);
-    let is_mixed = drafts.iter().enumerate().any(|(at, draft)| match marks {
-        true => draft.is_mixed() || (at > 0 && !draft.is_marked),
-        false => {
-            draft.is_mixed() || draft.may_be_two() || draft.first_end().is_some_and(|end| end > 1.8 * begins)
-        }
+    let last = drafts.len().saturating_sub(1);
+    let is_mixed = drafts.iter().enumerate().any(|(at, draft)| {
+        let begins_late = || draft.first_end().is_some_and(|end| end > 1.8 * begins);
+        let is_apart = if marks { at == 0 || draft.is_marked } else { !draft.may_be_two() && !begins_late() };
+        // What is missing in one that another follows is in that one.
+        draft.is_mixed() || !is_apart || (at < last && draft.is_short())
     });
     drafts.into_iter().map(|draft| draft.close(is_mixed, marks)).collect()
 }
 
 impl Draft {
-    fn new(item: &Item, is_titled: bool) -> Self {
+    fn new(item: &Item, is_titled: bool, has_titles: bool) -> Self {
         let first = item.line();
-        let is_marked = is_titled || matches!(item, Item::Begin(_) | Item::Titles(_));
+        let is_marked = is_titled || (matches!(item, Item::Begin(_)) && !has_titles);
         let (intervals, summary) = (Vec::new(), Vec::new());
         Self { first, last: first, is_marked, is_titled: false, intervals, summary, broken: None }
+    }
+
+    fn has_rows(&self) -> bool {
+        !self.intervals.is_empty() || !self.summary.is_empty()
+    }
+
+    /// Whether its last interval has not all counters.
+    fn is_short(&self) -> bool {
+        let count = |interval: Option<&(f64, Vec<Row>)>| interval.map_or(0, |(_, rows)| rows.len());
+        count(self.intervals.last()) < count(self.intervals.first())
     }
 
     fn first_end(&self) -> Option<f64> {
@@ -113,7 +127,7 @@ impl Draft {
     fn ends_before(&self, item: &Item) -> bool {
         let count = self.intervals.len();
         match item {
-            Item::Begin(_) => !self.is_marked || count > 0,
+            Item::Begin(_) => self.is_marked || self.has_rows(),
             // Newer versions count the first interval from the titles on, older ones with them.
             Item::Titles(_) => !self.summary.is_empty() || (count > 0 && (count < 25 || count % 25 > 1)),
             Item::Row(Row { span: Span::UpTo(end), .. }) => {
@@ -126,6 +140,7 @@ impl Draft {
     fn take(&mut self, item: Item) {
         self.last = item.line();
         self.is_titled = matches!(item, Item::Titles(_));
+        self.is_marked |= self.is_titled && self.intervals.is_empty();
         match item {
             Item::Begin(_) | Item::Titles(_) => {}
             Item::Broken(_, why) => self.broken = self.broken.take().or(Some(why)),
@@ -195,7 +210,6 @@ impl Draft {
     /// Why its numbers cannot be used.
     fn fault(&self, is_mixed: bool, marks: bool) -> Option<Run> {
         let incomplete = |why: &str| Some(Run::incomplete(self.first, why));
-        let rows = |at: Option<&(f64, Vec<Row>)>| at.map_or(0, |(_, rows)| rows.len());
         let (whole, _) = self.spans();
         let longest = whole.iter().skip(1).copied().reduce(f64::max);
         if let Some(why) = &self.broken {
@@ -207,7 +221,7 @@ impl Draft {
         if is_mixed {
             return incomplete("the intervals do not follow each other as in one run: two are mixed");
         }
-        if rows(self.intervals.last()) < rows(self.intervals.first()) {
+        if self.is_short() {
             return incomplete("its last interval has fewer counters than the others: it was cut off");
         }
         let begins_late = longest.zip(self.first_end()).is_some_and(|(longest, first)| first > 1.8 * longest);
