@@ -1,7 +1,7 @@
 //! `ab`, ApacheBench: its report in plain text.
 //!
-//! The report goes from the banner to the table of percentiles, which `-d` leaves out: without it a report that was cut off
-//! cannot be told from one that was not, so it is taken as cut off. Rates are in Kbytes of 1024 bytes, the tables in whole
+//! The report goes from the banner to the table of percentiles, which `-d` leaves out: then the row of totals is its last. A report
+//! that was cut off just there looks the same; its numbers are those of the whole run. Rates are in Kbytes of 1024 bytes, the tables in whole
 //! milliseconds (`support/ab.c` of httpd). What the tool prints only where it happened (errors on writing, responses other
 //! than 2xx) is a metric only there. At SIGINT it prints what there is so far, without `..done` or `Finished`: without the error stream, on
 //! which `Finished` is, and before its first tenth is done, this cannot be seen.
@@ -64,15 +64,19 @@ fn decode(text: &str) -> Decoded {
         waits = banner || (waits && !report);
         begins
     });
+    // A part of a line is in no block.
+    let rest = text.rsplit('\n').next().unwrap_or_default();
+    let is_cut = !rest.is_empty() && PERCENTILES.starts_with(rest);
+    let last = blocks.len().saturating_sub(1);
     let version = text.lines().find_map(|line| line.strip_prefix(BANNER)?.split_whitespace().next());
     Decoded {
         version: version.map(str::to_owned),
-        runs: blocks.iter().filter_map(|block| read(block)).collect(),
+        runs: blocks.iter().enumerate().filter_map(|(at, block)| read(block, is_cut && at == last)).collect(),
         ..Decoded::default()
     }
 }
 
-fn read(block: &[Line<'_>]) -> Option<Run> {
+fn read(block: &[Line<'_>], is_cut: bool) -> Option<Run> {
     let first = block.first()?.0;
     let found = fields(block, WORDS);
     let mut labels = BTreeMap::new();
@@ -81,10 +85,10 @@ fn read(block: &[Line<'_>]) -> Option<Run> {
             labels.extend(found.get(word).map(|value| (label.to_owned(), (*value).to_owned())));
         }
     }
-    Some(run(first, labels, found.and_then(|found| metrics(block, &found))))
+    Some(run(first, labels, found.and_then(|found| metrics(block, &found, is_cut))))
 }
 
-fn metrics(block: &[Line<'_>], found: &BTreeMap<&str, &str>) -> Result<Vec<Metric>, Fault> {
+fn metrics(block: &[Line<'_>], found: &BTreeMap<&str, &str>, is_cut: bool) -> Result<Vec<Metric>, Fault> {
     let number = |word| found.get(word).copied().and_then(first_number);
     if let Some(words) = gave_up(block) {
         return Err(Fault::incomplete(format!("it gave up: {words}")));
@@ -92,7 +96,7 @@ fn metrics(block: &[Line<'_>], found: &BTreeMap<&str, &str>) -> Result<Vec<Metri
     if interrupted(block) {
         return Err(Fault::incomplete("it was interrupted"));
     }
-    let cut = || Fault::incomplete("it ends before the table of percentiles (which -d leaves out)");
+    let cut = || Fault::incomplete("it ends before its last row");
     let complete = number(COMPLETE).ok_or_else(cut)?;
     if complete == 0.0 {
         return Err(Fault::unreadable("no request was completed"));
@@ -103,9 +107,9 @@ fn metrics(block: &[Line<'_>], found: &BTreeMap<&str, &str>) -> Result<Vec<Metri
     let (took, rate) = (number(TOOK).ok_or_else(cut)?, number(RATE).ok_or_else(cut)?);
     let mean = block.iter().find_map(|(_, line)| mean(line));
     let table = percentiles(block)?;
-    // Of one request there is no table.
-    let whole = found.contains_key(TOTAL) && (complete <= 1.0 || table.iter().any(|(name, _)| name == "max"));
-    if !whole {
+    // Of one request there is no table, either.
+    let is_whole = !found.contains_key(PERCENTILES) || table.iter().any(|(name, _)| name == "max");
+    if is_cut || !is_whole || !found.contains_key(TOTAL) {
         return Err(cut());
     }
     if !agree(rate * took, complete, 0.02, rate * 0.0006 + took * 0.006) {

@@ -172,7 +172,9 @@ impl Sampler for HostSampler {
 /// How long CPUs have been busy since some moment, s: all the time there was but idle time and what the hypervisor took, so
 /// interrupts are in it. Good to a tick or two, where sums of busy ticks are good to what those happen to meet.
 fn busy(at: Timestamp, cpu: &text::CpuSeconds) -> Option<f64> {
-    (cpu.cpus > 0).then(|| at.0 as f64 / 1e9 * cpu.cpus as f64 - cpu.idle - cpu.steal.unwrap_or(0.0))
+    // A sandbox may show a file of zeros.
+    (cpu.cpus > 0 && cpu.idle > 0.0)
+        .then(|| at.0 as f64 / 1e9 * cpu.cpus as f64 - cpu.idle - cpu.steal.unwrap_or(0.0))
 }
 
 /// What the host could give to a new program without swapping, B: `MemAvailable` of proc_meminfo(5).

@@ -1,10 +1,13 @@
-//! `fio`: JSON and JSON+ (`--output-format=json`), and the terse lines with semicolons of versions 2 to 5.
+//! `fio`: JSON and JSON+ (`--output-format=json`), the terse lines with semicolons of versions 2 to 5, and the normal report.
 //!
 //! Its messages stand before the JSON and, since they go to the same file, within it (axboe/fio #1685). Up to 2.x latencies
 //! are in µs (`lat`) and rates in KiB/s (`bw`); since 3.0 latencies are in ns (`lat_ns`), and `bw_bytes` gives B/s
-//! (`stat.c`: `add_ddir_status_json`, `show_thread_status_terse_all`). The normal report for people is rounded; it is not read.
+//! (`stat.c`: `add_ddir_status_json`, `show_thread_status_terse_all`).
 
+mod figures;
+mod job;
 mod json;
+mod normal;
 mod terse;
 
 use crate::tools::{Tool, sound::sound};
@@ -12,24 +15,31 @@ use crate::{Decoded, Metric};
 use std::collections::BTreeMap;
 
 /// fio.
-pub static FIO: Tool =
-    Tool { name: "fio", summary: "JSON, JSON+ and terse lines, a run for each job", recognises, decode };
+pub static FIO: Tool = Tool {
+    name: "fio",
+    summary: "JSON, JSON+, terse lines and the normal report, a run for each job",
+    recognises,
+    decode,
+};
 
 fn recognises(head: &str) -> bool {
-    head.contains("\"fio version\"") || head.lines().any(terse::is_line)
+    head.contains("\"fio version\"")
+        || head.lines().any(|line| terse::is_line(line) || normal::defines(line) || normal::begins(line))
 }
 
 fn decode(text: &str) -> Decoded {
     let mut found = json::decode(text);
     let in_json = !found.runs.is_empty();
-    match text.lines().position(terse::is_line) {
-        Some(at) if in_json => {
-            found
-                .warnings
-                .push(format!("line {}: terse lines beside JSON tell the same and are not read", at + 1));
-        }
-        Some(_) => found = terse::decode(text),
-        None => {}
+    let is_terse = text.lines().any(terse::is_line);
+    if in_json {
+        let beside = |line: &str| terse::is_line(line) || normal::begins(line);
+        let at = text.lines().position(beside);
+        let words = "terse lines and reports beside JSON tell the same and are not read";
+        found.warnings.extend(at.map(|at| format!("line {}: {words}", at + 1)));
+    } else if is_terse {
+        found = terse::decode(text);
+    } else {
+        found = normal::decode(text);
     }
     let messages = text.lines().enumerate().filter(|(_, line)| is_message(line)).take(MOST_MESSAGES);
     found.warnings.extend(messages.map(|(at, line)| format!("line {}: {}", at + 1, line.trim_end())));

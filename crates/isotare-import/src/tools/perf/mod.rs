@@ -1,11 +1,13 @@
-//! `perf stat`: its text, `-x` (rows with a separator) and `-j` (JSON rows).
+//! `perf stat`: its text, `-x` (rows with a separator) and `-j` (JSON rows), each with `-I` too.
 //!
 //! Numbers in the text are in the locale's form; since 4.19 the task clock has its unit before its name, and the times of the
-//! user and the system follow (`tools/perf/util/stat-display.c`). Rows have no header, no end and no title. With `-I` each
-//! interval is printed: that is no run, and is not read. What perf derives (the column behind `#`) is not read either.
+//! user and the system follow (`tools/perf/util/stat-display.c`). Rows have no header, no end and no title. What
+//! perf derives (the column behind `#`) is not read.
 
+mod intervals;
 mod rows;
 mod text;
+mod totals;
 
 use crate::tools::{Tool, sound::sound};
 use crate::{Decoded, Metric};
@@ -14,7 +16,7 @@ use std::borrow::Cow;
 /// perf.
 pub static PERF: Tool = Tool {
     name: "perf",
-    summary: "perf stat: text, rows of -x and -j; counters that were not counted are warned of",
+    summary: "perf stat: text, rows of -x and -j, intervals of -I; counters that were not counted are warned of",
     recognises,
     decode,
 };
@@ -22,19 +24,17 @@ pub static PERF: Tool = Tool {
 fn recognises(head: &str) -> bool {
     head.lines().any(|line| line.trim_start().starts_with(text::TITLE) || line.starts_with(text::FAILED))
         || (head.contains("\"counter-value\"") && head.contains("\"event\""))
-        || text::interval_title(head).is_some()
+        || head.lines().any(text::is_interval_title)
         || rows::separator(head).is_some()
 }
 
 fn decode(text: &str) -> Decoded {
-    let mut found = text::decode(text);
+    let mut found = totals::merge(intervals::of_text(text), text::decode(text));
     if found.runs.is_empty() {
         found = rows::decode(text);
     }
     sound(found)
 }
-
-const INTERVALS: &str = "with -I each interval is printed, not one run: this is not read";
 
 /// What was counted of an event.
 enum Count {

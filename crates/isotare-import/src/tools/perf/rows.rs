@@ -3,27 +3,41 @@
 //! A run has no end mark: it ends where its counters begin again, or where `-o` wrote another `# started on`. So runs one after
 //! the other have the same counters in the same order; where they do not, they are mixed.
 
+use super::intervals;
 use super::text::is_place;
-use super::{Count, Counter, INTERVALS, decimal, parse};
+use super::{Count, Counter, decimal};
 use crate::documents::{Document, documents};
 use crate::{Decoded, Run};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-enum Item {
+pub(super) enum Item {
     /// `# started on`, on this line.
     Begin(usize),
+    /// In the text of `-I`: the titles of the columns.
+    Titles(usize),
     Row(Row),
     /// A row that is cut off or broken, and why.
     Broken(usize, String),
 }
 
-struct Row {
+pub(super) struct Row {
     /// Processor, socket, control group, where they are told apart.
-    place: Option<String>,
-    counter: Counter,
-    is_interval: bool,
+    pub place: Option<String>,
+    pub counter: Counter,
+    pub span: Span,
+}
+
+/// What a row counts.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Span {
+    /// All of the run.
+    Run,
+    /// With `-I`: an interval that ended so many seconds after the beginning.
+    UpTo(f64),
+    /// With `-I --summary`: all of its intervals.
+    Summary,
 }
 
 /// The separator of the rows, if there are any.
@@ -41,12 +55,11 @@ pub(super) fn separator(head: &str) -> Option<char> {
 pub(super) fn decode(text: &str) -> Decoded {
     let items = if text.contains("\"counter-value\"") { json(text) } else { separated(text) };
     let mut found = Decoded::default();
-    let rows = || items.iter().filter_map(|item| if let Item::Row(row) = item { Some(row) } else { None });
-    if let Some(row) = rows().find(|row| row.is_interval) {
-        found.runs.push(Run::unreadable(row.counter.line, INTERVALS));
-        return found;
+    if items.iter().any(|item| matches!(item, Item::Row(row) if row.span != Span::Run)) {
+        return intervals::decode(items);
     }
-    found.warnings.extend(rows().filter_map(|row| row.counter.warning()));
+    let rows = items.iter().filter_map(|item| if let Item::Row(row) = item { Some(row) } else { None });
+    found.warnings.extend(rows.filter_map(|row| row.counter.warning()));
     let has_marks = items.iter().any(|item| matches!(item, Item::Begin(_)));
     let groups = groups(items, has_marks);
     let events: Vec<Vec<_>> =
@@ -75,9 +88,9 @@ impl Item {
         }
     }
 
-    fn line(&self) -> usize {
+    pub(super) fn line(&self) -> usize {
         match self {
-            Self::Begin(line) | Self::Broken(line, _) => *line,
+            Self::Begin(line) | Self::Titles(line) | Self::Broken(line, _) => *line,
             Self::Row(row) => row.counter.line,
         }
     }
@@ -155,10 +168,12 @@ fn separated(text: &str) -> Vec<Item> {
 fn row(line: usize, text: &str, mark: char) -> Option<Row> {
     let mut fields = text.split(mark).map(str::trim).collect::<Vec<_>>().into_iter().peekable();
     let mut first = fields.next()?;
-    let is_time = |field: &str| field.contains('.') && parse(field).is_some();
     let next_counts = fields.peek().is_some_and(|field| Count::new(field).is_some() || is_place(field));
-    let is_interval = first == "summary" || (is_time(first) && next_counts);
-    if is_interval {
+    let span = match first {
+        "summary" => Span::Summary,
+        _ => intervals::stamp(first).filter(|_| next_counts).map_or(Span::Run, Span::UpTo),
+    };
+    if span != Span::Run {
         first = fields.next()?;
     }
     let mut place = None;
@@ -199,7 +214,7 @@ fn row(line: usize, text: &str, mark: char) -> Option<Row> {
     let share = fields.next().filter(|share| share.len() >= 4 && share.contains(['.', ',']))?;
     let counted = decimal(share).filter(|&share| share <= 100.0)?;
     let counter = Counter { line, event, unit, count, noise, counted: Some(counted), unit_was_behind: false };
-    Some(Row { place, counter, is_interval })
+    Some(Row { place, counter, span })
 }
 
 fn json(text: &str) -> Vec<Item> {
@@ -256,6 +271,9 @@ fn of_value(line: usize, value: &Value) -> Option<Row> {
         counted: value.get("pcnt-running").and_then(Value::as_f64),
         unit_was_behind: false,
     };
-    let is_interval = value.get("interval").is_some();
-    Some(Row { place: (!place.is_empty()).then(|| place.join(" ")), counter, is_interval })
+    let span = match value.get("interval") {
+        Some(end) => Span::UpTo(end.as_f64()?),
+        None => Span::Run,
+    };
+    Some(Row { place: (!place.is_empty()).then(|| place.join(" ")), counter, span })
 }

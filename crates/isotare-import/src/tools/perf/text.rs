@@ -1,6 +1,6 @@
 //! The text of `perf stat`.
 
-use super::{Count, Counter, INTERVALS, decimal};
+use super::{Count, Counter, decimal};
 use crate::{Decoded, Metric, Run};
 use std::collections::BTreeMap;
 
@@ -10,39 +10,42 @@ pub(super) const TITLE: &str = "Performance counter stats for ";
 /// What it prints if the command cannot be run.
 pub(super) const FAILED: &str = "Workload failed: ";
 
+/// Words of the C library for signals that end a command.
+const SIGNALS: [&str; 13] = [
+    "Hangup",
+    "Interrupt",
+    "Quit",
+    "Illegal instruction",
+    "Trace/breakpoint trap",
+    "Aborted",
+    "Bus error",
+    "Floating point exception",
+    "Killed",
+    "Segmentation fault",
+    "Alarm clock",
+    "Terminated",
+    "Broken pipe",
+];
+
+/// Whether this line says, as `sleep: Interrupt`, that a signal ended a command.
+pub(super) fn is_signal(line: &str) -> bool {
+    line.split_once(": ").is_some_and(|(name, words)| !name.contains(' ') && SIGNALS.contains(&words))
+}
+
 /// What it prints before the title, as `sleep: Interrupt`, if a signal ended the command.
 fn killed(title: &str, before: &str) -> Option<String> {
     let (name, words) = before.split_once(": ")?;
     let command = title.strip_prefix('\'')?.split([' ', '\'']).next()?;
-    let is_signal = [
-        "Hangup",
-        "Interrupt",
-        "Quit",
-        "Illegal instruction",
-        "Trace/breakpoint trap",
-        "Aborted",
-        "Bus error",
-        "Floating point exception",
-        "Killed",
-        "Segmentation fault",
-        "Alarm clock",
-        "Terminated",
-        "Broken pipe",
-    ]
-    .contains(&words);
-    (name == command && is_signal).then(|| before.to_owned())
+    (name == command && SIGNALS.contains(&words)).then(|| before.to_owned())
 }
 
-/// The line of the titles of columns that `-I` prints.
-pub(super) fn interval_title(text: &str) -> Option<usize> {
-    let is_title = |line: &str| {
-        let words: Vec<&str> = line.split_ascii_whitespace().collect();
-        matches!(
-            words.as_slice(),
-            ["#", "time", .., "counts", "events"] | ["#", "time", .., "counts", "unit", "events"]
-        )
-    };
-    text.lines().position(is_title).map(|at| at + 1)
+/// Whether this is the line of the titles of columns that `-I` prints.
+pub(super) fn is_interval_title(line: &str) -> bool {
+    let words: Vec<&str> = line.split_ascii_whitespace().collect();
+    matches!(
+        words.as_slice(),
+        ["#", "time", .., "counts", "events"] | ["#", "time", .., "counts", "unit", "events"]
+    )
 }
 
 /// A run while its lines are read.
@@ -73,15 +76,14 @@ pub(super) fn decode(text: &str) -> Decoded {
             open = Some(Block { killed: killed(title, before), ..Block::new(at + 1, title) });
         } else if let Some(words) = line.strip_prefix(FAILED) {
             found.runs.push(Run::incomplete(at + 1, words));
+        } else if is_interval_title(line) {
+            close(open.take(), &mut found);
         } else if let Some(block) = open.as_mut().filter(|_| whole.ends_with('\n')) {
             block.read(at + 1, line);
         }
         before = if line.is_empty() { before } else { line };
     }
     close(open, &mut found);
-    if let Some(line) = interval_title(text).filter(|_| found.runs.is_empty()) {
-        found.runs.push(Run::unreadable(line, INTERVALS));
-    }
     found
 }
 
@@ -204,7 +206,7 @@ impl Time {
 }
 
 /// `1,234,567 cycles:u # 2.1 GHz ( +- 0.5% ) (45.67%)`, with a processor or socket before it where they are told apart.
-fn counter(line: usize, text: &str) -> Option<(Option<String>, Counter)> {
+pub(super) fn counter(line: usize, text: &str) -> Option<(Option<String>, Counter)> {
     let (left, behind) = text.split_once('#').unwrap_or((text, ""));
     let end = left
         .find("( +-")

@@ -1,8 +1,10 @@
-//! `oha`: the document of `--output-format json` (formerly `--json`).
+//! `oha`: its text and the document of `--output-format json` (formerly `--json`).
 //!
 //! Times are in seconds. Requests that the end of `-z` cut short are counted as errors "aborted due to deadline" without
 //! having failed (`printer.rs`, `result_data.rs`). Its rate is of all requests, also of those that were refused at once:
-//! the one that is given here is of those that were answered. Its text is not read.
+//! the one that is given here is of those that were answered.
+
+mod text;
 
 use crate::documents::runs_in;
 use crate::tools::{Tool, sound::sound};
@@ -12,7 +14,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// oha.
-pub static OHA: Tool = Tool { name: "oha", summary: "JSON", recognises, decode };
+pub static OHA: Tool = Tool { name: "oha", summary: "text and JSON", recognises, decode };
 
 #[derive(Deserialize)]
 struct Report {
@@ -23,6 +25,9 @@ struct Report {
     statuses: Option<BTreeMap<String, f64>>,
     #[serde(rename = "errorDistribution")]
     errors: Option<BTreeMap<String, f64>>,
+    /// Where it is known better than from the answers and the time.
+    #[serde(skip)]
+    answered_per_second: Option<f64>,
 }
 
 #[derive(Deserialize)]
@@ -37,7 +42,7 @@ struct Summary {
 }
 
 fn recognises(head: &str) -> bool {
-    head.contains("\"successRate\"") && head.contains("\"requestsPerSec\"")
+    (head.contains("\"successRate\"") && head.contains("\"requestsPerSec\"")) || text::recognises(head)
 }
 
 fn decode(text: &str) -> Decoded {
@@ -47,19 +52,22 @@ fn decode(text: &str) -> Decoded {
             return Vec::new();
         }
         let report = serde_json::from_value::<Report>(value);
-        warnings.extend(
-            report
-                .iter()
-                .flat_map(Report::failures)
-                .map(|(words, count)| format!("line {line}: {count} requests failed: {words}")),
-        );
+        warnings.extend(report.iter().flat_map(Report::failures).map(|failure| warning(line, failure)));
         vec![match report.map_err(|error| error.to_string()).and_then(|report| report.metrics()) {
             Ok(Outcome::Answered(metrics)) => Run::complete(line, metrics),
             Ok(Outcome::Failed(why)) => Run::incomplete(line, why),
             Err(why) => Run::unreadable(line, why),
         }]
     });
+    let (of_text, more) = text::decode(text);
+    let mut runs: Vec<Run> = runs.into_iter().chain(of_text).collect();
+    runs.sort_by_key(|run| run.line);
+    warnings.extend(more);
     sound(Decoded { runs, warnings, ..Decoded::default() })
+}
+
+fn warning(line: usize, (words, count): (&str, f64)) -> String {
+    format!("line {line}: {count} requests failed: {words}")
 }
 
 enum Outcome {
@@ -97,8 +105,9 @@ impl Report {
         let refused = statuses.iter().filter(|(status, _)| status.starts_with(['4', '5']));
         let refused = total(refused.map(|(_, count)| *count));
         let positive = |value: Option<f64>| value.filter(|&value| value > 0.0);
+        let computed = positive(summary.total).map(|seconds| answered / seconds);
         let rates = [
-            ("requests_per_second", "1/s", positive(summary.total).map(|seconds| answered / seconds)),
+            ("requests_per_second", "1/s", self.answered_per_second.or(computed)),
             ("throughput", "B/s", summary.size_per_sec),
         ];
         let percentile = |name: &str| self.percentiles.as_ref()?.get(name).copied().flatten();
