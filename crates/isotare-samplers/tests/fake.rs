@@ -42,7 +42,7 @@ fn without_lists_of_children_parents_are_looked_up_and_what_cannot_be_read_is_ab
     process(&root, 11, 10, 7, 0);
     process(&root, 12, 11, 100, 0);
     process(&root, 13, 1, 1000, 0);
-    put(&root, "11/io", "read_bytes: 1\nwrite_bytes: 2\n");
+    put(&root, "11/io", "read_bytes: 1\nwrite_bytes: 2\ncancelled_write_bytes: 0\n");
     let mut sampler = ProcessSampler::new(root.path(), Closing::default()).expect("there is a /proc");
     let readings = read(&mut sampler, &footprint(&[(Role::Workload, 10), (Role::Vmm, 12)]), 0);
     assert_eq!(user(&readings, Role::Workload), 12.0);

@@ -19,6 +19,8 @@ pub(crate) enum Counter {
     Read,
     /// Bytes written to storage.
     Write,
+    /// Bytes of those that were dropped before they reached it.
+    Cancelled,
     /// Switches because it waited.
     Voluntary,
     /// Switches because another's turn came.
@@ -27,7 +29,7 @@ pub(crate) enum Counter {
     RunDelay,
 }
 
-const LENGTH: usize = 10;
+const LENGTH: usize = 11;
 
 /// One value of each [`Counter`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -35,6 +35,7 @@ pub(crate) static METERS: &[Meter] = &[
     Meter::detail("major_faults", "1", Counter),
     Meter::detail("read_bytes", "B", Counter),
     Meter::detail("write_bytes", "B", Counter),
+    Meter::detail("cancelled_write_bytes", "B", Counter),
     Meter::detail("voluntary_switches", "1", Counter),
     Meter::detail("involuntary_switches", "1", Counter),
     Meter::detail("run_delay", "s", Counter),

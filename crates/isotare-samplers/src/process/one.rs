@@ -170,14 +170,14 @@ impl Process {
 
     fn read_io(&self, place: Place, stat: &Stat, files: &mut ProcFiles, ledger: &mut Ledger) -> Counts {
         // One that has ended keeps what it had.
-        let mut counts = Counts::default();
-        (counts[Counter::Read], counts[Counter::Write]) =
-            (self.known.all[Counter::Read], self.known.all[Counter::Write]);
-        match files.of_process(place.pid, "io").ok().and_then(stat::io) {
-            Some((read, written)) => (counts[Counter::Read], counts[Counter::Write]) = (read, written),
-            None => refuse(place, stat, Source::Io, files, ledger),
-        }
-        counts
+        files.of_process(place.pid, "io").ok().and_then(stat::io).unwrap_or_else(|| {
+            refuse(place, stat, Source::Io, files, ledger);
+            let mut counts = Counts::default();
+            for counter in [Counter::Read, Counter::Write, Counter::Cancelled] {
+                counts[counter] = self.known.all[counter];
+            }
+            counts
+        })
     }
 
     fn read_threads(&mut self, place: Place, stat: &Stat, files: &mut ProcFiles, ledger: &mut Ledger) {

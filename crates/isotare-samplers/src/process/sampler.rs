@@ -228,7 +228,7 @@ impl Sampler for ProcessSampler {
 }
 
 /// Counters in the order and units of [`METERS`].
-fn counters(total: &Counts, readable: impl Fn(Source) -> bool, threads: bool) -> [Option<f64>; 10] {
+fn counters(total: &Counts, readable: impl Fn(Source) -> bool, threads: bool) -> [Option<f64>; 11] {
     let hz = clock_ticks_per_second() as f64;
     let plain = |counter: Counter| total[counter] as f64;
     let seconds = |counter| Some(plain(counter) / hz);
@@ -242,6 +242,7 @@ fn counters(total: &Counts, readable: impl Fn(Source) -> bool, threads: bool) ->
         Some(plain(Counter::Major)),
         io(Counter::Read),
         io(Counter::Write),
+        io(Counter::Cancelled),
         switches(Counter::Voluntary),
         switches(Counter::Involuntary),
         (threads && readable(Source::Schedstat)).then(|| plain(Counter::RunDelay) / 1e9),

@@ -76,14 +76,14 @@ pub(crate) fn name(text: &[u8]) -> Option<&[u8]> {
     text.get(open + 1..close)
 }
 
-/// Read and written bytes of `/proc/PID/io`; those of children that were waited for are in them.
-pub(crate) fn io(text: &[u8]) -> Option<(u64, u64)> {
-    Some((keyed(text, b"read_bytes:")?, keyed(text, b"write_bytes:")?))
-}
-
-/// Bytes in `/proc/PID/io` that were written and dropped before they reached storage.
-pub(crate) fn cancelled(text: &[u8]) -> Option<u64> {
-    keyed(text, b"cancelled_write_bytes:")
+/// Read and written bytes of `/proc/PID/io`, and those of the written ones that were dropped before they reached storage; those of
+/// children that were waited for are in them.
+pub(crate) fn io(text: &[u8]) -> Option<Counts> {
+    let mut counts = Counts::default();
+    counts[Counter::Read] = keyed(text, b"read_bytes:")?;
+    counts[Counter::Write] = keyed(text, b"write_bytes:")?;
+    counts[Counter::Cancelled] = keyed(text, b"cancelled_write_bytes:")?;
+    Some(counts)
 }
 
 /// The real user of `/proc/PID/status`.
@@ -162,17 +162,15 @@ mod tests {
 
     #[test]
     fn the_other_files_are_read() {
-        assert_eq!(
-            io(b"rchar: 6976\nread_bytes: 5\nwrite_bytes: 6\ncancelled_write_bytes: 7\n"),
-            Some((5, 6))
-        );
+        let io_counts = io(b"rchar: 6976\nread_bytes: 5\nwrite_bytes: 6\ncancelled_write_bytes: 7\n");
+        let io_counts = io_counts.expect("well-formed");
+        assert_eq!([Counter::Read, Counter::Write, Counter::Cancelled].map(|c| io_counts[c]), [5, 6, 7]);
         let status =
             b"Mems_allowed_list:\t0\nvoluntary_ctxt_switches:\t150\nnonvoluntary_ctxt_switches:\t545\n";
         assert_eq!(switches(status), Some((150, 545)));
         assert_eq!(run_delay(b"0 35862 1\n"), Some(35_862));
         assert_eq!(schedstat(b"7 35862 1\n"), Some((7, 35_862)));
         assert_eq!(user(b"Name:\tx\nUid:\t1000\t0\t0\t0\n"), Some(1000));
-        assert_eq!(cancelled(b"write_bytes: 6\ncancelled_write_bytes: 7\n"), Some(7));
         assert_eq!(
             pss(b"0-1 ---p 0 00:00 0 [rollup]\nRss:  9 kB\nPss:  884 kB\nPss_Dirty: 1 kB\n"),
             Some(884 << 10)

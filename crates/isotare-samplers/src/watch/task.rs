@@ -193,10 +193,9 @@ impl Task {
         let Some(stat) = self.read_stat(files) else { return false };
         self.now.stat = stat;
         if wanted.io {
-            self.now.io = self.file(files, "io").and_then(|text| {
-                let (read, written) = stat::io(text)?;
-                Some([read, written, stat::cancelled(text)?])
-            });
+            let io = self.file(files, "io").and_then(stat::io);
+            self.now.io =
+                io.map(|io| [Counter::Read, Counter::Write, Counter::Cancelled].map(|counter| io[counter]));
         }
         if wanted.switches {
             self.now.switches = self.file(files, "status").and_then(stat::switches);
