@@ -195,7 +195,7 @@ pub enum WarningKind {
     NoBaseline,
     /// Too few blocks for an interval that needs no normal noise.
     FewBlocks,
-    /// Values without a logarithm are left out.
+    /// There is no ratio, since a value has no logarithm.
     NoRatio,
     /// Trials of this comparison did not complete.
     LostTrials,

@@ -86,13 +86,14 @@ values of builds.csv, 6 blocks
 }
 
 #[test]
-fn values_without_a_ratio_are_said_to_be_left_out() {
+fn a_value_without_a_ratio_leaves_none_and_is_told() {
     let lines = (1..=8).map(|b| format!("{b},a,t,{},s\n{b},b,t,{b},s\n", if b == 3 { 0 } else { b }));
     let text = format!("block,condition,metric,value,unit\n{}", lines.collect::<String>());
     let (session, trials) = paired(text.as_bytes(), &Reading::default()).expect("understood");
     let row = &analyse_values("x", &session, &trials).results[0];
-    assert_eq!(row.blocks, 7);
-    assert!(row.warnings.iter().any(|warning| warning.kind == WarningKind::NoRatio), "{row:?}");
+    assert_eq!((row.blocks, row.ratio, row.verdict), (0, None, Verdict::Inconclusive));
+    let told = row.warnings.iter().find(|warning| warning.kind == WarningKind::NoRatio).expect("told");
+    assert!(told.message.starts_with("1 of 8 blocks"), "{told:?}");
 }
 
 /// The default session, and one on a machine that is `slower` by this factor and whose container costs `container`.

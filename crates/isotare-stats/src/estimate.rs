@@ -57,7 +57,7 @@ pub enum Method {
 /// correlation it widens by 0.5 % on average and coverage stays at 95.0 to 95.4 %; at rho 0.4 coverage rises
 /// from 81 to 83, 86 and 92 % at n = 20, 30 and 60, and at n = 10 hardly moves. It helps; it does not cure.
 ///
-/// Pairs with a value that is not finite or not above zero are left out. `None` below 2 usable pairs, for a
+/// Pairs with a value that is not finite are left out. `None` where a value is not above zero, below 2 usable pairs, for a
 /// `level` outside `(0, 1)`, or when the ratio overflows. Equal log ratios give an interval of no width.
 pub fn ratio_of_pairs(pairs: &[(f64, f64)], level: f64) -> Option<Estimate> {
     if !is_level(level) {
@@ -164,11 +164,12 @@ mod tests {
     }
 
     #[test]
-    fn unusable_pairs_are_left_out() {
+    fn missing_values_are_left_out_and_others_without_a_ratio_leave_none() {
         let mut pairs = PAIRS.to_vec();
         pairs.insert(3, (f64::NAN, 1.0));
-        pairs.push((0.0, 1.0));
         assert_eq!(ratio_of_pairs(&pairs, 0.95), ratio_of_pairs(&PAIRS, 0.95));
+        pairs.push((0.0, 1.0));
+        assert_eq!((ratio_of_pairs(&pairs, 0.95), mean_ratio_of_pairs(&pairs, 0.95)), (None, None));
         assert_eq!(ratio_of_pairs(&[(1.0, 1.0), (0.0, 1.0)], 0.95), None);
         assert_eq!(ratio_of_pairs(&[], 0.95), None);
         assert_eq!(mean_ratio_of_pairs(&[(1.0, 1.0)], 0.95), None);

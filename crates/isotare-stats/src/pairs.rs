@@ -1,4 +1,7 @@
 //! From paired values to log ratios: which blocks count, and on what scale they are compared.
+//!
+//! A pair counts if both of its values are finite. Where a value of such a pair is not above zero, there are no ratios at all: the others
+//! would be a selection, of the blocks in which a difference happened to have its usual sign, or a rare count happened not to be nothing.
 
 /// `ln(condition / baseline)` of one block, or `None` unless both values are finite and above zero.
 ///
@@ -12,22 +15,33 @@ fn is_usable((condition, baseline): (f64, f64)) -> bool {
     condition.is_finite() && baseline.is_finite() && condition > 0.0 && baseline > 0.0
 }
 
-/// One log ratio per pair `(condition, baseline)`, in block order, NaN where the pair is unusable (a value
-/// missing, not finite, or not above zero). This is one column of [`adjusted_p_values`].
+/// Whether every pair that counts has a ratio.
+fn have_ratios(pairs: &[(f64, f64)]) -> bool {
+    let counts = |(condition, baseline): (f64, f64)| condition.is_finite() && baseline.is_finite();
+    pairs.iter().all(|pair| !counts(*pair) || is_usable(*pair))
+}
+
+/// One log ratio per pair `(condition, baseline)`, in block order, NaN where the pair does not count (a value missing or not
+/// finite), and everywhere where there are no ratios (a value not above zero). This is one column of [`adjusted_p_values`].
 ///
 /// [`adjusted_p_values`]: crate::adjusted_p_values
 pub fn log_ratios(pairs: &[(f64, f64)]) -> Vec<f64> {
-    pairs.iter().map(|pair| log_ratio(*pair).unwrap_or(f64::NAN)).collect()
+    let is_any = have_ratios(pairs);
+    pairs.iter().map(|pair| log_ratio(*pair).filter(|_| is_any).unwrap_or(f64::NAN)).collect()
 }
 
-/// The log ratios of the usable pairs only, in block order.
+/// The log ratios of the pairs that count, in block order; empty where there are no ratios.
 pub(crate) fn usable_log_ratios(pairs: &[(f64, f64)]) -> Vec<f64> {
-    pairs.iter().filter_map(|pair| log_ratio(*pair)).collect()
+    usable_pairs(pairs).into_iter().filter_map(log_ratio).collect()
 }
 
-/// The usable pairs, in block order.
+/// The pairs that count, in block order; empty where there are no ratios.
 pub(crate) fn usable_pairs(pairs: &[(f64, f64)]) -> Vec<(f64, f64)> {
-    pairs.iter().copied().filter(|pair| is_usable(*pair)).collect()
+    if have_ratios(pairs) {
+        pairs.iter().copied().filter(|pair| is_usable(*pair)).collect()
+    } else {
+        Vec::new()
+    }
 }
 
 #[cfg(test)]
@@ -35,19 +49,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_finite_values_above_zero_count() {
-        let pairs = [
-            (2.0, 1.0),
-            (0.0, 1.0),
-            (1.0, -1.0),
-            (f64::NAN, 1.0),
-            (1.0, f64::INFINITY),
-            (f64::MAX, f64::MIN_POSITIVE),
-        ];
+    fn only_finite_values_count() {
+        let pairs = [(2.0, 1.0), (f64::NAN, 1.0), (1.0, f64::INFINITY), (f64::MAX, f64::MIN_POSITIVE)];
         assert_eq!(usable_pairs(&pairs).len(), 2);
         assert_eq!(usable_log_ratios(&pairs)[0], 2.0_f64.ln());
         let all = log_ratios(&pairs);
-        assert_eq!(all.len(), 6);
-        assert!(all[0].is_finite() && all[1..5].iter().all(|d| d.is_nan()) && all[5].is_finite());
+        assert_eq!(all.len(), 4);
+        assert!(all[0].is_finite() && all[1..3].iter().all(|d| d.is_nan()) && all[3].is_finite());
+    }
+
+    #[test]
+    fn a_value_that_is_not_above_zero_leaves_no_ratios() {
+        for bad in [(0.0, 1.0), (1.0, -1.0)] {
+            let pairs = [(2.0, 1.0), bad, (2.0, 1.0)];
+            assert!(usable_pairs(&pairs).is_empty() && usable_log_ratios(&pairs).is_empty());
+            assert!(log_ratios(&pairs).iter().all(|d| d.is_nan()));
+        }
     }
 }

@@ -162,7 +162,7 @@ fn row(
         mean_low: mean.map(|mean| mean.low),
         mean_high: mean.map(|mean| mean.high),
         method: estimate.map(|estimate| estimate.method),
-        warnings: warnings(blocks, used.len() - blocks, verdict, effect, estimate, plan.margin),
+        warnings: warnings(blocks, without_ratio(&used), verdict, effect, estimate, plan.margin),
     }
 }
 
@@ -178,9 +178,15 @@ pub(super) fn direction(better: Better) -> Direction {
     }
 }
 
+/// How many pairs have no ratio, since a value is not above zero, and of how many.
+fn without_ratio(pairs: &[(f64, f64)]) -> (usize, usize) {
+    let has_none = |(value, base): &&(f64, f64)| *value <= 0.0 || *base <= 0.0;
+    (pairs.iter().filter(has_none).count(), pairs.len())
+}
+
 fn warnings(
     blocks: usize,
-    not_positive: usize,
+    (not_positive, all): (usize, usize),
     verdict: Verdict,
     effect: Option<f64>,
     estimate: Option<Estimate>,
@@ -201,8 +207,9 @@ fn warnings(
         _ => {}
     }
     if not_positive > 0 {
-        let message =
-            format!("{not_positive} more blocks hold a value of zero or below, which has no ratio: left out");
+        let message = format!(
+            "{not_positive} of {all} blocks hold a value of zero or below, so there is no ratio: the others would be a selection"
+        );
         warn(WarningKind::NoRatio, message);
     }
     let too_noisy = effect.filter(|effect| *effect > margin && verdict == Verdict::Inconclusive);
