@@ -49,11 +49,8 @@ pub(crate) static METERS: &[Meter] = &[
     Meter::detail("host_pressure_memory_full", "s", Counter),
     Meter::detail("host_pressure_io_full", "s", Counter),
     Meter::detail("host_kernel_threads", "s", Counter),
-    Meter::detail(DISK_BUSY, "s", Counter),
+    Meter::detail("host_disk_busy", "s", Counter),
 ];
-
-/// Of each disk only.
-const DISK_BUSY: &str = "host_disk_busy";
 
 /// Reads the host's counters, whatever the footprint: at the start and the end of a window only, since of a counter nothing
 /// else is used and the window is not to be disturbed.
@@ -105,67 +102,94 @@ impl Sampler for HostSampler {
             subject: self.proc.join("stat").display().to_string(),
             cause: "it has no line of all CPUs".to_owned(),
         })?;
-        let charged = self.all.as_ref().and_then(Cgroup::charged_cpu_ns).map(|ns| ns as f64 / 1e9);
-        let pressure = |file, line| text::pressure_seconds(&self.text(file)?, line);
-        let vmstat = self.text("vmstat").unwrap_or_default();
-        let counted = |text: &str, name: &str| text::number_after(text, name).map(|count| count as f64);
-        let (diskstats, dev) = (self.text("diskstats"), self.text("net/dev"));
-        let disks = diskstats.as_deref().map(text::disks);
-        let interfaces = dev.as_deref().map(text::interfaces);
-        let of_disks =
-            |bytes: fn(&text::Disk<'_>) -> f64| disks.as_ref().map(|all| all.iter().map(bytes).sum());
-        let of_links = |bytes: fn(&(&str, f64, f64)) -> f64| {
-            let others = interfaces.as_ref().map(|all| all.iter().filter(|(name, _, _)| *name != "lo"));
-            others.map(|others| others.map(bytes).sum())
+        let mut tell = |metric: Cow<'static, str>, value: Option<f64>| {
+            out.extend(value.map(|value| Reading { at, metric, role: None, value }));
         };
-        let values = [
-            Some(cpu.user),
-            Some(cpu.system),
-            cpu.steal,
-            Some(cpu.total),
-            pressure("pressure/cpu", "some"),
-            pressure("pressure/memory", "some"),
-            pressure("pressure/io", "some"),
-            counted(&vmstat, "pgmajfault"),
-            self.text("schedstat").as_deref().and_then(text::run_delay),
-            charged.or_else(|| busy(at, &cpu)),
-            counted(&stat, "ctxt"),
-            counted(&stat, "intr"),
-            counted(&stat, "softirq"),
-            counted(&stat, "processes"),
-            counted(&vmstat, "pgfault"),
-            counted(&vmstat, "pswpin"),
-            counted(&vmstat, "pswpout"),
-            counted(&vmstat, "thp_fault_alloc"),
-            fs::read_to_string(self.sys.join("kernel/mm/ksm/pages_sharing"))
-                .ok()
-                .and_then(|text| text.trim().parse().ok()),
-            self.text("meminfo").and_then(|text| counted(&text, "MemAvailable:")).map(|kib| kib * 1024.0),
-            of_disks(|disk| disk.read),
-            of_disks(|disk| disk.written),
-            of_links(|(_, received, _)| *received),
-            of_links(|(_, _, sent)| *sent),
-            pressure("pressure/memory", "full"),
-            pressure("pressure/io", "full"),
-            self.kernel_threads.as_mut().and_then(KernelThreads::run_time),
+        let kernel_threads = self.kernel_threads.as_mut().and_then(KernelThreads::run_time);
+        tell("host_kernel_threads".into(), kernel_threads);
+        self.read_cpus(at, &cpu, &mut tell);
+        self.read_counts(&stat, &mut tell);
+        self.read_pressure(&mut tell);
+        self.read_disks(&mut tell);
+        self.read_interfaces(&mut tell);
+        Ok(())
+    }
+}
+
+/// Takes a metric and its value, if there is one.
+type Tell<'a> = &'a mut dyn FnMut(Cow<'static, str>, Option<f64>);
+
+impl HostSampler {
+    fn read_cpus(&self, at: Timestamp, cpu: &text::CpuSeconds, tell: Tell<'_>) {
+        let charged = self.all.as_ref().and_then(Cgroup::charged_cpu_ns).map(|ns| ns as f64 / 1e9);
+        tell("host_cpu_user".into(), Some(cpu.user));
+        tell("host_cpu_system".into(), Some(cpu.system));
+        tell("host_cpu_steal".into(), cpu.steal);
+        tell("host_cpu_total".into(), Some(cpu.total));
+        tell("host_run_time".into(), charged.or_else(|| busy(at, cpu)));
+        tell("host_run_delay".into(), self.text("schedstat").as_deref().and_then(text::run_delay));
+    }
+
+    fn read_counts(&self, stat: &str, tell: Tell<'_>) {
+        let vmstat = self.text("vmstat").unwrap_or_default();
+        let of_file = [
+            (stat, "host_context_switches", "ctxt"),
+            (stat, "host_interrupts", "intr"),
+            (stat, "host_softirqs", "softirq"),
+            (stat, "host_forks", "processes"),
+            (&vmstat, "host_faults", "pgfault"),
+            (&vmstat, "host_major_faults", "pgmajfault"),
+            (&vmstat, "host_swapped_in", "pswpin"),
+            (&vmstat, "host_swapped_out", "pswpout"),
+            (&vmstat, "host_huge_faults", "thp_fault_alloc"),
         ];
-        let whole = METERS.iter().map(|meter| meter.def.name.clone()).zip(values);
-        let mut read: Vec<(Cow<'static, str>, Option<f64>)> = whole.collect();
-        for disk in disks.iter().flatten() {
-            read.push((part("host_disk_read", disk.name), Some(disk.read)));
-            read.push((part("host_disk_written", disk.name), Some(disk.written)));
-            read.push((part(DISK_BUSY, disk.name), Some(disk.busy)));
-        }
-        for (name, received, sent) in interfaces.iter().flatten() {
-            read.push((part("host_network_received", name), Some(*received)));
-            read.push((part("host_network_sent", name), Some(*sent)));
+        for (text, metric, name) in of_file {
+            tell(metric.into(), text::number_after(text, name).map(|count| count as f64));
         }
         for (kind, count) in text::softirqs(&self.text("softirqs").unwrap_or_default()) {
-            read.push((part("host_softirqs", &kind), Some(count)));
+            tell(part("host_softirqs", &kind), Some(count));
         }
-        let told = |(metric, value)| Some(Reading { at, metric, role: None, value: value? });
-        out.extend(read.into_iter().filter_map(told));
-        Ok(())
+        let shared = fs::read_to_string(self.sys.join("kernel/mm/ksm/pages_sharing")).ok();
+        tell("host_ksm_shared".into(), shared.and_then(|text| text.trim().parse().ok()));
+        let available = self.text("meminfo").and_then(|text| text::number_after(&text, "MemAvailable:"));
+        tell("host_memory_available".into(), available.map(|kib| kib as f64 * 1024.0));
+    }
+
+    fn read_pressure(&self, tell: Tell<'_>) {
+        for (metric, file, line) in [
+            ("host_pressure_cpu", "pressure/cpu", "some"),
+            ("host_pressure_memory", "pressure/memory", "some"),
+            ("host_pressure_memory_full", "pressure/memory", "full"),
+            ("host_pressure_io", "pressure/io", "some"),
+            ("host_pressure_io_full", "pressure/io", "full"),
+        ] {
+            let seconds = self.text(file).and_then(|text| text::pressure_seconds(&text, line));
+            tell(metric.into(), seconds);
+        }
+    }
+
+    fn read_disks(&self, tell: Tell<'_>) {
+        let Some(diskstats) = self.text("diskstats") else { return };
+        let disks = text::disks(&diskstats);
+        tell("host_disk_read".into(), Some(disks.iter().map(|disk| disk.read).sum()));
+        tell("host_disk_written".into(), Some(disks.iter().map(|disk| disk.written).sum()));
+        for disk in disks {
+            tell(part("host_disk_read", disk.name), Some(disk.read));
+            tell(part("host_disk_written", disk.name), Some(disk.written));
+            tell(part("host_disk_busy", disk.name), Some(disk.busy));
+        }
+    }
+
+    fn read_interfaces(&self, tell: Tell<'_>) {
+        let Some(dev) = self.text("net/dev") else { return };
+        let interfaces = text::interfaces(&dev);
+        let others = || interfaces.iter().filter(|interface| interface.name != "lo");
+        tell("host_network_received".into(), Some(others().map(|interface| interface.received).sum()));
+        tell("host_network_sent".into(), Some(others().map(|interface| interface.sent).sum()));
+        for interface in &interfaces {
+            tell(part("host_network_received", interface.name), Some(interface.received));
+            tell(part("host_network_sent", interface.name), Some(interface.sent));
+        }
     }
 }
 
@@ -218,7 +242,9 @@ mod tests {
         let mut sampler = HostSampler::new(root.path(), Closing::default()).expect("there is /proc/stat");
         sampler.read(&Footprint::default(), Timestamp(2_000_000_000), &mut out).expect("readable");
         let hz = clock_ticks_per_second() as f64;
-        let found: Vec<_> = out.iter().map(|r| (&*r.metric, r.value)).collect();
+        let known = |reading: &Reading| METERS.iter().any(|meter| meter.is_of(&reading.metric));
+        assert!(out.iter().all(known), "{out:?}");
+        let found: std::collections::BTreeMap<_, _> = out.iter().map(|r| (&*r.metric, r.value)).collect();
         let expect = [
             ("host_cpu_user", 120.0 / hz),
             ("host_cpu_system", 43.0 / hz),
@@ -245,8 +271,9 @@ mod tests {
             ("host_softirqs[net_rx]", 7.0),
         ];
         assert_eq!(found.len(), expect.len(), "{found:?}");
-        for (found, expect) in found.iter().zip(expect) {
-            assert!(found.0 == expect.0 && (found.1 - expect.1).abs() < 1e-9, "{found:?} {expect:?}");
+        for (metric, value) in expect {
+            let found = found.get(metric).unwrap_or_else(|| panic!("{metric} in {out:?}"));
+            assert!((found - value).abs() < 1e-9, "{metric}: {found} {value}");
         }
     }
     #[test]

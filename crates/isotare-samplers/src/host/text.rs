@@ -87,12 +87,22 @@ pub(super) fn disks(diskstats: &str) -> Vec<Disk<'_>> {
     disks
 }
 
-/// Name, bytes received and bytes sent of each interface: proc_pid_net(5), `dev`.
-pub(super) fn interfaces(dev: &str) -> Vec<(&str, f64, f64)> {
+/// One interface of the network.
+pub(super) struct Interface<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Bytes received.
+    pub received: f64,
+    /// Bytes sent.
+    pub sent: f64,
+}
+
+/// Each interface: proc_pid_net(5), `dev`.
+pub(super) fn interfaces(dev: &str) -> Vec<Interface<'_>> {
     let lines = dev.lines().filter_map(|line| line.split_once(':'));
     let interfaces = lines.filter_map(|(name, counts)| {
         let counts: Vec<f64> = counts.split_ascii_whitespace().filter_map(|word| word.parse().ok()).collect();
-        Some((name.trim(), *counts.first()?, *counts.get(8)?))
+        Some(Interface { name: name.trim(), received: *counts.first()?, sent: *counts.get(8)? })
     });
     interfaces.collect()
 }
