@@ -32,7 +32,8 @@ fn read(sampler: &mut ProcessSampler, footprint: &Footprint, at: u64) -> Vec<Rea
 
 fn user(readings: &[Reading], role: Role) -> f64 {
     let wanted = |r: &&Reading| r.metric == "cpu_user" && r.role == Some(role);
-    readings.iter().find(wanted).expect("read").value * rustix::param::clock_ticks_per_second() as f64
+    let seconds = readings.iter().find(wanted).expect("read").value;
+    (seconds * rustix::param::clock_ticks_per_second() as f64).round()
 }
 
 #[test]
@@ -73,4 +74,26 @@ fn totals_never_fall_and_nothing_is_counted_twice() {
     put(&root, "11/stat", &stat.replace("11000", "99000"));
     let later = read(&mut sampler, &footprint, 3);
     assert_eq!(user(&later, Role::Workload), 52.0);
+}
+
+#[test]
+fn what_has_not_run_is_not_read_again() {
+    let root = tempfile::tempdir().expect("temporary folder");
+    let footprint = footprint(&[(Role::Workload, 10)]);
+    process(&root, 10, 1, 5, 0);
+    process(&root, 11, 10, 7, 0);
+    put(&root, "10/task/10/schedstat", "50 0 1\n");
+    put(&root, "11/task/11/schedstat", "70 0 1\n");
+    let mut sampler = ProcessSampler::new(root.path(), Closing::default()).expect("there is a /proc");
+    for at in 0..3 {
+        assert_eq!(user(&read(&mut sampler, &footprint, at), Role::Workload), 12.0);
+    }
+    // What a kernel would never say shows what is looked at.
+    process(&root, 10, 1, 6, 0);
+    process(&root, 11, 10, 9, 0);
+    assert_eq!(user(&read(&mut sampler, &footprint, 3), Role::Workload), 12.0);
+    put(&root, "11/task/11/schedstat", "90 0 1\n");
+    assert_eq!(user(&read(&mut sampler, &footprint, 4), Role::Workload), 14.0);
+    put(&root, "10/task/10/schedstat", "60 0 1\n");
+    assert_eq!(user(&read(&mut sampler, &footprint, 5), Role::Workload), 15.0);
 }

@@ -6,7 +6,8 @@
 //! `account`). Context switches and run delay have no such sum: those of threads that end between two readings are
 //! missing, so they are lower bounds.
 //!
-//! Cheap files are read each time; `status` and `schedstat` of each thread on a process's first reading, then once a
+//! A process with one thread that has not run since the last reading, by its `schedstat`, is not read again: nothing of it can have changed
+//! but its memory. Else cheap files are read each time; `status` and `schedstat` of each thread on a process's first reading, then once a
 //! second, and on the last reading of the window; `smaps_rollup` after a second, then every ten, and last. Of a process that serves others too, only
 //! the change since the first reading counts, memory included.
 //!

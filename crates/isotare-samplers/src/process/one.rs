@@ -5,6 +5,7 @@ use super::counts::{Counter, Counts};
 use super::files::ProcFiles;
 use super::stat::{self, Stat};
 use isotare_core::Role;
+use rustix::fd::OwnedFd;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Metrics that stand or fall with one file.
@@ -79,6 +80,10 @@ pub(crate) struct Process {
     named: HashMap<u32, Named>,
     /// Switches and run delay of each thread.
     threads: HashMap<u32, Counts>,
+    /// Its `schedstat`, kept open while it has one thread.
+    schedstat: Option<OwnedFd>,
+    /// Its run time just before it was last read in full, ns.
+    ran: Option<u64>,
 }
 
 /// A thread with a role of its own.
@@ -96,6 +101,38 @@ impl Process {
     /// Its threads that have a role of their own, those included that have ended.
     pub fn named(&self) -> impl Iterator<Item = &Named> {
         self.named.values()
+    }
+
+    /// Whether its `schedstat` is kept open.
+    pub fn is_kept(&self) -> bool {
+        self.schedstat.is_some()
+    }
+
+    /// How long it has run, if that is all that has to be known: it has one thread, and the kernel tells, ns.
+    pub fn run_time(&self, files: &mut ProcFiles) -> Option<u64> {
+        let (ran, _) = files.again(self.schedstat.as_ref()?).ok().and_then(stat::schedstat)?;
+        (ran > 0).then_some(ran)
+    }
+
+    /// Whether it has not run since it was last read in full: then nothing of it has changed, and it has no new children.
+    pub fn has_slept(&self, run_time: Option<u64>) -> bool {
+        run_time.is_some() && run_time == self.ran
+    }
+
+    /// Takes note that it has not run.
+    pub fn slept(&mut self) {
+        self.known.reaped_now = Counts::default();
+    }
+
+    /// Keeps what is needed to see next time whether it has run since `run_time` was read.
+    pub fn keep(&mut self, pid: u32, stat: &Stat, run_time: Option<u64>, files: &mut ProcFiles) {
+        let is_simple = stat.threads == 1 && !stat.ended;
+        self.ran = run_time.filter(|_| is_simple);
+        if !is_simple {
+            self.schedstat = None;
+        } else if self.schedstat.is_none() {
+            self.schedstat = files.keep(pid, pid, "schedstat").ok();
+        }
     }
 
     /// Takes a new `stat` and reads the rest. `before`: it is new to us, but older than the window, so what it has is

@@ -23,6 +23,8 @@ const THREADS_EVERY: Duration = Duration::from_secs(1);
 /// workload needs.
 const PSS_AFTER: Duration = Duration::from_secs(1);
 const PSS_EVERY: Duration = Duration::from_secs(10);
+/// Files that are kept open at most: the rest of the program needs some, too, of the 1024 that are usual.
+const MOST_KEPT: usize = 512;
 
 /// Reads the process trees of a footprint.
 pub struct ProcessSampler {
@@ -35,6 +37,8 @@ pub struct ProcessSampler {
     starts: HashMap<u32, u64>,
     /// Memory of shared processes at the first reading: pages, and bytes in proportion.
     baseline: BTreeMap<Role, (u64, u64)>,
+    /// How many processes have a file that is kept open.
+    kept: usize,
     /// Readings so far.
     readings: u64,
     /// When the window began, ticks since boot.
@@ -62,6 +66,7 @@ impl ProcessSampler {
             tracked: HashMap::new(),
             starts: HashMap::new(),
             baseline: BTreeMap::new(),
+            kept: 0,
             readings: 0,
             began: 0,
             threads_due: Timestamp::default(),
@@ -116,6 +121,15 @@ impl ProcessSampler {
 
     /// Reads one process, unless it is gone, another one by now, or done.
     fn visit(&mut self, place: Place, depth: Depth, root: bool) -> Option<Stat> {
+        let run_time = self.tracked.get(&place.pid).and_then(|process| process.run_time(&mut self.files));
+        if !depth.pss
+            && let Some(process) = self.tracked.get_mut(&place.pid)
+            && process.has_slept(run_time)
+        {
+            process.seen = self.readings;
+            process.slept();
+            return None;
+        }
         let stat = self.files.of_process(place.pid, "stat").ok().and_then(Stat::parse)?;
         let known = self.tracked.get(&place.pid);
         let other = |start: u64| start != stat.start;
@@ -132,13 +146,25 @@ impl ProcessSampler {
         process.seen = self.readings;
         process.known.parent = stat.parent;
         process.update(place, stat, depth, older, &mut self.files, &mut self.ledger);
+        let was_kept = process.is_kept();
+        if was_kept || self.kept < MOST_KEPT {
+            process.keep(place.pid, &stat, run_time, &mut self.files);
+            self.kept = self.kept + usize::from(process.is_kept()) - usize::from(was_kept);
+        }
         Some(stat)
     }
 
     fn settle(&mut self) {
         let readings = self.readings;
         let gone = self.tracked.extract_if(|_, process| process.seen < readings);
-        let vanished: Vec<(u32, Known)> = gone.map(|(pid, process)| (pid, process.known)).collect();
+        let mut closed = 0;
+        let vanished: Vec<(u32, Known)> = gone
+            .map(|(pid, process)| {
+                closed += usize::from(process.is_kept());
+                (pid, process.known)
+            })
+            .collect();
+        self.kept -= closed;
         let alive = |pid| {
             let process = self.tracked.get(&pid)?;
             Some((process.role?, process.known.reaped_now))
