@@ -43,7 +43,7 @@ pub static SAMPLERS: &[Entry] = &[
     },
     Entry {
         name: "perf",
-        summary: "cycles, instructions, misses, exits to KVM and switches on the measured CPUs",
+        summary: "cycles, instructions, cache and TLB misses of the measured CPUs",
         meters: crate::perf::METERS,
         open: |cpus, closing| Ok(Box::new(PerfSampler::new(cpus, closing.clone())?)),
     },

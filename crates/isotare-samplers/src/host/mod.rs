@@ -50,6 +50,7 @@ pub(crate) static METERS: &[Meter] = &[
     Meter::detail("host_pressure_io_full", "s", Counter),
     Meter::detail("host_kernel_threads", "s", Counter),
     Meter::detail("host_disk_busy", "s", Counter),
+    Meter::detail("host_kvm_exits", "1", Counter),
 ];
 
 /// Reads the host's counters, whatever the footprint: at the start and the end of a window only, since of a counter nothing
@@ -151,6 +152,7 @@ impl HostSampler {
         }
         let shared = fs::read_to_string(self.sys.join("kernel/mm/ksm/pages_sharing")).ok();
         tell("host_ksm_shared".into(), shared.and_then(|text| text.trim().parse().ok()));
+        tell("host_kvm_exits".into(), kvm_exits(&self.sys).ok());
         let available = self.text("meminfo").and_then(|text| text::number_after(&text, "MemAvailable:"));
         tell("host_memory_available".into(), available.map(|kib| kib as f64 * 1024.0));
     }
@@ -199,6 +201,18 @@ fn busy(at: Timestamp, cpu: &text::CpuSeconds) -> Option<f64> {
     // A sandbox may show a file of zeros.
     (cpu.cpus > 0 && cpu.idle > 0.0)
         .then(|| at.0 as f64 / 1e9 * cpu.cpus as f64 - cpu.idle - cpu.steal.unwrap_or(0.0))
+}
+
+/// How often guests have left KVM, whosever they are. An error says why it is not known.
+pub(crate) fn kvm_exits(sys: &Path) -> Result<f64, String> {
+    let file = sys.join("kernel/debug/kvm/exits");
+    let text = fs::read_to_string(&file).map_err(|error| {
+        format!(
+            "{} cannot be read ({error}): KVM is not loaded, debugfs is not mounted, or this is not root",
+            file.display()
+        )
+    })?;
+    text.trim().parse().map_err(|_| format!("{} holds no number: {}", file.display(), text.trim()))
 }
 
 /// What the host could give to a new program without swapping, B: `MemAvailable` of proc_meminfo(5).

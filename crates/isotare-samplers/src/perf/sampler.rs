@@ -1,7 +1,7 @@
 //! Counters of some CPUs over one window.
 
 use super::METERS;
-use super::event::EVENTS;
+use super::event::{EVENTS, Event, open};
 use crate::{Closing, meter};
 use isotare_core::{CpuSet, Footprint, MetricDef, Reading, Sampler, SamplerError, Timestamp, Unavailable};
 use perf_event::Counter;
@@ -16,8 +16,8 @@ pub struct PerfSampler {
 
 /// One event.
 struct Counted {
-    /// Its position among the meters.
-    meter: usize,
+    /// Its metric's name.
+    metric: &'static str,
     /// On each CPU.
     counters: Vec<Counter>,
     /// What they said at the first reading.
@@ -36,20 +36,29 @@ struct Said {
 impl PerfSampler {
     /// Counts from now on.
     pub fn new(cpus: &CpuSet, closing: Closing) -> Result<Self, Unavailable> {
+        let metrics = METERS.iter().map(|meter| meter.def.name.as_ref());
+        Self::of(metrics.zip(EVENTS.iter().map(|(_, event)| *event)), cpus, closing)
+    }
+
+    fn of(
+        events: impl Iterator<Item = (&'static str, Event)>,
+        cpus: &CpuSet,
+        closing: Closing,
+    ) -> Result<Self, Unavailable> {
         let mut reasons = Vec::new();
-        let mut events = Vec::new();
-        for (meter, (name, event)) in EVENTS.iter().enumerate() {
-            let open = |cpu| event.open(usize::try_from(cpu).unwrap_or(usize::MAX));
+        let mut counted = Vec::new();
+        for (metric, event) in events {
+            let open = |cpu| open(event, usize::try_from(cpu).unwrap_or(usize::MAX));
             match cpus.iter().map(open).collect() {
-                Ok(counters) => events.push(Counted { meter, counters, before: Vec::new() }),
-                Err(reason) => reasons.push(format!("{name}: {reason}")),
+                Ok(counters) => counted.push(Counted { metric, counters, before: Vec::new() }),
+                Err(reason) => reasons.push(format!("{metric}: {reason}")),
             }
         }
-        if events.is_empty() {
+        if counted.is_empty() {
             let reason = format!("nothing can be counted ({})", reasons.join("; "));
             return Err(Unavailable::new(reason, "run as root, on a machine whose counters can be used"));
         }
-        Ok(Self { events, closing, has_begun: false })
+        Ok(Self { events: counted, closing, has_begun: false })
     }
 }
 
@@ -65,9 +74,8 @@ impl Sampler for PerfSampler {
         }
         for event in &mut self.events {
             let said = event.counters.iter_mut().map(said).collect::<Result<Vec<_>, _>>();
-            let meter = &METERS[event.meter];
             let said = said.map_err(|error| SamplerError {
-                subject: format!("the counters of {}", meter.def.name),
+                subject: format!("the counters of {}", event.metric),
                 cause: error.to_string(),
             })?;
             if is_first {
@@ -75,7 +83,7 @@ impl Sampler for PerfSampler {
             }
             let of_cpus: Option<f64> =
                 event.before.iter().zip(&said).map(|(before, after)| since(*before, *after)).sum();
-            let metric = meter.def.name.clone();
+            let metric = event.metric.into();
             out.extend(of_cpus.map(|value| Reading { at, metric, role: None, value }));
         }
         Ok(())
@@ -104,9 +112,41 @@ fn since(before: Said, after: Said) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use perf_event::Builder;
+    use perf_event::events::Software;
 
     fn said(count: u64, enabled: u64, running: u64) -> Said {
         Said { count, enabled: Duration::from_secs(enabled), running: Duration::from_secs(running) }
+    }
+
+    #[test]
+    fn what_happens_on_a_cpu_is_counted_between_the_first_and_the_last_reading() {
+        // The kernel's own event, since the processor's may be out of reach.
+        let switches: Event = || Builder::new(Software::CONTEXT_SWITCHES);
+        let cpus = CpuSet::new([0]).expect("not empty");
+        let closing = Closing::default();
+        let mut sampler = match PerfSampler::of([("x", switches)].into_iter(), &cpus, closing.clone()) {
+            Ok(sampler) => sampler,
+            Err(why) => return assert!(why.reason.starts_with("nothing can be counted (x: "), "{why}"),
+        };
+        let mut out = Vec::new();
+        let mut read = |at| {
+            out.clear();
+            sampler.read(&Footprint::default(), Timestamp(at), &mut out).expect("readable");
+            out.first().map(|reading| reading.value)
+        };
+        assert_eq!(read(1), Some(0.0));
+        let mut first = rustix::thread::CpuSet::new();
+        first.set(0);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                rustix::thread::sched_setaffinity(None, &first).expect("its own");
+                (0..50).for_each(|_| std::thread::sleep(Duration::from_millis(1)));
+            });
+        });
+        assert_eq!(read(2), None);
+        closing.raise();
+        assert!(read(3).is_some_and(|switches| switches >= 50.0));
     }
 
     #[test]
