@@ -2,8 +2,8 @@
 //!
 //! Everything that runs on those CPUs is counted, in user mode, in the kernel and in guests: a counter of single threads would be
 //! saved and restored at each context switch. What isotare measures has these CPUs to itself but for what else the host runs there.
-//! The kernel's own events are not counted this way, since each would be slowed down: counting switches and migrations made
-//! workloads that switch all the time 2 % slower.
+//! The kernel's own events are not counted this way, since each would take longer: with switches and migrations counted, workloads
+//! that switch all the time were found up to 2 % slower (docs/selftest.md).
 //!
 //! Source: perf_event_open(2).
 
