@@ -128,6 +128,12 @@ impl ProcessSampler {
         {
             process.seen = self.readings;
             process.slept();
+            // Another may have become its parent.
+            if depth.threads
+                && let Some(stat) = self.files.of_process(place.pid, "stat").ok().and_then(Stat::parse)
+            {
+                process.known.parent = stat.parent;
+            }
             return None;
         }
         let stat = self.files.of_process(place.pid, "stat").ok().and_then(Stat::parse)?;
