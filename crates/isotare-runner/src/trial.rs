@@ -20,7 +20,7 @@ const GRACE: Duration = Duration::from_secs(10);
 const CLEANUP: Duration = Duration::from_secs(60);
 /// Readings of both clocks from which the best is kept, before and after the job.
 const CLOCK_READINGS: u32 = 5;
-/// How often the guest's own counters are read, as by its user's `pidstat 1`: each reading takes time of the CPUs that are measured.
+/// How often a guest's own counters are read between both ends: seldom, since each reading takes time of the CPUs that are measured.
 const OBSERVE_MS: u32 = 1000;
 
 /// What one trial is made of.
@@ -165,8 +165,8 @@ fn live(
             JobEvent::Measuring => collector.iter().for_each(Collector::begin),
             JobEvent::Measured => collector.iter().for_each(Collector::end),
         };
-        let inside = (work.is_observed && work.own_kernel).then_some(OBSERVE_MS);
-        agent.run(work.job, inside, &deadline, &mut heard)
+        let observe_ms = (work.is_observed && work.own_kernel).then_some(OBSERVE_MS);
+        agent.run(work.job, observe_ms, &deadline, &mut heard)
     })?;
     let readings = collector.map(finished).unwrap_or_default();
     let after = agent.clock(CLOCK_READINGS, &within(cx, work.timeout).deadline)?;

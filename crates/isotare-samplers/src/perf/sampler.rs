@@ -120,6 +120,13 @@ mod tests {
     }
 
     #[test]
+    fn events_and_metrics_go_together() {
+        let names: Vec<_> = METERS.iter().map(|meter| meter.def.name.as_ref()).collect();
+        let expect: Vec<_> = EVENTS.iter().map(|(name, _)| format!("perf_{name}")).collect();
+        assert_eq!(names, expect);
+    }
+
+    #[test]
     fn what_happens_on_a_cpu_is_counted_between_the_first_and_the_last_reading() {
         // The kernel's own event, since the processor's may be out of reach.
         let switches: Event = || Builder::new(Software::CONTEXT_SWITCHES);
