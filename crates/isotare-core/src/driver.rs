@@ -85,6 +85,9 @@ pub struct PrepareContext<'a> {
     pub deadline: Deadline,
 }
 
+/// Name of the control folder in an instance's run folder.
+pub const CONTROL_FOLDER: &str = "control";
+
 /// What one trial works with.
 pub struct TrialContext<'a> {
     /// Session, safe for file, container and cgroup names.
@@ -94,9 +97,10 @@ pub struct TrialContext<'a> {
     /// Path of the instance's cgroup below each hierarchy's root.
     pub cgroup: &'a str,
     /// Empty folder of this instance alone on the file system where every environment keeps its data; the runner made
-    /// it and removes it.
+    /// it and removes it. The instance may see folders below it, never the folder itself: logs lie there.
     pub work: &'a Path,
-    /// Empty folder with a short path (for sockets), removed by the runner; mode 0700.
+    /// Folder with a short path (for sockets), removed by the runner; mode 0700. It holds the control folder and is
+    /// otherwise empty. No instance sees it.
     pub run: &'a Path,
     /// CPUs and memory.
     pub budget: &'a Budget,
@@ -288,9 +292,15 @@ impl Unavailable {
 }
 
 impl TrialContext<'_> {
+    /// The folder that holds the agent's control socket and nothing else: what an instance on the host's kernel sees
+    /// at [`CONTROL_DIR`](crate::CONTROL_DIR), read-only. It exists.
+    pub fn control(&self) -> PathBuf {
+        self.run.join(CONTROL_FOLDER)
+    }
+
     /// Where the agent's control socket is on the host.
     pub fn control_socket(&self) -> PathBuf {
-        self.run.join("agent.sock")
+        self.control().join("agent.sock")
     }
 
     /// The same context with another deadline.

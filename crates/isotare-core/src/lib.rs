@@ -31,8 +31,8 @@ mod workload;
 pub use budget::{Budget, CpuSet, CpuSetError};
 pub use clock::ClockCheck;
 pub use driver::{
-    Capabilities, Driver, DriverError, Environment, Footprint, Instance, Isolation, Member, PrepareContext,
-    Role, RuntimeInfo, TrialContext, Unavailable,
+    CONTROL_FOLDER, Capabilities, Driver, DriverError, Environment, Footprint, Instance, Isolation, Member,
+    PrepareContext, Role, RuntimeInfo, TrialContext, Unavailable,
 };
 pub use environment::{EnvironmentSpec, SpecError, WorkloadSpec};
 pub use image::{

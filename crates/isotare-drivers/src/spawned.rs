@@ -3,7 +3,7 @@
 use crate::root::MountedRoot;
 use isotare_cgroup::{Cgroup, Hierarchies};
 use isotare_core::{DriverError, Footprint, Instance, Member, PrepareContext, Resource, Role, TrialContext};
-use isotare_host::{Child, Spawn, Swept, accept, now, peer_pid, sweep};
+use isotare_host::{Child, Spawn, Swept, accept, listen, now, peer_pid, sweep};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -56,9 +56,8 @@ impl Spawned {
         cx: &TrialContext<'_>,
     ) -> Result<Self, DriverError> {
         let failed = |what, error: &dyn std::fmt::Display| DriverError::failed(what, cx.instance, error);
-        let listener =
-            UnixListener::bind(cx.control_socket()).map_err(|e| failed("listen for agent of", &e))?;
-        let log = cx.run.join("agent.log");
+        let listener = listen(&cx.control_socket()).map_err(|e| failed("listen for agent of", &e))?;
+        let log = cx.work.join("agent.log");
         let mut spawn = spawn.output_to(&log);
         if let Some(hierarchies) = hierarchies {
             cx.ledger
@@ -154,6 +153,6 @@ impl Instance for Spawned {
     }
 
     fn diagnostics(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap_or_default()
+        isotare_files::log_tail(&self.log)
     }
 }

@@ -2,7 +2,7 @@
 //! node is there proves nothing.
 
 use isotare_core::{DriverError, Environment, PrepareContext, TrialContext};
-use isotare_host::now;
+use isotare_host::{make_run_folder, now};
 use std::fs;
 use std::time::Duration;
 
@@ -17,8 +17,8 @@ pub(crate) fn live(
     cx: &PrepareContext<'_>,
 ) -> Result<(), String> {
     let (work, run) = (cx.work.join("probe"), cx.work.join("run"));
-    for folder in [&work, &run] {
-        fs::create_dir_all(folder).map_err(|e| format!("make {}: {e}", folder.display()))?;
+    for (folder, made) in [(&work, fs::create_dir(&work)), (&run, make_run_folder(&run))] {
+        made.map_err(|e| format!("make {}: {e}", folder.display()))?;
     }
     let instance = format!("{}-probe", cx.session);
     // Not below the session's group: that may not exist, and then nobody would remove it.

@@ -8,7 +8,7 @@ use isotare_core::{
     PrepareContext, Resource, Role, Settings, Source, TrialContext,
 };
 use isotare_drivers::find;
-use isotare_host::{AgentClient, SessionState, deadline_in, now};
+use isotare_host::{AgentClient, SessionState, deadline_in, make_run_folder, now};
 use isotare_testkit::dockerd::PrivateDockerd;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
@@ -86,9 +86,9 @@ impl Bench {
     fn trial<T>(&self, name: &str, body: impl FnOnce(&TrialContext<'_>) -> T) -> T {
         let instance = format!("{}-{name}", self.session);
         let [work, run] = ["work", "run"].map(|kind| self.folder.path().join(kind).join(name));
-        for folder in [&work, &run] {
-            fs::create_dir_all(folder).expect("a folder");
-        }
+        fs::create_dir_all(&work).expect("a folder");
+        fs::create_dir_all(self.folder.path().join("run")).expect("a folder");
+        make_run_folder(&run).expect("a folder");
         let result = body(&TrialContext {
             session: &self.session,
             instance: &instance,

@@ -6,7 +6,9 @@ use isotare_core::{
     Base, Budget, Deadline, Driver, DriverError, Environment, Image, Instance, Interrupt, PrepareContext,
     Resource, Role, Settings, TrialContext,
 };
-use isotare_host::{AgentClient, SessionState, Swept, deadline_in, find_program, now, output_of, sweep};
+use isotare_host::{
+    AgentClient, SessionState, Swept, deadline_in, find_program, make_run_folder, now, output_of, sweep,
+};
 use isotare_protocol::{
     Builtin, CommandJob, FileMode, FileioJob, Job, JobResult, Kind, Limit, Pattern, Repetition,
 };
@@ -94,9 +96,8 @@ impl Field {
         let cgroup = format!("isotare/{}/{instance}", self.session);
         let (work, run) =
             (self.folder.path().join(name).join("work"), self.folder.path().join(name).join("run"));
-        for folder in [&work, &run] {
-            fs::create_dir_all(folder).expect("a folder");
-        }
+        fs::create_dir_all(&work).expect("a folder");
+        make_run_folder(&run).expect("a folder");
         then(&TrialContext {
             session: &self.session,
             instance: &instance,

@@ -9,4 +9,4 @@ mod owned;
 mod regular;
 
 pub use owned::{check_private, make_private, own_file};
-pub use regular::{Links, regular, tail, whole};
+pub use regular::{Links, log_tail, regular, tail, whole};

@@ -6,6 +6,9 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
+/// How much of a log is read, bytes.
+const LOG_LIMIT: u64 = 64 << 10;
+
 /// What a link at the last name of a path means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Links {
@@ -58,6 +61,11 @@ pub fn tail(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     // It may grow while it is read.
     file.take(limit).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// What a log says at its end: [`tail`] of 64 KiB as text; empty where there is nothing to read.
+pub fn log_tail(path: &Path) -> String {
+    tail(path, LOG_LIMIT).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
 }
 
 fn special(kind: FileType) -> Option<&'static str> {

@@ -2,6 +2,7 @@
 
 use crate::{MountNamespace, WaitError, readable};
 use isotare_core::{Deadline, ProcessId};
+use rustix::fs::{Mode, OFlags};
 use rustix::mount::{MountPropagationFlags, UnmountFlags, mount_change, unmount};
 use rustix::process::{Gid, Pid, PidfdFlags, Signal, Uid, pidfd_open, pidfd_send_signal};
 use rustix::thread::{
@@ -174,7 +175,7 @@ impl Spawn {
         };
         match &self.output {
             Some(path) => {
-                let file = File::options().create(true).append(true).open(path)?;
+                let file = log_file(path)?;
                 command.stdout(file.try_clone()?).stderr(file);
             }
             None => {
@@ -182,7 +183,7 @@ impl Spawn {
             }
         }
         if let Some(path) = &self.errors {
-            command.stderr(File::options().create(true).append(true).open(path)?);
+            command.stderr(log_file(path)?);
         }
         let namespace = self.namespace.as_ref().map(OwnedFd::try_clone).transpose()?;
         let user = self.user;
@@ -236,6 +237,12 @@ impl Spawn {
             }
         }
     }
+}
+
+/// Opens a log to add to it. A link at its last name is refused: nobody but us has a reason to make one.
+fn log_file(path: &Path) -> io::Result<File> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(rustix::fs::open(path, flags, Mode::from_raw_mode(0o600))?.into())
 }
 
 impl Child {

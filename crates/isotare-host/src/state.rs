@@ -5,11 +5,11 @@
 //! user's runtime folder), so that a reboot, which ends every resource but files, empties it as well.
 
 use crate::{identify, is_alive};
-use isotare_core::{Ledger, ProcessId, Resource};
+use isotare_core::{CONTROL_FOLDER, Ledger, ProcessId, Resource};
 use serde::{Deserialize, Serialize};
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -49,6 +49,15 @@ pub fn state_root() -> PathBuf {
     }
 }
 
+/// Makes the run folder of an instance, mode 0700, with the control folder in it. Whoever is shown that may pass through it,
+/// also root of a user namespace.
+pub fn make_run_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().mode(0o700).create(path)?;
+    let control = path.join(CONTROL_FOLDER);
+    fs::create_dir(&control)?;
+    fs::set_permissions(&control, Permissions::from_mode(0o711))
+}
+
 impl SessionState {
     /// Makes the folder of a new session.
     pub fn create(root: &Path, session: &str) -> io::Result<Self> {
@@ -67,10 +76,10 @@ impl SessionState {
         &self.folder
     }
 
-    /// A new folder in it, mode 0700.
+    /// A new run folder of an instance in it: [`make_run_folder`].
     pub fn new_folder(&self, name: &str) -> io::Result<PathBuf> {
         let folder = self.folder.join(name);
-        DirBuilder::new().mode(0o700).create(&folder)?;
+        make_run_folder(&folder)?;
         Ok(folder)
     }
 

@@ -5,9 +5,12 @@ use isotare_core::{Deadline, DriverError, Interrupt, Timestamp};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::thread::clock_nanosleep_absolute;
 use rustix::time::ClockId;
+use std::fs::{self, Permissions};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
 use std::time::Duration;
 
 /// Longest time in which a wish to stop goes unnoticed.
@@ -64,6 +67,15 @@ pub fn readable(
             Err(error) => return Err(WaitError::Io(error.into())),
         }
     }
+}
+
+/// Listens for an agent at this path. Whoever reaches the socket may connect, since root of a user namespace is another user
+/// of the host: the folders above it must keep everybody else out.
+pub fn listen(path: &Path) -> io::Result<UnixListener> {
+    let listener = UnixListener::bind(path)?;
+    // Connecting takes permission to write: unix(7), "Pathname socket ownership and permissions".
+    fs::set_permissions(path, Permissions::from_mode(0o666))?;
+    Ok(listener)
 }
 
 /// Waits for one connection. `watched` is the pidfd of the process that is to connect, where there is one.

@@ -2,8 +2,8 @@
 
 use isotare_cgroup::Hierarchies;
 use isotare_core::{
-    Budget, CpuSet, Driver, DriverError, Environment, Image, Instance, Interrupt, JobOutput, Member,
-    PrepareContext, Resource, Role, RuntimeInfo, Settings, TrialContext, Unavailable,
+    Budget, CONTROL_FOLDER, CpuSet, Driver, DriverError, Environment, Image, Instance, Interrupt, JobOutput,
+    Member, PrepareContext, Resource, Role, RuntimeInfo, Settings, TrialContext, Unavailable,
 };
 use isotare_host::{AgentClient, AgentError, SessionState, Swept, deadline_in, sweep};
 use isotare_protocol::Job;
@@ -183,6 +183,13 @@ impl<'a> Bed<'a> {
         Ok(Life { instance, agent: None, wire: None, name: name.to_owned(), place })
     }
 
+    /// A file of this text in the session's folder, which only its owner may read.
+    pub fn file(&self, name: &str, text: &str) -> Result<PathBuf, String> {
+        let path = self.root.join(name);
+        std::fs::write(&path, text).map_err(|error| error.to_string())?;
+        Ok(path)
+    }
+
     /// An instance that has been started.
     pub fn started(&mut self) -> Result<Life, String> {
         let mut life = self.create()?;
@@ -242,6 +249,11 @@ impl Life {
         let greeted = AgentClient::greet(stream, &deadline);
         *agent = Some(greeted.map_err(|error| format!("{error}\n{}", instance.diagnostics()))?);
         Ok(())
+    }
+
+    /// The folder of the host that it sees as its control folder.
+    pub fn control(&self) -> PathBuf {
+        self.place.run.join(CONTROL_FOLDER)
     }
 
     /// Waits for its end, which nobody has asked for.

@@ -7,7 +7,9 @@ use isotare_core::{Budget, CpuSet, HostFacts, Interrupt, Ledger, Resource};
 use isotare_host::{SessionState, Swept, deadline_in, state_root, utc_now};
 use isotare_runner::{CleanReport, clean};
 use miette::Report;
+use rustix::mount::{MountFlags, mount_bind, mount_remount};
 use std::fs::{self, DirBuilder};
+use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -25,6 +27,8 @@ pub struct Machine {
     pub state: Option<SessionState>,
     /// Its folder on disk.
     pub work: PathBuf,
+    /// How that folder is mounted, for the ledger.
+    pub mounted: String,
     /// The agent's program.
     pub agent: PathBuf,
 }
@@ -44,12 +48,9 @@ impl Machine {
             )
         })?;
         let work = places.work.join(format!("isotare-{session}"));
-        let mut machine = Self { session, started, state: Some(state), agent: work.join("agent"), work };
-        let made = machine
-            .state()
-            .record(&Resource::Path { path: machine.work.clone() })
-            .and_then(|()| DirBuilder::new().mode(0o755).create(&machine.work))
-            .and_then(|()| crate::agent::unpack(&machine.work));
+        let (agent, mounted) = (work.join("agent"), String::new());
+        let mut machine = Self { session, started, state: Some(state), agent, work, mounted };
+        let made = machine.make_work().and_then(|()| crate::agent::unpack(&machine.work));
         match made {
             Ok(agent) => machine.agent = agent,
             Err(error) => {
@@ -60,6 +61,27 @@ impl Machine {
             }
         }
         Ok(machine)
+    }
+
+    /// Makes the session's folder, which nobody else may enter: instances leave set-user-ID programs of root there. As root it
+    /// is also a mount on which such programs and device nodes do nothing. Overlays on it are mounts of their own, so that
+    /// instances see no difference.
+    fn make_work(&mut self) -> io::Result<()> {
+        self.state().record(&Resource::Path { path: self.work.clone() })?;
+        DirBuilder::new().mode(0o700).create(&self.work)?;
+        if !rustix::process::geteuid().is_root() {
+            self.mounted = "as its file system: a mount of its own needs root".to_owned();
+            return Ok(());
+        }
+        self.state().record(&Resource::Mount { path: self.work.clone() })?;
+        let flags = MountFlags::BIND | MountFlags::NOSUID | MountFlags::NODEV;
+        let mounted = mount_bind(&self.work, &self.work).and_then(|()| mount_remount(&self.work, flags, c""));
+        self.mounted = match mounted {
+            Ok(()) => "nosuid,nodev".to_owned(),
+            // In a container without CAP_SYS_ADMIN. The folder's mode still keeps others out.
+            Err(error) => format!("as its file system: {error}"),
+        };
+        Ok(())
     }
 
     /// The session's record.
@@ -75,6 +97,7 @@ impl Machine {
         let root = Path::new("/");
         let mut host = isotare_facts::host_facts(root);
         host.facts.extend(isotare_facts::storage_facts(&self.work));
+        host.facts.insert("data-mount".to_owned(), self.mounted.clone());
         host.facts.extend(isotare_samplers::counter_facts());
         host
     }

@@ -57,7 +57,8 @@ pub fn gather(data: &Path) -> BTreeMap<String, String> {
         ("network.path", read("/proc/net/route").as_deref().map(network_path)),
         ("no_new_privs", field(&status, "NoNewPrivs")),
         ("personality", read("/proc/self/personality")),
-        ("root.filesystem", root_mount.map(|mount| mount.kind)),
+        ("root.filesystem", root_mount.as_ref().map(|mount| mount.kind.clone())),
+        ("root.options", root_mount.map(|mount| mount.options)),
         ("seccomp", field(&status, "Seccomp")),
         ("seccomp.filters", field(&status, "Seccomp_filters")),
         ("thp", read("/sys/kernel/mm/transparent_hugepage/enabled").and_then(|text| chosen(&text))),
@@ -284,6 +285,7 @@ mod tests {
             "memory.cached",
             "memory.dirty",
             "network.path",
+            "root.options",
         ] {
             assert_ne!(facts[fact], UNKNOWN, "{fact}");
         }

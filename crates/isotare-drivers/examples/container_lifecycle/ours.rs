@@ -4,7 +4,7 @@ use crate::Result;
 use isotare_core::{
     Budget, Environment, Image, Instance, Interrupt, NoLedger, PrepareContext, Settings, TrialContext,
 };
-use isotare_host::{AgentClient, deadline_in, now};
+use isotare_host::{AgentClient, deadline_in, make_run_folder, now};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -84,7 +84,7 @@ impl Ours {
         let instance = format!("{}-{round}", self.session);
         let [work, run] = ["work", "run"].map(|name| self.folder.join(format!("{name}{round}")));
         fs::create_dir(&work)?;
-        fs::create_dir(&run)?;
+        make_run_folder(&run)?;
         let budget = Budget { cpus: cpus().parse()?, memory: MEMORY };
         let cx = TrialContext {
             session: &self.session,

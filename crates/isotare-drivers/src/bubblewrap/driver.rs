@@ -136,7 +136,7 @@ fn try_one(bwrap: &std::path::Path, cx: &PrepareContext<'_>) -> Result<(), Unava
 impl Environment for BubblewrapEnvironment {
     fn create(&mut self, cx: &TrialContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
         let data = cx.work.join("data");
-        let wrap = |shown| Spawn::new(&self.bwrap).args(arguments(shown, cx.run, self.host_network));
+        let wrap = |shown| Spawn::new(&self.bwrap).args(arguments(shown, &cx.control(), self.host_network));
         let (spawn, root) = match &self.base {
             Base::Overlay(tree) => {
                 let root = MountedRoot::mount(tree, cx)?;

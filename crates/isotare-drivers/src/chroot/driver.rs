@@ -72,7 +72,7 @@ impl Driver for Chroot {
 impl Environment for ChrootEnvironment {
     fn create(&mut self, cx: &TrialContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
         let root = MountedRoot::mount(&self.tree, cx)?;
-        root.bind(cx.run, CONTROL_DIR)?;
+        root.show_control(&cx.control())?;
         root.pseudo("proc")?;
         root.devices()?;
         let socket = format!("{CONTROL_DIR}/agent.sock");

@@ -79,7 +79,7 @@ impl Client {
 
     /// What it complained about.
     pub(super) fn log(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap_or_default()
+        isotare_files::log_tail(&self.log)
     }
 
     /// Takes a name, which nobody else may have until [`Client::delete`] or [`Client::abandon`].

@@ -174,7 +174,7 @@ impl Environment for ContainerEnvironment {
             (cx.mark)("broker.restarted");
         }
         let cgroup = self.reused_group().unwrap_or(cx.cgroup);
-        let mut order = self.order(cx.instance, cgroup, cx.work, cx.run);
+        let mut order = self.order(cx.instance, cgroup, cx.work, &cx.control());
         if let Some(group) = &mut order.group {
             (group.cpus, group.memory) = (cx.budget.cpus.to_string(), cx.budget.memory);
         }

@@ -9,7 +9,7 @@ use isotare_cgroup::{Cgroup, Hierarchies};
 use isotare_core::{
     Deadline, DriverError, Footprint, Instance, Interrupt, Member, Resource, Role, TrialContext,
 };
-use isotare_host::{accept, deadline_in, identify, now, readable};
+use isotare_host::{accept, deadline_in, identify, listen, now, readable};
 use rustix::process::{Signal, pidfd_send_signal};
 use std::fs::{self, File, Permissions};
 use std::io;
@@ -45,7 +45,7 @@ impl ContainerInstance {
         client: &SharedClient,
         cx: &TrialContext<'_>,
     ) -> Result<Self, DriverError> {
-        let listener = UnixListener::bind(cx.control_socket())
+        let listener = listen(&cx.control_socket())
             .map_err(|e| DriverError::failed("listen for agent of", cx.instance, e))?;
         lock(client).claim(&order.id)?;
         let mut instance = Self {
@@ -218,7 +218,7 @@ impl Instance for ContainerInstance {
     }
 
     fn diagnostics(&self) -> String {
-        let console = fs::read_to_string(&self.console).unwrap_or_default();
+        let console = isotare_files::log_tail(&self.console);
         match lock(&self.client).log() {
             log if log.is_empty() => console,
             log => format!("{console}\ncontainer broker:\n{log}"),

@@ -104,7 +104,7 @@ impl PrivateDaemon {
 
     /// What it has written so far.
     pub fn log(&self) -> String {
-        fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+        isotare_files::log_tail(&self.folder.join("log"))
     }
 
     /// Kills it as a crash would: containers live on.

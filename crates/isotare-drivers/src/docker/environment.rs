@@ -7,6 +7,8 @@ use super::instance::DockerInstance;
 use super::ports::Ports;
 use super::reached::{Private, Reached};
 use super::removal::{INSTANCE_LABEL, SESSION_LABEL, What, resource};
+use crate::oci::profile::MASKED;
+use crate::root::closed;
 use crate::spawned::{session_group, usable_cgroups};
 use bollard::models::{
     ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountBindOptions, MountType,
@@ -16,8 +18,9 @@ use isotare_core::{
     AGENT_PATH, Base, CONTROL_DIR, DATA_DIR, DriverError, Environment, HOST_FOLDERS, Image, Instance,
     PrepareContext, Settings, TrialContext,
 };
+use isotare_host::listen;
 use std::collections::BTreeMap;
-use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::sync::Arc;
 
 pub(super) struct DockerEnvironment {
@@ -27,6 +30,8 @@ pub(super) struct DockerEnvironment {
     network: String,
     /// Folders of the host that are shown at their own paths, read-only.
     shown: Vec<String>,
+    /// Paths to hide, with those that the daemon hides of its own accord; `None`: only those.
+    masked: Option<Vec<String>>,
     /// Whether a container's cgroup can be put below the session's.
     placed: bool,
     publish: Option<Ports>,
@@ -56,6 +61,7 @@ impl DockerEnvironment {
             placed: hierarchies.is_some(),
             publish: Ports::of(settings)?,
             shown: if image.base == Base::Host { host_folders() } else { Vec::new() },
+            masked: if image.base == Base::Host { Some(masked()?) } else { None },
             warnings: Vec::new(),
             _private: private,
         })
@@ -80,13 +86,14 @@ impl DockerEnvironment {
     fn host_config(&self, cx: &TrialContext<'_>) -> Result<HostConfig, DriverError> {
         let memory = i64::try_from(cx.budget.memory)
             .map_err(|error| DriverError::failed("limit memory of", cx.instance, error))?;
-        let run = cx.run.to_str().ok_or_else(|| {
-            DriverError::failed("mount", cx.run.display().to_string(), "the path is not UTF-8")
+        let source = cx.control().into_os_string().into_string().map_err(|path| {
+            DriverError::failed("mount", path.display().to_string(), "the path is not UTF-8")
         })?;
         let control = Mount {
             typ: Some(MountType::BIND),
-            source: Some(run.to_owned()),
+            source: Some(source),
             target: Some(CONTROL_DIR.to_owned()),
+            read_only: Some(true),
             ..Default::default()
         };
         Ok(HostConfig {
@@ -97,6 +104,7 @@ impl DockerEnvironment {
             cgroup_parent: self.placed.then(|| format!("/{}", parent_of(cx.cgroup))),
             port_bindings: self.publish.as_ref().map(Ports::bindings),
             mounts: Some(self.shown.iter().map(|folder| shown(folder)).chain([control]).collect()),
+            masked_paths: self.masked.clone(),
             network_mode: Some(self.network.clone()),
             runtime: self.runtime.clone(),
             // What the agent says outside its connection is read from there when a trial failed.
@@ -111,8 +119,7 @@ impl DockerEnvironment {
 impl Environment for DockerEnvironment {
     fn create(&mut self, cx: &TrialContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
         let failed = |what, error: &dyn std::fmt::Display| DriverError::failed(what, cx.instance, error);
-        let listener =
-            UnixListener::bind(cx.control_socket()).map_err(|e| failed("listen for agent of", &e))?;
+        let listener = listen(&cx.control_socket()).map_err(|e| failed("listen for agent of", &e))?;
         let body = self.container(cx)?;
         cx.ledger
             .record(&resource(What::Container, &self.engine.address, cx.instance))
@@ -140,6 +147,15 @@ impl Environment for DockerEnvironment {
 fn host_folders() -> Vec<String> {
     let is_folder = |path: &String| std::fs::symlink_metadata(path).is_ok_and(|found| found.is_dir());
     HOST_FOLDERS.iter().map(|folder| format!("/{folder}")).filter(is_folder).collect()
+}
+
+/// What no instance sees of the host's folders, beside the daemon's own list, which this replaces.
+fn masked() -> Result<Vec<String>, DriverError> {
+    let closed = closed(Path::new("/"))
+        .map_err(|error| DriverError::failed("look for closed files in", "the host's userland", error))?;
+    let closed = closed.into_iter().map(|path| path.display().to_string());
+    let scratch = "/var/tmp".to_owned();
+    Ok(MASKED.map(String::from).into_iter().chain([scratch]).chain(closed).collect())
 }
 
 /// An import of the host would be gigabytes, so its folders are mounted, without what is mounted on them.

@@ -11,11 +11,9 @@ use isotare_core::{
     AGENT_PATH, CONTROL_DIR, CpuSet, DATA_DIR, DriverError, Environment, Image, Instance, PrepareContext,
     Resource, Settings, TrialContext,
 };
+use isotare_host::listen;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 
 pub(super) struct IncusEnvironment {
@@ -81,7 +79,7 @@ impl IncusEnvironment {
             },
             "devices": {
                 "root": {"type": "disk", "path": "/", "pool": self.pool.name},
-                "control": {"type": "disk", "source": cx.run, "path": CONTROL_DIR},
+                "control": {"type": "disk", "source": cx.control(), "path": CONTROL_DIR, "readonly": "true"},
             },
         })
     }
@@ -96,14 +94,7 @@ impl Environment for IncusEnvironment {
     fn create(&mut self, cx: &TrialContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
         let name = host_name(cx.instance);
         let failed = |what, error: &dyn std::fmt::Display| DriverError::failed(what, &name, error);
-        let listener =
-            UnixListener::bind(cx.control_socket()).map_err(|e| failed("listen for agent of", &e))?;
-        // Root of the container is another user of the host. The folder above keeps all others out, and not every kernel
-        // and daemon can show the files as that user's (`shift`).
-        for (path, mode) in [(cx.run, 0o711), (&cx.control_socket(), 0o666)] {
-            fs::set_permissions(path, Permissions::from_mode(mode))
-                .map_err(|e| failed("share socket of", &e))?;
-        }
+        let listener = listen(&cx.control_socket()).map_err(|e| failed("listen for agent of", &e))?;
         let groups = groups_of(cx.cgroup).map(|path| Resource::Cgroup { path });
         let instance = resource(What::Instance, self.driver, &self.client.socket, &name);
         for resource in groups.into_iter().chain([instance]) {

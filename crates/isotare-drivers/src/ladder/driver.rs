@@ -187,7 +187,7 @@ impl LadderEnvironment {
 
 impl Environment for LadderEnvironment {
     fn create(&mut self, cx: &TrialContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
-        let mut order = self.order(cx.work, cx.run, cx.budget.cpus.clone());
+        let mut order = self.order(cx.work, &cx.control(), cx.budget.cpus.clone());
         order.link = self.ip.clone().map(|ip| veth::plan(cx.instance, ip));
         let text = serde_json::to_string(&order)
             .map_err(|e| DriverError::failed("write order for", cx.instance, e))?;

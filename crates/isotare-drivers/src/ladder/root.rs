@@ -3,11 +3,9 @@
 use super::order::Order;
 use super::rung::Rung;
 use crate::container::broker::error::{BrokerError, Step};
-use crate::root::options;
-use isotare_core::CONTROL_DIR;
+use crate::root::{bind_control, options};
 use rustix::mount::{
-    MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind, mount_bind_recursive, mount_change,
-    unmount,
+    MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind, mount_change, unmount,
 };
 use rustix::process::{chdir, pivot_root};
 use std::fs::{self, File};
@@ -35,9 +33,7 @@ pub(super) fn enter(order: &Order) -> Result<(), BrokerError> {
     let options =
         options(&order.lowers, Some((&upper, &work)), order.has(Rung::User)).step("name the layers")?;
     mount("overlay", &root, "overlay", MountFlags::empty(), options.as_c_str()).step("mount the overlay")?;
-    // Recursively: a user namespace may not show a part of a mount without what lies on it.
-    mount_bind_recursive(&order.control, root.join(CONTROL_DIR.trim_start_matches('/')))
-        .step("show the control folder")?;
+    bind_control(&order.control, &root).step("show the control folder")?;
     mount_proc(&root.join("proc"))?;
     let quiet = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     mount("sysfs", root.join("sys"), "sysfs", quiet | MountFlags::RDONLY, None).step("mount /sys")?;

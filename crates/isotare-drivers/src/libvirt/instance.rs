@@ -44,7 +44,7 @@ impl LibvirtInstance {
         let (control, definition) = (cx.control_socket(), cx.run.join("domain.xml"));
         let listener = UnixListener::bind(&control).map_err(|e| failed("listen for agent of", &e))?;
         let log = daemon_log(&environment.virsh.uri, cx.instance);
-        let logs = Logs { monitor: "QEMU", output: log.clone(), console: cx.run.join("console.log") };
+        let logs = Logs { monitor: "QEMU", output: log.clone(), console: cx.work.join("console.log") };
         let disk = cx.work.join("data.disk");
         let ours = Ours {
             name: cx.instance,

@@ -57,7 +57,7 @@ impl Container<'_> {
         set("lxc.init.cmd", &format!("{AGENT_PATH} --socket {CONTROL_DIR}/agent.sock --data {DATA_DIR}"));
         if let Some(control) = self.control {
             let (control, inside) = (escape(&control.to_string_lossy()), CONTROL_DIR.trim_start_matches('/'));
-            set("lxc.mount.entry", &format!("{control} {inside} none bind 0 0"));
+            set("lxc.mount.entry", &format!("{control} {inside} none bind,ro,nosuid,nodev,noexec 0 0"));
         }
         // The agent writes to the log of `lxc-start`; nobody logs in.
         set("lxc.console.path", "none");
@@ -127,7 +127,7 @@ mod tests {
         for line in [
             "lxc.include = /usr/share/lxc/config/common.conf",
             "lxc.rootfs.path = overlay:/l:/u",
-            "lxc.mount.entry = /run/a\\040b isotare/control none bind 0 0",
+            "lxc.mount.entry = /run/a\\040b isotare/control none bind,ro,nosuid,nodev,noexec 0 0",
             "lxc.cgroup.dir.container = isotare/s/i",
             "lxc.cgroup.dir.monitor = isotare/s/i.monitor",
             "lxc.cgroup.dir.monitor.pivot = isotare/s",

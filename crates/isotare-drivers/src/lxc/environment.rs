@@ -53,10 +53,11 @@ impl Environment for LxcEnvironment {
         if let Some(link) = &link {
             fs::write(&commands, batch(link)).map_err(|e| failed("write network commands of", &e))?;
         }
+        let control = cx.control();
         let cgroup = self.hierarchies.runtime_path(cx.cgroup);
         let container = Container {
             rootfs: &rootfs,
-            control: shown.is_none().then_some(cx.run),
+            control: shown.is_none().then_some(control.as_path()),
             cgroup: cgroup.trim_start_matches('/'),
             limits: &self.limits,
             link: link.as_ref().map(|link| (link, commands.as_path())),

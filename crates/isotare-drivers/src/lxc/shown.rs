@@ -3,8 +3,9 @@
 //! liblxc makes the mounts of a configuration as the container's own root, who may not walk through the session's folder.
 //! The root file system with all that is mounted below it is its own to see.
 
+use crate::root::bind_control;
 use isotare_core::{CONTROL_DIR, DriverError, Resource, TrialContext};
-use rustix::mount::{UnmountFlags, mount_bind, unmount};
+use rustix::mount::{UnmountFlags, unmount};
 use std::path::{Path, PathBuf};
 
 /// A mount on the host. Dropping it unmounts.
@@ -21,7 +22,7 @@ impl Shown {
         cx.ledger
             .record(&Resource::Mount { path: path.clone() })
             .map_err(|e| failed("record mount of", &e))?;
-        mount_bind(cx.run, &path).map_err(|e| failed("show control folder to", &e))?;
+        bind_control(&cx.control(), root).map_err(|e| failed("show control folder to", &e))?;
         Ok(Self { path, mounted: true })
     }
 

@@ -62,8 +62,9 @@ impl Driver for Native {
 
 impl Environment for NativeEnvironment {
     fn create(&mut self, cx: &TrialContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
-        let spawn =
-            Spawn::new(&self.agent).arg("--socket").arg(cx.control_socket()).arg("--data").arg(cx.work);
+        let data = cx.work.join("data");
+        std::fs::create_dir(&data).map_err(|e| DriverError::failed("make", data.display().to_string(), e))?;
+        let spawn = Spawn::new(&self.agent).arg("--socket").arg(cx.control_socket()).arg("--data").arg(data);
         Ok(Box::new(Spawned::create(spawn, None, self.hierarchies.as_ref().ok(), cx)?))
     }
 

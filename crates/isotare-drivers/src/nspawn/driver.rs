@@ -133,7 +133,8 @@ impl Environment for NspawnEnvironment {
         let machine = cx.instance;
         let tree =
             std::fs::metadata(root.path()).map_err(|e| DriverError::failed("look at root of", machine, e))?;
-        let spawn = Spawn::new(&self.nspawn).args(arguments(root.path(), cx.run, machine, self.host_network));
+        let spawn =
+            Spawn::new(&self.nspawn).args(arguments(root.path(), &cx.control(), machine, self.host_network));
         let spawned = Spawned::create(spawn, Some(root), self.hierarchies.as_ref().ok(), cx)?;
         let state = |name: String| Resource::Path { path: Path::new(STATE).join(name) };
         let spawned = spawned.leaving(state(format!("propagate/{machine}")), cx)?;
@@ -156,7 +157,7 @@ mod tests {
             let words = arguments(Path::new("/w/root"), Path::new("/run/i"), "s-1", host_network);
             words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
         };
-        let end = "--machine=s-1 --directory=/w/root --bind=/run/i:/isotare/control -- /isotare/agent --socket \
+        let end = "--machine=s-1 --directory=/w/root --bind-ro=/run/i:/isotare/control -- /isotare/agent --socket \
                    /isotare/control/agent.sock --data /isotare/data";
         let start = "--quiet --register=no --keep-unit --as-pid2 --pipe --resolv-conf=off --timezone=off \
                      --link-journal=no";

@@ -8,7 +8,7 @@ use isotare_cgroup::Hierarchies;
 use isotare_core::{
     CONTROL_DIR, DriverError, Footprint, Instance, Interrupt, Member, Resource, Role, TrialContext,
 };
-use isotare_host::{Child, accept, deadline_in, identify, now, readable};
+use isotare_host::{Child, accept, deadline_in, identify, listen, now, readable};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::fs;
 use std::io;
@@ -75,8 +75,7 @@ impl BundleInstance {
         let args = match environment.stdio {
             true => spec::agent_over_stdio(),
             false => {
-                let listener =
-                    UnixListener::bind(cx.control_socket()).map_err(|e| failed("listen for agent of", &e))?;
+                let listener = listen(&cx.control_socket()).map_err(|e| failed("listen for agent of", &e))?;
                 self.listener = Some(listener);
                 spec::agent_command()
             }
@@ -99,7 +98,7 @@ impl BundleInstance {
             id: cx.instance,
             rootfs: root.path(),
             args: &args,
-            bind: (cx.run, Path::new(CONTROL_DIR)),
+            bind: (&cx.control(), Path::new(CONTROL_DIR)),
             group: Some(&group),
             privilege: Privilege::Root,
             own_network: environment.own_network,
@@ -212,6 +211,6 @@ impl Instance for BundleInstance {
     }
 
     fn diagnostics(&self) -> String {
-        fs::read_to_string(&self.bundle.log).unwrap_or_default()
+        isotare_files::log_tail(&self.bundle.log)
     }
 }

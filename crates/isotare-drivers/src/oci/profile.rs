@@ -21,7 +21,7 @@ pub(crate) const CAPABILITIES: [Capability; 14] = [
 ];
 
 /// Paths hidden from a container.
-pub(super) const MASKED: [&str; 12] = [
+pub(crate) const MASKED: [&str; 12] = [
     "/proc/asound",
     "/proc/acpi",
     "/proc/interrupts",

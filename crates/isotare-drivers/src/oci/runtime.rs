@@ -62,7 +62,7 @@ impl Bundle {
 
     /// The last line that the runtime or the container wrote.
     pub(crate) fn last_words(&self) -> String {
-        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let log = isotare_files::log_tail(&self.log);
         log.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it wrote nothing").to_owned()
     }
 }

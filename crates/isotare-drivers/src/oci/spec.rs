@@ -180,7 +180,7 @@ fn mounts(container: &Container<'_>) -> Built<Vec<Mount>> {
         mounts.push(pseudo(CGROUPS, "cgroup", &["ro", "nosuid", "noexec", "nodev"])?);
     }
     let (from, to) = container.bind;
-    mounts.push(mount(to, "bind", from, &["rbind", "rw"])?);
+    mounts.push(mount(to, "bind", from, &["rbind", "ro", "nosuid", "nodev", "noexec"])?);
     Ok(mounts)
 }
 

@@ -26,7 +26,7 @@ impl PodmanEnvironment {
         // A user can read it only from standard input: the folder is out of reach.
         let input = std::fs::File::open(&path).map_err(|error| about("read image", error))?;
         std::fs::remove_file(&path).map_err(|error| about("remove", error))?;
-        let log = store.place.host.join("log");
+        let log = store.place.host.with_file_name("log");
         let words = ["import", "--quiet", "-", IMAGE].map(str::to_owned);
         let spawn = store.command(&words, &log)?.input_from(input.into());
         let imported = store.run(&spawn, "import image", IMAGE, &log, &cx.deadline);
@@ -74,7 +74,7 @@ impl Environment for PodmanEnvironment {
         }
         let (parent, joining) = self.cgroup(cx)?;
         let words = self.store.options.create(IMAGE, &place.seen, parent.as_deref(), cx)?;
-        let log = cx.run.join("podman.log");
+        let log = cx.work.join("podman.log");
         let mut instance = PodmanInstance::new(Parts {
             store: Arc::clone(&self.store),
             name: cx.instance.to_owned(),

@@ -1,6 +1,7 @@
 //! One container.
 
 use super::store::Store;
+use super::user::{self, User};
 use isotare_cgroup::Hierarchies;
 use isotare_core::{DriverError, Footprint, Instance, Member, Resource, Role, TrialContext};
 use isotare_host::{WaitError, accept, identify, now, readable, sweep};
@@ -41,11 +42,11 @@ struct Process {
 }
 
 impl Process {
-    /// From the file that holds its number; `None` when it has ended.
-    fn read(path: &std::path::Path) -> Option<Self> {
-        let pid: i32 = fs::read_to_string(path).ok()?.trim().parse().ok()?;
-        let fd = pidfd_open(Pid::from_raw(pid)?, PidfdFlags::empty()).ok()?;
-        Some(Self { pid: u32::try_from(pid).ok()?, fd })
+    /// From the file that holds its number; `None` when it has ended, or is not the process of whoever runs Podman.
+    fn read(path: &std::path::Path, user: Option<User>) -> Option<Self> {
+        let pid = user::own_pid(path, user)?;
+        let fd = pidfd_open(Pid::from_raw(i32::try_from(pid).ok()?)?, PidfdFlags::empty()).ok()?;
+        Some(Self { pid, fd })
     }
 }
 
@@ -74,7 +75,7 @@ impl PodmanInstance {
 impl Instance for PodmanInstance {
     fn start(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
         let started = self.podman(&["start"], "start container", &self.parts.joining, cx);
-        let read = |name: &str| Process::read(&self.parts.folder.join(name));
+        let read = |name: &str| Process::read(&self.parts.folder.join(name), self.parts.store.options.user);
         (self.init, self.conmon) = (read("init.pid"), read("conmon.pid"));
         if self.parts.cgroup.is_none() {
             for process in
@@ -142,6 +143,6 @@ impl Instance for PodmanInstance {
     }
 
     fn diagnostics(&self) -> String {
-        fs::read_to_string(&self.parts.log).unwrap_or_default()
+        isotare_files::log_tail(&self.parts.log)
     }
 }

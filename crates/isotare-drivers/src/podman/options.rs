@@ -2,7 +2,8 @@
 
 use super::user::User;
 use isotare_core::{
-    AGENT_PATH, CONTROL_DIR, DATA_DIR, DriverError, IMAGE_SETTING, Kind, SettingDef, Settings, TrialContext,
+    AGENT_PATH, CONTROL_DIR, CONTROL_FOLDER, DATA_DIR, DriverError, IMAGE_SETTING, Kind, SettingDef,
+    Settings, TrialContext,
 };
 use isotare_host::find_program;
 use rustix::process::{Resource, getrlimit};
@@ -111,7 +112,7 @@ impl Options {
         flags
     }
 
-    /// `podman create …`. `folder` is the instance's, as Podman sees it; `parent` its cgroup, if Podman is to make one there.
+    /// `podman create …`. `folder` is the instance's run folder, as Podman sees it; `parent` its cgroup, if Podman is to make one there.
     pub(super) fn create(
         &self,
         image: &str,
@@ -129,7 +130,7 @@ impl Options {
         add("--name", cx.instance.to_owned());
         add("--pull", "never".to_owned());
         add("--network", network.to_owned());
-        add("--mount", format!("type=bind,source={folder},target={CONTROL_DIR}"));
+        add("--mount", format!("type=bind,source={folder}/{CONTROL_FOLDER},target={CONTROL_DIR},readonly"));
         add("--pidfile", format!("{folder}/init.pid"));
         add("--conmon-pidfile", format!("{folder}/conmon.pid"));
         // Process 1 of a container ignores SIGTERM unless it handles it.

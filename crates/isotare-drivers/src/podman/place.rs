@@ -1,8 +1,8 @@
 //! Where a private store is, on the host and in Podman's eyes.
 
 use super::options::Options;
-use isotare_core::{DriverError, PrepareContext, Resource, TrialContext};
-use isotare_host::{MountNamespace, cover, hide_unified_cgroup};
+use isotare_core::{CONTROL_FOLDER, DriverError, PrepareContext, Resource, TrialContext};
+use isotare_host::{MountNamespace, cover, hide_unified_cgroup, listen, make_run_folder};
 use rustix::mount::mount_bind_recursive;
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
@@ -46,26 +46,23 @@ impl Place {
         Ok(place)
     }
 
-    /// The folder that an instance's container sees as its control folder.
+    /// An instance's run folder: pid files, and the control folder that its container sees.
     pub(super) fn of_instance(&self, options: &Options, cx: &TrialContext<'_>) -> io::Result<Self> {
         if options.user.is_none() {
             return Ok(Self { host: cx.run.to_owned(), seen: cx.run.to_owned() });
         }
         // The runner's folder is out of the user's reach.
         let place = self.join(cx.instance);
-        fs::create_dir(&place.host)?;
+        make_run_folder(&place.host)?;
         place.give(options, "")?;
         Ok(place)
     }
 
-    /// Listens for the agent in this folder. The path may be longer than a socket's address can be (unix(7): 108 bytes), so
+    /// Listens for the agent in an instance's control folder. The path may be longer than a socket's address can be (unix(7): 108 bytes), so
     /// that it is named by way of a descriptor.
     pub(super) fn listen(&self) -> io::Result<UnixListener> {
-        let folder = fs::File::open(&self.host)?;
-        let listener = UnixListener::bind(format!("/proc/self/fd/{}/agent.sock", folder.as_raw_fd()))?;
-        // Connecting takes leave to write. The folder keeps others out.
-        fs::set_permissions(self.host.join("agent.sock"), Permissions::from_mode(0o666))?;
-        Ok(listener)
+        let folder = fs::File::open(self.host.join(CONTROL_FOLDER))?;
+        listen(Path::new(&format!("/proc/self/fd/{}/agent.sock", folder.as_raw_fd())))
     }
 
     /// A namespace in which Podman sees it. Also what Podman mounts and keeps for itself stays there, so that it ends with

@@ -111,9 +111,9 @@ impl Store {
         Err(DriverError::failed(operation, subject, format!("podman: {status}: {}", said.trim())))
     }
 
-    /// What a command writes on stdout.
+    /// What a command writes on stdout. Its files are beside the store, which may be another user's.
     pub(super) fn answer(&self, arguments: &[&str], deadline: &Deadline) -> Result<String, DriverError> {
-        let [answer, log] = ["answer", "log"].map(|name| self.place.host.join(name));
+        let [answer, log] = ["answer", "log"].map(|name| self.place.host.with_file_name(name));
         let arguments: Vec<String> = arguments.iter().map(|&word| word.to_owned()).collect();
         let subject = arguments.join(" ");
         let spawn = self.command(&arguments, &log)?.output_to(&answer).errors_to(&log);
@@ -136,8 +136,8 @@ impl Store {
     }
 
     fn holder(&self) -> Option<Resource> {
-        let text = fs::read_to_string(self.place.host.join("tmp/pause.pid")).ok()?;
-        identify(text.trim().parse().ok()?).map(Resource::Process)
+        let pid = user::own_pid(&self.place.host.join("tmp/pause.pid"), self.options.user)?;
+        identify(pid).map(Resource::Process)
     }
 
     /// Its name in errors.

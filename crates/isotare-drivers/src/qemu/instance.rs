@@ -40,7 +40,7 @@ impl QemuInstance {
         let control_listener = UnixListener::bind(&control).map_err(|e| failed("listen for agent of", &e))?;
         let monitor_listener = UnixListener::bind(&monitor).map_err(|e| failed("listen for QEMU of", &e))?;
         let logs =
-            Logs { monitor: "QEMU", output: cx.run.join("qemu.log"), console: cx.run.join("console.log") };
+            Logs { monitor: "QEMU", output: cx.work.join("qemu.log"), console: cx.work.join("console.log") };
         let parts = Parts::make(environment, cx)?;
         let spec = &environment.spec;
         let places = Places {

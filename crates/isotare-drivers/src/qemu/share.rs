@@ -55,7 +55,7 @@ impl Export {
     pub(super) fn mount(&self, cx: &TrialContext<'_>) -> Result<Share, DriverError> {
         let root = MountedRoot::mount(&self.tree, cx)?;
         let daemon = self.virtiofsd.as_ref().map(|program| {
-            let [socket, log] = ["virtiofs.sock", "virtiofsd.log"].map(|name| cx.run.join(name));
+            let [socket, log] = [cx.run.join("virtiofs.sock"), cx.work.join("virtiofsd.log")];
             let listener = UnixListener::bind(&socket)
                 .map_err(|e| DriverError::failed("listen for virtiofsd of", cx.instance, e))?;
             // It is given a socket that listens already, so that QEMU need not wait for it. The options are those that
@@ -104,7 +104,7 @@ impl Share {
 
     /// What the server has written.
     pub(super) fn said(&self) -> String {
-        let text = self.daemon.as_ref().and_then(|daemon| std::fs::read_to_string(&daemon.log).ok());
+        let text = self.daemon.as_ref().map(|daemon| isotare_files::log_tail(&daemon.log));
         text.filter(|text| !text.is_empty()).map(|text| format!("virtiofsd:\n{text}")).unwrap_or_default()
     }
 

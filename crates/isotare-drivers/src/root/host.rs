@@ -3,7 +3,7 @@
 //! Overlayfs refuses a layer that holds another one (`ELOOP`; Documentation/filesystems/overlayfs.rst, "Sharing and copying
 //! layers"), so `/` cannot be below a writable layer on the same disk. A read-only overlay of `/` under a layer in memory
 //! is another file system, which can: that makes two stacked overlays, as many as the kernel allows. The layer in memory
-//! hides, by whiteouts, all that is no userland. Other file systems mounted below `/` are not seen.
+//! hides, by whiteouts, all that is no userland and all that an ordinary user of the host may not read. Other file systems mounted below `/` are not seen.
 
 use super::options;
 use isotare_core::{DriverError, HOST_FOLDERS, PrepareContext, Resource, Unavailable};
@@ -11,7 +11,7 @@ use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
 
 /// Such a view, mounted. Dropping it unmounts.
@@ -89,21 +89,99 @@ fn one_file_system() -> Result<(), DriverError> {
     }
 }
 
-/// Whiteouts for all of the root folder that is no userland, and for the folder where sessions work.
+/// Whiteouts for all of the root folder that is no userland, for the folder where sessions work, and for what is closed.
 fn mask(layer: &Path) -> io::Result<()> {
-    let hide = |path: PathBuf| {
-        mknodat(CWD, path, FileType::CharacterDevice, Mode::empty(), makedev(0, 0)).map_err(io::Error::from)
-    };
     fs::create_dir(layer)?;
     for entry in fs::read_dir("/")? {
         let name = entry?.file_name();
         if !HOST_FOLDERS.iter().any(|folder| name == *folder) {
-            hide(layer.join(name))?;
+            hide(layer, &Path::new("/").join(name))?;
         }
     }
     if Path::new("/var/tmp").exists() {
-        fs::create_dir(layer.join("var"))?;
-        hide(layer.join("var/tmp"))?;
+        hide(layer, Path::new("/var/tmp"))?;
+    }
+    closed(Path::new("/"))?.iter().try_for_each(|path| hide(layer, path))
+}
+
+/// A whiteout for a path of the host: a character device 0/0 (Documentation/filesystems/overlayfs.rst, "whiteouts and opaque
+/// directories"). The folders above it are like the host's, since an overlay shows those of its topmost layer.
+fn hide(layer: &Path, path: &Path) -> io::Result<()> {
+    let inside = |path: &Path| layer.join(path.strip_prefix("/").unwrap_or(path));
+    let mut above: Vec<&Path> = path.ancestors().skip(1).filter(|folder| folder.parent().is_some()).collect();
+    above.reverse();
+    for folder in above {
+        match fs::create_dir(inside(folder)) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => {
+                made?;
+                let like = fs::metadata(folder)?;
+                chown(inside(folder), Some(like.uid()), Some(like.gid()))?;
+                fs::set_permissions(inside(folder), like.permissions())?;
+            }
+        }
+    }
+    let node = mknodat(CWD, inside(path), FileType::CharacterDevice, Mode::empty(), makedev(0, 0));
+    node.map_err(io::Error::from)
+}
+
+/// What of the host's configuration and state an ordinary user of the host may not read (password hashes, private keys,
+/// databases, logs), and which instances are therefore not shown, since their root could read it. A closed folder stands
+/// for all that is in it. `root` is the host's root folder; file systems mounted below are not looked at.
+pub(crate) fn closed(root: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for folder in ["etc", "opt", "usr/local", "var"] {
+        let folder = root.join(folder);
+        match fs::symlink_metadata(&folder) {
+            Ok(meta) if meta.is_dir() => look(&folder, meta.dev(), &mut found)?,
+            _ => {}
+        }
+    }
+    Ok(found)
+}
+
+fn look(folder: &Path, device: u64, found: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        // It may go while this looks, and then is no secret.
+        let Ok(meta) = fs::symlink_metadata(&path) else { continue };
+        let open = if meta.is_dir() { 0o005 } else { 0o004 };
+        if meta.is_symlink() || meta.dev() != device {
+            continue;
+        } else if meta.mode() & open != open {
+            found.push(path);
+        } else if meta.is_dir() {
+            look(&path, device, found)?;
+        }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn what_other_users_may_not_read_is_closed() {
+        let root = tempfile::tempdir().expect("a folder");
+        let write = |path: &str, mode: u32| {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+            fs::write(&path, "x").expect("written");
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("changed");
+        };
+        write("etc/passwd", 0o644);
+        write("etc/shadow", 0o640);
+        write("etc/ssh/ssh_host_key", 0o600);
+        write("var/lib/database/table", 0o644);
+        write("usr/bin/su", 0o4754);
+        let folder = root.path().join("var/lib/database");
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).expect("changed");
+        std::os::unix::fs::symlink("shadow", root.path().join("etc/link")).expect("linked");
+        let mut closed = closed(root.path()).expect("read");
+        closed.sort();
+        let expected = ["etc/shadow", "etc/ssh/ssh_host_key", "var/lib/database"];
+        assert_eq!(closed, expected.map(|path| root.path().join(path)));
+    }
 }

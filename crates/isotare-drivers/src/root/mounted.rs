@@ -1,9 +1,10 @@
 //! A root file system mounted for one instance, where the runtime does not do it by itself.
 
+use super::bind_control;
 use super::{Tree, options};
 use isotare_core::{DriverError, Ledger, Resource, TrialContext};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, chmodat, makedev, mkdirat, mknodat};
-use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, unmount};
+use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -45,10 +46,10 @@ impl MountedRoot {
         &self.path
     }
 
-    /// Shows a folder of the host at an absolute path inside, which exists there.
-    pub(crate) fn bind(&self, source: &Path, inside: &str) -> Result<(), DriverError> {
-        mount_bind(source, self.path.join(inside.trim_start_matches('/')))
-            .map_err(|e| DriverError::failed("bind", source.display().to_string(), e))
+    /// Shows an instance's control folder where agents look for it.
+    pub(crate) fn show_control(&self, control: &Path) -> Result<(), DriverError> {
+        bind_control(control, &self.path)
+            .map_err(|e| DriverError::failed("bind", control.display().to_string(), e))
     }
 
     /// Mounts `proc` or `sysfs` on the folder where it belongs.

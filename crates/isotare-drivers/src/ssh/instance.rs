@@ -4,7 +4,6 @@ use super::diagnosis::diagnose;
 use super::target::Target;
 use isotare_core::{DriverError, Footprint, Instance, Member, Resource, Role, TrialContext};
 use isotare_host::{Child, Spawn, WaitError, identify, now, readable};
-use std::fs;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -26,7 +25,7 @@ impl SshInstance {
         let data = format!("{}/{}", target.folder, cx.instance);
         let agent = format!("{}/agent --stdio --data {data}", target.folder);
         let command = format!("umask 077; mkdir {data} && {{ {agent}; rm -rf -- {data}; }}");
-        let log = cx.run.join("ssh.log");
+        let log = cx.work.join("ssh.log");
         let spawn = target.spawn(&command).output_to(&log).streams_over(theirs.into());
         Ok(Self { spawn: Some(spawn), stream: Some(ours), child: None, log })
     }
@@ -93,6 +92,6 @@ impl Instance for SshInstance {
     }
 
     fn diagnostics(&self) -> String {
-        fs::read_to_string(&self.log).unwrap_or_default()
+        isotare_files::log_tail(&self.log)
     }
 }

@@ -84,7 +84,7 @@ impl Target {
         if let Some(input) = input {
             spawn = spawn.input_from(input);
         }
-        let said = || fs::read_to_string(log).unwrap_or_default();
+        let said = || isotare_files::log_tail(log);
         let started = spawn.start().map_err(|error| error.to_string());
         let ended = started.and_then(|mut child| child.wait(deadline).map_err(|error| error.to_string()));
         match ended {

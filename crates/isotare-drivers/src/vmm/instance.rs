@@ -20,10 +20,10 @@ impl VmmInstance {
     pub(super) fn create(environment: &VmmEnvironment, cx: &TrialContext<'_>) -> Result<Self, DriverError> {
         let dialect = environment.dialect;
         let (socket, vsock) = (cx.run.join("api.sock"), cx.run.join("vsock"));
-        let output = cx.run.join("vmm.log");
+        let output = cx.work.join("vmm.log");
         let console = match dialect.console_on_output {
             true => output.clone(),
-            false => cx.run.join("console.log"),
+            false => cx.work.join("console.log"),
         };
         let disk = environment.boot.template.as_ref().map(|template| (template, cx.work.join("data.disk")));
         let requests = (dialect.requests)(

@@ -37,7 +37,7 @@ impl XenInstance {
         let logs = Logs {
             monitor: "xl",
             output: log(format!("xl-{}.log", cx.instance)),
-            console: cx.run.join("console.log"),
+            console: cx.work.join("console.log"),
         };
         let boot = &environment.boot;
         let text = Config {

@@ -4,7 +4,7 @@ use isotare_core::{
     Budget, Deadline, Driver, Environment, Image, Instance, Interrupt, Ledger, PrepareContext, Settings,
     TrialContext,
 };
-use isotare_host::{AgentClient, SessionState, Swept, deadline_in, sweep};
+use isotare_host::{AgentClient, SessionState, Swept, deadline_in, make_run_folder, sweep};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -94,9 +94,8 @@ impl Field {
         let instance = format!("{}-{name}", self.session);
         let (work, run) =
             (self.folder.path().join(name).join("work"), self.folder.path().join(name).join("run"));
-        for folder in [&work, &run] {
-            std::fs::create_dir_all(folder).expect("a folder");
-        }
+        std::fs::create_dir_all(&work).expect("a folder");
+        make_run_folder(&run).expect("a folder");
         Trial {
             cgroup: format!("isotare/{}/{instance}", self.session),
             instance,

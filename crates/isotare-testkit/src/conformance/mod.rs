@@ -5,6 +5,7 @@
 
 mod absent;
 mod budget;
+mod contained;
 mod crash;
 mod exec;
 mod life;
@@ -35,6 +36,8 @@ const RULES: &[Rule] = &[
     ("a program that is not there is refused, and the instance lives on", exec::missing_program),
     ("a hundred execs work", exec::hundred),
     ("built-in workloads work", exec::builtin),
+    ("an instance writes nothing into what the host reads", contained::control_folder),
+    ("an instance with a root of its own sees no password hashes of the host", contained::closed_files),
     ("the instance sees the budget's CPUs", budget::cpus),
     ("a workload that wants more CPUs than the budget does not get them", budget::hog),
     ("a workload that wants more memory than the budget does not get it", budget::memory),

@@ -143,6 +143,10 @@ fn doctor_lists_every_environment_with_a_version_or_a_reason_and_a_remedy() {
         }
     }
     assert!(json["host"]["warnings"].is_array() && json["host"]["kernel"].is_string());
+    // How the session's folder is mounted: where a set-user-ID program or a device node in it would do nothing.
+    let mounted = json["host"]["data-mount"].as_str().unwrap_or_default();
+    let expected = if rustix::process::geteuid().is_root() { "nosuid,nodev" } else { "as its file system" };
+    assert!(mounted.starts_with(expected), "{mounted:?}");
     assert_eq!(place.leftovers(), Vec::<String>::new());
 }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
     clippy::zombie_processes,
     reason = "every caller waits in `end`; a test that fails before ends with its process"
 )]
-fn under_way(place: &Place, environment: &str) -> (Child, String) {
+pub(crate) fn under_way(place: &Place, environment: &str) -> (Child, String) {
     let arguments = [
         "compare",
         "--env",
@@ -36,13 +36,13 @@ fn under_way(place: &Place, environment: &str) -> (Child, String) {
     }
 }
 
-fn end(mut child: Child) -> (Option<i32>, String) {
+pub(crate) fn end(mut child: Child) -> (Option<i32>, String) {
     let mut said = String::new();
     child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
     (child.wait().unwrap().code(), said)
 }
 
-fn signal(child: &Child, signal: rustix::process::Signal) {
+pub(crate) fn signal(child: &Child, signal: rustix::process::Signal) {
     let pid = rustix::process::Pid::from_raw(child.id().try_into().unwrap()).unwrap();
     rustix::process::kill_process(pid, signal).unwrap();
 }

@@ -4,9 +4,8 @@
 use super::error::{BrokerError, Step};
 use crate::container::wire::{Order, RootKind};
 use crate::oci::Privilege;
-use crate::root::{copy_tree, options};
+use crate::root::{copy_tree, locked, options};
 use isotare_core::DATA_DIR;
-use rustix::fs::{StatVfsMountFlags, statvfs};
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, mount_remount, unmount};
 use std::fs;
 use std::io;
@@ -61,7 +60,7 @@ impl Layers {
         fs::create_dir_all(&self.rootfs).step("make a layer")?;
         mount_bind(tree, &self.rootfs).step("bind the tree")?;
         self.mounted = true;
-        let kept = locked(&self.rootfs)?;
+        let kept = locked(&self.rootfs).step("look at the tree's mount")?;
         mount_remount(&self.rootfs, MountFlags::BIND | MountFlags::RDONLY | kept, c"")
             .step("make the tree read-only")?;
         for (name, inside) in [("data", DATA_DIR), ("tmp", "/tmp")] {
@@ -97,19 +96,6 @@ impl Layers {
         }
         Ok(())
     }
-}
-
-/// The flags of a mount that a user namespace may not take away (mount_namespaces(7), "Restrictions").
-fn locked(path: &Path) -> Result<MountFlags, BrokerError> {
-    let present = statvfs(path).step("look at the tree's mount")?.f_flag;
-    let flags = [
-        (StatVfsMountFlags::NOSUID, MountFlags::NOSUID),
-        (StatVfsMountFlags::NODEV, MountFlags::NODEV),
-        (StatVfsMountFlags::NOEXEC, MountFlags::NOEXEC),
-        (StatVfsMountFlags::NOATIME, MountFlags::NOATIME),
-        (StatVfsMountFlags::NODIRATIME, MountFlags::NODIRATIME),
-    ];
-    Ok(flags.into_iter().filter(|(seen, _)| present.contains(*seen)).map(|(_, flag)| flag).collect())
 }
 
 impl Drop for Layers {

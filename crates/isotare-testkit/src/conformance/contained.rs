@@ -1,0 +1,40 @@
+//! Rules about what an instance can do to the host's own files.
+
+use super::exec::shell;
+use crate::bed::Bed;
+use std::fs;
+
+/// What stands in a file that only the host's root may read.
+const SECRET: &str = "a-secret-of-the-host";
+
+/// The control folder is the host's, and what Isotare reads back for a report is the instance's own words at the most.
+pub(super) fn control_folder(bed: &mut Bed<'_>) -> Result<(), String> {
+    let secret = bed.file("secret", SECRET)?;
+    let mut life = bed.begin()?;
+    // Where the folder is not shown there is nothing to spoil.
+    let script = format!(
+        "cd /isotare/control 2>/dev/null || exit 0; \
+         for name in agent.log console.log x; do ln -sf {} $name; echo x > more-$name; done; exit 0",
+        secret.display()
+    );
+    life.run(shell(&script))?;
+    let left = fs::read_dir(life.control()).map_err(|error| error.to_string())?;
+    let left: Vec<_> = left.flatten().map(|entry| entry.file_name()).collect();
+    if left.iter().any(|name| name != "agent.sock") {
+        return Err(format!("the instance wrote into the host's control folder: {left:?}"));
+    }
+    if life.instance.diagnostics().contains(SECRET) {
+        return Err("a file of the host that the instance named came back as its log".to_owned());
+    }
+    life.end()
+}
+
+/// An image may be the host's userland; what the host's ordinary users may not read is no part of it.
+pub(super) fn closed_files(bed: &mut Bed<'_>) -> Result<(), String> {
+    let mut life = bed.begin()?;
+    let output = life.run(shell("test -x /isotare/agent || exit 0; cat /etc/shadow /etc/gshadow; exit 0"))?;
+    match output.stdout.is_empty() {
+        true => life.end(),
+        false => Err("the instance read /etc/shadow or /etc/gshadow of the host".to_owned()),
+    }
+}

@@ -1,0 +1,40 @@
+//! What another user of the machine can do while a session runs.
+
+use crate::ends::{end, signal, under_way};
+use crate::place::Place;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+/// `nobody` of most systems, with no group of root's.
+const NOBODY: u32 = 65534;
+
+/// What `nobody` finds below a folder, other than the folder and what is directly in it.
+fn reached(folder: &std::path::Path) -> String {
+    let find = Command::new("find").arg(folder).args(["-mindepth", "2"]).uid(NOBODY).gid(NOBODY).output();
+    String::from_utf8_lossy(&find.unwrap().stdout).into_owned()
+}
+
+#[test]
+fn another_user_reaches_nothing_of_a_running_session() {
+    if !rustix::process::geteuid().is_root() {
+        return isotare_testkit::tally::tell("skipped the look as nobody: becoming another user needs root");
+    }
+    let place = Place::new();
+    fs::set_permissions(place.path(""), Permissions::from_mode(0o755)).unwrap();
+    let (child, session) = under_way(&place, "container");
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let found = [place.path("work"), place.path("state")].map(|folder| (reached(&folder), folder));
+    signal(&child, rustix::process::Signal::INT);
+    end(child);
+    for (reached, folder) in found {
+        assert_eq!(reached, "", "below {}", folder.display());
+    }
+    // Where a set-user-ID program of an instance's root was reached all the same, it would be an ordinary one.
+    let point = place.path(&format!("work/isotare-{session}")).display().to_string();
+    let mount = mounts.lines().find(|line| line.split(' ').nth(4) == Some(&point));
+    let options = mount.and_then(|line| line.split(' ').nth(5)).unwrap_or_default();
+    assert!(options.contains("nosuid") && options.contains("nodev"), "{point}: {options}");
+    assert_eq!(place.leftovers(), Vec::<String>::new());
+}
