@@ -101,7 +101,7 @@ impl QemuInstance {
     /// Whether the accelerator is the one asked for.
     fn question(&mut self, stream: UnixStream, deadline: &Deadline) -> Result<bool, MonitorError> {
         let monitor = self.monitor.insert(Monitor::connect(stream, deadline)?);
-        Ok(monitor.uses_kvm(deadline)? == (self.accelerator == Accelerator::Kvm))
+        Ok(monitor.uses_kvm()? == (self.accelerator == Accelerator::Kvm))
     }
 
     /// The error of a wait, with QEMU's exit status and last words where it died.
