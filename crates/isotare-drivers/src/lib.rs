@@ -12,6 +12,7 @@ mod containerd;
 mod docker;
 mod firecracker;
 mod guest;
+mod http;
 mod incus;
 mod installed;
 mod ladder;

@@ -314,6 +314,60 @@ fn memory_is_the_hosts_more_than_it_or_huge_pages() {
     assert_eq!(field.left(), Vec::<String>::new());
 }
 
+/// The value of a field of a process's status: proc_pid_status(5).
+fn status(pid: u32, field: &str) -> String {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).expect("readable");
+    let value = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    value.expect("a field").split_whitespace().next().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn qemu_filters_its_system_calls_and_runs_as_a_user_of_its_own() {
+    let us = rustix::process::geteuid();
+    let everything = status(std::process::id(), "CapEff");
+    // With 9p, QEMU gives files to the users whose they are in the guest.
+    for (settings, filter, is_root) in [
+        (&[][..], true, false),
+        (&[("root", "9p"), ("disk", "none")], true, true),
+        (&[("sandbox", "off"), ("disk", "none")], false, true),
+    ] {
+        let Some(field) = field("confined") else { return };
+        let image = Image::default();
+        let mut environment =
+            match field.preparing(settings, |driver, settings, cx| driver.prepare(settings, &image, cx)) {
+                Ok(environment) => environment,
+                Err(DriverError::Unavailable(why)) => {
+                    eprintln!("skipped {settings:?}: {why}");
+                    continue;
+                }
+                Err(error) => panic!("{settings:?}: {error}"),
+            };
+        let mut users = Vec::new();
+        for name in ["a", "b"] {
+            field.trial(name, |cx| {
+                let (instance, agent) = bring_up(&mut *environment, cx);
+                let pid = instance.footprint().members[0].pid;
+                let found = |field| status(pid, field);
+                assert_eq!(found("Seccomp"), if filter { "2" } else { "0" }, "{settings:?}");
+                assert_eq!(found("NoNewPrivs"), if filter { "1" } else { "0" }, "{settings:?}");
+                let stays = is_root || !us.is_root();
+                assert_eq!(found("Uid") == us.as_raw().to_string(), stays, "{settings:?}: {}", found("Uid"));
+                assert_eq!(found("Gid") == found("Uid"), us.is_root(), "{settings:?}");
+                let left = if stays { everything.as_str() } else { "0000000000000000" };
+                assert_eq!([found("CapEff"), found("CapPrm")], [left, left], "{settings:?}");
+                users.push(found("Uid"));
+                take_down(instance, agent, cx);
+            });
+        }
+        assert_eq!(users[0] == users[1], is_root || !us.is_root(), "{users:?}");
+        let facts = environment.facts();
+        assert_eq!(facts["vmm.sandbox"] == "none", !filter, "{facts:?}");
+        assert_eq!(facts["vmm.user"].starts_with("root: "), is_root && us.is_root(), "{facts:?}");
+        drop(environment);
+        assert_eq!(field.left(), Vec::<String>::new(), "{settings:?}");
+    }
+}
+
 #[test]
 fn a_killed_machine_is_an_error_and_leaves_nothing() {
     let Some(field) = field("kill") else { return };
@@ -428,41 +482,74 @@ fn files_and_clocks(machine: &str) {
     });
 }
 
-/// Prints medians; `cargo test … -- --ignored --nocapture`.
+/// The lengths of a machine's phases and how many file events it made in two seconds.
+fn timed_life(field: &Field, name: &str, environment: &mut dyn Environment) -> [f64; 6] {
+    field.trial(name, |cx| {
+        let mut last = now();
+        let mut lap = || {
+            let length = now().since(last).as_secs_f64();
+            last = now();
+            length
+        };
+        let mut instance = environment.create(cx).expect("created");
+        let create = lap();
+        instance.start(cx).expect("started");
+        let start = lap();
+        let stream = instance.wait_ready(cx).expect("ready");
+        let ready = lap();
+        let mut agent = AgentClient::greet(stream, &cx.deadline).expect("greets");
+        let kind = Kind::Fileio(FileioJob {
+            mode: FileMode::RandomWrite,
+            files: 4,
+            total: 4 << 20,
+            block: 16 << 10,
+            fsync_every: 1,
+            fsync_end: true,
+            pattern: Pattern::Buffered,
+            read_write_ratio: 1.5,
+        });
+        let limit = Limit { duration_ms: Some(2000), events: None };
+        let job = Job::Builtin(Builtin { kind, threads: 1, limit, warmup_ms: 200, interval_ms: 100 });
+        let output = agent.run(&job, None, &cx.deadline, &mut |_| {}).expect("ran").output;
+        let JobResult::Work(report) = output.result else { panic!("a report") };
+        agent.power_off(&cx.deadline).expect("told");
+        lap();
+        instance.stop(Duration::from_secs(10), cx).expect("stopped");
+        let stop = lap();
+        instance.delete(cx).expect("deleted");
+        [create, start, ready, stop, lap(), report.events as f64]
+    })
+}
+
+/// Prints medians of machines with and without a sandbox, a pair after the other, and of the ratios of the pairs;
+/// `cargo test … -- --ignored --nocapture`.
 #[test]
 #[ignore = "prints figures"]
-fn ten_boots_timed() {
-    let Some(field) = field("boots") else { return };
-    let mut environment = field.prepare(&[]);
-    let mut times: [Vec<Duration>; 5] = Default::default();
+fn ten_pairs_timed() {
+    let (Some(on), Some(off)) = (field("with"), field("without")) else { return };
+    let mut environments = [on.prepare(&[]), off.prepare(&[("sandbox", "off")])];
+    let mut rows: Vec<[[f64; 6]; 2]> = Vec::new();
     for number in 0..10 {
-        field.trial(&number.to_string(), |cx| {
-            let mut last = now();
-            let mut lap = |phase: usize| {
-                times[phase].push(now().since(last));
-                last = now();
-            };
-            let mut instance = environment.create(cx).expect("created");
-            lap(0);
-            instance.start(cx).expect("started");
-            lap(1);
-            let stream = instance.wait_ready(cx).expect("ready");
-            lap(2);
-            let mut agent = AgentClient::greet(stream, &cx.deadline).expect("greets");
-            agent.power_off(&cx.deadline).expect("told");
-            last = now();
-            let mut lap = |phase: usize| {
-                times[phase].push(now().since(last));
-                last = now();
-            };
-            instance.stop(Duration::from_secs(10), cx).expect("stopped");
-            lap(3);
-            instance.delete(cx).expect("deleted");
-            lap(4);
-        });
+        let mut row = [[0.0; 6]; 2];
+        // Each goes first as often as the other.
+        for place in if number % 2 == 0 { [0, 1] } else { [1, 0] } {
+            let field = [&on, &off][place];
+            row[place] = timed_life(field, &number.to_string(), &mut *environments[place]);
+        }
+        rows.push(row);
     }
-    for (name, times) in ["create", "start", "ready", "stop", "delete"].iter().zip(&mut times) {
-        times.sort();
-        eprintln!("{name}: median {:?}, {:?} to {:?}", (times[4] + times[5]) / 2, times[0], times[9]);
+    let median = |values: &dyn Fn(&[[f64; 6]; 2]) -> f64| {
+        let mut all: Vec<f64> = rows.iter().map(values).collect();
+        all.sort_by(f64::total_cmp);
+        (all[4].midpoint(all[5]), all[0], all[9])
+    };
+    for (at, name) in
+        ["create, s", "start, s", "ready, s", "stop, s", "delete, s", "events"].iter().enumerate()
+    {
+        let (with, without) = (median(&|row| row[0][at]).0, median(&|row| row[1][at]).0);
+        let (ratio, low, high) = median(&|row| row[0][at] / row[1][at]);
+        eprintln!(
+            "{name}: {with:.4} with, {without:.4} without; with/without {ratio:.3}, {low:.3} to {high:.3}"
+        );
     }
 }

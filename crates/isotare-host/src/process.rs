@@ -11,12 +11,15 @@ use rustix::thread::{
 };
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
-use std::io;
+use std::io::{self, PipeWriter};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+
+/// Of fcntl(2), in <asm-generic/fcntl.h>; the crate `libc` has no name for it.
+const F_SETSIG: libc::c_int = 10;
 
 /// The process at the other end of a connection, numbered as we see it; `None` where it is out of our sight:
 /// `SO_PEERCRED` in unix(7).
@@ -38,6 +41,7 @@ pub struct Spawn {
     errors: Option<PathBuf>,
     namespace: Option<OwnedFd>,
     user: Option<(Uid, Gid)>,
+    changes_user: bool,
     outlives_thread: bool,
     hidden_mount: Option<CString>,
 }
@@ -48,6 +52,8 @@ pub struct Child {
     inner: std::process::Child,
     pidfd: OwnedFd,
     status: Option<ExitStatus>,
+    /// Our end of the pipe with whose end the kernel kills it.
+    _lifeline: Option<PipeWriter>,
 }
 
 impl Spawn {
@@ -67,6 +73,7 @@ impl Spawn {
             errors: None,
             namespace: None,
             user: None,
+            changes_user: false,
             outlives_thread: false,
             hidden_mount: None,
         }
@@ -127,6 +134,14 @@ impl Spawn {
         self
     }
 
+    /// For a program that changes its user by itself, with which the kernel forgets that it is to die with us
+    /// (`PR_SET_PDEATHSIG`(2const)). Its standard input is then a pipe, and the kernel kills it when our end is closed.
+    #[must_use]
+    pub fn changes_user(mut self) -> Self {
+        self.changes_user = true;
+        self
+    }
+
     /// Gives it this descriptor as its standard input, such as one end of a socket pair; otherwise it is `/dev/null`.
     #[must_use]
     pub fn input_from(mut self, input: OwnedFd) -> Self {
@@ -169,8 +184,14 @@ impl Spawn {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).env_clear().envs(self.environment.iter().map(|(k, v)| (k, v)));
         command.process_group(0);
+        let mut lifeline = None;
         match &self.input {
             Some(input) => command.stdin(input.try_clone()?),
+            None if self.changes_user => {
+                let (theirs, ours) = io::pipe()?;
+                lifeline = Some(ours);
+                command.stdin(theirs)
+            }
             None => command.stdin(Stdio::null()),
         };
         match &self.output {
@@ -196,6 +217,7 @@ impl Spawn {
             .map(|path| File::options().write(true).open(path))
             .collect::<io::Result<_>>()?;
         let dies_with_us = !self.outlives_thread;
+        let dies_with_pipe = lifeline.is_some();
         let hidden_mount = self.hidden_mount.clone();
         let join = move || {
             // "0" means the writing process itself: cgroups.rst, "Attaching processes"; cgroup-v2.rst, "Processes".
@@ -221,6 +243,9 @@ impl Spawn {
             if dies_with_us {
                 rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
             }
+            if dies_with_pipe {
+                kill_at_end_of_input()?;
+            }
             Ok(())
         };
         // SAFETY: between fork and exec the closure only makes system calls on descriptors opened before; it
@@ -229,7 +254,7 @@ impl Spawn {
         let mut inner = command.spawn()?;
         let pidfd = pid_of(inner.id()).and_then(|pid| Ok(pidfd_open(pid, PidfdFlags::empty())?));
         match pidfd {
-            Ok(pidfd) => Ok(Child { inner, pidfd, status: None }),
+            Ok(pidfd) => Ok(Child { inner, pidfd, status: None, _lifeline: lifeline }),
             Err(error) => {
                 inner.kill()?;
                 inner.wait()?;
@@ -308,6 +333,22 @@ impl Drop for Child {
     }
 }
 
+/// Has the kernel send this process SIGKILL when the pipe at its standard input loses its last writer: `F_SETOWN`,
+/// `F_SETSIG` and `O_ASYNC` in fcntl(2). The right to send it is that of the user who calls this, whoever the process
+/// becomes. Calls nothing but the system, so that it may run between fork and exec.
+fn kill_at_end_of_input() -> io::Result<()> {
+    let set = |command: libc::c_int, value: libc::c_int| {
+        // SAFETY: these commands take an integer and touch no memory.
+        match unsafe { libc::fcntl(libc::STDIN_FILENO, command, value) } {
+            -1 => Err(io::Error::last_os_error()),
+            _ => Ok(()),
+        }
+    };
+    set(libc::F_SETOWN, rustix::process::getpid().as_raw_nonzero().get())?;
+    set(F_SETSIG, libc::SIGKILL)?;
+    set(libc::F_SETFL, libc::O_ASYNC)
+}
+
 fn pid_of(pid: u32) -> io::Result<Pid> {
     i32::try_from(pid)
         .ok()
@@ -383,6 +424,24 @@ mod tests {
         let id = identify(child.pid()).expect("runs");
         drop(child);
         assert!(!is_alive(id));
+    }
+
+    #[test]
+    fn a_child_that_changes_its_user_still_dies_with_us() {
+        let root = rustix::process::geteuid().is_root();
+        // setpriv(1) changes its user as root only; what is tested is the pipe, not the change.
+        let change: &[&str] =
+            if root { &["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] } else { &["env"] };
+        let words = [&change[1..], &["sleep", "60"]].concat();
+        let program = crate::find_program(change[0]).expect("in util-linux and coreutils");
+        let mut child = Spawn::new(program).args(words).changes_user().start().expect("starts");
+        let deadline = deadline_in(Duration::from_secs(10), &Interrupt::default());
+        let late = deadline_in(Duration::from_millis(10), &Interrupt::default());
+        assert!(matches!(child.wait(&late), Err(WaitError::TimedOut)), "nothing has happened yet");
+        // As the kernel does when we end.
+        child._lifeline = None;
+        let status = child.wait(&deadline).expect("ends");
+        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9), "{status}");
     }
 
     #[test]

@@ -24,8 +24,22 @@ pub fn find_program(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).chain(system).map(|dir| dir.join(name)).find(|path| executable(path))
 }
 
-/// Runs a program to its end and returns what it wrote. For probes and preparation, not for measured work.
+/// What a program of [`output_of`] may write to each of its two streams, bytes.
+const MOST: u64 = 16 << 20;
+
+/// Runs a program to its end and returns what it wrote, of each stream up to 16 MiB: more is an error. For probes and
+/// preparation, not for measured work.
 pub fn output_of(program: &Path, arguments: &[&str], deadline: &Deadline) -> Result<Output, WaitError> {
+    output_up_to(MOST, program, arguments, deadline)
+}
+
+/// As [`output_of`], for programs that write more: `most` bytes on each stream.
+pub fn output_up_to(
+    most: u64,
+    program: &Path,
+    arguments: &[&str],
+    deadline: &Deadline,
+) -> Result<Output, WaitError> {
     let mut child = Command::new(program)
         .args(arguments)
         .stdin(Stdio::null())
@@ -37,11 +51,11 @@ pub fn output_of(program: &Path, arguments: &[&str], deadline: &Deadline) -> Res
         .and_then(Pid::from_raw)
         .ok_or(io::Error::from(io::ErrorKind::Other))?;
     let waited = pidfd_open(pid, PidfdFlags::empty()).map_err(|error| WaitError::Io(error.into()));
-    let drain = |mut pipe: Box<dyn Read + Send>| {
+    let drain = |pipe: Box<dyn Read + Send>| {
         std::thread::spawn(move || {
             let mut bytes = Vec::new();
-            // What could be read is all there is to show.
-            let _torn = pipe.read_to_end(&mut bytes);
+            // What could be read is all there is to show. The pipe ends here, so that a program that goes on ends too.
+            let _torn = pipe.take(most.saturating_add(1)).read_to_end(&mut bytes);
             bytes
         })
     };
@@ -56,7 +70,12 @@ pub fn output_of(program: &Path, arguments: &[&str], deadline: &Deadline) -> Res
     let collect = |thread: Option<std::thread::JoinHandle<Vec<u8>>>| {
         thread.and_then(|thread| thread.join().ok()).unwrap_or_default()
     };
-    Ok(Output { status, stdout: collect(stdout), stderr: collect(stderr) })
+    let output = Output { status, stdout: collect(stdout), stderr: collect(stderr) };
+    if output.stdout.len().max(output.stderr.len()) as u64 > most {
+        let why = format!("{} wrote more than {} MiB, which is not read", program.display(), most >> 20);
+        return Err(WaitError::Io(io::Error::new(io::ErrorKind::InvalidData, why)));
+    }
+    Ok(output)
 }
 
 #[cfg(test)]
@@ -72,6 +91,16 @@ mod tests {
         assert_eq!(find_program("/bin/sh"), Some("/bin/sh".into()));
         assert_eq!(find_program("/etc/passwd"), None);
         assert_eq!(find_program("no-such-program-anywhere"), None);
+    }
+
+    #[test]
+    fn a_program_that_writes_without_end_is_ended_and_told() {
+        let deadline = deadline_in(Duration::from_secs(60), &Interrupt::default());
+        let cat = |most| output_up_to(most, Path::new("/bin/cat"), &["/dev/zero"], &deadline);
+        let error = cat(1 << 20).expect_err("too much").to_string();
+        assert_eq!(error, "/bin/cat wrote more than 1 MiB, which is not read");
+        let few = output_up_to(5, Path::new("/bin/echo"), &["four"], &deadline).expect("no more than that");
+        assert_eq!(few.stdout, b"four\n");
     }
 
     #[test]

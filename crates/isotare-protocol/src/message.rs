@@ -125,8 +125,8 @@ pub struct ClockPair {
 }
 
 impl Usage {
-    /// User plus system CPU time, ns.
+    /// User plus system CPU time, ns. An instance may claim any time, so that the sum may be the largest there is.
     pub fn cpu_ns(&self) -> u64 {
-        self.user_ns + self.system_ns
+        self.user_ns.saturating_add(self.system_ns)
     }
 }

@@ -202,10 +202,11 @@ fn collector(footprint: Footprint, work: &TrialWork<'_>, cx: &TrialContext<'_>) 
 }
 
 /// What an instance's own counters told, as metrics of their own: `inside_cpu_user` is what `cpu_user` is on the host.
+/// What is no known counter, or no number, is left out.
 fn inside(counters: Vec<(String, f64)>) -> impl Iterator<Item = Sample> {
     let meters = meters();
     counters.into_iter().filter_map(move |(name, value)| {
-        let meter = meters.iter().find(|meter| meter.is_of(&name))?;
+        let meter = meters.iter().find(|meter| meter.is_of(&name)).filter(|_| value.is_finite())?;
         let metric =
             MetricDef { name: format!("inside_{name}").into(), headline: false, ..meter.def.clone() };
         Some(Sample { metric, role: None, value })
@@ -292,4 +293,18 @@ fn expected_length(job: &Job) -> Duration {
         Job::Command(_) => 0,
     };
     Duration::from_millis(millis)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_an_instances_counters_those_count_that_are_known_and_numbers() {
+        let told = [("cpu_user", 1.5), ("cpu_user", f64::NAN), ("cpu_user", f64::INFINITY), ("=evil()", 1.0)];
+        let samples = inside(told.map(|(name, value)| (name.to_owned(), value)).into());
+        let kept: Vec<(String, f64)> =
+            samples.map(|sample| (sample.metric.name.into_owned(), sample.value)).collect();
+        assert_eq!(kept, [("inside_cpu_user".to_owned(), 1.5)]);
+    }
 }

@@ -1,15 +1,14 @@
 //! Where the daemon listens, who it is, and which API version it speaks.
 
+use crate::http::{Content, Http, HttpError};
+use hyper::Method;
 use isotare_core::{Deadline, DriverError, Settings, Unavailable};
-use isotare_host::readable;
-use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
+use isotare_host::WaitError;
+use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 const DEFAULT: &str = "/var/run/docker.sock";
-/// Longest answer to a ping that is read: its head is a few hundred bytes.
-const MAX_HEAD: usize = 64 << 10;
 
 /// A daemon's Unix socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,53 +47,48 @@ impl Address {
 
     /// Connects and says who may listen if that fails.
     pub(super) fn connect(&self) -> Result<UnixStream, Unavailable> {
-        UnixStream::connect(&self.0).map_err(|error| {
-            let path = self.0.display();
-            let start =
-                "start it (systemctl start docker, or dockerd), or name another with host=unix:///path";
-            match error.kind() {
-                io::ErrorKind::NotFound => Unavailable::new(
-                    format!("there is no Docker daemon's socket at {path}"),
-                    format!("install Docker (Debian: apt-get install docker.io) and {start}"),
-                ),
-                io::ErrorKind::PermissionDenied => Unavailable::new(
-                    format!("the Docker daemon's socket {path} may not be used: permission denied"),
-                    "run as root or join the socket's group (usermod -aG docker USER, then log in again)",
-                ),
-                io::ErrorKind::ConnectionRefused => {
-                    Unavailable::new(format!("no Docker daemon listens at {path}"), start)
-                }
-                _ => Unavailable::new(format!("the Docker daemon at {path}: {error}"), start),
+        UnixStream::connect(&self.0).map_err(|error| self.unconnected(&error))
+    }
+
+    fn unconnected(&self, error: &io::Error) -> Unavailable {
+        let path = self.0.display();
+        let start = "start it (systemctl start docker, or dockerd), or name another with host=unix:///path";
+        match error.kind() {
+            io::ErrorKind::NotFound => Unavailable::new(
+                format!("there is no Docker daemon's socket at {path}"),
+                format!("install Docker (Debian: apt-get install docker.io) and {start}"),
+            ),
+            io::ErrorKind::PermissionDenied => Unavailable::new(
+                format!("the Docker daemon's socket {path} may not be used: permission denied"),
+                "run as root or join the socket's group (usermod -aG docker USER, then log in again)",
+            ),
+            io::ErrorKind::ConnectionRefused => {
+                Unavailable::new(format!("no Docker daemon listens at {path}"), start)
             }
-        })
+            _ => Unavailable::new(format!("the Docker daemon at {path}: {error}"), start),
+        }
     }
 
     /// Asks for the newest API version that the daemon speaks. The question carries no version itself, because a
     /// daemon refuses every question in a version newer than its own: Engine API, "Versioning".
     pub(super) fn api_version(&self, deadline: &Deadline) -> Result<ApiVersion, DriverError> {
-        let mut stream = self.connect()?;
         let broken = |cause: &dyn std::fmt::Display| {
             DriverError::Unavailable(Unavailable::new(
                 format!("what listens at {self} does not answer as a Docker daemon does: {cause}"),
                 "see its log (journalctl -u docker), restart it, or name another with host=unix:///path",
             ))
         };
-        stream
-            .write_all(b"GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n")
-            .map_err(|error| broken(&error))?;
-        let mut answer = Vec::new();
-        let mut chunk = [0; 4096];
-        while !ends_head(&answer) && answer.len() < MAX_HEAD {
-            readable(stream.as_fd(), None, deadline).map_err(|error| match error {
-                isotare_host::WaitError::Interrupted => DriverError::Interrupted,
-                other => broken(&other),
-            })?;
-            match stream.read(&mut chunk).map_err(|error| broken(&error))? {
-                0 => break,
-                length => answer.extend_from_slice(&chunk[..length]),
-            }
-        }
-        version_in(&String::from_utf8_lossy(&answer)).ok_or_else(|| broken(&"it names no API version"))
+        let told = |error: HttpError| match error {
+            HttpError::Unconnected(error) => self.unconnected(&error).into(),
+            HttpError::Wait(WaitError::Interrupted) => DriverError::Interrupted,
+            other => broken(&other),
+        };
+        let http = Http::new().map_err(|error| broken(&error))?;
+        let mut connection = http.connect(&self.0, deadline).map_err(told)?;
+        let answer =
+            http.ask(&mut connection, Method::GET, "/_ping", Content::Nothing, deadline).map_err(told)?;
+        let version = answer.headers.get("api-version").and_then(|value| value.to_str().ok());
+        version.and_then(version_in).ok_or_else(|| broken(&"it names no API version"))
     }
 }
 
@@ -104,15 +98,7 @@ impl std::fmt::Display for Address {
     }
 }
 
-fn ends_head(bytes: &[u8]) -> bool {
-    bytes.windows(4).any(|window| window == b"\r\n\r\n")
-}
-
-fn version_in(head: &str) -> Option<ApiVersion> {
-    let value = head.lines().find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("api-version").then_some(value)
-    })?;
+fn version_in(value: &str) -> Option<ApiVersion> {
     let (major, minor) = value.trim().split_once('.')?;
     Some((major.parse().ok()?, minor.parse().ok()?))
 }
@@ -134,9 +120,8 @@ mod tests {
     }
 
     #[test]
-    fn the_version_is_read_from_the_head() {
-        let head = "HTTP/1.1 200 OK\r\napi-version: 1.41\r\nDocker-Experimental: false\r\n\r\nOK";
-        assert_eq!(version_in(head), Some((1, 41)));
-        assert_eq!(version_in("SSH-2.0-OpenSSH_9.2\r\n"), None);
+    fn a_version_has_two_numbers() {
+        assert_eq!(version_in("1.41"), Some((1, 41)));
+        assert_eq!(version_in("OpenSSH"), None);
     }
 }

@@ -1,19 +1,16 @@
 //! The Engine API as blocking calls, each of which ends by a deadline.
 
 use super::address::Address;
+use crate::http::until;
 use bollard::errors::Error;
 use bollard::{API_DEFAULT_VERSION, ClientVersion};
 use isotare_core::{Deadline, DriverError, Unavailable};
-use isotare_host::now;
+use isotare_host::WaitError;
 use std::future::Future;
-use std::pin::pin;
-use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 
 /// Oldest API that has all that is used here: of Docker 20.10.
 const OLDEST: (usize, usize) = (1, 41);
-/// Longest time in which a wish to stop goes unnoticed.
-const SLICE: Duration = Duration::from_millis(50);
 /// The client's own limit on a request, seconds. Deadlines bound each call; this must not cut one short.
 const NO_LIMIT: u64 = 24 * 60 * 60;
 
@@ -75,20 +72,12 @@ impl Engine {
     where
         F: Future<Output = Result<T, Error>>,
     {
-        self.runtime.block_on(async {
-            let mut request = pin!(request(&self.client));
-            loop {
-                if deadline.interrupt.is_raised() {
-                    return Err(CallError::Interrupted);
-                }
-                let left = deadline.at.since(now());
-                match tokio::time::timeout(left.min(SLICE), request.as_mut()).await {
-                    Ok(answer) => return answer.map_err(|error| self.explain(error)),
-                    Err(_) if left.is_zero() => return Err(CallError::TimedOut),
-                    Err(_) => {}
-                }
-            }
-        })
+        match until(&self.runtime, deadline, request(&self.client)) {
+            Ok(answer) => answer.map_err(|error| self.explain(error)),
+            Err(WaitError::TimedOut) => Err(CallError::TimedOut),
+            Err(WaitError::Interrupted) => Err(CallError::Interrupted),
+            Err(error) => Err(CallError::Broken(error.to_string())),
+        }
     }
 
     fn explain(&self, error: Error) -> CallError {

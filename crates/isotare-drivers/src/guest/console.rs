@@ -1,7 +1,5 @@
 //! What a monitor and the guest's console have said, for reasons and failure reports.
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 /// How much of the end of each file is told.
@@ -52,17 +50,11 @@ fn telling_lines(text: &str) -> impl DoubleEndedIterator<Item = &str> {
     text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.contains("warning:"))
 }
 
-fn tail(path: &Path) -> String {
-    let read = || -> std::io::Result<Vec<u8>> {
-        let mut file = File::open(path)?;
-        let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
-        let mut bytes = Vec::new();
-        file.take(TAIL).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    // A file that is not there has nothing to tell.
-    String::from_utf8_lossy(&read().unwrap_or_default()).into_owned()
+/// The end of such a file, as far as it is told. It is read without trust: what stands in it is the guest's, or that of a
+/// monitor that a guest may have taken over.
+pub(crate) fn tail(path: &Path) -> String {
+    // A file that is not there, or is none, has nothing to tell.
+    String::from_utf8_lossy(&isotare_files::tail(path, TAIL).unwrap_or_default()).into_owned()
 }
 
 #[cfg(test)]
@@ -81,5 +73,26 @@ mod tests {
         assert_eq!(logs.panic().as_deref(), Some("[2] Kernel panic - not syncing: b"));
         std::fs::write(&logs.output, "qemu: could not open x\n").expect("written");
         assert_eq!(logs.summary(), "QEMU said: qemu: could not open x");
+    }
+
+    #[test]
+    fn a_link_is_not_followed_and_only_the_end_is_told() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let logs =
+            Logs { monitor: "QEMU", output: folder.path().join("q"), console: folder.path().join("c") };
+        std::os::unix::fs::symlink("/etc/passwd", &logs.console).expect("linked");
+        // A FIFO without a writer would be waited for without end.
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &logs.output,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RWXU,
+            0,
+        )
+        .expect("made");
+        assert_eq!((logs.text().as_str(), logs.panic()), ("", None));
+        std::fs::remove_file(&logs.console).expect("removed");
+        std::fs::write(&logs.console, [&b"secret"[..], &[b'a'; 100_000]].concat()).expect("written");
+        assert!(logs.text().len() < 5000 && !logs.text().contains("secret"));
     }
 }

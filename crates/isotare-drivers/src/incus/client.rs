@@ -1,34 +1,25 @@
 //! The REST API as blocking calls, each of which ends by a deadline.
 
+use crate::http::{Answer, Content, Http, HttpError};
 use futures_util::stream;
-use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt, Full, StreamBody};
-use hyper::body::{Bytes, Frame};
-use hyper::{Request, StatusCode};
-use hyper_util::rt::TokioIo;
+use http_body_util::{BodyExt, StreamBody};
+use hyper::Method;
+use hyper::body::Frame;
 use isotare_core::{Deadline, DriverError, Unavailable};
-use isotare_host::{WaitError, now};
+use isotare_host::WaitError;
 use serde_json::Value;
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
-use std::pin::pin;
-use std::time::Duration;
-use tokio::net::UnixStream;
-use tokio::runtime::{Builder, Runtime};
+use std::path::PathBuf;
 
-/// Longest time in which a wish to stop goes unnoticed.
-const SLICE: Duration = Duration::from_millis(50);
 /// Pieces in which a file is sent.
 const CHUNK: usize = 1 << 20;
-
-type Body = BoxBody<Bytes, io::Error>;
 
 /// A daemon's socket.
 pub(super) struct Client {
     /// Where it listens.
     pub(super) socket: PathBuf,
-    runtime: Runtime,
+    http: Http,
 }
 
 /// A call without the wanted answer.
@@ -79,31 +70,38 @@ impl From<WaitError> for CallError {
     }
 }
 
+impl From<HttpError> for CallError {
+    fn from(error: HttpError) -> Self {
+        match error {
+            HttpError::Wait(error) => error.into(),
+            other => CallError::Broken(other.to_string()),
+        }
+    }
+}
+
 impl Client {
     /// For the daemon at this socket. Nothing is asked yet.
     pub(super) fn new(socket: PathBuf) -> Result<Self, DriverError> {
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .build()
+        let http = Http::new()
             .map_err(|error| DriverError::failed("prepare client of", socket.display().to_string(), error))?;
-        Ok(Self { socket, runtime })
+        Ok(Self { socket, http })
     }
 
     /// Asks for something.
     pub(super) fn get(&self, path: &str, deadline: &Deadline) -> Result<Value, CallError> {
-        self.request("GET", path, full(Bytes::new()), deadline)
+        self.request(Method::GET, path, Content::Nothing, deadline)
     }
 
     /// Has something done that takes its time, and waits for its end.
     pub(super) fn act(
         &self,
-        method: &str,
+        method: Method,
         path: &str,
         body: Option<&Value>,
         deadline: &Deadline,
     ) -> Result<Value, CallError> {
-        let bytes = body.map(|body| Bytes::from(body.to_string())).unwrap_or_default();
-        let answer = self.request(method, path, full(bytes), deadline)?;
+        let content = body.map_or(Content::Nothing, Content::Json);
+        let answer = self.request(method, path, content, deadline)?;
         self.finish(answer, deadline)
     }
 
@@ -117,7 +115,8 @@ impl Client {
                 Err(error) => Some(Err(error)),
             }
         });
-        let answer = self.request("POST", path, StreamBody::new(stream::iter(pieces)).boxed(), deadline)?;
+        let content = Content::Stream(StreamBody::new(stream::iter(pieces)).boxed());
+        let answer = self.request(Method::POST, path, content, deadline)?;
         self.finish(answer, deadline)
     }
 
@@ -137,48 +136,26 @@ impl Client {
         }
     }
 
-    fn request(&self, method: &str, path: &str, body: Body, deadline: &Deadline) -> Result<Value, CallError> {
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header("Host", "localhost")
-            .body(body)
-            .map_err(|error| CallError::Broken(error.to_string()))?;
-        self.runtime.block_on(async {
-            let mut answer = pin!(converse(&self.socket, request));
-            loop {
-                if deadline.interrupt.is_raised() {
-                    return Err(CallError::Interrupted);
-                }
-                let left = deadline.at.since(now());
-                match tokio::time::timeout(left.min(SLICE), answer.as_mut()).await {
-                    Ok(answer) => return answer,
-                    Err(_) if left.is_zero() => return Err(CallError::TimedOut),
-                    Err(_) => {}
-                }
-            }
-        })
+    /// One request on a connection of its own.
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        content: Content<'_>,
+        deadline: &Deadline,
+    ) -> Result<Value, CallError> {
+        let mut connection = self.http.connect(&self.socket, deadline).map_err(|error| match error {
+            HttpError::Unconnected(error) => CallError::Gone(self.socket.clone(), error),
+            other => other.into(),
+        })?;
+        read(&self.http.ask(&mut connection, method, path, content, deadline)?)
     }
 }
 
-/// One request on a connection of its own.
-async fn converse(socket: &Path, request: Request<Body>) -> Result<Value, CallError> {
-    let broken = |error: hyper::Error| CallError::Broken(error.to_string());
-    let stream =
-        UnixStream::connect(socket).await.map_err(|error| CallError::Gone(socket.to_owned(), error))?;
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
-    let driven = tokio::spawn(connection);
-    let response = sender.send_request(request).await.map_err(broken)?;
-    let status = response.status();
-    let body = response.into_body().collect().await.map_err(broken)?.to_bytes();
-    driven.abort();
-    read(status, &body)
-}
-
 /// An answer's body, or the error in it.
-fn read(status: StatusCode, body: &[u8]) -> Result<Value, CallError> {
-    let value: Value = serde_json::from_slice(body)
+fn read(answer: &Answer) -> Result<Value, CallError> {
+    let status = answer.status;
+    let value: Value = serde_json::from_slice(&answer.body)
         .map_err(|error| CallError::Broken(format!("an answer that is no JSON ({status}): {error}")))?;
     match value["error"].as_str().filter(|error| !error.is_empty()) {
         Some(error) => {
@@ -189,23 +166,24 @@ fn read(status: StatusCode, body: &[u8]) -> Result<Value, CallError> {
     }
 }
 
-fn full(bytes: Bytes) -> Body {
-    Full::new(bytes).map_err(|never| match never {}).boxed()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hyper::{HeaderMap, StatusCode};
+
+    fn answer(status: StatusCode, body: &'static str) -> Answer {
+        Answer { status, headers: HeaderMap::new(), body: body.into() }
+    }
 
     // From Incus 6.0.4.
     #[test]
     fn an_error_is_told_by_its_body() {
-        let body = br#"{"type":"error","status":"","status_code":0,"operation":"","error_code":404,"error":"Instance not found","metadata":null}"#;
-        let error = read(StatusCode::NOT_FOUND, body).expect_err("refused");
+        let body = r#"{"type":"error","status":"","status_code":0,"operation":"","error_code":404,"error":"Instance not found","metadata":null}"#;
+        let error = read(&answer(StatusCode::NOT_FOUND, body)).expect_err("refused");
         assert!(error.is_absent(), "{error:?}");
         assert_eq!(error.during("look at", "x").to_string(), "look at x: Instance not found");
-        let body = br#"{"type":"sync","status":"Success","status_code":200,"operation":"","error_code":0,"error":"","metadata":[]}"#;
-        assert!(read(StatusCode::OK, body).is_ok());
-        assert!(matches!(read(StatusCode::OK, b"<html>"), Err(CallError::Broken(_))));
+        let body = r#"{"type":"sync","status":"Success","status_code":200,"operation":"","error_code":0,"error":"","metadata":[]}"#;
+        assert!(read(&answer(StatusCode::OK, body)).is_ok());
+        assert!(matches!(read(&answer(StatusCode::OK, "<html>")), Err(CallError::Broken(_))));
     }
 }

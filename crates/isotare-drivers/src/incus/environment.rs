@@ -6,6 +6,7 @@ use super::instance::IncusInstance;
 use super::removal::{LABEL, What, resource};
 use crate::lxc::groups_of;
 use crate::spawned::session_group;
+use hyper::Method;
 use isotare_cgroup::{Hierarchies, Version};
 use isotare_core::{
     AGENT_PATH, CONTROL_DIR, CpuSet, DATA_DIR, DriverError, Environment, Image, Instance, PrepareContext,
@@ -101,7 +102,7 @@ impl Environment for IncusEnvironment {
             cx.ledger.record(&resource).map_err(|e| failed("record instance", &e))?;
         }
         self.client
-            .act("POST", "/1.0/instances", Some(&self.description(&name, cx)), &cx.deadline)
+            .act(Method::POST, "/1.0/instances", Some(&self.description(&name, cx)), &cx.deadline)
             .map_err(|error| error.during("create instance", &name))?;
         Ok(Box::new(IncusInstance::new(
             Arc::clone(&self.client),

@@ -3,6 +3,7 @@
 use super::client::Client;
 use super::removal::{IMAGE_NAME, LABEL, What, pool, remove, remove_image, resource};
 use crate::root::Tree;
+use hyper::Method;
 use isotare_core::{DriverError, Image, Interrupt, PrepareContext};
 use isotare_host::{deadline_in, find_program, output_of};
 use serde_json::json;
@@ -129,7 +130,7 @@ impl Pool {
         let made = Self { client, name: name.clone(), ours: true };
         let order = json!({"name": name, "driver": storage, "config": config});
         made.client
-            .act("POST", "/1.0/storage-pools", Some(&order), &cx.deadline)
+            .act(Method::POST, "/1.0/storage-pools", Some(&order), &cx.deadline)
             .map_err(|error| error.during("make pool", &name))?;
         Ok(made)
     }

@@ -4,6 +4,7 @@ use super::client::{CallError, Client};
 use super::removal::{halt, instance, remove, remove_instance};
 use crate::docker::processes::{Init, parent, peer};
 use crate::lxc::groups_of;
+use hyper::Method;
 use isotare_cgroup::Hierarchies;
 use isotare_core::{
     Deadline, DriverError, Footprint, Instance, Interrupt, Member, Role, Timestamp, TrialContext,
@@ -100,7 +101,7 @@ impl Instance for IncusInstance {
         let path = format!("{}/state", instance(&self.name));
         let order = serde_json::json!({"action": "start", "timeout": -1});
         self.client
-            .act("PUT", &path, Some(&order), &cx.deadline)
+            .act(Method::PUT, &path, Some(&order), &cx.deadline)
             .map(drop)
             .map_err(|error| error.during("start instance", &self.name))
     }

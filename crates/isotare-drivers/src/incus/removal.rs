@@ -1,6 +1,7 @@
 //! Removing instances, images and pools, by identity and only those that carry our label.
 
 use super::client::{CallError, Client};
+use hyper::Method;
 use isotare_core::{Deadline, DriverError, Resource};
 use isotare_host::pause;
 use serde_json::{Value, json};
@@ -90,7 +91,7 @@ pub(super) fn halt(client: &Client, name: &str, deadline: &Deadline) -> Result<(
     let path = format!("{}/state", instance(name));
     let order = json!({"action": "stop", "force": true, "timeout": -1});
     loop {
-        match client.act("PUT", &path, Some(&order), deadline) {
+        match client.act(Method::PUT, &path, Some(&order), deadline) {
             Ok(_) => return Ok(()),
             Err(error) if error.is_absent() => return Ok(()),
             Err(CallError::Refused { .. }) => {}
@@ -121,7 +122,7 @@ pub(super) fn remove_image(client: &Client, print: &str, deadline: &Deadline) ->
 /// Removes what is at this path of the API; true if it was there.
 pub(super) fn remove(client: &Client, path: &str, deadline: &Deadline) -> Result<bool, CallError> {
     loop {
-        match client.act("DELETE", path, None, deadline) {
+        match client.act(Method::DELETE, path, None, deadline) {
             Ok(_) => return Ok(true),
             Err(error) if error.is_absent() => return Ok(false),
             // One that has ended a moment ago: LXD 5.0 calls it stopped before it is done with it.

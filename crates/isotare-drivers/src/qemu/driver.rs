@@ -37,8 +37,8 @@ impl Driver for Qemu {
     fn isolation(&self) -> Isolation {
         Isolation {
             kernel: "its own",
-            system_calls: "none of the guest's; those that QEMU makes for its devices",
-            root: "nobody on the host; QEMU runs as the user who starts it",
+            system_calls: "none of the guest's; those that QEMU makes for its devices, within its own filter",
+            root: "nobody on the host; QEMU runs as the user who starts it, and where that is root as a user of its own (not with root=9p)",
             sources: &["https://www.qemu.org/docs/master/system/security.html"],
         }
     }

@@ -43,7 +43,7 @@ pub(super) struct QemuEnvironment {
 impl QemuEnvironment {
     /// Makes it in the context's work folder.
     pub(super) fn prepare(spec: Spec, image: &Image, cx: &PrepareContext<'_>) -> Result<Self, DriverError> {
-        let (program, version) = find_qemu(cx)?;
+        let (program, version) = find_qemu(spec.confinement.filter, cx)?;
         if spec.accelerator == Accelerator::Kvm {
             open_kvm()?;
         }

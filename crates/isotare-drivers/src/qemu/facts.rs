@@ -19,6 +19,8 @@ pub(super) fn facts(environment: &QemuEnvironment) -> BTreeMap<String, String> {
         ("disk.format", if spec.data_disk { spec.storage.format.word() } else { "none" }.to_owned()),
         ("network", spec.network.map_or("loopback only", |network| network.word()).to_owned()),
         ("qemu.version", environment.version.clone()),
+        ("vmm.sandbox", spec.confinement.filter_word().to_owned()),
+        ("vmm.user", spec.confinement.user_word()),
     ]);
     facts.extend(spec.memory.facts());
     if let Accelerator::Tcg { multi } = spec.accelerator {

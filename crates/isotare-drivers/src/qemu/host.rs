@@ -5,8 +5,8 @@ use isotare_host::{find_program, output_of};
 use std::fs::File;
 use std::path::PathBuf;
 
-/// QEMU and its version.
-pub(super) fn find_qemu(cx: &PrepareContext<'_>) -> Result<(PathBuf, String), DriverError> {
+/// QEMU and its version. `filter`: it has to be able to filter its system calls.
+pub(super) fn find_qemu(filter: bool, cx: &PrepareContext<'_>) -> Result<(PathBuf, String), DriverError> {
     if std::env::consts::ARCH != "x86_64" {
         return Err(Unavailable::new("the driver knows x86-64 only", "use another driver here").into());
     }
@@ -14,13 +14,23 @@ pub(super) fn find_qemu(cx: &PrepareContext<'_>) -> Result<(PathBuf, String), Dr
     let program = find_program("qemu-system-x86_64")
         .ok_or_else(|| Unavailable::new("there is no qemu-system-x86_64", install))?;
     let shown = program.display().to_string();
-    let output = output_of(&program, &["--version"], &cx.deadline)
-        .map_err(|e| e.during("ask for the version of", shown.clone()))?;
+    let ask = |arguments: &[&str]| output_of(&program, arguments, &cx.deadline);
+    let output = ask(&["--version"]).map_err(|e| e.during("ask for the version of", shown.clone()))?;
     let text = String::from_utf8_lossy(&output.stdout);
     let version =
         text.lines().next().and_then(|line| line.split_once("version ")).map(|(_, rest)| rest.trim());
     match version {
-        Some(version) if output.status.success() => Ok((program, version.to_owned())),
+        Some(version) if output.status.success() => {
+            // Options are read in order, and the version ends the program: only what it cannot do makes that fail.
+            if filter && !ask(&["-sandbox", "on", "-version"]).is_ok_and(|output| output.status.success()) {
+                return Err(Unavailable::new(
+                    format!("{shown} was built without -sandbox, or the kernel has no seccomp filters"),
+                    "use a QEMU with seccomp (Debian's has it), or let it run unconfined: sandbox=off",
+                )
+                .into());
+            }
+            Ok((program, version.to_owned()))
+        }
         _ => {
             let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
             Err(Unavailable::new(format!("{shown} --version: {}: {said}", output.status), install).into())

@@ -1,6 +1,7 @@
 //! One machine: its QEMU process and monitor, from start to end.
 
 use super::command::{Places, arguments, kernel_parameters};
+use super::confinement::User;
 use super::environment::QemuEnvironment;
 use super::network::USER_ADDRESS;
 use super::parts::{Parts, remove_file};
@@ -56,10 +57,14 @@ impl QemuInstance {
         let own_address = parts.tap.as_ref().map(Tap::address);
         let address = own_address.as_deref().or(spec.network.map(|_| USER_ADDRESS));
         let parameters = kernel_parameters(spec, environment.tsc_khz, address);
-        let spawn = Spawn::new(&environment.program)
+        let mut spawn = Spawn::new(&environment.program)
             .args(arguments(spec, &parameters, &places))
+            .args(spec.confinement.options(cx.instance, &environment.version))
             .in_cgroups(parts.procs_files())
             .output_to(&logs.output);
+        if spec.confinement.user == User::Own {
+            spawn = spawn.changes_user();
+        }
         Ok(Self {
             name: cx.instance.to_owned(),
             spawn,
@@ -101,7 +106,7 @@ impl QemuInstance {
     /// Whether the accelerator is the one asked for.
     fn question(&mut self, stream: UnixStream, deadline: &Deadline) -> Result<bool, MonitorError> {
         let monitor = self.monitor.insert(Monitor::connect(stream, deadline)?);
-        Ok(monitor.uses_kvm(deadline)? == (self.accelerator == Accelerator::Kvm))
+        Ok(monitor.uses_kvm()? == (self.accelerator == Accelerator::Kvm))
     }
 
     /// The error of a wait, with QEMU's exit status and last words where it died.

@@ -4,55 +4,125 @@ use isotare_core::Deadline;
 use isotare_host::now;
 use qapi::qmp;
 use qapi::{Qmp, Stream};
-use std::io::{self, BufRead, BufReader, BufWriter};
+use std::io::{self, BufRead, BufReader, BufWriter, Read};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-type Connection = Stream<BufReader<UnixStream>, BufWriter<UnixStream>>;
+/// The longest that QEMU's answers may be together, bytes: they are a few hundred.
+const LARGEST: u64 = 1 << 20;
+
+type Connection = Stream<BufReader<Answers>, BufWriter<UnixStream>>;
 
 /// A question that the monitor did not answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum MonitorError {
-    /// The connection broke, or the deadline passed.
+    /// The connection broke, the deadline passed, or what comes is no answer.
     #[error("QEMU's monitor does not answer: {0}")]
     Silent(#[from] io::Error),
     /// QEMU refused a command.
     #[error("QEMU's monitor: {0}")]
-    Refused(#[from] qapi::ExecuteError),
+    Refused(qapi::Error),
+}
+
+impl From<qapi::ExecuteError> for MonitorError {
+    fn from(error: qapi::ExecuteError) -> Self {
+        match error {
+            qapi::ExecuteError::Qapi(error) => MonitorError::Refused(error),
+            qapi::ExecuteError::Io(error) => MonitorError::Silent(error),
+        }
+    }
 }
 
 /// A monitor in command mode.
 pub(super) struct Monitor {
     qmp: Qmp<Connection>,
+}
+
+/// What QEMU sends, up to a deadline and a length. A guest may have taken QEMU over.
+struct Answers {
     socket: UnixStream,
+    deadline: Deadline,
+    left: u64,
+}
+
+impl Read for Answers {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.left == 0 {
+            let why = format!("it wrote more than {LARGEST} bytes");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+        }
+        let time = self.deadline.at.since(now());
+        if time.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        self.socket.set_read_timeout(Some(time))?;
+        let length = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let count = self.socket.read(&mut buffer[..length])?;
+        self.left -= count as u64;
+        Ok(count)
+    }
 }
 
 impl Monitor {
-    /// Reads the greeting and leaves negotiation mode.
+    /// Reads the greeting and leaves negotiation mode. All questions have to be answered by this deadline.
     pub(super) fn connect(socket: UnixStream, deadline: &Deadline) -> Result<Self, MonitorError> {
         socket.set_nonblocking(false)?;
-        bound(&socket, deadline)?;
-        let mut reader = BufReader::new(socket.try_clone()?);
+        let left = deadline.at.since(now()).max(Duration::from_millis(1));
+        socket.set_write_timeout(Some(left))?;
+        let answers = Answers { socket: socket.try_clone()?, deadline: deadline.clone(), left: LARGEST };
+        let mut reader = BufReader::new(answers);
         // `qapi` panics when the greeting is missing, so the end of the stream is looked for here.
         if reader.fill_buf()?.is_empty() {
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         }
         // Buffered, because `qapi` writes a command in many small pieces.
-        let mut qmp = Qmp::new(Stream::new(reader, BufWriter::new(socket.try_clone()?)));
+        let mut qmp = Qmp::new(Stream::new(reader, BufWriter::new(socket)));
         qmp.handshake()?;
-        Ok(Self { qmp, socket })
+        Ok(Self { qmp })
     }
 
     /// Whether KVM executes the guest.
-    pub(super) fn uses_kvm(&mut self, deadline: &Deadline) -> Result<bool, MonitorError> {
-        bound(&self.socket, deadline)?;
+    pub(super) fn uses_kvm(&mut self) -> Result<bool, MonitorError> {
         Ok(self.qmp.execute(&qmp::query_kvm {})?.enabled)
     }
 }
 
-/// Lets no answer take longer than there is time.
-fn bound(socket: &UnixStream, deadline: &Deadline) -> io::Result<()> {
-    let left = deadline.at.since(now()).max(Duration::from_millis(1));
-    socket.set_read_timeout(Some(left))?;
-    socket.set_write_timeout(Some(left))
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use isotare_core::Interrupt;
+    use isotare_host::deadline_in;
+    use std::io::Write;
+
+    #[test]
+    fn a_monitor_that_talks_without_end_is_not_heard_out() {
+        let (ours, mut theirs) = UnixStream::pair().expect("a pair");
+        let talker = std::thread::spawn(move || {
+            let mut sent = 0;
+            while theirs.write_all(&[b' '; 4096]).is_ok() {
+                sent += 4096;
+            }
+            sent
+        });
+        let deadline = deadline_in(Duration::from_secs(60), &Interrupt::default());
+        let error = Monitor::connect(ours, &deadline).map(drop).expect_err("too long").to_string();
+        assert_eq!(error, "QEMU's monitor does not answer: it wrote more than 1048576 bytes");
+        let sent: u64 = talker.join().expect("it ends with the connection");
+        assert!(sent < 2 * LARGEST, "{sent}");
+    }
+
+    #[test]
+    fn a_monitor_that_drips_is_left_at_the_deadline() {
+        let (ours, mut theirs) = UnixStream::pair().expect("a pair");
+        let dripper = std::thread::spawn(move || {
+            while theirs.write_all(b" ").is_ok() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        });
+        let deadline = deadline_in(Duration::from_millis(50), &Interrupt::default());
+        let error = Monitor::connect(ours, &deadline).map(drop).expect_err("too slow");
+        let MonitorError::Silent(error) = error else { panic!("{error}") };
+        assert!(matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock), "{error}");
+        dripper.join().expect("it ends with the connection");
+    }
 }

@@ -96,4 +96,10 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         "network device: para-virtualised or a full one",
     ),
     setting("vhost", Kind::Flag, Some("false"), "whether the host's kernel moves the packets of network=tap"),
+    setting(
+        "sandbox",
+        Kind::Choice(&["on", "off"]),
+        Some("on"),
+        "whether QEMU filters its own system calls and, started by root, becomes a user of its own (not with root=9p)",
+    ),
 ];

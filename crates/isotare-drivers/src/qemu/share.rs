@@ -1,6 +1,7 @@
 //! A root that is a folder of the host: an overlay for each machine, and virtiofsd where it serves it.
 
 use super::spec::Root;
+use crate::guest::tail;
 use crate::installed::root_only;
 use crate::root::{MountedRoot, Tree};
 use isotare_core::{DriverError, Member, Resource, Role, TrialContext, Unavailable};
@@ -104,8 +105,10 @@ impl Share {
 
     /// What the server has written.
     pub(super) fn said(&self) -> String {
-        let text = self.daemon.as_ref().map(|daemon| isotare_files::log_tail(&daemon.log));
-        text.filter(|text| !text.is_empty()).map(|text| format!("virtiofsd:\n{text}")).unwrap_or_default()
+        match self.daemon.as_ref().map(|daemon| isotare_files::log_tail(&daemon.log)) {
+            Some(text) if !text.is_empty() => format!("virtiofsd:\n{text}"),
+            _ => String::new(),
+        }
     }
 
     /// Ends the server and unmounts the root.

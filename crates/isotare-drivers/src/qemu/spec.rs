@@ -1,5 +1,6 @@
 //! The settings as types.
 
+use super::confinement::Confinement;
 use super::memory::Memory;
 use super::network::Network;
 use super::storage::Storage;
@@ -58,6 +59,7 @@ pub(super) struct Spec {
     pub(super) kernel: Option<String>,
     /// As QEMU spells it.
     pub(super) cpu: String,
+    pub(super) confinement: Confinement,
 }
 
 impl Machine {
@@ -169,6 +171,7 @@ impl Spec {
             network: Network::read(settings, machine)?,
             kernel: settings.text("kernel").map(str::to_owned),
             cpu: settings.text("cpu").unwrap_or(own_cpu).to_owned(),
+            confinement: Confinement::read(settings, root),
         })
     }
 

@@ -1,26 +1,16 @@
-//! HTTP over a Unix socket as blocking calls, each of which ends by a deadline.
+//! A monitor's interface: requests that set something or make something happen, one after another.
 
-use http_body_util::{BodyExt, Full};
-use hyper::body::Bytes;
-use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper::header::{ACCEPT, CONTENT_TYPE, HOST};
+use crate::http::{Connection, Content, Http, HttpError};
 use hyper::{Method, StatusCode};
-use hyper_util::rt::TokioIo;
 use isotare_core::{Deadline, DriverError};
-use isotare_host::{WaitError, now, pause, readable};
+use isotare_host::{WaitError, pause, readable};
 use rustix::fs::inotify;
 use serde_json::Value;
-use std::future::Future;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::pin::pin;
 use std::time::Duration;
-use tokio::runtime::{Builder, Runtime};
 
-/// Longest time in which a wish to stop goes unnoticed.
-const SLICE: Duration = Duration::from_millis(50);
 /// Pause before the next try between a socket's being bound and its being listened on, which the kernel does not tell.
 const AGAIN: Duration = Duration::from_micros(200);
 /// Text of a refusal that is told.
@@ -42,8 +32,8 @@ impl Request {
 
 /// A connection to one monitor.
 pub(crate) struct Client {
-    sender: SendRequest<Full<Bytes>>,
-    runtime: Runtime,
+    connection: Connection,
+    http: Http,
 }
 
 impl Client {
@@ -53,42 +43,23 @@ impl Client {
         process: BorrowedFd<'_>,
         deadline: &Deadline,
     ) -> Result<Self, WaitError> {
-        let stream = connect(socket, process, deadline)?;
-        stream.set_nonblocking(true)?;
-        let runtime = Builder::new_current_thread().enable_all().build()?;
-        let greeting = async {
-            let io = TokioIo::new(tokio::net::UnixStream::from_std(stream)?);
-            let (sender, connection) = handshake(io).await.map_err(io::Error::other)?;
-            // It ends with the connection, whose end the next request tells.
-            tokio::spawn(connection);
-            Ok::<_, io::Error>(sender)
-        };
-        let sender = until(&runtime, deadline, greeting)??;
-        Ok(Self { sender, runtime })
+        let http = Http::new()?;
+        let connection = connect(&http, socket, process, deadline)?;
+        Ok(Self { connection, http })
     }
 
     /// Makes a request, and waits for the answer that it is done.
     pub(crate) fn call(&mut self, request: &Request, deadline: &Deadline) -> Result<(), DriverError> {
+        const ASK: &str = "ask the monitor";
         let subject = || format!("PUT {}", request.path);
-        let failed = |cause: String| DriverError::failed("ask the monitor", subject(), cause);
-        let body = request.body.as_ref().map(ToString::to_string).unwrap_or_default();
-        let message = hyper::Request::builder()
-            .method(Method::PUT)
-            .uri(&request.path)
-            .header(HOST, "localhost")
-            .header(ACCEPT, "application/json")
-            .header(CONTENT_TYPE, "application/json")
-            .body(Full::new(Bytes::from(body)))
-            .map_err(|error| failed(error.to_string()))?;
-        let exchange = async {
-            let answer = self.sender.send_request(message).await?;
-            let status = answer.status();
-            Ok::<_, hyper::Error>((status, answer.into_body().collect().await?.to_bytes()))
-        };
-        let (status, body) = until(&self.runtime, deadline, exchange)
-            .map_err(|error| error.during("ask the monitor", subject()))?
-            .map_err(|error| failed(error.to_string()))?;
-        if status.is_success() { Ok(()) } else { Err(failed(refusal(status, &body))) }
+        let content = request.body.as_ref().map_or(Content::Nothing, Content::Json);
+        let answer = self.http.ask(&mut self.connection, Method::PUT, &request.path, content, deadline);
+        match answer {
+            Ok(answer) if answer.status.is_success() => Ok(()),
+            Ok(answer) => Err(DriverError::failed(ASK, subject(), refusal(answer.status, &answer.body))),
+            Err(HttpError::Wait(error)) => Err(error.during(ASK, subject())),
+            Err(error) => Err(DriverError::failed(ASK, subject(), error)),
+        }
     }
 }
 
@@ -101,26 +72,13 @@ fn refusal(status: StatusCode, body: &[u8]) -> String {
     }
 }
 
-/// Runs a future to its end, or until the deadline or the wish to stop.
-fn until<F: Future>(runtime: &Runtime, deadline: &Deadline, future: F) -> Result<F::Output, WaitError> {
-    runtime.block_on(async {
-        let mut future = pin!(future);
-        loop {
-            if deadline.interrupt.is_raised() {
-                return Err(WaitError::Interrupted);
-            }
-            let left = deadline.at.since(now());
-            match tokio::time::timeout(left.min(SLICE), future.as_mut()).await {
-                Ok(output) => return Ok(output),
-                Err(_) if left.is_zero() => return Err(WaitError::TimedOut),
-                Err(_) => {}
-            }
-        }
-    })
-}
-
 /// Waits for the socket by watching its folder (inotify(7)).
-fn connect(socket: &Path, process: BorrowedFd<'_>, deadline: &Deadline) -> Result<UnixStream, WaitError> {
+fn connect(
+    http: &Http,
+    socket: &Path,
+    process: BorrowedFd<'_>,
+    deadline: &Deadline,
+) -> Result<Connection, WaitError> {
     let folder = socket.parent().unwrap_or(Path::new("/"));
     let watch = inotify::init(inotify::CreateFlags::NONBLOCK | inotify::CreateFlags::CLOEXEC)
         .and_then(|watch| {
@@ -130,15 +88,18 @@ fn connect(socket: &Path, process: BorrowedFd<'_>, deadline: &Deadline) -> Resul
         .map_err(io::Error::from)?;
     let mut events = [0; 4096];
     loop {
-        match UnixStream::connect(socket) {
-            Ok(stream) => return Ok(stream),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+        match http.connect(socket, deadline) {
+            Ok(connection) => return Ok(connection),
+            Err(HttpError::Unconnected(error)) if error.kind() == io::ErrorKind::NotFound => {
                 readable(watch.as_fd(), Some(process), deadline)?;
                 // Which file it was does not matter: the next try tells.
                 let _events = rustix::io::read(&watch, &mut events);
             }
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => pause(AGAIN, deadline)?,
-            Err(error) => return Err(error.into()),
+            Err(HttpError::Unconnected(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                pause(AGAIN, deadline)?;
+            }
+            Err(HttpError::Wait(error)) => return Err(error),
+            Err(error) => return Err(io::Error::other(error).into()),
         }
     }
 }

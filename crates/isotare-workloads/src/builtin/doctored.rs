@@ -63,7 +63,7 @@ fn a_right_report_becomes_samples() {
 #[test]
 fn doctored_reports_are_rejected() {
     type Doctor = fn(&mut WorkReport);
-    let cases: [(Doctor, &str); 14] = [
+    let cases: [(Doctor, &str); 17] = [
         (|r| r.events = 0, "no event"),
         (|r| r.wrong = 1, "wrong result"),
         (|r| r.proof = 1229, "1229 primes instead of 1228"),
@@ -78,6 +78,12 @@ fn doctored_reports_are_rejected() {
         (|r| r.latency = histogram(1000, 5_000_000), "does not go with"),
         (|r| r.latency.truncate(10), "cannot be read"),
         (|r| r.intervals[0].events = 1, "in the intervals"),
+        // A sum that wraps around to the right one.
+        (|r| r.intervals.push(Interval { at_ns: 1, events: u64::MAX }), "too many in the intervals"),
+        // A histogram that says it is 4 GiB long.
+        (|r| r.latency[4..8].fill(0xff), "cannot be read"),
+        // One that says it is compressed.
+        (|r| r.latency[3] = 0x14, "cannot be read"),
     ];
     for (doctor, why) in cases {
         let mut doctored = report();
@@ -85,6 +91,11 @@ fn doctored_reports_are_rejected() {
         let error = decode(&Cpu, &[("events", "1000")], doctored).expect_err(why);
         assert!(error.contains(why), "{error} lacks {why}");
     }
+    // Times that no clock has told do not end the trial by a panic.
+    let mut doctored = report();
+    (doctored.usage.user_ns, doctored.usage.system_ns) = (u64::MAX, u64::MAX);
+    let samples = decode(&Cpu, &[("events", "1000")], doctored).expect("valid but for its CPU time");
+    assert!(value(&samples, "cpu_per_event").is_some_and(f64::is_finite), "{samples:?}");
     // 1 s of work where 5 s were asked for.
     let error = decode(&Cpu, &[("time", "5s")], report()).expect_err("too short");
     assert!(error.contains("instead of 5000 ms"), "{error}");

@@ -134,7 +134,7 @@ impl Workload for Fileio {
         check_operations(&checked, &fileio)?;
         let report = checked.report;
         let [reads, writes, fsyncs] = report.operations;
-        checked.push_rate("throughput", report.bytes_read + report.bytes_written);
+        checked.push_rate("throughput", report.bytes_read.saturating_add(report.bytes_written));
         checked.push_rate("reads_per_second", reads);
         checked.push_rate("writes_per_second", writes);
         checked.push_rate("fsyncs_per_second", fsyncs);

@@ -67,7 +67,7 @@ impl Workload for Network {
                 report.events, report.bytes_written, report.bytes_read
             ));
         }
-        checked.push_rate("throughput", report.bytes_read + report.bytes_written);
+        checked.push_rate("throughput", report.bytes_read.saturating_add(report.bytes_written));
         Ok(checked.into_samples())
     }
 }

@@ -11,6 +11,10 @@ pub const EVENTS_PER_SECOND: &str = "events_per_second";
 /// The quantiles reported, where enough events lie beyond them.
 const QUANTILES: [(&str, f64); 4] =
     [("latency_p50", 0.5), ("latency_p95", 0.95), ("latency_p99", 0.99), ("latency_p999", 0.999)];
+/// The first four bytes of an uncompressed histogram and how long its head is: HdrHistogram's `V2EncodingCookieBase` with
+/// the size of its words.
+const V2_MAGIC: u32 = 0x1c84_9313;
+const V2_HEAD: usize = 40;
 /// Events that must lie beyond a quantile.
 const EVENTS_BEYOND: f64 = 10.0;
 
@@ -78,13 +82,14 @@ fn check_work(report: &WorkReport, job: &Builtin) -> Result<Histogram<u64>, Inva
         return invalid(format!("{events} events in no time"));
     }
     check_limit(report, job)?;
-    let in_intervals: u64 = report.intervals.iter().map(|interval| interval.events).sum();
-    if in_intervals != events {
-        return invalid(format!("{events} events, but {in_intervals} in the intervals"));
+    // Numbers of an instance may be any: a sum that does not fit is not wrapped into one that does.
+    let in_intervals =
+        report.intervals.iter().try_fold(0_u64, |sum, interval| sum.checked_add(interval.events));
+    if in_intervals != Some(events) {
+        let sum = in_intervals.map_or_else(|| "too many".to_owned(), |sum| sum.to_string());
+        return invalid(format!("{events} events, but {sum} in the intervals"));
     }
-    let latency: Histogram<u64> = Deserializer::new()
-        .deserialize(&mut report.latency.as_slice())
-        .map_err(|e| Invalid(format!("the latency histogram cannot be read: {e:?}")))?;
+    let latency = histogram(&report.latency)?;
     if latency.len() != events {
         return invalid(format!("{events} events, but {} latencies", latency.len()));
     }
@@ -108,6 +113,21 @@ fn check_work(report: &WorkReport, job: &Builtin) -> Result<Histogram<u64>, Inva
         ));
     }
     Ok(latency)
+}
+
+/// Reads a histogram in HDR's V2 encoding: four bytes of magic number, four with the length of what follows 32 more bytes.
+/// The decoder would reserve what that length says, up to 4 GiB, and would also unpack a compressed one.
+fn histogram(bytes: &[u8]) -> Result<Histogram<u64>, Invalid> {
+    let words = bytes.first_chunk::<8>().map(|&[a, b, c, d, e, f, g, h]| {
+        (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h]))
+    });
+    match words {
+        Some((V2_MAGIC, payload)) if bytes.len().checked_sub(V2_HEAD) == usize::try_from(payload).ok() => {}
+        _ => return invalid("the latency histogram cannot be read: its head is not that of its bytes"),
+    }
+    Deserializer::new()
+        .deserialize(&mut &*bytes)
+        .map_err(|error| Invalid(format!("the latency histogram cannot be read: {error:?}")))
 }
 
 fn check_limit(report: &WorkReport, job: &Builtin) -> Result<(), Invalid> {
