@@ -21,7 +21,7 @@ pub use layout::{lay_out, write_tar};
 pub use leftovers::{end_processes_naming, processes_naming, unmount_below};
 pub use mount_namespace::{MountNamespace, cover, has_hybrid_cgroups, hide_unified_cgroup};
 pub use process::{Child, Spawn, identify, is_alive, peer_pid};
-pub use program::{find_program, output_of};
+pub use program::{find_program, output_of, output_up_to};
 pub use state::{SessionState, StaleSession, state_root};
 pub use sweep::{Swept, sweep};
 pub use wait::{WaitError, accept, pause, readable, sleep_until};

@@ -8,7 +8,7 @@ use cpio::newc::{Builder, ModeFileType, trailer};
 use isotare_core::{
     AGENT_PATH, Base, DATA_DIR, Deadline, DriverError, Image, ImageFile, Source, Unavailable,
 };
-use isotare_host::{find_program, output_of};
+use isotare_host::{find_program, output_up_to};
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -68,6 +68,9 @@ pub(crate) fn bootable(
     Ok(image)
 }
 
+/// The most that a packed module of the kernel may unpack to, bytes.
+const MOST_MODULE: u64 = 256 << 20;
+
 /// A module's content; unpacked where the distribution packs them.
 fn read_module(path: &Path, deadline: &Deadline) -> Result<Vec<u8>, Unavailable> {
     let program = match path.extension().and_then(|ending| ending.to_str()) {
@@ -80,7 +83,7 @@ fn read_module(path: &Path, deadline: &Deadline) -> Result<Vec<u8>, Unavailable>
     let unpacker = find_program(program).ok_or_else(|| {
         Unavailable::new(format!("{shown} is packed and there is no {program}"), format!("install {program}"))
     })?;
-    match output_of(&unpacker, &["-dc", &shown], deadline) {
+    match output_up_to(MOST_MODULE, &unpacker, &["-dc", &shown], deadline) {
         Ok(output) if output.status.success() => Ok(output.stdout),
         Ok(output) => Err(unreadable(path, &String::from_utf8_lossy(&output.stderr).trim())),
         Err(error) => Err(unreadable(path, &error)),

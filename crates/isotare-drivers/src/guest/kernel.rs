@@ -3,7 +3,7 @@
 use super::modules::ModuleIndex;
 use super::vmlinuz;
 use isotare_core::{Deadline, Unavailable};
-use isotare_host::{find_program, output_of};
+use isotare_host::{find_program, output_up_to};
 use std::cmp::Ordering;
 use std::fs;
 use std::io;
@@ -93,12 +93,15 @@ fn best(folder: &Path, suits: &dyn Fn(&str) -> bool) -> Option<PathBuf> {
     best.map(|(_, name)| folder.join(name))
 }
 
+/// The most that a kernel's packed part may unpack to, bytes.
+const MOST_UNPACKED: u64 = 1 << 30;
+
 /// What a program for unpacking makes of these bytes, in a file of the folder.
 fn unpack_by(program: &str, packed: &[u8], folder: &Path, deadline: &Deadline) -> Result<Vec<u8>, String> {
     let program = find_program(program).ok_or("it is not installed")?;
     let file = folder.join("vmlinux.packed");
     fs::write(&file, packed).map_err(|e| format!("write {}: {e}", file.display()))?;
-    let output = output_of(&program, &["-dc", &file.to_string_lossy()], deadline);
+    let output = output_up_to(MOST_UNPACKED, &program, &["-dc", &file.to_string_lossy()], deadline);
     // It is in the environment's work folder, which its owner removes as well.
     let _left = fs::remove_file(&file);
     match output {
