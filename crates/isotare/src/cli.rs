@@ -106,6 +106,13 @@ pub struct Compare {
     /// Time that each phase of a trial may take.
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_seconds)]
     pub timeout: f64,
+    /// End a trial as failed once its workload has written more than this, standard output and standard error together.
+    #[arg(long, value_name = "SIZE", default_value = "8G", value_parser = parse_size)]
+    pub output_limit: u64,
+    /// Keep all that workloads write, compressed. Without it the size, the SHA-256 and the first and last 64 KiB of each
+    /// stream are kept.
+    #[arg(long)]
+    pub keep_output: bool,
     /// Where and how to show the result.
     #[command(flatten)]
     pub output: Output,

@@ -8,5 +8,6 @@ mod ends;
 mod images;
 mod import;
 mod input;
+mod output;
 mod place;
 mod selftest;
