@@ -1,5 +1,9 @@
 //! The command line's types.
 
+mod store;
+
+pub use store::{KeptOutput, Prune, StoreArgs, StoreVerb};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use isotare_core::{CpuSet, EnvironmentSpec, ImageReference, Kind, Value, WorkloadSpec};
 use std::path::PathBuf;
@@ -47,6 +51,8 @@ pub enum Verb {
     Selftest(Selftest),
     /// Remove whatever interrupted sessions left behind, by recorded identity only.
     Clean(Clean),
+    /// Show how large the store of sessions is, and remove sessions from it.
+    Store(StoreArgs),
     /// Print the JSON schema of experiment files, for editors.
     Schema,
 }

@@ -76,3 +76,36 @@ fn a_workload_that_writes_without_end_fails_and_the_session_goes_on() {
     assert!(session.memory < MOST_MEMORY, "{} KiB", session.memory);
     assert_eq!(place.leftovers(), Vec::<String>::new());
 }
+
+#[test]
+fn kept_output_comes_back_and_goes_with_its_session() {
+    let place = Place::new();
+    let script = r#"mkdir "$0" 2>/dev/null && exec seq 1000000; echo short"#;
+    let session = Trials::run(&place, script, &["--keep-output"]);
+    assert_eq!(session.status, Some(0), "{}", session.report);
+    assert_eq!(session.trials()[0]["output"]["stdout"]["cut"], 0);
+    let output = |trial: &str| place.run(&["store", "output", "last", trial]);
+    let numbers: String = (1..=1_000_000).map(|number| format!("{number}\n")).collect();
+    assert!(output("0").stdout == numbers.as_bytes());
+    assert_eq!(output("1").stdout, b"short\n");
+    assert_eq!(output("99").status.code(), Some(2), "there is no such trial");
+
+    let id = session.report["session"].as_str().unwrap();
+    let (_, size) = place.json(&["store", "size", "--format", "json"]);
+    assert!(size["sessions"][0]["output_bytes"].as_u64().unwrap() > 100_000, "{size}");
+    let prune = |arguments: &[&str]| {
+        let (code, json) = place.json(&[&["store", "prune", "--format", "json"], arguments].concat());
+        assert_eq!(code, 0);
+        let sessions = json["sessions"].as_array().unwrap().clone();
+        sessions.iter().map(|row| row["result"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(place.run(&["store", "prune"]).status.code(), Some(2), "it does not guess what to remove");
+    assert_eq!(prune(&["--older-than", "1d"]), [""; 0]);
+    assert_eq!(prune(&["--keep", "1"]), [""; 0]);
+    assert_eq!(prune(&["--keep", "0", "--dry-run"]), ["would be removed"]);
+    assert_eq!(prune(&[id]), ["removed"]);
+    let (_, after) = place.json(&["store", "size", "--format", "json"]);
+    assert_eq!(after["sessions"], json!([]));
+    assert!(after["bytes"].as_u64() < size["bytes"].as_u64(), "{size} {after}");
+    assert_eq!(place.run(&["store", "vacuum"]).status.code(), Some(0));
+}
