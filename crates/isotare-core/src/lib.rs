@@ -20,6 +20,7 @@ mod image;
 mod metric;
 mod noise;
 mod outcome;
+mod output;
 mod plan;
 mod resource;
 mod sampler;
@@ -42,6 +43,7 @@ pub use image::{
 pub use metric::{Better, MetricDef, Sample};
 pub use noise::{Canary, Gate, HostNoise, Noise, Repeats, Throttled};
 pub use outcome::{Failure, Outcome};
+pub use output::{Capture, Captured, KEPT_END, OUTPUT_LIMIT, Streams, shortened};
 pub use plan::{Condition, Plan, Sampling, Slot};
 pub use resource::{Ledger, NoLedger, ProcessId, Resource};
 pub use sampler::{Reading, Sampler, SamplerError};

@@ -59,6 +59,7 @@ impl std::fmt::Display for Outcome {
 pub struct Failure {
     /// Operation, subject and cause, with every source of the error.
     pub reason: String,
-    /// What the runtime, the guest's console or the workload wrote that may explain it; may be empty.
+    /// What the runtime, the guest's console or the workload wrote that may explain it; may be empty. What is long is cut, see
+    /// [`crate::shortened`].
     pub diagnostics: String,
 }

@@ -37,6 +37,11 @@ pub struct Plan {
     pub sampling: Sampling,
     /// A phase longer than this is timed out, s. The `exec` phase gets it on top of the workload's own length.
     pub timeout: f64,
+    /// A trial ends as failed once its workload has written more than this on standard output and standard error together,
+    /// bytes; `None`: nothing ends it.
+    pub output_limit: Option<u64>,
+    /// Whether all that workloads write is kept, not only both ends of each stream.
+    pub keep_output: bool,
 }
 
 impl Plan {

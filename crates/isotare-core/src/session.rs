@@ -1,6 +1,8 @@
 //! What one execution of a plan leaves behind: the record that the store keeps and reports are made from.
 
-use crate::{ClockCheck, Failure, Noise, Outcome, Plan, Reading, RuntimeInfo, Sample, Slot, Unavailable};
+use crate::{
+    ClockCheck, Failure, Noise, Outcome, Plan, Reading, RuntimeInfo, Sample, Slot, Streams, Unavailable,
+};
 use isotare_protocol::{Interval, Observation};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -127,7 +129,7 @@ impl Trial {
             clock: None,
             noise: None,
             facts: BTreeMap::new(),
-            output: (Vec::new(), Vec::new()),
+            output: None,
         }
     }
 
@@ -170,6 +172,6 @@ pub struct Trial {
     pub noise: Option<Noise>,
     /// The agent's facts and the driver's, for the ledger.
     pub facts: BTreeMap<String, String>,
-    /// What the workload wrote: stdout and stderr.
-    pub output: (Vec<u8>, Vec<u8>),
+    /// What the workload wrote; `None`: it did not run.
+    pub output: Option<Streams>,
 }

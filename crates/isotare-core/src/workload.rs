@@ -1,6 +1,6 @@
 //! The port to a workload: what runs inside an instance, and how its result is read and verified.
 
-use crate::{Image, MetricDef, Sample, SettingDef, Settings};
+use crate::{Image, MetricDef, Sample, SettingDef, Settings, Streams};
 use isotare_protocol::{Job, JobResult};
 use std::path::{Path, PathBuf};
 
@@ -27,6 +27,11 @@ pub trait Workload: Send + Sync {
     }
     /// What the agent is to run.
     fn job(&self, settings: &Settings) -> Result<Job, String>;
+    /// The most bytes of standard output that `decode` reads; where a job writes more, its trial is invalid. 0: `decode`
+    /// needs none of it, and any amount may be written.
+    fn output_needed(&self) -> usize {
+        0
+    }
     /// Reads the result and verifies that the work was really done.
     fn decode(&self, output: &JobOutput, settings: &Settings) -> Result<Vec<Sample>, Invalid>;
 }
@@ -54,6 +59,9 @@ impl<W: Workload + ?Sized> Workload for &W {
     fn job(&self, settings: &Settings) -> Result<Job, String> {
         (**self).job(settings)
     }
+    fn output_needed(&self) -> usize {
+        (**self).output_needed()
+    }
     fn decode(&self, output: &JobOutput, settings: &Settings) -> Result<Vec<Sample>, Invalid> {
         (**self).decode(output, settings)
     }
@@ -64,10 +72,8 @@ impl<W: Workload + ?Sized> Workload for &W {
 pub struct JobOutput {
     /// The agent's result.
     pub result: JobResult,
-    /// Standard output, whole.
-    pub stdout: Vec<u8>,
-    /// Standard error, whole.
-    pub stderr: Vec<u8>,
+    /// What the job wrote.
+    pub streams: Streams,
 }
 
 /// The work was not done, or cannot be shown to have been done.

@@ -7,7 +7,7 @@ use isotare_core::{
     Resource, Role, Settings, TrialContext,
 };
 use isotare_host::{
-    AgentClient, SessionState, Swept, deadline_in, find_program, make_run_folder, now, output_of, sweep,
+    AgentClient, OutputTap, SessionState, Swept, deadline_in, find_program, make_run_folder, now, output_of, sweep,
 };
 use isotare_protocol::{
     Builtin, CommandJob, FileMode, FileioJob, Job, JobResult, Kind, Limit, Pattern, Repetition,
@@ -220,9 +220,11 @@ fn a_program_of_a_tree_talks_to_the_host_over_each_network() {
                 stdin: Vec::new(),
                 repetition: Repetition::Once,
             });
-            let output = agent.run(&job, None, &cx.deadline, &mut |_| {}).expect("ran").output;
-            let said = String::from_utf8_lossy(&output.stdout).into_owned();
-            assert_eq!(said, "from the host\n", "{settings:?}: {}", String::from_utf8_lossy(&output.stderr));
+            let mut tap = OutputTap::default();
+            agent.run(&job, None, &cx.deadline, &mut tap, &mut |_| {}).expect("ran");
+            let streams = tap.finish().0;
+            let said = streams.stdout.text();
+            assert_eq!(said, "from the host\n", "{settings:?}: {}", streams.stderr.text());
             assert_eq!(host.join().expect("no panic"), "from the guest\n");
             take_down(instance, agent, cx);
         });
@@ -468,8 +470,9 @@ fn files_and_clocks(machine: &str) {
             std::os::unix::fs::MetadataExt::blocks(&file.metadata().expect("there")) * 512
         };
         let before = used(cx);
-        let output = agent.run(&job, None, &cx.deadline, &mut |_| {}).expect("ran").output;
-        let JobResult::Work(report) = output.result else { panic!("a report") };
+        let mut tap = OutputTap::default();
+        let ran = agent.run(&job, None, &cx.deadline, &mut tap, &mut |_| {}).expect("ran");
+        let JobResult::Work(report) = ran.result else { panic!("a report") };
         assert!(report.events > 0 && report.wrong == 0, "{report:?}");
         assert!(used(cx) >= before + (4 << 20), "{before} bytes grew to {}", used(cx));
         let last = agent.clock(20, &cx.deadline).expect("clocks");

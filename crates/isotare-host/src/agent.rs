@@ -1,10 +1,10 @@
 //! The host's end of the agent's connection.
 
 use crate::pings::Pings;
-use crate::{WaitError, now, readable};
-use isotare_core::{Deadline, JobOutput};
+use crate::{OutputTap, WaitError, now, readable};
+use isotare_core::Deadline;
 use isotare_protocol::{
-    ClockPair, FrameBuffer, FrameError, FromAgent, Hello, Job, Observed, Stream, ToAgent, VERSION,
+    ClockPair, FrameBuffer, FrameError, FromAgent, Hello, Job, JobResult, Observed, ToAgent, VERSION,
     decode_hello, encode,
 };
 use std::collections::BTreeMap;
@@ -23,8 +23,8 @@ pub struct AgentClient {
 /// What came of a job.
 #[derive(Debug)]
 pub struct JobDone {
-    /// Result and output.
-    pub output: JobOutput,
+    /// Its result.
+    pub result: JobResult,
     /// What the instance's own counters told.
     pub observed: Observed,
     /// Readings of both clocks while it ran: none in its first second, then at most one a second.
@@ -58,6 +58,20 @@ pub enum AgentError {
     /// It could not run the job.
     #[error("the agent refused: {0}")]
     Refused(String),
+    /// The job wrote too much.
+    #[error(
+        "the workload wrote more than {limit} bytes on standard output and standard error together, the limit for a trial; \
+         --output-limit, or output-limit in an experiment file, raises it"
+    )]
+    TooMuchOutput {
+        /// The limit, bytes.
+        limit: u64,
+    },
+    /// What the job wrote could not be kept.
+    #[error(
+        "keep the workload's output in the work folder: {0}; free space there, or leave --keep-output out"
+    )]
+    Keep(#[source] io::Error),
 }
 
 impl AgentClient {
@@ -122,27 +136,26 @@ impl AgentClient {
         best.ok_or(AgentError::Closed)
     }
 
-    /// Runs a job to its end. `event` is called as things happen.
+    /// Runs a job to its end. What it writes goes to `tap`, which holds it after an error too; `event` is called as things
+    /// happen.
     pub fn run(
         &mut self,
         job: &Job,
         observe_ms: Option<u32>,
         deadline: &Deadline,
+        tap: &mut OutputTap,
         event: &mut dyn FnMut(JobEvent),
     ) -> Result<JobDone, AgentError> {
         self.send(&ToAgent::Run { job: job.clone(), observe_ms }, deadline)?;
         let mut pings = Pings::new(now());
-        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         loop {
             match self.receive_pinging(&mut pings, deadline)? {
-                FromAgent::Output { stream: Stream::Stdout, data } => stdout.extend_from_slice(&data),
-                FromAgent::Output { stream: Stream::Stderr, data } => stderr.extend_from_slice(&data),
+                FromAgent::Output { stream, data } => tap.take(stream, &data)?,
                 FromAgent::Measuring => event(JobEvent::Measuring),
                 FromAgent::Measured => event(JobEvent::Measured),
                 FromAgent::Finished { result, observed } => {
                     let clock = self.last_pong(pings, deadline)?;
-                    let output = JobOutput { result, stdout, stderr };
-                    return Ok(JobDone { output, observed: *observed, clock });
+                    return Ok(JobDone { result, observed: *observed, clock });
                 }
                 FromAgent::Refused(why) => {
                     self.last_pong(pings, deadline)?;
@@ -209,6 +222,10 @@ impl AgentClient {
     }
 
     fn fill(&mut self, deadline: &Deadline) -> Result<(), AgentError> {
+        // A peer that never stops sending is always readable.
+        if now() >= deadline.at {
+            return Err(AgentError::Wait(WaitError::TimedOut));
+        }
         readable(self.stream.as_fd(), None, deadline)?;
         let mut chunk = [0; 1 << 16];
         match self.stream.read(&mut chunk) {
@@ -234,7 +251,7 @@ mod tests {
     use super::*;
     use crate::deadline_in;
     use isotare_core::Interrupt;
-    use isotare_protocol::{CommandJob, Exit, JobResult, Repetition, encode_hello};
+    use isotare_protocol::{CommandJob, Exit, Repetition, Stream, encode_hello};
     use std::time::Duration;
 
     fn soon() -> Deadline {
@@ -267,7 +284,8 @@ mod tests {
             stdin: Vec::new(),
             repetition: Repetition::Once,
         };
-        let done = client.run(&Job::Command(job), None, &deadline, &mut |_| {}).expect("ran");
+        let mut tap = OutputTap::default();
+        let done = client.run(&Job::Command(job), None, &deadline, &mut tap, &mut |_| {}).expect("ran");
         assert_eq!(done.clock.iter().map(|pair| pair.agent_ns).collect::<Vec<_>>(), [1, 2]);
         let [first, second] = done.clock[..] else { panic!("two") };
         let second_ns = 1_000_000_000;
@@ -281,6 +299,32 @@ mod tests {
         let messages = std::iter::from_fn(|| sent.next_message::<ToAgent>().expect("messages"));
         let pings = messages.filter(|message| *message == ToAgent::Ping).count();
         assert_eq!(pings, 2, "none in the first second");
+    }
+
+    #[test]
+    fn a_job_that_never_stops_writing_is_timed_out() {
+        let (ours, mut theirs) = UnixStream::pair().expect("a pair");
+        let agent = std::thread::spawn(move || {
+            let hello = Hello { agent_version: "t".into(), pid: 1, clock_ns: 0, started_ns: 0 };
+            theirs.write_all(&encode_hello(&hello).expect("encodes")).expect("written");
+            let data = vec![0; 1 << 16];
+            let frame = encode(&FromAgent::Output { stream: Stream::Stderr, data }).expect("encodes");
+            while theirs.write_all(&frame).is_ok() {}
+        });
+        let patient = deadline_in(Duration::from_secs(600), &Interrupt::default());
+        let mut client = AgentClient::greet(ours, &patient).expect("greets");
+        let job = CommandJob {
+            argv: vec!["yes".into()],
+            env: Vec::new(),
+            directory: None,
+            stdin: Vec::new(),
+            repetition: Repetition::Once,
+        };
+        let mut tap = OutputTap::new(Some(16 << 30));
+        let ended = client.run(&Job::Command(job), None, &soon(), &mut tap, &mut |_| {});
+        assert!(matches!(ended, Err(AgentError::Wait(WaitError::TimedOut))), "{ended:?}");
+        drop(client);
+        agent.join().expect("it ends with the connection");
     }
 
     #[test]

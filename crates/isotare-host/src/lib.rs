@@ -13,6 +13,7 @@ mod process;
 mod program;
 mod state;
 mod sweep;
+mod tap;
 mod wait;
 
 pub use agent::{AgentClient, AgentError, JobDone, JobEvent};
@@ -24,4 +25,5 @@ pub use process::{Child, Spawn, identify, is_alive, peer_pid};
 pub use program::{find_program, output_of, output_up_to};
 pub use state::{SessionState, StaleSession, make_run_folder, state_root};
 pub use sweep::{Swept, sweep};
+pub use tap::{OutputTap, WholeOutput};
 pub use wait::{WaitError, accept, listen, pause, readable, sleep_until};

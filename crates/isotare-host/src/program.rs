@@ -24,18 +24,21 @@ pub fn find_program(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).chain(system).map(|dir| dir.join(name)).find(|path| executable(path))
 }
 
-/// What a program of [`output_of`] may write to each of its two streams, bytes.
-const MOST: u64 = 16 << 20;
+/// The most that is taken of each stream of a program, bytes.
+const MOST_OUTPUT: u64 = 1 << 20;
 
-/// Runs a program to its end and returns what it wrote, of each stream up to 16 MiB: more is an error. For probes and
-/// preparation, not for measured work.
+/// Runs a program to its end and returns what it wrote, at most 1 MiB on each stream. For probes and preparation, not for
+/// measured work.
+///
+/// Of a longer standard error the start is returned. A longer standard output is an error, because half an answer could
+/// be taken for a whole one; the program itself runs to its end.
 pub fn output_of(program: &Path, arguments: &[&str], deadline: &Deadline) -> Result<Output, WaitError> {
-    output_up_to(MOST, program, arguments, deadline)
+    output_up_to(MOST_OUTPUT, program, arguments, deadline)
 }
 
-/// As [`output_of`], for programs that write more: `most` bytes on each stream.
+/// [`output_of`] with another limit, bytes.
 pub fn output_up_to(
-    most: u64,
+    limit: u64,
     program: &Path,
     arguments: &[&str],
     deadline: &Deadline,
@@ -51,12 +54,13 @@ pub fn output_up_to(
         .and_then(Pid::from_raw)
         .ok_or(io::Error::from(io::ErrorKind::Other))?;
     let waited = pidfd_open(pid, PidfdFlags::empty()).map_err(|error| WaitError::Io(error.into()));
-    let drain = |pipe: Box<dyn Read + Send>| {
+    let drain = |mut pipe: Box<dyn Read + Send>| {
         std::thread::spawn(move || {
             let mut bytes = Vec::new();
-            // What could be read is all there is to show. The pipe ends here, so that a program that goes on ends too.
-            let _torn = pipe.take(most.saturating_add(1)).read_to_end(&mut bytes);
-            bytes
+            // What could be read is all there is to show. The rest is read too, so that the program can end.
+            let _torn = pipe.by_ref().take(limit).read_to_end(&mut bytes);
+            let left_out = io::copy(&mut pipe, &mut io::sink()).unwrap_or(0);
+            (bytes, left_out)
         })
     };
     let stdout = child.stdout.take().map(|pipe| drain(Box::new(pipe)));
@@ -67,15 +71,19 @@ pub fn output_up_to(
     }
     let status = child.wait()?;
     ended?;
-    let collect = |thread: Option<std::thread::JoinHandle<Vec<u8>>>| {
+    let collect = |thread: Option<std::thread::JoinHandle<(Vec<u8>, u64)>>| {
         thread.and_then(|thread| thread.join().ok()).unwrap_or_default()
     };
-    let output = Output { status, stdout: collect(stdout), stderr: collect(stderr) };
-    if output.stdout.len().max(output.stderr.len()) as u64 > most {
-        let why = format!("{} wrote more than {} MiB, which is not read", program.display(), most >> 20);
-        return Err(WaitError::Io(io::Error::new(io::ErrorKind::InvalidData, why)));
+    let ((stdout, left_out), (stderr, _)) = (collect(stdout), collect(stderr));
+    if left_out > 0 {
+        let text = format!(
+            "{} wrote {} bytes on standard output, and at most {limit} are taken",
+            program.display(),
+            limit + left_out
+        );
+        return Err(WaitError::Io(io::Error::new(io::ErrorKind::FileTooLarge, text)));
     }
-    Ok(output)
+    Ok(Output { status, stdout, stderr })
 }
 
 #[cfg(test)]
@@ -94,19 +102,19 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_writes_without_end_is_ended_and_told() {
-        let deadline = deadline_in(Duration::from_secs(60), &Interrupt::default());
-        let cat = |most| output_up_to(most, Path::new("/bin/cat"), &["/dev/zero"], &deadline);
-        let error = cat(1 << 20).expect_err("too much").to_string();
-        assert_eq!(error, "/bin/cat wrote more than 1 MiB, which is not read");
-        let few = output_up_to(5, Path::new("/bin/echo"), &["four"], &deadline).expect("no more than that");
-        assert_eq!(few.stdout, b"four\n");
-    }
-
-    #[test]
     fn a_probe_that_hangs_is_ended() {
         let deadline = deadline_in(Duration::from_millis(50), &Interrupt::default());
         let ended = output_of(Path::new("/bin/sleep"), &["60"], &deadline);
         assert!(matches!(ended, Err(WaitError::TimedOut)));
+    }
+
+    #[test]
+    fn what_a_program_writes_is_taken_up_to_a_limit() {
+        let deadline = deadline_in(Duration::from_secs(600), &Interrupt::default());
+        let run = |script: &str| output_up_to(1000, Path::new("/bin/sh"), &["-c", script], &deadline);
+        let output = run("head -c 1000 /dev/zero; head -c 3000000 /dev/zero >&2").expect("ran to its end");
+        assert_eq!((output.stdout.len(), output.stderr.len()), (1000, 1000));
+        let error = run("head -c 3000000 /dev/zero").expect_err("too much").to_string();
+        assert!(error.contains("/bin/sh wrote 3000000 bytes on standard output"), "{error}");
     }
 }

@@ -116,6 +116,8 @@ impl Table {
             budget: Budget { cpus, memory: 0 },
             sampling: Sampling { rate: 0.0 },
             timeout: 0.0,
+            output_limit: None,
+            keep_output: false,
         };
         Some((session(plan), trials))
     }

@@ -1,7 +1,7 @@
 //! What is compared with what, how often and how surely; and the [`Plan`] that follows from it.
 
 use crate::schedule::schedule;
-use isotare_core::{Budget, Condition, EnvironmentSpec, Gate, Plan, Sampling, WorkloadSpec};
+use isotare_core::{Budget, Condition, EnvironmentSpec, Gate, OUTPUT_LIMIT, Plan, Sampling, WorkloadSpec};
 use std::collections::BTreeSet;
 
 /// Replica name of the baseline's second self.
@@ -46,6 +46,10 @@ pub struct Design {
     pub sampling: Sampling,
     /// A phase longer than this is timed out, s.
     pub timeout: f64,
+    /// The most that a workload may write in a trial, on standard output and standard error together, bytes.
+    pub output_limit: u64,
+    /// Whether all of it is kept, not only both ends of each stream.
+    pub keep_output: bool,
     /// Seed of the order.
     pub seed: u64,
 }
@@ -142,7 +146,7 @@ impl Blocks {
 
 impl Design {
     /// A design that lacks only environments and workloads: 20 blocks against `native` with a null test, up to a quarter of
-    /// them repeated, 95 % intervals, a margin of 1 %, ten readings per second, phases of a minute.
+    /// them repeated, 95 % intervals, a margin of 1 %, ten readings per second, phases of a minute, at most 8 GiB of output of each trial.
     pub fn new(budget: Budget, seed: u64) -> Self {
         Self {
             environments: Vec::new(),
@@ -158,6 +162,8 @@ impl Design {
             budget,
             sampling: Sampling { rate: 10.0 },
             timeout: 60.0,
+            output_limit: OUTPUT_LIMIT,
+            keep_output: false,
             seed,
         }
     }
@@ -191,6 +197,7 @@ impl Design {
             ("timeout", self.timeout, positive(self.timeout), "positive"),
             ("rate", self.sampling.rate, (0.0..=1000.0).contains(&self.sampling.rate), "from 0 to 1000"),
             ("memory", self.budget.memory as f64, self.budget.memory > 0, "positive"),
+            ("output-limit", self.output_limit as f64, self.output_limit > 0, "positive"),
         ];
         let outside = ranges.into_iter().filter(|&(_, _, valid, _)| !valid);
         errors.extend(outside.map(|(what, value, _, expected)| DesignError::OutOfRange {
@@ -279,6 +286,8 @@ pub fn plan(design: &Design) -> Result<Plan, DesignError> {
         budget: design.budget.clone(),
         sampling: design.sampling,
         timeout: design.timeout,
+        output_limit: Some(design.output_limit),
+        keep_output: design.keep_output,
     })
 }
 

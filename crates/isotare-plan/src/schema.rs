@@ -297,6 +297,10 @@ mod tests {
           "minLength": 1,
           "type": "string"
         },
+        "keep-output": {
+          "description": "Whether all that workloads write is kept, not only the first and last 64 KiB of each stream.",
+          "type": "boolean"
+        },
         "level": {
           "description": "Confidence level of intervals.",
           "exclusiveMaximum": 1,
@@ -336,6 +340,15 @@ mod tests {
         "null-test": {
           "description": "Whether the baseline is also compared with itself.",
           "type": "boolean"
+        },
+        "output-limit": {
+          "description": "A trial ends as failed once its workload has written more than this, standard output and standard error together.",
+          "minimum": 0,
+          "pattern": "^[0-9]+([kKmMgGtT]([iI]?[bB])?|[bB])?$",
+          "type": [
+            "integer",
+            "string"
+          ]
         },
         "precision": {
           "description": "No further blocks once every interval is this narrow on either side.",

@@ -159,6 +159,7 @@ pub struct CommandJob {
     /// Working directory; `None`: the instance's data folder.
     pub directory: Option<String>,
     /// Bytes on standard input.
+    #[serde(with = "serde_bytes")]
     pub stdin: Vec<u8>,
     /// How often.
     pub repetition: Repetition,
@@ -167,7 +168,7 @@ pub struct CommandJob {
 /// How often a command runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Repetition {
-    /// Once, output streamed back whole.
+    /// Once, all output streamed back.
     Once,
     /// A timed loop: `warmup` discarded runs with output streamed back (the first one only), then at least
     /// `min_runs` timed runs with output to `/dev/null`, more until `duration_ms` has passed.

@@ -62,6 +62,7 @@ pub enum FromAgent {
         /// Which stream.
         stream: Stream,
         /// The bytes, unchanged.
+        #[serde(with = "serde_bytes")]
         data: Vec<u8>,
     },
     /// The warm-up is over; measuring begins now.

@@ -21,6 +21,7 @@ mod group;
 mod html;
 mod json;
 mod markdown;
+mod output;
 mod quantity;
 mod report;
 mod text;
@@ -30,6 +31,7 @@ mod words;
 pub use analysis::{RECORDS, analyse, analyse_values, diff};
 pub use diff::{Diff, DiffRow, DiffSide, Difference, Incomparable, Overhead, What};
 pub use disturbance::{Disturbance, DisturbanceRow, Drift, Stopping};
+pub use output::{CutOutput, OutputRow, StreamRow};
 pub use report::{
     BaselineRow, CpuRow, EnvironmentStatus, LIFECYCLE, Ledger, LedgerRow, LifecycleRow, MarkRow, NullTest,
     OutcomeCounts, PhaseRow, Report, ResultRow, SCHEMA_VERSION, SampleRow, Source, Status, TrialRow, Warning,

@@ -2,6 +2,7 @@
 //! fields are added but not renamed or removed within one [`SCHEMA_VERSION`].
 
 use crate::disturbance::{Disturbance, Drift, Stopping};
+use crate::output::{CutOutput, OutputRow};
 use isotare_core::{Better, Failure, HostFacts, Noise, Outcome, Phase, Role, SessionEnd};
 use isotare_stats::{Method, Verdict};
 use serde::Serialize;
@@ -74,6 +75,8 @@ pub struct Report {
     pub ledger: Ledger,
     /// How trials ended.
     pub outcomes: Vec<OutcomeCounts>,
+    /// What of the workloads' output was cut; `None`: nothing.
+    pub cut_output: Option<CutOutput>,
     /// Every trial.
     pub trials: Vec<TrialRow>,
 }
@@ -406,6 +409,8 @@ pub struct TrialRow {
     pub clock_strayed: Option<f64>,
     /// What the machine was like around it.
     pub noise: Option<Noise>,
+    /// What its workload wrote; `None`: it did not run.
+    pub output: Option<OutputRow>,
 }
 
 /// A phase, or a mark in it.

@@ -180,7 +180,8 @@ pub(crate) fn about_session(report: &Report) -> Vec<&str> {
     let precise = report.stopping.as_ref().filter(|stopping| stopping.reached);
     let precise = precise.map(|stopping| stopping.sentence.as_str());
     let noise = report.disturbance.as_ref().map(|found| found.sentence.as_str());
-    precise.into_iter().chain(noise).collect()
+    let cut = report.cut_output.as_ref().map(|cut| cut.sentence.as_str());
+    precise.into_iter().chain(noise).chain(cut).collect()
 }
 
 /// How trials that did not complete ended, as one sentence per environment.

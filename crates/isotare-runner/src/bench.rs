@@ -8,7 +8,7 @@ use isotare_core::{
     Deadline, Driver, DriverError, Environment, IMAGE_SETTING, Image, ImageReference, Interrupt, Outcome,
     Plan, PrepareContext, SessionEnd, Settings, Slot, Trial, TrialContext, Workload,
 };
-use isotare_host::{SessionState, deadline_in};
+use isotare_host::{SessionState, WholeOutput, deadline_in};
 use isotare_image::{Cache, Userland, resolve};
 use isotare_protocol::Job;
 use std::collections::BTreeMap;
@@ -146,17 +146,17 @@ impl<'a> Bench<'a> {
                     return Ok(SessionEnd::Interrupted);
                 }
                 sink.event(&course.begins(turn, *slot))?;
-                let trial = match course.given_up(*slot) {
-                    Some(reason) => Some(course.not_run(*slot, Outcome::Failed, reason)),
+                let ran = match course.given_up(*slot) {
+                    Some(reason) => Some((course.not_run(*slot, Outcome::Failed, reason), None)),
                     None => self.trial(*slot, &mut course)?,
                 };
-                if let Some(trial) = &trial {
-                    sink.event(&Event::Ended(trial))?;
+                if let Some((trial, whole)) = &ran {
+                    sink.event(&Event::Ended { trial, whole: whole.as_ref() })?;
                     if trial.outcome == Outcome::Interrupted {
                         return Ok(SessionEnd::Interrupted);
                     }
                 }
-                course.ended(trial.as_ref());
+                course.ended(ran.as_ref().map(|(trial, _)| trial));
             }
             course.block_ended(turn);
             if let Some(foretold) = course.foretells() {
@@ -165,12 +165,17 @@ impl<'a> Bench<'a> {
         }
     }
 
-    /// Runs one trial; `None` for a condition that cannot run at all and has been recorded once already.
-    fn trial(&mut self, slot: Slot, course: &mut Course<'_>) -> Result<Option<Trial>, BenchError> {
+    /// Runs one trial, with all that its workload wrote where the plan says so; `None` for a condition that cannot run at
+    /// all and has been recorded once already.
+    fn trial(
+        &mut self,
+        slot: Slot,
+        course: &mut Course<'_>,
+    ) -> Result<Option<(Trial, Option<WholeOutput>)>, BenchError> {
         let condition = &self.plan.conditions[slot.condition];
         let name = key(condition);
         let once = |outcome, reason: &str| {
-            (slot.block == 0).then(|| course.not_run(slot, outcome, reason.to_owned()))
+            (slot.block == 0).then(|| (course.not_run(slot, outcome, reason.to_owned()), None))
         };
         let job = match &self.jobs[slot.condition] {
             Ok(job) => job.clone(),
@@ -216,13 +221,15 @@ impl<'a> Bench<'a> {
             timeout: Duration::from_secs_f64(self.plan.timeout),
             clock_tolerance: self.plan.clock_tolerance(),
             wants_facts: first,
+            output_limit: self.plan.output_limit,
+            keep_output_in: self.plan.keep_output.then_some(self.places.work),
         };
         let Some(Ok(ready)) = self.environments.get_mut(&name) else { return Ok(None) };
         let before = course.watch().before();
         let (findings, end) =
             run_trial(ready.environment.as_mut(), &trial_work, &cx, &phases, course.start());
         trial.noise = Some(course.watch().after(before, findings.throttled));
-        findings.keep(end, phases, &mut trial);
+        let whole = findings.keep(end, phases, &mut trial);
         if first {
             let facts = &mut trial.facts;
             facts.extend(ready.facts.clone());
@@ -233,7 +240,7 @@ impl<'a> Bench<'a> {
         }
         remove_folder(&work_folder)?;
         remove_folder(&run)?;
-        Ok(Some(trial))
+        Ok(Some((trial, whole)))
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the outside hears while a plan is executed.
 
 use isotare_core::{Condition, Trial};
+use isotare_host::WholeOutput;
 
 /// Something that happened.
 #[derive(Debug)]
@@ -35,7 +36,12 @@ pub enum Event<'a> {
         left: Option<f64>,
     },
     /// A trial has ended and is to be kept.
-    Ended(&'a Trial),
+    Ended {
+        /// Its record.
+        trial: &'a Trial,
+        /// All that its workload wrote; `None`: the record holds what is to be kept of it.
+        whole: Option<&'a WholeOutput>,
+    },
     /// Enough blocks have run to tell what the session will be able to see.
     Foretold {
         /// Blocks that this is told from.

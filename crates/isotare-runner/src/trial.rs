@@ -4,15 +4,18 @@ use crate::phases::Phases;
 use isotare_cgroup::{CgroupStats, Hierarchies};
 use isotare_core::{
     ClockCheck, DriverError, Environment, Failure, Footprint, Instance, Interrupt, Invalid, JobOutput,
-    MetricDef, Outcome, Phase, Reading, Sample, Settings, Throttled, Timestamp, Trial, TrialContext,
-    Workload,
+    MetricDef, Outcome, Phase, Reading, Sample, Settings, Streams, Throttled, Timestamp, Trial, TrialContext,
+    Workload, shortened,
 };
-use isotare_host::{AgentClient, AgentError, JobEvent, WaitError, deadline_in, now};
-use isotare_protocol::{Builtin, CommandJob, Job, JobResult, Observation, Repetition};
+use isotare_host::{AgentClient, AgentError, JobEvent, OutputTap, WaitError, WholeOutput, deadline_in, now};
+use isotare_protocol::{Builtin, CommandJob, Interval, Job, JobResult, Observation, Repetition};
 use isotare_samplers::{Collector, Samplers, memory_available, memory_taken, meters, summarise};
 use std::collections::BTreeMap;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::time::Duration;
+use tempfile::tempfile_in;
 
 /// Time that an instance gets to end by itself after its agent has been told to.
 const GRACE: Duration = Duration::from_secs(10);
@@ -40,6 +43,10 @@ pub(crate) struct TrialWork<'a> {
     pub(crate) clock_tolerance: f64,
     /// Ask the agent for its facts.
     pub(crate) wants_facts: bool,
+    /// The most that it may write, bytes.
+    pub(crate) output_limit: Option<u64>,
+    /// Folder for all that it writes; `None`: only both ends of each stream are kept.
+    pub(crate) keep_output_in: Option<&'a Path>,
 }
 
 /// What came of it. `phases` are complete only if `end` is good.
@@ -48,15 +55,24 @@ pub(crate) struct Findings {
     pub(crate) samples: Vec<Sample>,
     pub(crate) readings: Vec<Reading>,
     pub(crate) observations: Vec<Observation>,
-    pub(crate) output: Option<JobOutput>,
+    pub(crate) output: Option<Streams>,
+    /// All that was written, where that is to be kept.
+    pub(crate) whole: Option<WholeOutput>,
+    pub(crate) intervals: Vec<Interval>,
+    pub(crate) latency: Option<Vec<u8>>,
     pub(crate) clock: Option<ClockCheck>,
     pub(crate) facts: BTreeMap<String, String>,
     pub(crate) throttled: Option<Throttled>,
 }
 
 impl Findings {
-    /// Puts them into the trial's record, with how it ended.
-    pub(crate) fn keep(self, end: Result<(), (TrialError, Failure)>, phases: Phases, trial: &mut Trial) {
+    /// Puts them into the trial's record, with how it ended. What is too large for the record is returned.
+    pub(crate) fn keep(
+        self,
+        end: Result<(), (TrialError, Failure)>,
+        phases: Phases,
+        trial: &mut Trial,
+    ) -> Option<WholeOutput> {
         if let Err((error, failure)) = end {
             trial.outcome = error.outcome();
             trial.failure = Some(failure);
@@ -67,12 +83,9 @@ impl Findings {
         trial.observations = self.observations;
         trial.clock = self.clock;
         trial.facts = self.facts;
-        if let Some(output) = self.output {
-            if let JobResult::Work(report) = output.result {
-                (trial.intervals, trial.latency) = (report.intervals, Some(report.latency));
-            }
-            trial.output = (output.stdout, output.stderr);
-        }
+        (trial.intervals, trial.latency) = (self.intervals, self.latency);
+        trial.output = self.output;
+        self.whole
     }
 }
 
@@ -157,6 +170,10 @@ fn live(
         findings.facts = agent.facts(&within(cx, work.timeout).deadline)?;
     }
     let before = agent.clock(CLOCK_READINGS, &within(cx, work.timeout).deadline)?;
+    let mut tap = OutputTap::new(work.output_limit).needing(work.workload.output_needed());
+    if let Some(folder) = work.keep_output_in {
+        tap = keeping(tap, folder).map_err(AgentError::Keep)?;
+    }
     let deadline = within(cx, work.timeout + expected_length(work.job)).deadline;
     let collector = work.is_observed.then(|| collector(instance.footprint(), work, cx));
     let unthrottled = throttled(instance);
@@ -166,8 +183,13 @@ fn live(
             JobEvent::Measured => collector.iter().for_each(Collector::end),
         };
         let observe_ms = (work.is_observed && work.own_kernel).then_some(OBSERVE_MS);
-        agent.run(work.job, observe_ms, &deadline, &mut heard)
-    })?;
+        agent.run(work.job, observe_ms, &deadline, &mut tap, &mut heard)
+    });
+    let (streams, whole) = tap.finish();
+    findings.output = Some(streams.clone().shortened());
+    let kept = whole.map(|whole| findings.whole = whole);
+    let done = done?;
+    kept.map_err(AgentError::Keep)?;
     let readings = collector.map(finished).unwrap_or_default();
     let after = agent.clock(CLOCK_READINGS, &within(cx, work.timeout).deadline)?;
     findings.throttled = unthrottled.zip(throttled(instance)).map(since);
@@ -182,8 +204,11 @@ fn live(
     findings.samples = summarise(&readings, &meters());
     findings.samples.extend(inside(done.observed.counters));
     findings.readings = relative(readings, session_start);
-    let decoded = work.workload.decode(&done.output, work.settings);
-    findings.output = Some(done.output);
+    let output = JobOutput { result: done.result, streams };
+    let decoded = decode(work, &output);
+    if let JobResult::Work(report) = output.result {
+        (findings.intervals, findings.latency) = (report.intervals, Some(report.latency));
+    }
     findings.samples.splice(0..0, decoded?);
     if let Some(strayed) = strayed.filter(|share| share.abs() > work.clock_tolerance) {
         return Err(TrialError::Clock { strayed, tolerance: work.clock_tolerance });
@@ -193,6 +218,24 @@ fn live(
         agent.power_off(&cx.deadline)?;
         Ok(instance.stop(GRACE, &cx)?)
     })
+}
+
+/// The tap that keeps everything in files of this folder. They have no name there, so that nothing is left of them.
+fn keeping(tap: OutputTap, folder: &Path) -> io::Result<OutputTap> {
+    let files = WholeOutput { stdout: tempfile_in(folder)?, stderr: tempfile_in(folder)? };
+    tap.keeping(files)
+}
+
+/// Reads the result, which needs all of standard output where the workload says so.
+fn decode(work: &TrialWork<'_>, output: &JobOutput) -> Result<Vec<Sample>, Invalid> {
+    let (needed, written) = (work.workload.output_needed(), output.streams.stdout.bytes);
+    if needed > 0 && written > needed as u64 {
+        let name = work.workload.name();
+        return Err(Invalid(format!(
+            "it wrote {written} bytes on standard output, and the decoder of {name} takes at most {needed}"
+        )));
+    }
+    work.workload.decode(output, work.settings)
 }
 
 /// What reads the host's counters while the work is measured; ready before that, so that only readings fall into it.
@@ -274,7 +317,8 @@ fn clock_words(strayed: f64, tolerance: f64) -> String {
 }
 
 fn explain(error: TrialError, diagnostics: String) -> (TrialError, Failure) {
-    let failure = Failure { reason: error.to_string(), diagnostics };
+    // Either may quote an instance, which can write as much as it likes.
+    let failure = Failure { reason: shortened(error.to_string()), diagnostics: shortened(diagnostics) };
     (error, failure)
 }
 

@@ -2,12 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
-use isotare_core::{Budget, CpuSet, Driver, Gate, Interrupt, Outcome, Plan, SessionEnd, Settings, Trial};
+use isotare_core::{
+    Budget, Captured, CpuSet, Driver, Gate, Interrupt, KEPT_END, Outcome, Plan, SessionEnd, Settings, Trial,
+};
 use isotare_host::SessionState;
 use isotare_plan::{Blocks, Design, plan};
 use isotare_runner::{Bench, Event, Places, Sink, SinkError, Work};
 use isotare_testkit::fake::{FakeDriver, FakeWorkload, Script};
 use std::collections::BTreeMap;
+use std::io::Seek;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
@@ -18,11 +21,20 @@ struct Kept {
     full_after: Option<usize>,
     /// Only the baseline is observed.
     unobserved: bool,
+    /// How much of its output the decoder needs.
+    output_needed: usize,
+    /// All that each trial wrote on standard output, where it is kept.
+    whole: Vec<Vec<u8>>,
 }
 
 impl Sink for Kept {
     fn event(&mut self, event: &Event<'_>) -> Result<(), SinkError> {
-        if let Event::Ended(trial) = event {
+        if let Event::Ended { trial, whole } = event {
+            if let Some(whole) = whole {
+                let mut stdout = &whole.stdout;
+                stdout.rewind().unwrap();
+                self.whole.push(zstd::decode_all(stdout).unwrap());
+            }
             self.trials.push((*trial).clone());
             if let Some((after, interrupt)) = &self.stop_after
                 && self.trials.len() == *after
@@ -53,6 +65,11 @@ fn two(name: &str) -> Design {
     }
 }
 
+/// For work that takes as long as the machine wants.
+fn patient() -> Design {
+    Design { timeout: 600.0, ..two("other") }
+}
+
 /// Runs six blocks of a working driver and one that follows `script`.
 fn run(script: Script, kept: Kept) -> (Kept, Result<SessionEnd, String>, &'static FakeDriver) {
     execute(&six(two("other")), script, kept)
@@ -76,7 +93,7 @@ fn execute(
                 if condition.environment.driver == "native" { good } else { other };
             Work {
                 driver: Ok((driver, Settings::default())),
-                workload: Box::new(FakeWorkload),
+                workload: Box::new(FakeWorkload { output_needed: kept.output_needed }),
                 settings: Settings::default(),
                 is_observed: !kept.unobserved || condition.environment.driver == "native",
             }
@@ -112,7 +129,8 @@ fn a_good_session_completes_every_trial_in_order() {
     assert_eq!(driver.calls.lock().unwrap()[..5], ["create", "start", "ready", "stop", "delete"]);
     let phases: Vec<_> = kept.trials[0].phases.iter().map(|time| time.phase.word()).collect();
     assert_eq!(phases, ["create", "start", "ready", "exec", "stop", "delete"]);
-    assert_eq!(kept.trials[0].output.0, b"out");
+    let streams = kept.trials[0].output.clone().unwrap();
+    assert_eq!((streams.stdout, streams.stderr), (Captured::of(b"out"), Captured::default()));
     let with_facts = kept.trials.iter().filter(|trial| !trial.facts.is_empty()).count();
     assert_eq!(with_facts, 2, "facts are asked for once for each condition");
 }
@@ -154,6 +172,56 @@ fn every_failure_is_an_outcome_and_the_rest_goes_on() {
             (driver.created.load(Ordering::SeqCst), driver.deleted.load(Ordering::SeqCst));
         assert_eq!(created, deleted, "{script:?}: every instance is deleted");
     }
+}
+
+#[test]
+fn of_a_flood_of_output_both_ends_are_kept() {
+    let (kept, end, _) = execute(&six(patient()), Script::Floods, Kept::default());
+    assert_eq!((end, outcomes(&kept, 1)), (Ok(SessionEnd::Complete), vec![Outcome::Completed; 6]));
+    let streams = kept.trials.iter().find(|trial| trial.condition == 1).unwrap().output.clone().unwrap();
+    assert_eq!(streams.stdout, Captured::of(&vec![b'x'; 3 << 20]));
+    assert_eq!((streams.stdout.head.len(), streams.stdout.tail.len()), (KEPT_END, KEPT_END));
+    assert!(kept.whole.is_empty());
+}
+
+#[test]
+fn all_output_is_kept_where_the_plan_says_so() {
+    let design = Design { keep_output: true, ..patient() };
+    let (kept, ..) = execute(&six(design), Script::Floods, Kept::default());
+    assert_eq!(kept.whole.len(), 12);
+    let flooded = kept.whole.iter().filter(|whole| **whole == vec![b'x'; 3 << 20]).count();
+    assert_eq!(flooded, 6);
+}
+
+#[test]
+fn more_output_than_the_limit_ends_the_trial_and_the_session_goes_on() {
+    let design = Design { output_limit: 2 << 20, ..patient() };
+    let (kept, end, driver) = execute(&six(design), Script::Floods, Kept::default());
+    assert_eq!(end, Ok(SessionEnd::Complete));
+    assert_eq!(outcomes(&kept, 0), [Outcome::Completed; 6], "the baseline wrote little");
+    assert_eq!(outcomes(&kept, 1), [Outcome::Failed; 6]);
+    let trial = kept.trials.iter().find(|trial| trial.condition == 1).unwrap();
+    let failure = trial.failure.as_ref().unwrap();
+    assert!(failure.reason.contains("more than 2097152 bytes"), "{}", failure.reason);
+    assert!(failure.reason.contains("--output-limit"), "{}", failure.reason);
+    assert_eq!(trial.output.as_ref().unwrap().stdout.bytes, 3 << 20, "what came until then is known");
+    assert!(failure.diagnostics.starts_with("first\n") && failure.diagnostics.ends_with("last\n"));
+    assert!(failure.diagnostics.contains("bytes are left out"));
+    assert!(failure.diagnostics.len() < 2 * KEPT_END + 100, "{}", failure.diagnostics.len());
+    assert_eq!(driver.created.load(Ordering::SeqCst), driver.deleted.load(Ordering::SeqCst));
+}
+
+#[test]
+fn a_decoder_that_needs_all_of_the_output_refuses_more_than_it_takes() {
+    let kept = Kept { output_needed: 1 << 20, ..Kept::default() };
+    let (kept, end, _) = execute(&six(patient()), Script::Floods, kept);
+    assert_eq!((end, outcomes(&kept, 0)), (Ok(SessionEnd::Complete), vec![Outcome::Completed; 6]));
+    assert_eq!(outcomes(&kept, 1)[..3], [Outcome::Invalid; 3]);
+    let trial = kept.trials.iter().find(|trial| trial.condition == 1).unwrap();
+    let reason = &trial.failure.as_ref().unwrap().reason;
+    let expected = "it wrote 3145728 bytes on standard output, and the decoder of fake takes at most 1048576";
+    assert!(reason.contains(expected), "{reason}");
+    assert_eq!(trial.output.as_ref().unwrap().stdout, Captured::of(&vec![b'x'; 3 << 20]));
 }
 
 #[test]

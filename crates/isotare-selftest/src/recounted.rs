@@ -86,6 +86,10 @@ impl Workload for Recounted {
         self.inner.job(settings)
     }
 
+    fn output_needed(&self) -> usize {
+        self.inner.output_needed()
+    }
+
     fn decode(&self, output: &JobOutput, settings: &Settings) -> Result<Vec<Sample>, Invalid> {
         self.counts.again(self.inner.decode(output, settings)?)
     }
@@ -94,6 +98,7 @@ impl Workload for Recounted {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use isotare_core::Streams;
     use isotare_protocol::{Exit, JobResult};
 
     struct Fixed;
@@ -132,7 +137,7 @@ mod tests {
     fn rates_are_of_what_is_counted_and_latencies_of_what_is_done() {
         let slowed = Recounted { inner: &Fixed, counts: Counts::Share(100.0 / 150.0) };
         let result = JobResult::Command { exit: Exit::Code(0), runs: Vec::new() };
-        let output = JobOutput { result, stdout: Vec::new(), stderr: Vec::new() };
+        let output = JobOutput { result, streams: Streams::default() };
         let values = |workload: &Recounted| -> Vec<f64> {
             let samples = workload.decode(&output, &Settings::default()).expect("decodes");
             samples.iter().map(|sample| sample.value).collect()

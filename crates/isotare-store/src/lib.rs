@@ -22,7 +22,9 @@ mod error;
 mod export;
 mod migrate;
 mod open;
+mod packed;
 mod read;
+mod space;
 mod words;
 mod write;
 
@@ -31,3 +33,4 @@ pub use export::{ExportFormat, ExportScope, export};
 pub use migrate::VERSION;
 pub use open::Store;
 pub use read::{Record, Summary};
+pub use space::Usage;

@@ -57,7 +57,8 @@ impl Store {
         Self::open(Path::new(":memory:"))
     }
 
-    /// Opens a store that is there, to read only: for files and folders that one may not write to.
+    /// Opens a store that is there, to read only: for files and folders that one may not write to. A file of an older version
+    /// is brought up to date first, which needs the right to write.
     pub fn open_to_read(path: &Path) -> Result<Self, StoreError> {
         let failed = |error: rusqlite::Error| StoreError::sqlite("open store", path, &error);
         // Where the folder is not writable either, SQLite cannot make the files that readers share. Without a log beside
@@ -72,14 +73,17 @@ impl Store {
         let version = migrate::supported(content, path, VERSION)?;
         match version == VERSION {
             true => Ok(Self { path: path.to_owned(), connection }),
-            false => Err(StoreError::Access {
-                operation: "open store",
-                path: path.to_owned(),
-                cause: format!(
-                    "its format is version {version}, and it cannot be brought up to {VERSION} read-only"
-                ),
-                remedy: "make a copy that you can write to and use that".to_owned(),
-            }),
+            false => {
+                drop(connection);
+                Self::open(path).map_err(|error| StoreError::Access {
+                    operation: "open store",
+                    path: path.to_owned(),
+                    cause: format!(
+                        "its format is version {version}, and it cannot be brought up to {VERSION}: {error}"
+                    ),
+                    remedy: "make a copy that you can write to and use that".to_owned(),
+                })
+            }
         }
     }
 

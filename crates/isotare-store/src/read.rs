@@ -1,10 +1,11 @@
 //! Reading sessions and trials.
 
+use crate::packed::unpack;
 use crate::words::Word;
 use crate::{Store, StoreError};
 use isotare_core::{
-    Better, Condition, Failure, MetricDef, Outcome, PhaseTime, Reading, Role, Sample, Session, SessionEnd,
-    Timestamp, Trial,
+    Better, Captured, Condition, Failure, MetricDef, Outcome, PhaseTime, Reading, Role, Sample, Session,
+    SessionEnd, Streams, Timestamp, Trial,
 };
 use isotare_protocol::{Interval, Observation};
 use rusqlite::Row;
@@ -13,7 +14,7 @@ use serde::de::DeserializeOwned;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-const READ: &str = "read store";
+pub(crate) const READ: &str = "read store";
 /// The word for the newest session.
 const LAST: &str = "last";
 /// How many sessions an error names.
@@ -147,7 +148,8 @@ impl Store {
 
     fn trials(&self, session: i64) -> Result<Vec<Trial>, StoreError> {
         let sql = "SELECT number, idx, block, condition, at_ns, outcome, failure_reason, failure_diagnostics, latency,
-                       clock, facts, stdout, stderr, noise
+                       clock, facts, noise, stdout_bytes, stdout_sha256, stdout_head, stdout_tail,
+                       stderr_bytes, stderr_sha256, stderr_head, stderr_tail
                    FROM trial WHERE session = ?1 ORDER BY idx";
         let rows = self.rows(sql, [session], |row| Ok((row.get::<_, i64>(0)?, trial(row)?)))?;
         let places: HashMap<i64, usize> = rows.iter().map(|(number, _)| *number).zip(0..).collect();
@@ -273,10 +275,24 @@ fn trial(row: &Row<'_>) -> rusqlite::Result<Trial> {
         intervals: Vec::new(),
         latency: row.get(8)?,
         clock: optional_json(row, 9)?,
-        noise: optional_json(row, 13)?,
+        noise: optional_json(row, 11)?,
         facts: json(row, 10)?,
-        output: (unpacked(row, 11)?, unpacked(row, 12)?),
+        output: streams(row)?,
     })
+}
+
+/// What the trial wrote: `None` where the columns are NULL.
+fn streams(row: &Row<'_>) -> rusqlite::Result<Option<Streams>> {
+    let stream = |first: usize| -> rusqlite::Result<Option<Captured>> {
+        let Some(bytes) = row.get::<_, Option<i64>>(first)? else { return Ok(None) };
+        Ok(Some(Captured {
+            bytes: bytes.cast_unsigned(),
+            sha256: row.get(first + 1)?,
+            head: unpacked(row, first + 2)?,
+            tail: unpacked(row, first + 3)?,
+        }))
+    };
+    Ok(stream(12)?.zip(stream(16)?).map(|(stdout, stderr)| Streams { stdout, stderr }))
 }
 
 fn push(trials: &mut [Trial], at: usize, add: impl FnOnce(&mut Trial)) -> rusqlite::Result<()> {
@@ -328,8 +344,5 @@ fn optional_json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite:
 }
 
 fn unpacked(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<u8>> {
-    match row.get_ref(column)?.as_blob()? {
-        [] => Ok(Vec::new()),
-        bytes => zstd::decode_all(bytes).map_err(|error| broken(column, Type::Blob, error)),
-    }
+    unpack(row.get_ref(column)?.as_blob()?).map_err(|error| broken(column, Type::Blob, error))
 }

@@ -1,13 +1,16 @@
 //! Writing sessions and trials.
 
+use crate::packed::pack;
 use crate::words::Word;
 use crate::{Store, StoreError};
-use isotare_core::{MetricDef, Role, Session, SessionEnd, Trial};
+use isotare_core::{Captured, MetricDef, Role, Session, SessionEnd, Trial};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior, params};
 use serde::Serialize;
+use std::fs::File;
+use std::io::{Read, Seek};
 
-/// Level of zstd: as good as any on text, and fast.
-const COMPRESSION: i32 = 3;
+/// Size of the pieces in which whole outputs are stored, bytes.
+const PIECE: u64 = 1 << 20;
 const WRITE: &str = "write store";
 
 impl Store {
@@ -36,7 +39,9 @@ impl Store {
         let clock = trial.clock.as_ref().map(|clock| self.json(clock)).transpose()?;
         let noise = trial.noise.as_ref().map(|noise| self.json(noise)).transpose()?;
         let facts = self.json(&trial.facts)?;
-        let (stdout, stderr) = (self.compress(&trial.output.0)?, self.compress(&trial.output.1)?);
+        let streams = trial.output.as_ref();
+        let stdout = streams.map(|streams| self.packed(&streams.stdout)).transpose()?;
+        let stderr = streams.map(|streams| self.packed(&streams.stderr)).transpose()?;
         let failed =
             |error: &rusqlite::Error| self.unwritten(error, || format!("trial {} of {session}", trial.index));
         let write = || {
@@ -47,8 +52,9 @@ impl Store {
             transaction
                 .prepare_cached(
                     "INSERT INTO trial (session, idx, block, condition, at_ns, outcome, failure_reason,
-                         failure_diagnostics, latency, clock, facts, stdout, stderr, noise)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+                         failure_diagnostics, latency, clock, facts, noise, stdout_bytes, stdout_sha256, stdout_head,
+                         stdout_tail, stderr_bytes, stderr_sha256, stderr_head, stderr_tail)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
                 )?
                 .execute(params![
                     number,
@@ -62,14 +68,52 @@ impl Store {
                     trial.latency,
                     clock,
                     facts,
-                    stdout,
-                    stderr,
                     noise,
+                    stdout.as_ref().map(|stream| stream.bytes),
+                    stdout.as_ref().map(|stream| stream.sha256),
+                    stdout.as_ref().map(|stream| &stream.head),
+                    stdout.as_ref().map(|stream| &stream.tail),
+                    stderr.as_ref().map(|stream| stream.bytes),
+                    stderr.as_ref().map(|stream| stream.sha256),
+                    stderr.as_ref().map(|stream| &stream.head),
+                    stderr.as_ref().map(|stream| &stream.tail),
                 ])?;
             details(&transaction, transaction.last_insert_rowid(), trial)?;
             transaction.commit()
         };
         write().map_err(|error| failed(&error))
+    }
+
+    /// Adds all that a recorded trial wrote: its standard output and standard error, zstd files that are read from their
+    /// start.
+    pub fn keep_output(
+        &mut self,
+        session: &str,
+        trial: u32,
+        [stdout, stderr]: [&File; 2],
+    ) -> Result<(), StoreError> {
+        let number = self.session_number(session)?;
+        let failed = self.failed(WRITE);
+        let transaction = self.connection.unchecked_transaction().map_err(&failed)?;
+        {
+            let find = "SELECT number FROM trial WHERE session = ?1 AND idx = ?2";
+            let trial: i64 =
+                transaction.query_row(find, params![number, trial], |row| row.get(0)).map_err(&failed)?;
+            let mut insert =
+                transaction.prepare_cached("INSERT INTO output VALUES (?1, ?2, ?3, ?4)").map_err(&failed)?;
+            for (stream, mut file) in [("stdout", stdout), ("stderr", stderr)] {
+                file.rewind().map_err(|error| self.unwritable(error))?;
+                for seq in 0_i64.. {
+                    let mut piece = Vec::new();
+                    let read = file.take(PIECE).read_to_end(&mut piece);
+                    if read.map_err(|error| self.unwritable(error))? == 0 {
+                        break;
+                    }
+                    insert.execute(params![trial, stream, seq, piece]).map_err(&failed)?;
+                }
+            }
+        }
+        transaction.commit().map_err(failed)
     }
 
     /// Writes down how a session ended, and folds the log into the file.
@@ -82,19 +126,6 @@ impl Store {
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(()),
             done => done.map_err(self.failed(WRITE)),
         }
-    }
-
-    /// Removes a session, named as for [`Store::load`], with its trials. Returns its id.
-    pub fn remove(&mut self, asked: &str) -> Result<String, StoreError> {
-        let (number, id) = self.resolve(asked)?;
-        self.connection
-            .execute("DELETE FROM session WHERE number = ?1", [number])
-            .map_err(self.failed("remove from store"))?;
-        let mut freed =
-            self.connection.prepare("PRAGMA incremental_vacuum").map_err(self.failed("shrink store"))?;
-        let mut pages = freed.query([]).map_err(self.failed("shrink store"))?;
-        while pages.next().map_err(self.failed("shrink store"))?.is_some() {}
-        Ok(id)
     }
 
     fn session_number(&self, id: &str) -> Result<i64, StoreError> {
@@ -121,11 +152,14 @@ impl Store {
         serde_json::to_string(value).map_err(|error| self.unwritable(error))
     }
 
-    fn compress(&self, bytes: &[u8]) -> Result<Vec<u8>, StoreError> {
-        match bytes {
-            [] => Ok(Vec::new()),
-            bytes => zstd::bulk::compress(bytes, COMPRESSION).map_err(|error| self.unwritable(error)),
-        }
+    fn packed<'a>(&self, stream: &'a Captured) -> Result<Packed<'a>, StoreError> {
+        let packed = |bytes: &[u8]| pack(bytes).map_err(|error| self.unwritable(error));
+        Ok(Packed {
+            bytes: stream.bytes.cast_signed(),
+            sha256: &stream.sha256,
+            head: packed(&stream.head)?,
+            tail: packed(&stream.tail)?,
+        })
     }
 
     fn unwritable(&self, error: impl std::fmt::Display) -> StoreError {
@@ -136,6 +170,14 @@ impl Store {
             remedy: "this is a defect of isotare; please report it".to_owned(),
         }
     }
+}
+
+/// A stream as it is stored.
+struct Packed<'a> {
+    bytes: i64,
+    sha256: &'a str,
+    head: Vec<u8>,
+    tail: Vec<u8>,
 }
 
 /// The rows that belong to a trial.

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use support::{session, session_of_version_1, trial, trial_of_version_1};
+use support::{session, session_of_version_1, session_of_version_2, trial, trial_of_version_1};
 
 fn store(folder: &Path) -> Store {
     Store::open(&folder.join("some/where/isotare.db")).expect("opens")
@@ -88,6 +88,7 @@ fn what_is_removed_is_gone_with_all_its_rows() {
     assert_eq!(store.remove("dr").expect("removed"), "drop");
     assert!(matches!(store.remove("drop"), Err(StoreError::NoSession { .. })));
     assert_eq!(store.load("keep").expect("loads").trials.len(), 50);
+    store.vacuum().expect("shrinks");
     drop(store);
     assert!(std::fs::metadata(&path).expect("size").len() < full * 3 / 4);
     let connection = rusqlite::Connection::open(&path).expect("opens");
@@ -102,6 +103,45 @@ fn what_is_removed_is_gone_with_all_its_rows() {
         connection.query_row("SELECT count(*) FROM trial", [], |row| row.get::<_, i64>(0)).expect("n"),
         50
     );
+}
+
+#[test]
+fn output_that_is_kept_whole_is_given_back_and_goes_with_its_session() {
+    let folder = tempfile::tempdir().expect("folder");
+    let mut store = store(folder.path());
+    store.begin(&session("a", "2026-01-01T00:00:00Z")).expect("begins");
+    store.record("a", &trial(0, 1)).expect("recorded");
+    let file = |bytes: &[u8]| {
+        let file = tempfile::tempfile().expect("a file");
+        zstd::stream::copy_encode(bytes, &file, 1).expect("compressed");
+        file
+    };
+    // Three pieces of a megabyte, which zstd cannot make smaller.
+    let mut seed = 1_u32;
+    let noise: Vec<u8> = std::iter::repeat_with(|| {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        seed.to_be_bytes()[0]
+    })
+    .take(5 << 19)
+    .collect();
+    store.keep_output("a", 0, [&file(&noise), &file(b"")]).expect("kept");
+    let read = |store: &Store, trial, stream| {
+        let mut out = Vec::new();
+        let is_kept = store.write_output("a", trial, stream, &mut out).expect("reads").expect("zstd");
+        is_kept.then_some(out)
+    };
+    assert!(read(&store, 0, "stdout").expect("kept") == noise, "as it was");
+    assert_eq!(read(&store, 0, "stderr"), Some(Vec::new()));
+    assert_eq!(read(&store, 1, "stdout"), None);
+    let usage = store.usage().expect("usage");
+    assert!(usage.output["a"] > 2 << 20 && usage.file > usage.output["a"], "{usage:?}");
+    assert_eq!(store.older_than(3600).expect("lists"), ["a"]);
+    assert!(store.older_than(u64::MAX >> 1).expect("lists").is_empty());
+    store.remove("a").expect("removed");
+    assert!(store.usage().expect("usage").free > 2 << 20, "pages of the output are free");
+    store.vacuum().expect("shrinks");
+    let usage = store.usage().expect("usage");
+    assert!(usage.file < 1 << 20 && usage.free == 0, "{usage:?}");
 }
 
 #[test]
@@ -143,7 +183,8 @@ fn several_can_write_and_read_at_once() {
 #[test]
 fn committed_files_of_every_version_are_understood() {
     type Made = (fn(&str, &str) -> Session, fn(u32, u64) -> Trial);
-    let made: [Made; 2] = [(session_of_version_1, trial_of_version_1), (session, trial)];
+    let made: [Made; 3] =
+        [(session_of_version_1, trial_of_version_1), (session_of_version_2, trial), (session, trial)];
     assert_eq!(i64::try_from(made.len()), Ok(VERSION));
     for (version, (session, trial)) in (1..).zip(made) {
         let folder = tempfile::tempdir().expect("folder");
@@ -340,7 +381,7 @@ prop_compose! {
         latency: Option<Vec<u8>>,
         clock: Option<([u64; 6], Vec<[u64; 3]>)>,
         noise in prop::option::of(noise()),
-        output: (Vec<u8>, Vec<u8>),
+        output: Option<(Vec<u8>, Vec<u8>)>,
     ) -> Trial {
         let (block, condition, at_ns) = numbers;
         let (phases, samples, readings, observations, intervals, facts) = lists;
@@ -354,7 +395,11 @@ prop_compose! {
                 during: during.iter().map(|ns| pair(ns)).collect(),
                 after: pair(&ns[3..]),
             }),
-            noise, facts, output,
+            noise, facts,
+            output: output.map(|(stdout, stderr)| Streams {
+                stdout: Captured::of(&stdout),
+                stderr: Captured::of(&stderr),
+            }),
         }
     }
 }

@@ -5,7 +5,7 @@ use isotare_core::{
     Budget, CONTROL_FOLDER, CpuSet, Driver, DriverError, Environment, Image, Instance, Interrupt, JobOutput,
     Member, PrepareContext, Resource, Role, RuntimeInfo, Settings, TrialContext, Unavailable,
 };
-use isotare_host::{AgentClient, AgentError, SessionState, Swept, deadline_in, sweep};
+use isotare_host::{AgentClient, AgentError, JobEvent, OutputTap, SessionState, Swept, deadline_in, sweep};
 use isotare_protocol::Job;
 use std::collections::BTreeMap;
 use std::os::unix::net::UnixStream;
@@ -276,17 +276,15 @@ impl Life {
     ) -> Result<JobOutput, String> {
         let agent = self.agent.as_mut().ok_or("no agent")?;
         let mut done = Ok(());
-        let ran = agent.run(&job, None, &deadline_in(step(), &Interrupt::default()), &mut |_| done = heard());
+        let ran = run(agent, &job, &mut |_| done = heard());
         done?;
-        ran.map(|done| done.output).map_err(|error| error.to_string())
+        ran.map_err(|error| error.to_string())
     }
 
     /// Runs a job.
     pub fn try_run(&mut self, job: Job) -> Result<JobOutput, AgentError> {
         let agent = self.agent.as_mut().ok_or(AgentError::Closed)?;
-        agent
-            .run(&job, None, &deadline_in(step(), &Interrupt::default()), &mut |_| {})
-            .map(|done| done.output)
+        run(agent, &job, &mut |_| {})
     }
 
     /// Runs a job that has to work.
@@ -337,6 +335,12 @@ impl Life {
         place.with(|cx| instance.delete(cx))?;
         place.with(|cx| instance.delete(cx)).map_err(|error| format!("the second delete: {error}"))
     }
+}
+
+fn run(agent: &mut AgentClient, job: &Job, event: &mut dyn FnMut(JobEvent)) -> Result<JobOutput, AgentError> {
+    let mut tap = OutputTap::default();
+    let done = agent.run(job, None, &deadline_in(step(), &Interrupt::default()), &mut tap, event)?;
+    Ok(JobOutput { result: done.result, streams: tap.finish().0 })
 }
 
 fn is_own(member: &Member) -> bool {

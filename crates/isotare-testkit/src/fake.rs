@@ -40,6 +40,8 @@ pub enum Script {
     FailsWork,
     /// `delete` fails.
     CannotBeDeleted,
+    /// The work writes 3 MiB on standard output, and a failure is explained by 1 MiB of console.
+    Floods,
 }
 
 /// A driver that follows a script. It counts instances made and deleted.
@@ -162,7 +164,10 @@ impl Instance for FakeInstance {
         }
     }
     fn diagnostics(&self) -> String {
-        "the fake's console".to_owned()
+        match self.driver.script {
+            Script::Floods => "first\n".to_owned() + &"a line\n".repeat(150_000) + "last\n",
+            _ => "the fake's console".to_owned(),
+        }
     }
 }
 
@@ -212,17 +217,26 @@ fn work(script: Script, turn: u32, is_observed: bool) -> Vec<FromAgent> {
         readings: vec![Observation::default(); usize::from(is_observed)],
         counters: vec![("major_faults".to_owned(), 3.0); usize::from(is_observed)],
     });
-    vec![
-        FromAgent::Output { stream: Stream::Stdout, data: b"out".to_vec() },
-        FromAgent::Measuring,
-        FromAgent::Measured,
-        FromAgent::Finished { result: JobResult::Command { exit, runs }, observed },
-    ]
+    let pieces = match script {
+        Script::Floods => vec![vec![b'x'; 1 << 20]; 3],
+        _ => vec![b"out".to_vec()],
+    };
+    let output = pieces.into_iter().map(|data| FromAgent::Output { stream: Stream::Stdout, data });
+    output
+        .chain([
+            FromAgent::Measuring,
+            FromAgent::Measured,
+            FromAgent::Finished { result: JobResult::Command { exit, runs }, observed },
+        ])
+        .collect()
 }
 
 /// A workload that reports its wall time.
-#[derive(Debug)]
-pub struct FakeWorkload;
+#[derive(Debug, Default)]
+pub struct FakeWorkload {
+    /// How much of its output its decoder needs, bytes.
+    pub output_needed: usize,
+}
 
 impl Workload for FakeWorkload {
     fn name(&self) -> &'static str {
@@ -248,6 +262,9 @@ impl Workload for FakeWorkload {
             stdin: Vec::new(),
             repetition: Repetition::Once,
         }))
+    }
+    fn output_needed(&self) -> usize {
+        self.output_needed
     }
     fn decode(&self, output: &JobOutput, _: &Settings) -> Result<Vec<Sample>, Invalid> {
         match &output.result {

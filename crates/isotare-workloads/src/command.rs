@@ -5,8 +5,8 @@
 
 use crate::closure::{closure, files};
 use isotare_core::{
-    Better, Image, Invalid, JobOutput, Kind, MetricDef, Present, Sample, SettingDef, Settings, Source,
-    Workload,
+    Better, Captured, Image, Invalid, JobOutput, Kind, MetricDef, Present, Sample, SettingDef, Settings,
+    Source, Workload,
 };
 use isotare_protocol::{CommandJob, Job, JobResult, Repetition, Usage};
 use std::path::{Path, PathBuf};
@@ -140,7 +140,7 @@ impl Workload for Command {
             return Err(Invalid("the agent sent a built-in workload's result for a command".to_owned()));
         };
         if !exit.is_success() {
-            return Err(Invalid(format!("the command ended with {exit}{}", quote(&output.stderr))));
+            return Err(Invalid(format!("the command ended with {exit}{}", quote(&output.streams.stderr))));
         }
         let fewest = settings.integer("min-runs").unwrap_or(1).max(1);
         if (runs.len() as u64) < fewest {
@@ -178,9 +178,9 @@ fn median(sorted: &[u64]) -> f64 {
 }
 
 /// The end of what a program wrote to its standard error, for an error message.
-pub fn quote(stderr: &[u8]) -> String {
+pub fn quote(stderr: &Captured) -> String {
     const LAST: usize = 400;
-    let text = String::from_utf8_lossy(stderr);
+    let text = stderr.text();
     let text = text.trim();
     let start = (text.len().saturating_sub(LAST)..).find(|&at| text.is_char_boundary(at)).unwrap_or(0);
     match &text[start..] {
@@ -192,13 +192,15 @@ pub fn quote(stderr: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use isotare_core::Streams;
     use isotare_protocol::Exit;
 
     fn decode(exit: Exit, wall: &[u64], stderr: &str) -> Result<Vec<Sample>, Invalid> {
         let settings = Settings::check("w", Command.settings(), [("min-runs", "2")]).expect("valid");
         let run = |&wall_ns: &u64| Usage { wall_ns, user_ns: 7, max_rss: 4096, ..Usage::default() };
         let result = JobResult::Command { exit, runs: wall.iter().map(run).collect() };
-        Command.decode(&JobOutput { result, stdout: Vec::new(), stderr: stderr.into() }, &settings)
+        let streams = Streams { stderr: Captured::of(stderr.as_bytes()), ..Streams::default() };
+        Command.decode(&JobOutput { result, streams }, &settings)
     }
 
     #[test]

@@ -1,5 +1,9 @@
 //! The command line's types.
 
+mod store;
+
+pub use store::{KeptOutput, Prune, StoreArgs, StoreVerb};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use isotare_core::{CpuSet, EnvironmentSpec, ImageReference, Kind, Value, WorkloadSpec};
 use std::path::PathBuf;
@@ -47,6 +51,8 @@ pub enum Verb {
     Selftest(Selftest),
     /// Remove whatever interrupted sessions left behind, by recorded identity only.
     Clean(Clean),
+    /// Show how large the store of sessions is, and remove sessions from it.
+    Store(StoreArgs),
     /// Print the JSON schema of experiment files, for editors.
     Schema,
 }
@@ -106,6 +112,13 @@ pub struct Compare {
     /// Time that each phase of a trial may take.
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_seconds)]
     pub timeout: f64,
+    /// End a trial as failed once its workload has written more than this, standard output and standard error together.
+    #[arg(long, value_name = "SIZE", default_value = "8G", value_parser = parse_size)]
+    pub output_limit: u64,
+    /// Keep all that workloads write, compressed. Without it the size, the SHA-256 and the first and last 64 KiB of each
+    /// stream are kept.
+    #[arg(long)]
+    pub keep_output: bool,
     /// Where and how to show the result.
     #[command(flatten)]
     pub output: Output,

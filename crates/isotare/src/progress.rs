@@ -65,8 +65,15 @@ impl Sink for Progress<'_> {
                     self.say(&prefix);
                 }
             }
-            Event::Ended(trial) => {
-                self.store.record(&self.session.id, trial).map_err(|error| SinkError(error.to_string()))?;
+            Event::Ended { trial, whole } => {
+                let kept = self.store.record(&self.session.id, trial).and_then(|()| match whole {
+                    Some(whole) => {
+                        let files = [&whole.stdout, &whole.stderr];
+                        self.store.keep_output(&self.session.id, trial.index, files)
+                    }
+                    None => Ok(()),
+                });
+                kept.map_err(|error| SinkError(error.to_string()))?;
                 if trial.outcome != Outcome::Completed {
                     let condition = &self.session.plan.conditions[trial.condition];
                     let reason =

@@ -2,7 +2,7 @@
 
 use crate::field::{bring_up, checked, field, take_down};
 use isotare_core::{Resource, Role};
-use isotare_host::AgentClient;
+use isotare_host::{AgentClient, OutputTap};
 use isotare_protocol::{CommandJob, Exit, Job, JobResult, Repetition};
 use std::fs;
 
@@ -14,9 +14,11 @@ fn run(agent: &mut AgentClient, argv: &[&str], deadline: &isotare_core::Deadline
         stdin: Vec::new(),
         repetition: Repetition::Once,
     });
-    let output = agent.run(&job, None, deadline, &mut |_| {}).expect("ran").output;
-    let JobResult::Command { exit, .. } = output.result else { panic!("a command's result") };
-    (exit, String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    let mut tap = OutputTap::default();
+    let ran = agent.run(&job, None, deadline, &mut tap, &mut |_| {}).expect("ran");
+    let streams = tap.finish().0;
+    let JobResult::Command { exit, .. } = ran.result else { panic!("a command's result") };
+    (exit, streams.stdout.text().into_owned() + &streams.stderr.text())
 }
 
 #[test]

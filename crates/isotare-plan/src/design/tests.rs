@@ -85,6 +85,7 @@ fn every_refusal_says_what_to_do() {
             with(&|d| d.timeout = f64::INFINITY),
             with(&|d| d.sampling.rate = -1.0),
             with(&|d| d.budget.memory = 0),
+            with(&|d| d.output_limit = 0),
             refusal(Design {
                 blocks: Blocks::exactly(LIMIT_BLOCKS),
                 repeats: 0.0,
@@ -109,6 +110,7 @@ fn every_refusal_says_what_to_do() {
     the timeout cannot be inf; it has to be positive
     the rate cannot be -1; it has to be from 0 to 1000
     the memory cannot be 0; it has to be positive
+    the output-limit cannot be 0; it has to be positive
     1100000 trials are too many; ask for fewer blocks or conditions; a session holds 1000000 trials at most
     "
     );

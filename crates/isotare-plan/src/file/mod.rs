@@ -78,6 +78,10 @@ pub(crate) struct ExperimentFile {
     null_test: Option<Located<bool>>,
     /// A phase longer than this is timed out.
     timeout: Option<Located<Seconds>>,
+    /// A trial ends as failed once its workload has written more than this, standard output and standard error together.
+    output_limit: Option<Located<Size>>,
+    /// Whether all that workloads write is kept, not only the first and last 64 KiB of each stream.
+    keep_output: Option<Located<bool>>,
     /// CPUs and memory of every instance.
     budget: Option<Located<BudgetTable>>,
     /// What is read on the host meanwhile.
@@ -154,6 +158,8 @@ impl ExperimentFile {
             level: table.take("level", problems),
             null_test: table.take("null-test", problems),
             timeout: table.take("timeout", problems),
+            output_limit: table.take("output-limit", problems),
+            keep_output: table.take("keep-output", problems),
             budget: table.take_table("budget", "[budget]", problems, |table, problems| BudgetTable {
                 cpus: table.take("cpus", problems),
                 memory: table.take("memory", problems),
@@ -179,6 +185,7 @@ impl ExperimentFile {
             "precision" => self.precision.as_ref().map(|l| l.span()),
             "repeats" => self.repeats.as_ref().map(|l| l.span()),
             "timeout" => self.timeout.as_ref().map(|l| l.span()),
+            "output-limit" => self.output_limit.as_ref().map(|l| l.span()),
             "environments" => self.environments.as_ref().map(|l| l.span()),
             "workload" => self.workload.as_ref().map(|l| l.span()),
             "rate" => self.samplers.as_ref().and_then(|l| l.value.rate.as_ref()).map(|l| l.span()),
@@ -224,6 +231,8 @@ impl Reading<'_, '_> {
         design.level = file.level.as_ref().map_or(design.level, |level| level.value.0);
         design.null_test = file.null_test.as_ref().map_or(design.null_test, |flag| flag.value);
         design.timeout = file.timeout.as_ref().map_or(design.timeout, |time| time.value.0);
+        design.output_limit = file.output_limit.as_ref().map_or(design.output_limit, |size| size.value.0);
+        design.keep_output = file.keep_output.as_ref().map_or(design.keep_output, |flag| flag.value);
         design.time_limit = file.time.as_ref().map_or(design.time_limit, |time| Some(time.value.0));
         design.precision = file.precision.as_ref().map_or(design.precision, |part| Some(part.value.0));
         design.repeats = file.repeats.as_ref().map_or(design.repeats, |share| share.value.0);

@@ -72,6 +72,8 @@ margin = "2%"
 level = 0.9
 null-test = false
 timeout = 90
+output-limit = "64M"
+keep-output = true
 [budget]
 cpus = "0-1"
 memory = "1G"
@@ -107,6 +109,7 @@ fn a_complete_file_is_understood() {
     assert_eq!((design.blocks, design.time_limit), (Blocks { min: 8, max: 30 }, Some(240.0)));
     assert_eq!((design.precision, design.repeats), (Some(0.015), 0.0));
     assert_eq!((design.margin, design.level, design.null_test), (0.02, 0.9, false));
+    assert_eq!((design.output_limit, design.keep_output), (64 << 20, true));
     assert_eq!((design.timeout, design.seed, design.sampling.rate), (90.0, 1, 5.0));
     assert_eq!((design.budget.cpus.to_string().as_str(), design.budget.memory), ("0-1", 1 << 30));
     let plan = crate::plan(&design).expect("valid");

@@ -15,6 +15,7 @@ mod lifecycle;
 mod noise;
 mod null_test;
 mod order;
+mod output;
 mod plausibility;
 mod series;
 mod shape;
@@ -98,7 +99,8 @@ fn judged(session: &Session, trials: &[Trial], end: Option<SessionEnd>, no_null:
         cpu_by_role: cpu::by_role(&design),
         ledger,
         outcomes: environments::outcomes(&design),
-        trials: trial_rows::rows(&design, trials),
+        cut_output: output::cut(trials, plan),
+        trials: trial_rows::rows(&design, trials, plan),
     }
 }
 

@@ -1,16 +1,17 @@
-//! The trials as the report lists them: everything a reader may want to re-analyse, without raw counters and output,
-//! which stay in the store.
+//! The trials as the report lists them: everything a reader may want to re-analyse, without raw counters and the
+//! kept ends of the output, which stay in the store.
 
 use super::design::Design;
+use super::output;
 use crate::report::{PhaseRow, SampleRow, TrialRow};
-use isotare_core::Trial;
+use isotare_core::{Plan, Trial};
 
 /// All trials, in order; one whose condition is not in the plan has no environment and no workload.
-pub(super) fn rows(design: &Design<'_>, trials: &[Trial]) -> Vec<TrialRow> {
-    trials.iter().map(|trial| row(design, trial)).collect()
+pub(super) fn rows(design: &Design<'_>, trials: &[Trial], plan: &Plan) -> Vec<TrialRow> {
+    trials.iter().map(|trial| row(design, trial, plan)).collect()
 }
 
-fn row(design: &Design<'_>, trial: &Trial) -> TrialRow {
+fn row(design: &Design<'_>, trial: &Trial, plan: &Plan) -> TrialRow {
     let place = design.place(trial.condition);
     let environment = place.and_then(|place| design.environments.get(place.environment));
     let seconds = |ns: u64| ns as f64 / 1e9;
@@ -49,5 +50,6 @@ fn row(design: &Design<'_>, trial: &Trial) -> TrialRow {
         clock_bound: rate.map(|(_, bound)| bound),
         clock_strayed: trial.clock.as_ref().and_then(|clock| clock.strayed()),
         noise: trial.noise,
+        output: trial.output.as_ref().map(|streams| output::row(streams, plan)),
     }
 }

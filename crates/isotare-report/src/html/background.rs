@@ -113,6 +113,7 @@ pub(super) fn outcomes(report: &Report) -> Markup {
                 }
             }
         }
+        @if let Some(cut) = &report.cut_output { p { (visible(&cut.sentence)) "." } }
         @for (reason, trials) in failures(report) { (failure(&reason, &trials)) }
     }
 }

@@ -21,10 +21,11 @@ struct Column {
     value: Value,
 }
 
-/// Where a column's values come from; all but flags and whole numbers may be absent.
+/// Where a column's values come from; all but flags and `Whole` may be absent.
 enum Value {
     Text(fn(&Row<'_>) -> Option<String>),
     Whole(fn(&Row<'_>) -> i64),
+    MaybeWhole(fn(&Row<'_>) -> Option<i64>),
     Number(fn(&Row<'_>) -> Option<f64>),
     Flag(fn(&Row<'_>) -> bool),
 }
@@ -44,6 +45,10 @@ const COLUMNS: &[Column] = &[
     column("parameters", Value::Text(|row| Some(row.parameters.clone()))),
     column("outcome", Value::Text(|row| word(row.outcome))),
     column("reason", Value::Text(|row| row.reason.map(str::to_owned))),
+    column("stdout_bytes", Value::MaybeWhole(|row| row.stdout_bytes.map(u64::cast_signed))),
+    column("stdout_sha256", Value::Text(|row| row.stdout_sha256.map(str::to_owned))),
+    column("stderr_bytes", Value::MaybeWhole(|row| row.stderr_bytes.map(u64::cast_signed))),
+    column("stderr_sha256", Value::Text(|row| row.stderr_sha256.map(str::to_owned))),
     column("kind", Value::Text(|row| Some(row.kind.to_owned()))),
     column("at_s", Value::Number(|row| Some(row.at_s))),
     column("role", Value::Text(|row| word(row.role))),
@@ -90,6 +95,7 @@ fn field(column: &Column) -> Result<Arc<Type>> {
     let (physical, logical, repetition) = match column.value {
         Value::Text(_) => (Physical::BYTE_ARRAY, Some(LogicalType::String), Repetition::OPTIONAL),
         Value::Whole(_) => (Physical::INT64, None, Repetition::REQUIRED),
+        Value::MaybeWhole(_) => (Physical::INT64, None, Repetition::OPTIONAL),
         Value::Number(_) => (Physical::DOUBLE, None, Repetition::OPTIONAL),
         Value::Flag(_) => (Physical::BOOLEAN, None, Repetition::REQUIRED),
     };
@@ -107,6 +113,10 @@ fn fill(writer: &mut SerializedColumnWriter<'_>, value: &Value, rows: &[Row<'_>]
         Value::Number(number) => {
             let (numbers, levels) = present(rows.iter().map(number));
             writer.typed::<DoubleType>().write_batch(&numbers, Some(&levels), None)?;
+        }
+        Value::MaybeWhole(whole) => {
+            let (numbers, levels) = present(rows.iter().map(whole));
+            writer.typed::<Int64Type>().write_batch(&numbers, Some(&levels), None)?;
         }
         Value::Whole(whole) => {
             let numbers: Vec<i64> = rows.iter().map(whole).collect();

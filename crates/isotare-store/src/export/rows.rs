@@ -27,6 +27,14 @@ pub(super) struct Row<'a> {
     pub outcome: Outcome,
     /// Why it did not complete.
     pub reason: Option<&'a str>,
+    /// Bytes that its workload wrote on standard output; none: it did not run.
+    pub stdout_bytes: Option<u64>,
+    /// SHA-256 of them, as `sha256sum` prints it.
+    pub stdout_sha256: Option<&'a str>,
+    /// Bytes that it wrote on standard error.
+    pub stderr_bytes: Option<u64>,
+    /// SHA-256 of them.
+    pub stderr_sha256: Option<&'a str>,
     /// `sample`: of the whole trial; `phase`: the length of one; `reading`: of a counter at a moment; `none`: a trial without values.
     pub kind: &'static str,
     /// When, since the session began: a reading's moment, a phase's start, else the trial's start; s.
@@ -52,6 +60,7 @@ fn of_trial<'a>(record: &'a Record, trial: &'a Trial, scope: ExportScope) -> Vec
     let plan = &record.session.plan;
     let Some(condition) = plan.conditions.get(trial.condition) else { return Vec::new() };
     let given = condition.workload.given.iter().map(|(key, value)| format!("{key}={value}"));
+    let streams = trial.output.as_ref();
     let none = Row {
         session: &record.session.id,
         trial: trial.index,
@@ -62,6 +71,10 @@ fn of_trial<'a>(record: &'a Record, trial: &'a Trial, scope: ExportScope) -> Vec
         parameters: given.collect::<Vec<_>>().join(","),
         outcome: trial.outcome,
         reason: trial.failure.as_ref().map(|failure| failure.reason.as_str()),
+        stdout_bytes: streams.map(|streams| streams.stdout.bytes),
+        stdout_sha256: streams.map(|streams| streams.stdout.sha256.as_str()),
+        stderr_bytes: streams.map(|streams| streams.stderr.bytes),
+        stderr_sha256: streams.map(|streams| streams.stderr.sha256.as_str()),
         kind: "none",
         at_s: seconds(trial.at_ns),
         role: None,

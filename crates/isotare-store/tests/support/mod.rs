@@ -3,9 +3,9 @@
 #![allow(dead_code, clippy::allow_attributes, reason = "each test program uses its own part")]
 
 use isotare_core::{
-    Better, Budget, Canary, ClockCheck, Condition, CpuSet, Failure, Gate, HostFacts, HostNoise, MetricDef,
-    Noise, Outcome, Phase, PhaseTime, Plan, Reading, Role, RuntimeInfo, Sample, Sampling, Session, Slot,
-    Throttled, Timestamp, Trial, Unavailable, WorkloadSpec,
+    Better, Budget, Canary, Captured, ClockCheck, Condition, CpuSet, Failure, Gate, HostFacts, HostNoise,
+    MetricDef, Noise, Outcome, Phase, PhaseTime, Plan, Reading, Role, RuntimeInfo, Sample, Sampling, Session,
+    Slot, Streams, Throttled, Timestamp, Trial, Unavailable, WorkloadSpec,
 };
 use isotare_protocol::{ClockPair, Interval, Observation};
 use std::borrow::Cow;
@@ -38,6 +38,8 @@ pub fn session(id: &str, started: &str) -> Session {
             budget: Budget { cpus: CpuSet::new([0, 1]).expect("not empty"), memory: 1 << 30 },
             sampling: Sampling { rate: 10.0 },
             timeout: 60.0,
+            output_limit: Some(8 << 30),
+            keep_output: false,
         },
         host: HostFacts {
             facts: BTreeMap::from([("kernel".into(), "6.1".into())]),
@@ -112,7 +114,10 @@ pub fn trial(index: u32, readings: u64) -> Trial {
         }),
         noise: Some(noise(n)),
         facts: BTreeMap::from([("cpus".into(), "2".into()), ("memory".into(), "1073741824".into())]),
-        output: (format!("events {index}\n").repeat(20).into_bytes(), Vec::new()),
+        output: Some(Streams {
+            stdout: Captured::of(format!("events {index}\n").repeat(20).as_bytes()),
+            stderr: Captured::default(),
+        }),
     }
 }
 
@@ -127,9 +132,16 @@ fn noise(n: u64) -> Noise {
     }
 }
 
+/// The same session as version 2 of the schema kept it.
+pub fn session_of_version_2(id: &str, started: &str) -> Session {
+    let mut session = session(id, started);
+    session.plan.output_limit = None;
+    session
+}
+
 /// The same session as version 1 of the schema kept it.
 pub fn session_of_version_1(id: &str, started: &str) -> Session {
-    let mut session = session(id, started);
+    let mut session = session_of_version_2(id, started);
     session.plan.order.truncate(12);
     session.plan.spare = 0;
     session.plan.stopping = None;

@@ -1,6 +1,7 @@
 //! Rules about what runs inside.
 
 use crate::bed::Bed;
+use isotare_core::Captured;
 use isotare_host::AgentError;
 use isotare_protocol::{Builtin, CommandJob, Exit, Job, JobResult, Kind, Limit, Repetition, ToAgent, encode};
 use std::io::Write;
@@ -33,7 +34,7 @@ pub(super) fn exec(bed: &mut Bed<'_>) -> Result<(), String> {
     job.env.push(("WORD".to_owned(), "of mouth".to_owned()));
     job.stdin = b"in;".to_vec();
     let output = life.run(Job::Command(job))?;
-    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (stdout, stderr) = (output.streams.stdout.text(), output.streams.stderr.text());
     if (stdout.as_ref(), stderr.as_ref()) != ("in;of mouth|a b|c'd|", "err") {
         return Err(format!("stdout was {stdout:?}, stderr {stderr:?}"));
     }
@@ -72,12 +73,12 @@ pub(super) fn large_output(bed: &mut Bed<'_>) -> Result<(), String> {
          printf \"$o\"; printf \"$e\" >&2; done"
     );
     let output = life.run(shell(&script))?;
-    for (name, bytes) in [("out", &output.stdout), ("err", &output.stderr)] {
+    for (name, stream) in [("out", &output.streams.stdout), ("err", &output.streams.stderr)] {
         let whole: String = (0..LINES).map(|i| format!("{name}{i}\n")).collect();
-        if *bytes != whole.as_bytes() {
+        if *stream != Captured::of(whole.as_bytes()) {
             return Err(format!(
                 "{} of {} bytes of std{name} came back, or not in order",
-                bytes.len(),
+                stream.bytes,
                 whole.len()
             ));
         }
@@ -102,8 +103,9 @@ pub(super) fn hundred(bed: &mut Bed<'_>) -> Result<(), String> {
     for i in 0..100 {
         let output = life.run(shell(&format!("echo {i}; exit {i}")))?;
         expect_exit(&output.result, Exit::Code(i))?;
-        if output.stdout != format!("{i}\n").as_bytes() {
-            return Err(format!("exec {i} wrote {:?}", String::from_utf8_lossy(&output.stdout)));
+        let stdout = output.streams.stdout.text();
+        if stdout != format!("{i}\n") {
+            return Err(format!("exec {i} wrote {stdout:?}"));
         }
     }
     life.end()

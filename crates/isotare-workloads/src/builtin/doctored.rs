@@ -3,7 +3,7 @@
 use super::{Cpu, Fileio, Memory, Network, Threads};
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer, V2Serializer};
-use isotare_core::{JobOutput, Settings, Workload};
+use isotare_core::{JobOutput, Settings, Streams, Workload};
 use isotare_protocol::{Exit, Interval, JobResult, Usage, WorkReport};
 
 const EVENTS: u64 = 1000;
@@ -40,7 +40,7 @@ fn decode(
     report: WorkReport,
 ) -> Result<Vec<(String, f64)>, String> {
     let settings = Settings::check("w", workload.settings(), given.iter().copied()).expect("valid");
-    let output = JobOutput { result: JobResult::Work(report), stdout: Vec::new(), stderr: Vec::new() };
+    let output = JobOutput { result: JobResult::Work(report), streams: Streams::default() };
     let samples = workload.decode(&output, &settings).map_err(|invalid| invalid.0)?;
     Ok(samples.into_iter().map(|sample| (sample.metric.name.into_owned(), sample.value)).collect())
 }
@@ -106,7 +106,7 @@ fn doctored_reports_are_rejected() {
 fn a_command_is_no_builtin_workload() {
     let settings = Settings::check("w", Threads.settings(), []).expect("valid");
     let result = JobResult::Command { exit: Exit::Code(0), runs: Vec::new() };
-    let output = JobOutput { result, stdout: Vec::new(), stderr: Vec::new() };
+    let output = JobOutput { result, streams: Streams::default() };
     assert!(Threads.decode(&output, &settings).is_err());
 }
 

@@ -15,6 +15,8 @@ use std::path::PathBuf;
 
 /// The program, looked up in `PATH`.
 const PROGRAM: &str = "sysbench";
+/// The most that a report takes, bytes: a line for each second and a histogram of 1024 lines are far below it.
+const MOST_OUTPUT: usize = 1 << 20;
 /// Tests of files need their files made first and removed last. The script is fixed; settings are its arguments.
 const FILEIO: &str = r#""$@" prepare >&2 && "$@" run; status=$?; "$@" cleanup >&2; exit $status"#;
 const SHELL: &str = "/bin/sh";
@@ -168,14 +170,18 @@ impl Workload for Sysbench {
         }))
     }
 
+    fn output_needed(&self) -> usize {
+        MOST_OUTPUT
+    }
+
     fn decode(&self, output: &JobOutput, settings: &Settings) -> Result<Vec<Sample>, Invalid> {
         let JobResult::Command { exit, .. } = &output.result else {
             return Err(Invalid("the agent sent a built-in workload's result for sysbench".to_owned()));
         };
-        let stdout = String::from_utf8_lossy(&output.stdout);
+        let stdout = output.streams.stdout.text();
         if !exit.is_success() {
-            let why =
-                output::complaint(&stdout).map_or_else(|| quote(&output.stderr), |why| format!(": {why}"));
+            let why = output::complaint(&stdout)
+                .map_or_else(|| quote(&output.streams.stderr), |why| format!(": {why}"));
             return Err(Invalid(format!("sysbench ended with {exit}{why}")));
         }
         let threads = settings.integer("threads").unwrap_or(1);

@@ -1,6 +1,7 @@
 //! Recorded outputs of sysbench 1.0.20 (Debian 1.0.20+ds-5), and what must not pass for one.
 
 use super::*;
+use isotare_core::{Captured, Streams};
 use isotare_protocol::{Exit, Usage};
 use std::path::Path;
 
@@ -13,7 +14,10 @@ fn recorded(name: &str) -> (String, String) {
 fn decode(given: &[(&str, &str)], exit: i32, stdout: &str, stderr: &str) -> Result<Vec<Sample>, String> {
     let settings = Settings::check("w", Sysbench.settings(), given.iter().copied()).expect("valid");
     let result = JobResult::Command { exit: Exit::Code(exit), runs: vec![Usage::default()] };
-    let output = JobOutput { result, stdout: stdout.into(), stderr: stderr.into() };
+    let output = JobOutput {
+        result,
+        streams: Streams { stdout: Captured::of(stdout.as_bytes()), stderr: Captured::of(stderr.as_bytes()) },
+    };
     Sysbench.decode(&output, &settings).map_err(|invalid| invalid.0)
 }
 

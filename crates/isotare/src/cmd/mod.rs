@@ -13,6 +13,7 @@ mod run;
 mod sample;
 mod schema;
 mod selftest;
+mod store;
 
 use crate::cli::Verb;
 use crate::exit::Exit;
@@ -33,6 +34,7 @@ pub fn dispatch(verb: Verb) -> Result<Exit, Report> {
         Verb::Sample(arguments) => sample::sample(&arguments),
         Verb::Selftest(arguments) => selftest::selftest(&arguments),
         Verb::Clean(arguments) => clean::clean(&arguments),
+        Verb::Store(arguments) => store::store(&arguments),
         Verb::Schema => schema::schema(),
     }
 }

@@ -9,5 +9,6 @@ mod images;
 mod import;
 mod input;
 mod neighbours;
+mod output;
 mod place;
 mod selftest;

@@ -1,7 +1,7 @@
 //! The agent and the decoders together: what the real agent sends back passes every check.
 
 use super::host::Agent;
-use isotare_core::{JobOutput, Sample, Settings, Workload};
+use isotare_core::{Captured, JobOutput, Sample, Settings, Streams, Workload};
 use isotare_protocol::FromAgent;
 use isotare_workloads::{find, quick_suite};
 
@@ -11,7 +11,8 @@ fn run(workload: &dyn Workload, given: &[(&str, &str)]) -> Result<Vec<Sample>, S
     let answer = agent.run(workload.job(&settings)?);
     match answer.end {
         Some(FromAgent::Finished { result, .. }) => {
-            let output = JobOutput { result, stdout: answer.stdout, stderr: answer.stderr };
+            let (stdout, stderr) = (Captured::of(&answer.stdout), Captured::of(&answer.stderr));
+            let output = JobOutput { result, streams: Streams { stdout, stderr } };
             workload.decode(&output, &settings).map_err(|invalid| invalid.0)
         }
         other => Err(format!("{other:?}")),
