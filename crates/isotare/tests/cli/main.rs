@@ -8,5 +8,6 @@ mod ends;
 mod images;
 mod import;
 mod input;
+mod limits;
 mod place;
 mod selftest;
