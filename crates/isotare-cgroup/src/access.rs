@@ -49,6 +49,11 @@ impl Hierarchies {
         self.v2.as_ref().map_or(Ok(()), |tree| free_of_processes(tree, parent))
     }
 
+    /// Whether groups below ours can have a limit of tasks: whether the machine has the controller `pids`.
+    pub fn limits_tasks(&self) -> bool {
+        self.has_controller("pids").is_ok()
+    }
+
     fn has_controller(&self, controller: &str) -> Result<(), Unavailable> {
         let v1 = self.v1.iter().any(|tree| tree.controllers.iter().any(|name| name == controller));
         let v2 = || {

@@ -1,6 +1,6 @@
 //! Puts a budget on a group, and makes parents ready for it.
 //!
-//! Sources: cgroup-v1/cpusets.rst, cgroup-v1/memory.rst, admin-guide/cgroup-v2.rst of the kernel's documentation.
+//! Sources: cgroup-v1/cpusets.rst, cgroup-v1/memory.rst, cgroup-v1/pids.rst, admin-guide/cgroup-v2.rst of the kernel's documentation.
 
 use crate::{Cgroup, CgroupError, Version, files};
 use isotare_core::Budget;
@@ -51,7 +51,7 @@ pub(crate) fn pass_on(dir: &Path) -> Result<(), CgroupError> {
     }
 }
 
-/// Pins the group to the budget's CPUs and bounds its memory, swap included. No CPU quota.
+/// Pins the group to the budget's CPUs and bounds its memory, swap included, and its processes. No CPU quota.
 pub(crate) fn apply(group: &Cgroup, budget: &Budget) -> Result<(), CgroupError> {
     let cpus = budget.cpus.to_string();
     if let Some(dir) = group.v1_dir("cpuset") {
@@ -61,10 +61,16 @@ pub(crate) fn apply(group: &Cgroup, budget: &Budget) -> Result<(), CgroupError> 
     }
     let memory = budget.memory.to_string();
     if let Some(dir) = group.v1_dir("memory") {
-        limit_v1(dir, &memory)
+        limit_v1(dir, &memory)?;
     } else {
         files::write(&v2_file(group, "memory.max")?, &memory)?;
-        write_if_there(&v2_file(group, "memory.swap.max")?, "0")
+        write_if_there(&v2_file(group, "memory.swap.max")?, "0")?;
+    }
+    // A group that was taken over may have a limit that is none of this budget.
+    let processes = budget.processes.map_or_else(|| "max".to_owned(), |limit| limit.to_string());
+    match group.pids_dir() {
+        Some((_, dir)) => files::write(&dir.join("pids.max"), &processes),
+        None => Ok(()),
     }
 }
 
@@ -93,6 +99,8 @@ impl Cgroup {
                 }
             }
         }
+        let pids = budget.processes.zip(self.pids_dir());
+        limits.extend(pids.map(|(limit, (version, _))| (version, "pids.max", limit.to_string())));
         limits
     }
 }

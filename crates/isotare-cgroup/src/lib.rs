@@ -2,8 +2,9 @@
 //!
 //! Linux has two interfaces ([v1], [v2]); a host may have either, or v1 controllers beside an empty v2 hierarchy
 //! ("hybrid"). A group here is one path below every hierarchy at once, so callers never ask which interface it is;
-//! only [`CgroupStats`] shows the difference, by what is absent from it. Budgets pin CPUs and bound memory; they never
-//! set a CPU quota, which would throttle and so make long tails ([`Cgroup::throttle`] does it on purpose).
+//! only [`CgroupStats`] shows the difference, by what is absent from it. Budgets pin CPUs, bound memory and, where there
+//! is the controller for it, the number of processes; they never set a CPU quota, which would throttle and so make long
+//! tails ([`Cgroup::throttle`] does it on purpose).
 //!
 //! Refuses: to limit anything but an instance's group, and to move processes that it was not told of.
 //!
@@ -28,6 +29,7 @@ mod error;
 mod files;
 mod group;
 mod hierarchies;
+mod pids;
 mod quota;
 mod remove;
 mod stats;
@@ -35,4 +37,5 @@ mod stats;
 pub use error::CgroupError;
 pub use group::Cgroup;
 pub use hierarchies::{Hierarchies, Version};
+pub use pids::Tasks;
 pub use stats::CgroupStats;

@@ -1,6 +1,6 @@
 //! Hierarchies of fake machines: what is found, written and read, without any rights.
 
-use isotare_cgroup::{Hierarchies, Version};
+use isotare_cgroup::{Hierarchies, Tasks, Version};
 use isotare_core::{Budget, CpuSet};
 use std::fs;
 use std::path::Path;
@@ -12,6 +12,7 @@ const V1_MOUNTS: &str = "\
 34 31 0:31 / /cg/cpuset rw,relatime - cgroup cgroup rw,cpuset
 35 31 0:32 / /cg/memory rw,relatime - cgroup cgroup rw,memory
 37 31 0:34 / /cg/blkio rw,relatime - cgroup cgroup rw,blkio
+38 31 0:35 / /cg/pids rw,relatime - cgroup cgroup rw,pids
 ";
 const V2_MOUNT: &str = "41 31 0:38 / /cg/unified rw,relatime - cgroup2 cgroup2 rw\n";
 
@@ -33,7 +34,7 @@ fn content(root: &TempDir, path: &str) -> String {
 }
 
 fn budget() -> Budget {
-    Budget { cpus: CpuSet::new([1]).expect("not empty"), memory: 64 << 20 }
+    Budget { cpus: CpuSet::new([1]).expect("not empty"), memory: 64 << 20, processes: Some(300) }
 }
 
 // Linux 6.18, version 1; numbers as recorded from a Debian 12 virtual machine, `io_service_bytes` after a throttle was
@@ -60,6 +61,7 @@ const V1_FILES: &[(&str, &str)] = &[
         "cg/memory/s/i/memory.stat",
         "cache 1\nrss 2\ntotal_cache 2064384\ntotal_rss 1769472\ntotal_rss_huge 0\n",
     ),
+    ("cg/pids/s/i/pids.max", "max\n"),
     (
         "cg/blkio/s/i/blkio.throttle.io_service_bytes_recursive",
         "254:0 Read 4096\n254:0 Write 8192\n254:0 Total 12288\nTotal 12288\n",
@@ -79,6 +81,7 @@ const V2_FILES: &[(&str, &str)] = &[
     ("cg/unified/s/i/memory.current", "1000\n"),
     ("cg/unified/s/i/memory.max", "max\n"),
     ("cg/unified/s/i/memory.stat", "anon 500\nfile 400\nkernel 100\n"),
+    ("cg/unified/s/i/pids.max", "max\n"),
     (
         "cg/unified/s/i/io.stat",
         "8:16 rbytes=1459200 wbytes=314773504 rios=192 wios=353 dbytes=0 dios=0\n8:0 rbytes=90430464 wbytes=299008000 rios=8950 wios=1252 dbytes=0 dios=0\n",
@@ -104,7 +107,8 @@ fn version_1_is_read_and_limited() {
     assert_eq!(content(&root, "cg/cpuset/s/i/cpuset.cpus"), "1");
     assert_eq!(content(&root, "cg/cpuset/s/i/cpuset.mems"), "0");
     assert_eq!(content(&root, "cg/memory/s/i/memory.limit_in_bytes"), "67108864");
-    assert_eq!(group.procs_files().len(), 4);
+    assert_eq!(content(&root, "cg/pids/s/i/pids.max"), "300");
+    assert_eq!(group.procs_files().len(), 5);
 }
 
 #[test]
@@ -138,6 +142,54 @@ fn version_2_is_read_and_limited_and_parents_pass_controllers_on() {
     assert_eq!(content(&root, "cg/unified/s/i/cpuset.cpus"), "1");
     assert_eq!(content(&root, "cg/unified/s/i/memory.max"), "67108864");
     assert_eq!(content(&root, "cg/unified/s/i/memory.swap.max"), "0");
+    assert_eq!(content(&root, "cg/unified/s/i/pids.max"), "300");
+}
+
+#[test]
+fn a_machine_without_the_controller_pids_limits_the_rest() {
+    let no_pids: Vec<_> = V1_FILES.iter().filter(|(file, _)| !file.contains("pids")).copied().collect();
+    let mounts: String =
+        V1_MOUNTS.lines().filter(|line| !line.contains("pids")).map(|l| format!("{l}\n")).collect();
+    let (root, hierarchies) = machine(&mounts, &no_pids);
+    let group = hierarchies.create("s/i", Some(&budget())).expect("create");
+    assert_eq!(content(&root, "cg/memory/s/i/memory.limit_in_bytes"), "67108864");
+    assert!(!hierarchies.limits_tasks() && group.tasks().is_none());
+    assert!(group.limits(&budget()).iter().all(|(_, file, _)| *file != "pids.max"));
+}
+
+#[test]
+fn a_group_that_is_taken_over_loses_the_limit_of_before() {
+    let (root, hierarchies) = machine(V1_MOUNTS, V1_FILES);
+    assert!(hierarchies.limits_tasks());
+    let group = hierarchies.create("s/i", Some(&budget())).expect("create");
+    assert!(group.limits(&budget()).contains(&(Version::V1, "pids.max", "300".to_owned())));
+    let unlimited = Budget { processes: None, ..budget() };
+    hierarchies.create("s/i", Some(&unlimited)).expect("take over");
+    assert_eq!(content(&root, "cg/pids/s/i/pids.max"), "max");
+    assert!(group.limits(&unlimited).iter().all(|(_, file, _)| *file != "pids.max"));
+}
+
+#[test]
+fn the_smallest_limit_of_tasks_counts_wherever_it_is() {
+    let tasks = |files: &[(&str, &str)]| {
+        let (_root, hierarchies) = machine(V2_MOUNT, files);
+        hierarchies.open("s/i").tasks()
+    };
+    let own = ("cg/unified/s/i/pids.max", "500\n");
+    let found = tasks(&[own, ("cg/unified/s/i/pids.events", "max 2\n")]);
+    assert_eq!(found, Some(Tasks { limit: Some(500), refused: 2 }));
+    // As Podman does it, before Linux 6.11 and since.
+    let open = ("cg/unified/s/i/pids.max", "max\n");
+    let below = [("cg/unified/s/i/c/pids.max", "400\n"), ("cg/unified/s/i/c/pids.events", "max 3\n")];
+    let found = tasks(&[&[open, ("cg/unified/s/i/pids.events", "max 0\n")], &below[..]].concat());
+    assert_eq!(found, Some(Tasks { limit: Some(400), refused: 3 }));
+    let counted =
+        [("cg/unified/s/i/pids.events", "max 3\n"), ("cg/unified/s/i/pids.events.local", "max 0\n")];
+    let found = tasks(&[&[open], &counted[..], &below[..]].concat());
+    assert_eq!(found, Some(Tasks { limit: Some(400), refused: 3 }));
+    assert_eq!(tasks(&[own, ("cg/unified/s/pids.max", "90\n")]), Some(Tasks { limit: Some(90), refused: 0 }));
+    assert_eq!(tasks(&[open]), Some(Tasks { limit: None, refused: 0 }));
+    assert_eq!(tasks(&[]), None);
 }
 
 fn hybrid(v2_controllers: &str) -> (tempfile::TempDir, Hierarchies) {

@@ -1,6 +1,6 @@
 //! Groups of this machine. Each test ends early where cgroups cannot be written.
 
-use isotare_cgroup::{Hierarchies, Version};
+use isotare_cgroup::{Hierarchies, Tasks, Version};
 use isotare_core::{Budget, CpuSet};
 use std::fs;
 use std::process::{Child, Command, Stdio};
@@ -35,7 +35,7 @@ fn shell(script: &str) -> Child {
 #[test]
 fn budgets_hold_and_use_is_counted() {
     let Some(own) = Own::new("budget") else { return };
-    let budget = Budget { cpus: CpuSet::new([0]).expect("not empty"), memory: 64 << 20 };
+    let budget = Budget { cpus: CpuSet::new([0]).expect("not empty"), memory: 64 << 20, processes: None };
     let path = format!("{}/trial", own.path);
     let group = own.hierarchies.create(&path, Some(&budget)).expect("create");
     own.hierarchies.create(&path, Some(&Budget { memory: 128 << 20, ..budget })).expect("take over");
@@ -62,6 +62,28 @@ fn budgets_hold_and_use_is_counted() {
     assert!(own.hierarchies.remove_tree(&own.path).expect("remove"));
     assert!(!group.exists());
     assert!(!child.wait().expect("reaped").success(), "it was killed");
+}
+
+#[test]
+fn no_more_tasks_than_the_limit_are_there_at_once() {
+    const LIMIT: u32 = 20;
+    let Some(own) = Own::new("tasks") else { return };
+    let cpus = CpuSet::new([0]).expect("not empty");
+    let budget = Budget { cpus, memory: 64 << 20, processes: Some(LIMIT) };
+    let group = own.hierarchies.create(&format!("{}/trial", own.path), Some(&budget)).expect("create");
+    if !own.hierarchies.limits_tasks() {
+        println!("skipped: this machine has no controller pids");
+        return;
+    }
+    let limit = u64::from(LIMIT);
+    assert_eq!(group.tasks(), Some(Tasks { limit: Some(limit), refused: 0 }));
+    let mut child = shell("i=0; while [ $i -lt 100 ]; do sleep 600 & i=$((i+1)); done");
+    group.add(child.id()).expect("join");
+    std::io::Write::write_all(&mut child.stdin.as_ref().expect("piped"), b"go\n").expect("go");
+    assert!(!child.wait().expect("reaped").success(), "it started a hundred");
+    let left = group.stats().pids_current.expect("counted");
+    assert!(left > 0 && left <= limit, "{left} tasks");
+    assert!(group.tasks().expect("counted").refused > 0);
 }
 
 #[test]

@@ -1,17 +1,31 @@
-//! What every environment gets: the same CPUs and the same memory.
+//! What every environment gets: the same CPUs, the same memory, and the same limit of processes.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-/// CPUs and memory of one instance.
+/// CPUs, memory and processes of one instance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Budget {
     /// The CPUs that an instance is pinned to.
     pub cpus: CpuSet,
     /// Memory limit, bytes.
     pub memory: u64,
+    /// Limit of processes and threads together (admin-guide/cgroup-v2.rst, "PID"); `None`: not limited, as in sessions that
+    /// were made before there was a limit.
+    #[serde(default)]
+    pub processes: Option<u32>,
+}
+
+impl Budget {
+    /// The limit of processes where nobody chooses one.
+    pub const PROCESSES: u32 = 1024;
+
+    /// The limit of processes in words.
+    pub fn processes_in_words(&self) -> String {
+        self.processes.map_or_else(|| "not limited".to_owned(), |limit| limit.to_string())
+    }
 }
 
 /// A set of CPU numbers, written as the kernel writes it: `0-1,4`.

@@ -77,7 +77,7 @@ pub struct PrepareContext<'a> {
     pub work: &'a Path,
     /// The agent's program, a static binary, on the host.
     pub agent: &'a Path,
-    /// CPUs and memory of an instance.
+    /// CPUs, memory and processes of an instance.
     pub budget: &'a Budget,
     /// Where to record what outlives a call.
     pub ledger: &'a dyn Ledger,
@@ -102,7 +102,7 @@ pub struct TrialContext<'a> {
     /// Folder with a short path (for sockets), removed by the runner; mode 0700. It holds the control folder and is
     /// otherwise empty. No instance sees it.
     pub run: &'a Path,
-    /// CPUs and memory.
+    /// CPUs, memory and processes.
     pub budget: &'a Budget,
     /// Where to record what outlives a call.
     pub ledger: &'a dyn Ledger,

@@ -49,7 +49,8 @@ impl Bench {
         let session = format!("t-{name}-{}", std::process::id());
         let folder = tempfile::tempdir().expect("a folder");
         let state = SessionState::create(&folder.path().join("state"), &session).expect("a session");
-        let budget = Budget { cpus: CpuSet::new([0]).expect("a CPU"), memory: 256 << 20 };
+        let budget =
+            Budget { cpus: CpuSet::new([0]).expect("a CPU"), memory: 256 << 20, processes: Some(300) };
         let daemon = PrivateDockerd::start().expect("a daemon");
         let (mounts, interrupt) = (mounts_below(&daemon), Interrupt::default());
         let cgroups = SessionCgroups(session.clone());

@@ -52,7 +52,7 @@ fn field(name: &str) -> Option<Field> {
     let session = format!("qtest-{name}-{}", std::process::id());
     let folder = tempfile::Builder::new().prefix("isotare-q").tempdir_in("/var/tmp").expect("a folder");
     let state = SessionState::create(&folder.path().join("state"), &session).expect("a session");
-    let budget = Budget { cpus: "0".parse().expect("a list"), memory: 256 << 20 };
+    let budget = Budget { cpus: "0".parse().expect("a list"), memory: 256 << 20, processes: Some(300) };
     Some(Field { session, folder, state, agent, budget })
 }
 

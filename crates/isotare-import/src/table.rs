@@ -113,7 +113,7 @@ impl Table {
             time_limit: None,
             margin: reading.margin,
             level: reading.level,
-            budget: Budget { cpus, memory: 0 },
+            budget: Budget { cpus, memory: 0, processes: None },
             sampling: Sampling { rate: 0.0 },
             timeout: 0.0,
             output_limit: None,

@@ -3,6 +3,7 @@
 use crate::schedule::schedule;
 use isotare_core::{Budget, Condition, EnvironmentSpec, Gate, OUTPUT_LIMIT, Plan, Sampling, WorkloadSpec};
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 /// Replica name of the baseline's second self.
 pub const NULL_REPLICA: &str = "null";
@@ -62,6 +63,10 @@ pub struct Blocks {
     /// Most.
     pub max: u32,
 }
+
+/// Limits of processes that make sense: runtimes start some tens of threads of their own in an instance's cgroup before the
+/// agent runs, and the kernel takes no more than it has process numbers (`PID_MAX_LIMIT`, include/linux/threads.h).
+const PROCESSES: RangeInclusive<u32> = 64..=4_194_304;
 
 /// A design that cannot be carried out, or could not show anything. The help text is the remedy.
 #[derive(Clone, Debug, PartialEq, thiserror::Error, miette::Diagnostic)]
@@ -188,6 +193,7 @@ impl Design {
         };
         errors.extend(repeated(&self.workloads, sorted_workload).map(twice));
         let precision = self.precision.unwrap_or(0.5);
+        let processes = self.budget.processes.unwrap_or(Budget::PROCESSES);
         let ranges = [
             ("level", self.level, (0.5..=0.9999).contains(&self.level), "from 0.5 to 0.9999"),
             ("margin", self.margin, self.margin > 0.0 && self.margin < 1.0, "between 0 and 1"),
@@ -198,6 +204,7 @@ impl Design {
             ("rate", self.sampling.rate, (0.0..=1000.0).contains(&self.sampling.rate), "from 0 to 1000"),
             ("memory", self.budget.memory as f64, self.budget.memory > 0, "positive"),
             ("output-limit", self.output_limit as f64, self.output_limit > 0, "positive"),
+            ("processes", processes.into(), PROCESSES.contains(&processes), "from 64 to 4194304"),
         ];
         let outside = ranges.into_iter().filter(|&(_, _, valid, _)| !valid);
         errors.extend(outside.map(|(what, value, _, expected)| DesignError::OutOfRange {

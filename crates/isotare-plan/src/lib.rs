@@ -8,7 +8,7 @@
 //! use isotare_core::{Budget, CpuSet, WorkloadSpec};
 //! use isotare_plan::{Blocks, Design, plan};
 //!
-//! let budget = Budget { cpus: CpuSet::new([0]).unwrap(), memory: 1 << 30 };
+//! let budget = Budget { cpus: CpuSet::new([0]).unwrap(), memory: 1 << 30, processes: Some(Budget::PROCESSES) };
 //! let design = Design {
 //!     environments: vec!["qemu:accel=tcg".parse().unwrap()],
 //!     workloads: vec![WorkloadSpec::plain("cpu")],

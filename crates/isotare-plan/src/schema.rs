@@ -147,7 +147,7 @@ mod tests {
       "$defs": {
         "BudgetTable": {
           "additionalProperties": false,
-          "description": "CPUs and memory of every instance.",
+          "description": "CPUs, memory and processes of every instance.",
           "properties": {
             "cpus": {
               "description": "CPUs to pin to, such as 0-1.",
@@ -166,6 +166,12 @@ mod tests {
                 "integer",
                 "string"
               ]
+            },
+            "processes": {
+              "description": "Limit of processes and threads together.",
+              "format": "uint32",
+              "minimum": 0,
+              "type": "integer"
             }
           },
           "type": "object"
@@ -241,7 +247,7 @@ mod tests {
         },
         "budget": {
           "$ref": "#/$defs/BudgetTable",
-          "description": "CPUs and memory of every instance."
+          "description": "CPUs, memory and processes of every instance."
         },
         "environments": {
           "description": "The environments to compare.",

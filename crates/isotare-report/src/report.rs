@@ -43,6 +43,8 @@ pub struct Report {
     pub cpus: Option<String>,
     /// Memory of every instance, bytes.
     pub memory: Option<u64>,
+    /// Limit of processes and threads of every instance; `None`: not limited, or the values are those of others.
+    pub processes: Option<u32>,
     /// Blocks with at least one trial.
     pub blocks: u32,
     /// The machine.

@@ -221,7 +221,11 @@ pub(crate) fn provenance(report: &Report) -> String {
 /// What every instance was given, where that is known.
 pub(crate) fn budget(report: &Report) -> Option<String> {
     let (cpus, memory) = (report.cpus.as_ref()?, report.memory?);
-    Some(format!("CPUs {cpus}, memory {}", crate::quantity::size(memory)))
+    let processes = match report.processes {
+        Some(limit) => format!("{limit} processes"),
+        None => "processes not limited".to_owned(),
+    };
+    Some(format!("CPUs {cpus}, memory {}, {processes}", crate::quantity::size(memory)))
 }
 
 #[cfg(test)]

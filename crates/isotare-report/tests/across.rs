@@ -183,6 +183,7 @@ fn differences_are_told() {
     let (mut other, mut other_trials) = fixture.build();
     other.host.facts.insert("kernel".to_owned(), "6.12.0".to_owned());
     other.plan.budget.memory *= 2;
+    other.plan.budget.processes = None;
     other_trials[0].facts.insert("image.digest".to_owned(), "sha256:1".to_owned());
     if let Some(Ok(info)) = other.environments.get_mut("docker") {
         "28.0".clone_into(&mut info.version);
@@ -191,9 +192,16 @@ fn differences_are_told() {
     let told: Vec<(What, &str)> = found.differences.iter().map(|d| (d.what, d.fact.as_str())).collect();
     assert_eq!(
         told,
-        [(What::Machine, "kernel"), (What::Budget, "memory"), (What::Runtime, "version of docker")]
+        [
+            (What::Machine, "kernel"),
+            (What::Budget, "memory"),
+            (What::Budget, "processes"),
+            (What::Runtime, "version of docker")
+        ]
     );
-    assert_eq!(found.obstacles().count(), 2);
+    let processes = &found.differences[2];
+    assert_eq!((processes.before.as_str(), processes.after.as_str()), ("1024", "not limited"));
+    assert_eq!(found.obstacles().count(), 3);
     other.plan.baseline = "container".parse().expect("a spec");
     let error = diff((&session, &trials), (&other, &other_trials), 0.02, 0.95).expect_err("another baseline");
     assert!(matches!(error, Incomparable::Baselines { .. }));

@@ -94,7 +94,7 @@ Not completed:
 
 - docker: 4 failed
 
-Session 20260314-091500-k3f9, 20 blocks, seed 42, 2026-03-14T09:15:00Z, isotare 0.1.0, CPUs 0-1, memory 1 GiB, margin 1 %.
+Session 20260314-091500-k3f9, 20 blocks, seed 42, 2026-03-14T09:15:00Z, isotare 0.1.0, CPUs 0-1, memory 1 GiB, 1024 processes, margin 1 %.
 Repeat with:
 
     isotare compare --seed 42

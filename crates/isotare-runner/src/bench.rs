@@ -233,10 +233,16 @@ impl<'a> Bench<'a> {
         if first {
             let facts = &mut trial.facts;
             facts.extend(ready.facts.clone());
-            let is_limited = !ready.facts.get("budget.enforced").is_some_and(|how| how.starts_with("none"));
-            let memory =
-                if is_limited { self.plan.budget.memory.to_string() } else { "not limited".to_owned() };
+            let unlimited = ready.facts.get("budget.enforced").and_then(|how| how.strip_prefix("none"));
+            let memory = if unlimited.is_none() {
+                self.plan.budget.memory.to_string()
+            } else {
+                "not limited".to_owned()
+            };
             facts.entry("memory".to_owned()).or_insert(memory);
+            if let Some(why) = unlimited {
+                facts.entry("processes".to_owned()).or_insert_with(|| format!("not limited{why}"));
+            }
         }
         remove_folder(&work_folder)?;
         remove_folder(&run)?;

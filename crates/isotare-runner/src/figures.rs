@@ -90,7 +90,7 @@ mod tests {
     const RULE: Precision = Precision { target: 0.01, pilot: 20, every: 10, cap: 100 };
 
     fn planned() -> Plan {
-        let budget = Budget { cpus: CpuSet::new([0]).expect("not empty"), memory: 1 << 20 };
+        let budget = Budget { cpus: CpuSet::new([0]).expect("not empty"), memory: 1 << 20, processes: None };
         let environments = ["native", "steady", "wild"].map(|name| name.parse().expect("valid")).to_vec();
         let workloads = vec!["w".parse().expect("valid")];
         let blocks = Blocks { min: 6, max: 100 };

@@ -107,7 +107,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn planned(blocks: Blocks, change: impl FnOnce(&mut Design)) -> Plan {
-        let budget = Budget { cpus: CpuSet::new([0]).expect("not empty"), memory: 1 << 20 };
+        let budget = Budget { cpus: CpuSet::new([0]).expect("not empty"), memory: 1 << 20, processes: None };
         let mut design = Design {
             environments: vec!["a".parse().expect("valid")],
             workloads: vec!["w".parse().expect("valid")],

@@ -1,7 +1,7 @@
 //! One trial: a fresh instance from create to delete around one job.
 
 use crate::phases::Phases;
-use isotare_cgroup::{CgroupStats, Hierarchies};
+use isotare_cgroup::{Cgroup, Hierarchies, Tasks};
 use isotare_core::{
     ClockCheck, DriverError, Environment, Failure, Footprint, Instance, Interrupt, Invalid, JobOutput,
     MetricDef, Outcome, Phase, Reading, Sample, Settings, Streams, Throttled, Timestamp, Trial, TrialContext,
@@ -140,7 +140,7 @@ pub(crate) fn run_trial(
     findings.samples.extend(taken);
     let (diagnostics, cause) = match &lived {
         Ok(()) => Default::default(),
-        Err(_) => (instance.diagnostics(), memory_kills(instance.as_ref())),
+        Err(_) => (instance.diagnostics(), limits_hit(instance.as_ref())),
     };
     let cleanup = undisturbed(cx);
     let deleted = contained(|| Ok(phases.time(Phase::Delete, || instance.delete(&cleanup))?));
@@ -168,6 +168,8 @@ fn live(
     })?;
     if work.wants_facts {
         findings.facts = agent.facts(&within(cx, work.timeout).deadline)?;
+        let processes = process_limit(instance, work.own_kernel);
+        findings.facts.extend(processes.map(|limit| ("processes".to_owned(), limit)));
     }
     let before = agent.clock(CLOCK_READINGS, &within(cx, work.timeout).deadline)?;
     let mut tap = OutputTap::new(work.output_limit).needing(work.workload.output_needed());
@@ -262,15 +264,32 @@ fn finished(collector: Collector) -> Vec<Reading> {
     readings
 }
 
-/// What the instance's cgroup has counted, where it has one.
-fn cgroup_stats(instance: &dyn Instance) -> Option<CgroupStats> {
-    let group = instance.footprint().cgroup?;
-    Some(Hierarchies::discover().ok()?.open(&group).stats())
+/// The instance's cgroup, where it has one.
+fn cgroup(instance: &dyn Instance) -> Option<Cgroup> {
+    let path = instance.footprint().cgroup?;
+    Some(Hierarchies::discover().ok()?.open(&path)).filter(Cgroup::exists)
+}
+
+/// How many processes and threads the host's kernel lets the instance have; `None`: without a cgroup nobody knows.
+fn process_limit(instance: &dyn Instance, own_kernel: bool) -> Option<String> {
+    let tasks = cgroup(instance).map(|group| group.tasks());
+    let limit = tasks.flatten().and_then(|tasks| tasks.limit);
+    match (own_kernel, limit) {
+        (true, Some(limit)) => {
+            Some(format!("not limited: its kernel is its own, at most {limit} threads on the host"))
+        }
+        (true, None) => Some("not limited: its kernel is its own".to_owned()),
+        (false, Some(limit)) => Some(limit.to_string()),
+        (false, None) => match tasks? {
+            Some(_) => Some("not limited".to_owned()),
+            None => Some("not limited: the host has no cgroup controller pids".to_owned()),
+        },
+    }
 }
 
 /// What CPU quotas have done to the instance's cgroup since it was made.
 fn throttled(instance: &dyn Instance) -> Option<Throttled> {
-    let stats = cgroup_stats(instance)?;
+    let stats = cgroup(instance)?.stats();
     Some(Throttled { periods: stats.throttled_periods?, time: stats.throttled_ns? as f64 / 1e9 })
 }
 
@@ -281,12 +300,21 @@ fn since((before, after): (Throttled, Throttled)) -> Throttled {
     }
 }
 
-/// That the kernel killed processes of the instance for its memory limit, where its cgroup tells.
-fn memory_kills(instance: &dyn Instance) -> String {
-    match cgroup_stats(instance).and_then(|stats| stats.oom_kills) {
+/// What the limits of the instance did to it, where its cgroup tells: the kernel killed processes, or let it start no more.
+fn limits_hit(instance: &dyn Instance) -> String {
+    let Some(group) = cgroup(instance) else { return String::new() };
+    let killed = match group.stats().oom_kills {
         None | Some(0) => String::new(),
         Some(count) => format!(" (the kernel killed {count} of its processes for the memory limit)"),
-    }
+    };
+    let refused = match group.tasks() {
+        Some(Tasks { limit: Some(limit), refused: count @ 1.. }) => {
+            let times = if count == 1 { "once".to_owned() } else { format!("{count} times") };
+            format!(" (the limit of {limit} processes was hit {times}; threads count; --processes raises it)")
+        }
+        _ => String::new(),
+    };
+    killed + &refused
 }
 
 /// A defect in a driver or decoder costs its trial, not the session.

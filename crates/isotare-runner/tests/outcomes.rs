@@ -55,7 +55,7 @@ fn six(design: Design) -> Plan {
 }
 
 fn two(name: &str) -> Design {
-    let budget = Budget { cpus: CpuSet::new([0]).unwrap(), memory: 1 << 20 };
+    let budget = Budget { cpus: CpuSet::new([0]).unwrap(), memory: 1 << 20, processes: Some(1024) };
     Design {
         environments: vec!["native".parse().unwrap(), name.parse().unwrap()],
         workloads: vec!["fake".parse().unwrap()],

@@ -200,7 +200,7 @@ mod tests {
     /// What a session would say if the slower one took `ratio` times as long and native had `share` of its CPU.
     fn found(text: &str, ratio: f64, share: f64, outcome: Outcome) -> Result<Recovery, NotMeasured> {
         let injection = Injection::of(&text.parse().expect(text)).expect(text);
-        let budget = Budget { cpus: CpuSet::new([0]).expect("one"), memory: 1 << 30 };
+        let budget = Budget { cpus: CpuSet::new([0]).expect("one"), memory: 1 << 30, processes: None };
         let plan = isotare_plan::plan(&injection.design(&Design::new(budget, 3))).expect("a valid design");
         let trial = |(index, slot): (u32, &isotare_core::Slot)| {
             let is_slower = plan.conditions[slot.condition].environment == injection.environment;

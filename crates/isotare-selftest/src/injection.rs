@@ -141,7 +141,7 @@ mod tests {
 
     fn base() -> Design {
         let cpus = CpuSet::new([2, 3]).expect("two");
-        Design::new(Budget { cpus, memory: 1 << 30 }, 7)
+        Design::new(Budget { cpus, memory: 1 << 30, processes: None }, 7)
     }
 
     #[test]

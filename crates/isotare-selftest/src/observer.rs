@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn each_workload_runs_with_and_without_observation() {
-        let budget = Budget { cpus: CpuSet::new([0]).expect("one"), memory: 1 << 30 };
+        let budget = Budget { cpus: CpuSet::new([0]).expect("one"), memory: 1 << 30, processes: None };
         let plan = isotare_plan::plan(&observer_design(&Design::new(budget, 1))).expect("a valid design");
         let works = observer_works(&plan).expect("works");
         for workload in plan.conditions.iter().map(|condition| &condition.workload) {

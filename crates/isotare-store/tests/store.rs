@@ -195,6 +195,7 @@ fn committed_files_of_every_version_are_understood() {
         assert_eq!(record.session, session("2026-01-01T00-00-00Z-fixture", "2026-01-01T00:00:00Z"));
         assert_eq!(record.trials, (0..6).map(|index| trial(index, 5)).collect::<Vec<_>>());
         assert_eq!(record.end, Some(SessionEnd::Complete));
+        assert_eq!(record.session.plan.budget.processes, None, "both are from before there was a limit");
         let kept = Store::open(&path).expect("opens again").load("last").expect("loads again");
         assert_eq!(kept.trials, record.trials, "version {version} is brought up to date once");
     }

@@ -15,6 +15,9 @@ use std::time::Duration;
 /// Memory of the instances.
 const MEMORY: u64 = 256 << 20;
 
+/// Limit of their processes: so few that a shell reaches it at once, and enough for what runtimes start themselves.
+const PROCESSES: u32 = 256;
+
 /// Time for any one step.
 fn step() -> Duration {
     Duration::from_secs(if isotare_facts::is_emulated() { 150 } else { 40 })
@@ -104,7 +107,7 @@ impl<'a> Bed<'a> {
         let allowed = rustix::thread::sched_getaffinity(None).map_err(|error| error.to_string())?;
         let first = (0..1024).find(|&cpu| allowed.is_set(cpu)).and_then(|cpu| u32::try_from(cpu).ok());
         let cpus = CpuSet::new(first).ok_or("this process may use no CPU")?;
-        let budget = Budget { cpus, memory: MEMORY };
+        let budget = Budget { cpus, memory: MEMORY, processes: Some(PROCESSES) };
         let root = root.to_owned();
         Ok(Self {
             agent,

@@ -27,6 +27,8 @@ pub enum Fault {
     GivesCpus,
     /// The instance gets sixteen times the memory.
     GivesMemory,
+    /// The instance may have any number of processes.
+    GivesProcesses,
     /// A probe finds what is not there.
     FindsAnything,
 }
@@ -58,6 +60,7 @@ fn budget(fault: Fault, given: &Budget) -> Budget {
             Budget { cpus: CpuSet::new(0..cpus).unwrap_or_else(|| given.cpus.clone()), ..given.clone() }
         }
         Fault::GivesMemory => Budget { memory: 16 * given.memory, ..given.clone() },
+        Fault::GivesProcesses => Budget { processes: None, ..given.clone() },
         _ => given.clone(),
     }
 }

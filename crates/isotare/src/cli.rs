@@ -5,7 +5,7 @@ mod store;
 pub use store::{KeptOutput, Prune, StoreArgs, StoreVerb};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use isotare_core::{CpuSet, EnvironmentSpec, ImageReference, Kind, Value, WorkloadSpec};
+use isotare_core::{Budget, CpuSet, EnvironmentSpec, ImageReference, Kind, Value, WorkloadSpec};
 use std::path::PathBuf;
 
 /// Weighs isolation: what does running a workload in a container, a sandbox or a virtual machine cost against
@@ -106,6 +106,9 @@ pub struct Compare {
     /// Memory of every environment.
     #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = parse_size)]
     pub memory: u64,
+    /// Limit of processes and threads together of every environment.
+    #[arg(long, value_name = "NUMBER", default_value_t = Budget::PROCESSES)]
+    pub processes: u32,
     /// Readings of the host's counters a second while a workload is measured.
     #[arg(long, value_name = "HZ", default_value_t = 10.0)]
     pub rate: f64,

@@ -141,7 +141,7 @@ pub fn remove_session_cgroup(session: &str, report: &mut CleanReport) {
 }
 
 /// The budget asked for, or what this process itself may use.
-pub fn budget(cpus: Option<CpuSet>, memory: u64) -> Result<Budget, Report> {
+pub fn budget(cpus: Option<CpuSet>, memory: u64, processes: Option<u32>) -> Result<Budget, Report> {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let allowed: CpuSet = status
         .lines()
@@ -155,5 +155,5 @@ pub fn budget(cpus: Option<CpuSet>, memory: u64) -> Result<Budget, Report> {
             format!("choose among {allowed}"),
         ));
     }
-    Ok(Budget { cpus, memory })
+    Ok(Budget { cpus, memory, processes })
 }

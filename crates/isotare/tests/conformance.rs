@@ -33,6 +33,7 @@ const FAULTS: &[(Fault, &str)] = &[
     // What a hog gets beside other tests depends on them; what it sees does not.
     (Fault::GivesCpus, "the instance sees the budget's CPUs"),
     (Fault::GivesMemory, "a workload that wants more memory than the budget does not get it"),
+    (Fault::GivesProcesses, "a workload that wants more processes than the budget does not get them"),
     (Fault::FindsAnything, "what is missing or broken is unavailable, with reason and remedy"),
 ];
 

@@ -34,7 +34,7 @@ impl Bubblewrap {
         }
         image.add(Path::new(AGENT_PATH), Source::Host(agent.to_owned()), 0o755);
         lay_out(&image, &lower)?;
-        let budget = Budget { cpus: cpus().parse()?, memory: MEMORY };
+        let budget = Budget { cpus: cpus().parse()?, memory: MEMORY, processes: None };
         Ok(Self { program, folder: folder.to_owned(), hierarchies: Hierarchies::discover()?, budget })
     }
 

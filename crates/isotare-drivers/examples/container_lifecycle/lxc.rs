@@ -38,7 +38,7 @@ impl Lxc {
         lay_out(&image, &lower)?;
         let hierarchies = Hierarchies::discover()?;
         let group = format!("isotare/life-{}-lxc", std::process::id());
-        let budget = Budget { cpus: cpus().parse()?, memory: MEMORY };
+        let budget = Budget { cpus: cpus().parse()?, memory: MEMORY, processes: None };
         let limits = hierarchies.create(&group, None)?.limits(&budget);
         let limits: Vec<String> = limits
             .iter()

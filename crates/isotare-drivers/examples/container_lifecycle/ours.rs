@@ -32,7 +32,7 @@ impl Ours {
         let (session, work) = (format!("life-{}", std::process::id()), folder.join("environment"));
         fs::create_dir(&work)?;
         let deadline = deadline_in(Duration::from_secs(30), &Interrupt::default());
-        let budget = Budget { cpus: cpus().parse()?, memory: MEMORY };
+        let budget = Budget { cpus: cpus().parse()?, memory: MEMORY, processes: None };
         let cx = PrepareContext {
             session: &session,
             work: &work,
@@ -85,7 +85,7 @@ impl Ours {
         let [work, run] = ["work", "run"].map(|name| self.folder.join(format!("{name}{round}")));
         fs::create_dir(&work)?;
         make_run_folder(&run)?;
-        let budget = Budget { cpus: cpus().parse()?, memory: MEMORY };
+        let budget = Budget { cpus: cpus().parse()?, memory: MEMORY, processes: None };
         let cx = TrialContext {
             session: &self.session,
             instance: &instance,

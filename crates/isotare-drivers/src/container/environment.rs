@@ -10,7 +10,7 @@ use crate::root::Tree;
 use crate::spawned::{budget_fact, usable_cgroups};
 use isotare_cgroup::Hierarchies;
 use isotare_core::{
-    CONTROL_DIR, DriverError, Environment, Image, Instance, PrepareContext, Resource, TrialContext,
+    Budget, CONTROL_DIR, DriverError, Environment, Image, Instance, PrepareContext, Resource, TrialContext,
 };
 use std::collections::BTreeMap;
 use std::fs;
@@ -127,15 +127,12 @@ impl ContainerEnvironment {
         })
     }
 
-    /// Tells which broker serves, and what an instance is like.
-    pub(super) fn order(&self, id: &str, cgroup: &str, layers: &Path, control: &Path) -> Order {
+    /// What an instance is like. `group` is the path of its cgroup with its budget.
+    pub(super) fn order(&self, id: &str, group: (&str, &Budget), layers: &Path, control: &Path) -> Order {
         // In a user namespace the runtime would be stopped by its cgroup namespace; there the session fills the group.
         let hierarchies = self.hierarchies.as_ref().ok().filter(|_| !self.terms.own_user);
-        let group = hierarchies.map(|hierarchies| Group {
-            path: hierarchies.runtime_path(cgroup),
-            cpus: String::new(),
-            memory: 0,
-        });
+        let (path, budget) = group;
+        let group = hierarchies.map(|hierarchies| Group::new(hierarchies, path, budget));
         Order {
             id: id.to_owned(),
             root: self.root,
@@ -174,10 +171,7 @@ impl Environment for ContainerEnvironment {
             (cx.mark)("broker.restarted");
         }
         let cgroup = self.reused_group().unwrap_or(cx.cgroup);
-        let mut order = self.order(cx.instance, cgroup, cx.work, &cx.control());
-        if let Some(group) = &mut order.group {
-            (group.cpus, group.memory) = (cx.budget.cpus.to_string(), cx.budget.memory);
-        }
+        let order = self.order(cx.instance, (cgroup, cx.budget), cx.work, &cx.control());
         Ok(Box::new(ContainerInstance::create(
             order,
             (self.hierarchies.as_ref().ok(), cgroup),

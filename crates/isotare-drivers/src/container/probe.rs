@@ -30,11 +30,8 @@ fn attempt(environment: &ContainerEnvironment, cx: &PrepareContext<'_>) -> Resul
     let id = format!("{}-probe", cx.session);
     // Not below the session's group: that may not exist, and then nobody would remove it.
     let cgroup = environment.reused_group().map_or_else(|| format!("isotare/{id}"), str::to_owned);
-    let mut order = environment.order(&id, &cgroup, &layers, &control);
+    let mut order = environment.order(&id, (&cgroup, cx.budget), &layers, &control);
     order.link = None;
-    if let Some(group) = &mut order.group {
-        (group.cpus, group.memory) = (cx.budget.cpus.to_string(), cx.budget.memory);
-    }
     let hierarchies = environment.hierarchies().ok().filter(|_| order.group.is_some() && !order.keep_group);
     if let Some(hierarchies) = hierarchies {
         cx.ledger.record(&Resource::Cgroup { path: cgroup.clone() }).map_err(|e| failed(&e))?;

@@ -101,6 +101,7 @@ impl DockerEnvironment {
             memory: Some(memory),
             // The sum of memory and swap: no swap.
             memory_swap: Some(memory),
+            pids_limit: cx.budget.processes.map(i64::from),
             cgroup_parent: self.placed.then(|| format!("/{}", parent_of(cx.cgroup))),
             port_bindings: self.publish.as_ref().map(Ports::bindings),
             mounts: Some(self.shown.iter().map(|folder| shown(folder)).chain([control]).collect()),

@@ -21,4 +21,4 @@ pub(crate) use disk::{DATA_NAME, DATA_SIZE, DiskFormat, DiskPlan, Template, size
 pub(crate) use kernel::Kernel;
 pub(crate) use machine::{Machine, Parts, first_byte};
 pub(crate) use qemu_process::qemu_process;
-pub(crate) use shape::{KERNEL, MEMORY, Shape, VCPUS};
+pub(crate) use shape::{KERNEL, MEMORY, Shape, VCPUS, monitor_limits};

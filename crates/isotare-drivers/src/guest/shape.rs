@@ -29,6 +29,18 @@ pub(crate) const KERNEL: SettingDef = SettingDef {
     help: "the guest's kernel; without it the newest cloud kernel in /boot, else the newest",
 };
 
+/// Threads that a monitor may have beside its virtual CPUs and what the budget allows: its event loops and the pools behind its
+/// files. QEMU starts up to 64 threads for each event loop (`thread-pool-max` in qapi/qom.json), virtiofsd as many for its own.
+const MONITOR_THREADS: u64 = 256;
+
+/// The limits of a monitor's cgroup: the budget's CPUs, `memory` bytes, and threads for the guest's CPUs and for itself. The
+/// budget's processes are those of the guest's own kernel, which nothing on the host counts.
+pub(crate) fn monitor_limits(budget: &Budget, vcpus: u64, memory: u64) -> Budget {
+    let own = u32::try_from(vcpus + MONITOR_THREADS).unwrap_or(u32::MAX);
+    let processes = budget.processes.map(|limit| limit.saturating_add(own));
+    Budget { cpus: budget.cpus.clone(), memory, processes }
+}
+
 /// CPUs and memory of a guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Shape {
@@ -49,5 +61,17 @@ impl Shape {
         }
         let vcpus = settings.integer("vcpus").unwrap_or_else(|| budget.cpus.count().into());
         Ok(Self { vcpus, memory: wanted >> 20 << 20 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_monitor_has_threads_beside_the_budgets() {
+        let budget = |processes| Budget { cpus: "1".parse().expect("a list"), memory: 9, processes };
+        assert_eq!(monitor_limits(&budget(Some(64)), 255, 7), Budget { memory: 7, ..budget(Some(575)) });
+        assert_eq!(monitor_limits(&budget(None), 1, 7).processes, None);
     }
 }

@@ -67,17 +67,21 @@ impl IncusEnvironment {
     }
 
     fn description(&self, name: &str, cx: &TrialContext<'_>) -> Value {
+        let mut config = json!({
+            LABEL: cx.session,
+            "raw.lxc": self.raw(cx),
+            "limits.cpu": pinned(&cx.budget.cpus),
+            "limits.memory": format!("{}B", cx.budget.memory),
+            "limits.memory.swap": "false",
+        });
+        if let Some(limit) = cx.budget.processes {
+            config["limits.processes"] = limit.to_string().into();
+        }
         json!({
             "name": name,
             "profiles": [],
             "source": {"type": "image", "fingerprint": self.image.fingerprint},
-            "config": {
-                LABEL: cx.session,
-                "raw.lxc": self.raw(cx),
-                "limits.cpu": pinned(&cx.budget.cpus),
-                "limits.memory": format!("{}B", cx.budget.memory),
-                "limits.memory.swap": "false",
-            },
+            "config": config,
             "devices": {
                 "root": {"type": "disk", "path": "/", "pool": self.pool.name},
                 "control": {"type": "disk", "source": cx.control(), "path": CONTROL_DIR, "readonly": "true"},

@@ -3,7 +3,7 @@
 use super::instance::LibvirtInstance;
 use super::virsh::Virsh;
 use super::xml;
-use crate::guest::{Boot, DATA_NAME, DiskFormat, Kernel, Shape, tsc};
+use crate::guest::{Boot, DATA_NAME, DiskFormat, Kernel, Shape, monitor_limits, tsc};
 use crate::spawned::usable_cgroups;
 use isotare_cgroup::Hierarchies;
 use isotare_core::{
@@ -89,9 +89,9 @@ impl LibvirtEnvironment {
         })
     }
 
-    /// The limits of QEMU's cgroup: the budget's CPUs, and memory for the guest and for QEMU.
+    /// The limits of QEMU's cgroup: the budget's CPUs, and memory and threads for the guest and for QEMU.
     pub(super) fn limits(&self, cx: &TrialContext<'_>) -> Budget {
-        Budget { cpus: cx.budget.cpus.clone(), memory: self.shape.memory.saturating_add(HEADROOM) }
+        monitor_limits(cx.budget, self.shape.vcpus, self.shape.memory.saturating_add(HEADROOM))
     }
 
     /// Longest time for a machine to come up. On KVM it is a fraction of this, or never.

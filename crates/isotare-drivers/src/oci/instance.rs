@@ -89,11 +89,7 @@ impl BundleInstance {
             .hierarchies
             .create(cx.cgroup, Some(cx.budget))
             .map_err(|e| failed("create cgroup of", &e))?;
-        let group = Group {
-            path: environment.hierarchies.runtime_path(cx.cgroup),
-            cpus: cx.budget.cpus.to_string(),
-            memory: cx.budget.memory,
-        };
+        let group = Group::new(&environment.hierarchies, cx.cgroup, cx.budget);
         let specified = Container {
             id: cx.instance,
             rootfs: root.path(),

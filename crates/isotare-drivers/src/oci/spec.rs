@@ -2,13 +2,14 @@
 
 use super::filter;
 use super::profile::{CAPABILITIES, DEVICES, MASKED, READONLY};
-use isotare_core::{AGENT_PATH, CONTROL_DIR, DATA_DIR};
+use isotare_cgroup::Hierarchies;
+use isotare_core::{AGENT_PATH, Budget, CONTROL_DIR, DATA_DIR};
 use libcontainer::oci_spec::OciSpecError;
 use libcontainer::oci_spec::runtime::{
     Linux, LinuxBuilder, LinuxCapabilitiesBuilder, LinuxCpuBuilder, LinuxDeviceCgroup,
     LinuxDeviceCgroupBuilder, LinuxDeviceType, LinuxMemoryBuilder, LinuxNamespace, LinuxNamespaceBuilder,
-    LinuxNamespaceType, LinuxResources, LinuxResourcesBuilder, Mount, MountBuilder, Process, ProcessBuilder,
-    RootBuilder, Spec, SpecBuilder,
+    LinuxNamespaceType, LinuxPidsBuilder, LinuxResources, LinuxResourcesBuilder, Mount, MountBuilder,
+    Process, ProcessBuilder, RootBuilder, Spec, SpecBuilder,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -48,6 +49,20 @@ pub(crate) struct Group {
     pub cpus: String,
     /// Memory, bytes.
     pub memory: u64,
+    /// Processes and threads together; `None`: not limited, or nothing on this machine counts them.
+    pub processes: Option<u32>,
+}
+
+impl Group {
+    /// The group at `path` with a budget. A limit of processes where no controller counts them would be an error to runtimes.
+    pub(crate) fn new(hierarchies: &Hierarchies, path: &str, budget: &Budget) -> Self {
+        Self {
+            path: hierarchies.runtime_path(path),
+            cpus: budget.cpus.to_string(),
+            memory: budget.memory,
+            processes: budget.processes.filter(|_| hierarchies.limits_tasks()),
+        }
+    }
 }
 
 /// Whether a runtime works without privileges.
@@ -135,11 +150,14 @@ fn linux(container: &Container<'_>) -> Built<Linux> {
 
 fn resources(group: &Group) -> Built<LinuxResources> {
     let memory = i64::try_from(group.memory).unwrap_or(i64::MAX);
-    LinuxResourcesBuilder::default()
+    let resources = LinuxResourcesBuilder::default()
         .devices(devices()?)
         .cpu(LinuxCpuBuilder::default().cpus(&group.cpus).build()?)
-        .memory(LinuxMemoryBuilder::default().limit(memory).build()?)
-        .build()
+        .memory(LinuxMemoryBuilder::default().limit(memory).build()?);
+    match group.processes {
+        Some(limit) => resources.pids(LinuxPidsBuilder::default().limit(limit).build()?).build(),
+        None => resources.build(),
+    }
 }
 
 fn devices() -> Built<Vec<LinuxDeviceCgroup>> {
@@ -225,6 +243,17 @@ mod tests {
             filtered,
         };
         serde_json::to_string(&build(&container).expect("builds")).expect("encodes")
+    }
+
+    #[test]
+    fn a_group_has_a_limit_of_processes_where_they_are_counted() {
+        let group = |processes| Group { path: "/g".to_owned(), cpus: "0".to_owned(), memory: 9, processes };
+        let text = |processes| {
+            let resources = resources(&group(processes)).expect("builds");
+            serde_json::to_value(resources).expect("encodes")
+        };
+        assert_eq!(text(Some(300))["pids"]["limit"], 300);
+        assert_eq!(text(None).get("pids"), None);
     }
 
     #[test]

@@ -150,6 +150,10 @@ impl Options {
                 add("--memory", cx.budget.memory.to_string());
                 // The sum of memory and swap: no swap.
                 add("--memory-swap", cx.budget.memory.to_string());
+                // Without it there would be a limit of Podman's own, 2048 (containers.conf(5), `pids_limit`); -1: none.
+                let processes =
+                    cx.budget.processes.map_or_else(|| "-1".to_owned(), |limit| limit.to_string());
+                add("--pids-limit", processes);
             }
             None => add("--cgroups", "disabled".to_owned()),
         }

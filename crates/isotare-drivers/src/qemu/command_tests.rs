@@ -6,7 +6,7 @@ use isotare_core::{Base, Budget, Driver, Settings, Unavailable};
 fn spec(pairs: &[(&str, &str)]) -> Result<Spec, Unavailable> {
     let known = crate::qemu::Qemu.settings();
     let settings = Settings::check("driver qemu", known, pairs.iter().copied()).expect("valid");
-    let budget = Budget { cpus: "0-1".parse().expect("a list"), memory: 512 << 20 };
+    let budget = Budget { cpus: "0-1".parse().expect("a list"), memory: 512 << 20, processes: None };
     Spec::read(&settings, &budget, &Base::Empty)
 }
 

@@ -6,7 +6,7 @@ use super::instance::QemuInstance;
 use super::memory::meminfo;
 use super::share::{self, Export};
 use super::spec::{Accelerator, DATA_NAME, ROOT_NAME, Root, Spec};
-use crate::guest::{DiskPlan, Kernel, Template, initramfs, size_for, tsc};
+use crate::guest::{DiskPlan, Kernel, Template, initramfs, monitor_limits, size_for, tsc};
 use crate::root::{MountedRoot, Tree};
 use crate::spawned::usable_cgroups;
 use isotare_cgroup::Hierarchies;
@@ -91,9 +91,9 @@ impl QemuEnvironment {
         })
     }
 
-    /// The limits of QEMU's cgroup: the budget's CPUs, and memory for the guest and for QEMU.
+    /// The limits of QEMU's cgroup: the budget's CPUs, and memory and threads for the guest and for QEMU.
     pub(super) fn limits(&self, cx: &TrialContext<'_>) -> Budget {
-        Budget { cpus: cx.budget.cpus.clone(), memory: self.spec.memory.bytes.saturating_add(HEADROOM) }
+        monitor_limits(cx.budget, self.spec.vcpus, self.spec.memory.bytes.saturating_add(HEADROOM))
     }
 }
 

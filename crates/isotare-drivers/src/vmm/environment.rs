@@ -2,7 +2,7 @@
 
 use super::Dialect;
 use super::instance::VmmInstance;
-use crate::guest::{Boot, DATA_NAME, DiskFormat, Kernel, Shape};
+use crate::guest::{Boot, DATA_NAME, DiskFormat, Kernel, Shape, monitor_limits};
 use crate::installed;
 use crate::spawned::usable_cgroups;
 use crate::trial_life;
@@ -99,9 +99,9 @@ impl VmmEnvironment {
         Ok(RuntimeInfo { version: environment.version.clone(), details })
     }
 
-    /// The limits of a monitor's cgroup: the budget's CPUs, and memory for the guest and for itself.
+    /// The limits of a monitor's cgroup: the budget's CPUs, and memory and threads for the guest and for itself.
     pub(super) fn limits(&self, cx: &TrialContext<'_>) -> Budget {
-        Budget { cpus: cx.budget.cpus.clone(), memory: self.shape.memory.saturating_add(HEADROOM) }
+        monitor_limits(cx.budget, self.shape.vcpus, self.shape.memory.saturating_add(HEADROOM))
     }
 }
 

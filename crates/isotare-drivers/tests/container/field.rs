@@ -60,7 +60,7 @@ impl Field {
         let session = format!("ctest-{}-{number}", std::process::id());
         let folder = tempfile::Builder::new().prefix("isotare-c").tempdir().expect("a folder");
         let state = SessionState::create(&folder.path().join("state"), &session).expect("a session");
-        let budget = Budget { cpus: "0".parse().expect("a list"), memory: 256 << 20 };
+        let budget = Budget { cpus: "0".parse().expect("a list"), memory: 256 << 20, processes: Some(300) };
         Some(Self { session, folder, state, agent, budget, interrupt: Interrupt::default() })
     }
 

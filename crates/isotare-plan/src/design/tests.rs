@@ -5,7 +5,8 @@ use isotare_core::CpuSet;
 use miette::Diagnostic;
 
 fn design(environments: &[&str], workloads: &[&str]) -> Design {
-    let budget = Budget { cpus: CpuSet::new([0, 1]).expect("not empty"), memory: 1 << 30 };
+    let budget =
+        Budget { cpus: CpuSet::new([0, 1]).expect("not empty"), memory: 1 << 30, processes: Some(1024) };
     Design {
         environments: environments.iter().map(|text| text.parse().expect("valid")).collect(),
         workloads: workloads.iter().map(|text| text.parse().expect("valid")).collect(),
@@ -86,6 +87,7 @@ fn every_refusal_says_what_to_do() {
             with(&|d| d.sampling.rate = -1.0),
             with(&|d| d.budget.memory = 0),
             with(&|d| d.output_limit = 0),
+            with(&|d| d.budget.processes = Some(63)),
             refusal(Design {
                 blocks: Blocks::exactly(LIMIT_BLOCKS),
                 repeats: 0.0,
@@ -111,6 +113,7 @@ fn every_refusal_says_what_to_do() {
     the rate cannot be -1; it has to be from 0 to 1000
     the memory cannot be 0; it has to be positive
     the output-limit cannot be 0; it has to be positive
+    the processes cannot be 63; it has to be from 64 to 4194304
     1100000 trials are too many; ask for fewer blocks or conditions; a session holds 1000000 trials at most
     "
     );

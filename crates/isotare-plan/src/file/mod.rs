@@ -82,7 +82,7 @@ pub(crate) struct ExperimentFile {
     output_limit: Option<Located<Size>>,
     /// Whether all that workloads write is kept, not only the first and last 64 KiB of each stream.
     keep_output: Option<Located<bool>>,
-    /// CPUs and memory of every instance.
+    /// CPUs, memory and processes of every instance.
     budget: Option<Located<BudgetTable>>,
     /// What is read on the host meanwhile.
     samplers: Option<Located<SamplersTable>>,
@@ -91,7 +91,7 @@ pub(crate) struct ExperimentFile {
     workload: Option<Located<Vec<Located<WorkloadEntry>>>>,
 }
 
-/// CPUs and memory of every instance.
+/// CPUs, memory and processes of every instance.
 #[derive(JsonSchema)]
 #[schemars(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct BudgetTable {
@@ -99,6 +99,8 @@ pub(crate) struct BudgetTable {
     cpus: Option<Located<CpuList>>,
     /// Memory limit, such as 1G.
     memory: Option<Located<Size>>,
+    /// Limit of processes and threads together.
+    processes: Option<Located<u32>>,
 }
 
 /// What is read on the host meanwhile.
@@ -163,6 +165,7 @@ impl ExperimentFile {
             budget: table.take_table("budget", "[budget]", problems, |table, problems| BudgetTable {
                 cpus: table.take("cpus", problems),
                 memory: table.take("memory", problems),
+                processes: table.take("processes", problems),
             }),
             samplers: table.take_table("samplers", "[samplers]", problems, |table, problems| SamplersTable {
                 rate: table.take("rate", problems),
@@ -190,6 +193,7 @@ impl ExperimentFile {
             "workload" => self.workload.as_ref().map(|l| l.span()),
             "rate" => self.samplers.as_ref().and_then(|l| l.value.rate.as_ref()).map(|l| l.span()),
             "memory" => self.budget.as_ref().and_then(|l| l.value.memory.as_ref()).map(|l| l.span()),
+            "processes" => self.budget.as_ref().and_then(|l| l.value.processes.as_ref()).map(|l| l.span()),
             _ => None,
         };
         span.unwrap_or(0..0)
@@ -223,6 +227,8 @@ impl Reading<'_, '_> {
             design.budget.cpus = cpus.unwrap_or(design.budget.cpus);
             design.budget.memory =
                 budget.value.memory.as_ref().map_or(design.budget.memory, |size| size.value.0);
+            let processes = budget.value.processes.as_ref().map(|limit| limit.value);
+            design.budget.processes = processes.or(design.budget.processes);
         }
         let rate = file.samplers.as_ref().and_then(|samplers| samplers.value.rate.as_ref());
         design.sampling.rate = rate.map_or(design.sampling.rate, |rate| rate.value);

@@ -33,7 +33,7 @@ const WORKLOADS: &[Known<'_>] =
     &[Known { name: "cpu", settings: CPU }, Known { name: "command", settings: COMMAND }];
 
 fn read(text: &str) -> Result<Experiment, FileError> {
-    let budget = Budget { cpus: CpuSet::new([0]).expect("not empty"), memory: 1 << 20 };
+    let budget = Budget { cpus: CpuSet::new([0]).expect("not empty"), memory: 1 << 20, processes: None };
     parse("a.toml", text, DRIVERS, WORKLOADS, &Design::new(budget, 99))
 }
 
@@ -77,6 +77,7 @@ keep-output = true
 [budget]
 cpus = "0-1"
 memory = "1G"
+processes = 300
 [samplers]
 rate = 5
 [[workload]]
@@ -112,6 +113,7 @@ fn a_complete_file_is_understood() {
     assert_eq!((design.output_limit, design.keep_output), (64 << 20, true));
     assert_eq!((design.timeout, design.seed, design.sampling.rate), (90.0, 1, 5.0));
     assert_eq!((design.budget.cpus.to_string().as_str(), design.budget.memory), ("0-1", 1 << 30));
+    assert_eq!(design.budget.processes, Some(300));
     let plan = crate::plan(&design).expect("valid");
     let reread: isotare_core::Plan =
         serde_json::from_str(&serde_json::to_string(&plan).expect("a plan prints")).expect("and reads");
@@ -122,7 +124,7 @@ fn a_complete_file_is_understood() {
 fn what_a_file_leaves_open_comes_from_the_defaults() {
     let design = design(&with(""));
     assert_eq!((design.seed, design.blocks), (99, Blocks::exactly(20)));
-    assert_eq!(design.budget.memory, 1 << 20);
+    assert_eq!((design.budget.memory, design.budget.processes), (1 << 20, None));
     assert_eq!(design.baseline.to_string(), "native");
 }
 

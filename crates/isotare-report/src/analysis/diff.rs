@@ -258,6 +258,8 @@ fn differences(before: (&Session, &[Trial]), after: (&Session, &[Trial])) -> Vec
     check(What::Budget, "cpus", old, new);
     let [old, new] = plans.map(|plan| crate::quantity::size(plan.budget.memory));
     check(What::Budget, "memory", old, new);
+    let [old, new] = plans.map(|plan| plan.budget.processes_in_words());
+    check(What::Budget, "processes", old, new);
     let [old, new] = plans.map(|plan| format!("{} Hz", plan.sampling.rate));
     check(What::Budget, "sampling", old, new);
     for (name, old) in &before.0.environments {

@@ -20,7 +20,7 @@ pub(super) const PROGRAM: &str = "program:";
 
 /// The facts without which nobody can tell whether a comparison is fair: where an environment does not know one, it stands
 /// in the ledger as unknown. What only a driver knows (`disk.cache`, storage, networks of engines) comes on top.
-pub const RECORDS: [&str; 29] = [
+pub const RECORDS: [&str; 30] = [
     "agent.hash",
     "aslr",
     "budget.enforced",
@@ -48,6 +48,7 @@ pub const RECORDS: [&str; 29] = [
     "network.loopback",
     "network.path",
     "personality",
+    "processes",
     "seccomp",
     "thp",
 ];

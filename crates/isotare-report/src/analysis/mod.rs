@@ -38,6 +38,7 @@ pub fn analyse_values(origin: &str, session: &Session, trials: &[Trial]) -> Repo
         seed: None,
         cpus: None,
         memory: None,
+        processes: None,
         ..judged(session, trials, Some(SessionEnd::Complete), &absent)
     }
 }
@@ -83,6 +84,7 @@ fn judged(session: &Session, trials: &[Trial], end: Option<SessionEnd>, no_null:
         level: plan.level,
         cpus: Some(plan.budget.cpus.to_string()),
         memory: Some(plan.budget.memory),
+        processes: plan.budget.processes,
         blocks: blocks(trials),
         host: session.host.clone(),
         emulated,

@@ -35,7 +35,11 @@ pub fn session(id: &str, started: &str) -> Session {
             time_limit: Some(0.1),
             margin: 0.02,
             level: 0.95,
-            budget: Budget { cpus: CpuSet::new([0, 1]).expect("not empty"), memory: 1 << 30 },
+            budget: Budget {
+                cpus: CpuSet::new([0, 1]).expect("not empty"),
+                memory: 1 << 30,
+                processes: None,
+            },
             sampling: Sampling { rate: 10.0 },
             timeout: 60.0,
             output_limit: Some(8 << 30),

@@ -1,11 +1,14 @@
 //! Rules about the budget: it is there, and it holds.
 
-use super::exec::builtin_job;
+use super::exec::{builtin_job, shell};
 use crate::bed::{Bed, Life};
+use crate::tally;
 use isotare_cgroup::{CgroupStats, Hierarchies};
+use isotare_core::JobOutput;
 use isotare_host::AgentError;
-use isotare_protocol::{Access, JobResult, Kind, MemoryJob, Operation};
-use std::time::Instant;
+use isotare_protocol::{Access, Exit, JobResult, Kind, MemoryJob, Operation};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 pub(super) fn cpus(bed: &mut Bed<'_>) -> Result<(), String> {
     if bed.unlimited().is_some() {
@@ -94,4 +97,57 @@ pub(super) fn memory(bed: &mut Bed<'_>) -> Result<(), String> {
         return Err("it died, but not of its memory limit".to_owned());
     }
     life.abandon()
+}
+
+/// A shell that starts more processes than the limit allows fails to, and at no time does the host count more.
+pub(super) fn processes(bed: &mut Bed<'_>) -> Result<(), String> {
+    let Some(limit) = bed.budget.processes else { return Ok(()) };
+    // Inside a kernel of its own nothing of the host counts.
+    if bed.unlimited().is_some() || bed.owns_kernel() {
+        return Ok(());
+    }
+    let hierarchies = Hierarchies::discover().map_err(|error| error.to_string())?;
+    if !hierarchies.limits_tasks() {
+        tally::tell("skipped limit of processes: this machine has no cgroup controller pids");
+        return Ok(());
+    }
+    let mut life = bed.begin()?;
+    let group = life.instance.footprint().cgroup;
+    let script = format!(
+        "i=0; while [ $i -lt {limit} ]; do sleep 600 </dev/null >/dev/null 2>&1 & i=$((i+1)); done; exit 0"
+    );
+    let (ran, most) = counting(&group, || life.try_run(shell(&script)));
+    match ran {
+        Ok(JobOutput { result: JobResult::Command { exit: Exit::Code(0), .. }, .. }) => {
+            return Err(format!("it started {limit} processes beside those that were there"));
+        }
+        Err(AgentError::Wait(error)) => return Err(format!("it neither worked nor failed: {error}")),
+        // The limit may also stop the agent in the middle of what it does.
+        Ok(_) | Err(_) => {}
+    }
+    if most == 0 || most > u64::from(limit) {
+        return Err(format!("the host counted {most} processes and threads at once, the limit is {limit}"));
+    }
+    match group.as_ref().and_then(|path| hierarchies.open(path).tasks()) {
+        Some(tasks) if tasks.limit == Some(limit.into()) && tasks.refused > 0 => life.abandon(),
+        other => Err(format!("it failed, but not of a limit of {limit} processes: {other:?}")),
+    }
+}
+
+/// The most tasks that the host saw in a group at once while something was done.
+fn counting<T>(group: &Option<String>, then: impl FnOnce() -> T) -> (T, u64) {
+    let (done, most) = (AtomicBool::new(false), AtomicU64::new(0));
+    let value = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                let now = stats(group).and_then(|stats| stats.pids_current);
+                most.fetch_max(now.unwrap_or(0), Ordering::Relaxed);
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        });
+        let value = then();
+        done.store(true, Ordering::Relaxed);
+        value
+    });
+    (value, most.into_inner())
 }

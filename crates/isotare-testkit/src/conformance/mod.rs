@@ -41,6 +41,7 @@ const RULES: &[Rule] = &[
     ("the instance sees the budget's CPUs", budget::cpus),
     ("a workload that wants more CPUs than the budget does not get them", budget::hog),
     ("a workload that wants more memory than the budget does not get it", budget::memory),
+    ("a workload that wants more processes than the budget does not get them", budget::processes),
     ("delete works at every stage, twice, and without stop", life::deletes),
     ("two instances live side by side", life::two_at_once),
     ("an instance that has a name is not harmed by another of that name", life::taken_name),

@@ -19,7 +19,7 @@ const TIME: f64 = 240.0;
 /// Compares environments with flags or defaults.
 pub fn compare(arguments: &Compare) -> Result<Exit, Report> {
     output::check(&arguments.output)?;
-    let budget = budget(arguments.cpus.clone(), arguments.memory)?;
+    let budget = budget(arguments.cpus.clone(), arguments.memory, Some(arguments.processes))?;
     let workloads = workloads(arguments)?;
     workloads.iter().try_for_each(|workload| resolve::workload(workload).map(|_| ()))?;
     let imaged =

@@ -6,6 +6,7 @@ use crate::execute::interrupt;
 use crate::exit::Exit;
 use crate::machine::{Machine, budget};
 use crate::table::Table;
+use isotare_core::Budget;
 use miette::Report;
 use serde_json::{Value, json};
 
@@ -16,7 +17,7 @@ const MEMORY: u64 = 512 << 20;
 pub fn doctor(arguments: &Doctor) -> Result<Exit, Report> {
     let interrupt = interrupt()?;
     let machine = Machine::enter(&arguments.places)?;
-    let probed = probe_all(&machine, &budget(None, MEMORY)?, &interrupt);
+    let probed = probe_all(&machine, &budget(None, MEMORY, Some(Budget::PROCESSES))?, &interrupt);
     let host = machine.facts();
     drop(machine);
     let mut table = Table::new(&["environment", "status", "version, or why not and what to do"]);

@@ -6,6 +6,7 @@ use crate::execute::{execute, interrupt};
 use crate::exit::{Exit, refuse};
 use crate::machine::{Machine, budget};
 use crate::output;
+use isotare_core::Budget;
 use isotare_plan::{Design, Experiment, Known, parse};
 use miette::Report;
 use std::path::Path;
@@ -32,10 +33,11 @@ pub fn read(file: &Path) -> Result<Experiment, Report> {
     let text = std::fs::read_to_string(file).map_err(|error| {
         refuse(format!("{} cannot be read: {error}", file.display()), "name a readable experiment file")
     })?;
-    let defaults = Design::new(budget(None, MEMORY)?, rand::random::<u32>().into());
+    let defaults = Design::new(budget(None, MEMORY, Some(Budget::PROCESSES))?, rand::random::<u32>().into());
     let (drivers, workloads) = known();
     let experiment = parse(&file.display().to_string(), &text, &drivers, &workloads, &defaults)?;
-    budget(Some(experiment.design.budget.cpus.clone()), experiment.design.budget.memory)?;
+    let Budget { cpus, memory, processes } = experiment.design.budget.clone();
+    budget(Some(cpus), memory, processes)?;
     Ok(experiment)
 }
 

@@ -6,7 +6,7 @@ use crate::execute::{Measured, interrupt, measure};
 use crate::exit::{Exit, refuse};
 use crate::machine::{Machine, budget};
 use crate::selftest_forms::show;
-use isotare_core::{HostFacts, Interrupt, Session, SessionEnd, Unavailable};
+use isotare_core::{Budget, HostFacts, Interrupt, Session, SessionEnd, Unavailable};
 use isotare_plan::{Blocks, Design};
 use isotare_report::{Report as Analysis, analyse};
 use isotare_runner::Work;
@@ -44,7 +44,7 @@ pub fn selftest(arguments: &Selftest) -> Result<Exit, Report> {
         blocks: Blocks::exactly(arguments.blocks),
         level: arguments.level,
         margin: MARGIN,
-        ..Design::new(budget(arguments.cpus.clone(), MEMORY)?, seed)
+        ..Design::new(budget(arguments.cpus.clone(), MEMORY, Some(Budget::PROCESSES))?, seed)
     };
     // What can be wrong with any of them is found before anything runs.
     for injection in &injections {

@@ -8,6 +8,7 @@ mod ends;
 mod images;
 mod import;
 mod input;
+mod limits;
 mod neighbours;
 mod output;
 mod place;
