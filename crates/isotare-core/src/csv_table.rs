@@ -44,7 +44,8 @@ impl<W: Write> CsvTable<W> {
 
     /// Writes what has been added until now.
     pub fn flush(&mut self) -> io::Result<()> {
-        let rows = std::mem::replace(&mut self.raw, raw()).into_inner().map_err(|error| error.into_error())?;
+        let rows =
+            std::mem::replace(&mut self.raw, raw()).into_inner().map_err(|error| error.into_error())?;
         let mut lines = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(&rows[..]);
         let mut line = csv::StringRecord::new();
         while lines.read_record(&mut line).map_err(to_io)? {
@@ -97,7 +98,8 @@ pub fn csv_text(cell: &str) -> &str {
 fn is_formula(text: &str) -> bool {
     let begin = text.trim_start_matches('\'');
     let is_number = || {
-        let only_digits = begin.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-'));
+        let only_digits =
+            begin.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-'));
         only_digits && begin.parse::<f64>().is_ok()
     };
     begin.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']) && !is_number()
