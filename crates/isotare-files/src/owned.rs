@@ -1,6 +1,6 @@
 //! Folders and files whose content is acted on, and which therefore must be ours alone.
 
-use rustix::fs::{FileType, Mode, OFlags, Stat, fstat, open};
+use rustix::fs::{Mode, OFlags, Stat, fstat, open};
 use rustix::io::Errno;
 use std::fs::{DirBuilder, File};
 use std::io;
