@@ -22,6 +22,11 @@ impl<W: Write> CsvTable<W> {
         Self { raw: raw(), out: csv::Writer::from_writer(out), has_header: false }
     }
 
+    /// One whose header has been written before.
+    pub fn continued(out: W) -> Self {
+        Self { has_header: true, ..Self::new(out) }
+    }
+
     /// Adds a line of cells, such as a header.
     pub fn line<Cell: AsRef<[u8]>>(&mut self, cells: impl IntoIterator<Item = Cell>) -> io::Result<()> {
         self.has_header = true;

@@ -8,5 +8,6 @@ mod ends;
 mod images;
 mod import;
 mod input;
+mod others;
 mod place;
 mod selftest;
