@@ -83,17 +83,18 @@ pub fn write(text: &str, form: Form) -> io::Result<()> {
     write_stdout(&shown(text, form))
 }
 
-/// Writes a line of talk to stderr, with what is hidden made visible.
-#[expect(clippy::print_stderr, reason = "all talk goes this way to stderr")]
+/// Writes a line of talk to stderr, with what is hidden made visible. That nobody reads it is no error.
 pub fn say(line: &str) {
-    eprintln!("{}", visible(line));
+    let _unheard = writeln!(io::stderr(), "{}", visible(line));
 }
 
 /// Writes to stderr what has colours of our own: `styled`, unless the same without them, `plain`, has hidden characters of
 /// others.
-#[expect(clippy::print_stderr, reason = "this is where errors reach the user")]
 pub fn say_styled(plain: &str, styled: &str) {
-    if plain.contains(is_hidden) { say(plain) } else { eprintln!("{styled}") }
+    match plain.contains(is_hidden) {
+        true => say(plain),
+        false => drop(writeln!(io::stderr(), "{styled}")),
+    }
 }
 
 /// Stderr for the lines of a log, with what is hidden made visible.
