@@ -1,6 +1,8 @@
 //! `cargo xtask everywhere`: one session over every environment that continuous integration has on the host, with daemons of
 //! our own where none answers.
 
+#![expect(unsafe_code, reason = "variables of the environment are set before there are threads")]
+
 use crate::{cargo, root, run, tools};
 use anyhow::{Context, Result, bail};
 use isotare_testkit::coverage::{COVERAGE, Tested};

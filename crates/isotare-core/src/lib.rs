@@ -14,9 +14,11 @@
 
 mod budget;
 mod clock;
+mod csv_table;
 mod driver;
 mod environment;
 mod image;
+mod markdown;
 mod metric;
 mod noise;
 mod outcome;
@@ -27,10 +29,12 @@ mod sampler;
 mod session;
 mod setting;
 mod time;
+mod visible;
 mod workload;
 
 pub use budget::{Budget, CpuSet, CpuSetError};
 pub use clock::ClockCheck;
+pub use csv_table::{CsvTable, csv_cell, csv_text};
 pub use driver::{
     CONTROL_FOLDER, Capabilities, Driver, DriverError, Environment, Footprint, Instance, Isolation, Member,
     PrepareContext, Role, RuntimeInfo, TrialContext, Unavailable,
@@ -40,6 +44,7 @@ pub use image::{
     AGENT_PATH, Base, CONTROL_DIR, DATA_DIR, HOST_FOLDERS, IMAGE_SETTING, Image, ImageFile, ImageReference,
     ReferenceError, Source,
 };
+pub use markdown::markdown;
 pub use metric::{Better, MetricDef, Sample};
 pub use noise::{Canary, Gate, HostNoise, Noise, Repeats, Throttled};
 pub use outcome::{Failure, Outcome};
@@ -50,4 +55,5 @@ pub use sampler::{Reading, Sampler, SamplerError};
 pub use session::{HostFacts, Phase, PhaseTime, Session, SessionEnd, Trial};
 pub use setting::{Kind, SettingDef, SettingError, Settings, Value};
 pub use time::{Deadline, Interrupt, Timestamp};
+pub use visible::{is_hidden, visible, visible_bytes, visible_json, visible_line};
 pub use workload::{Invalid, JobOutput, Present, Workload};

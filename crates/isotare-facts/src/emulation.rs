@@ -26,7 +26,7 @@ fn signature(root: &Root) -> String {
     if !root.is_this_machine() {
         return String::new();
     }
-    #[expect(unused_unsafe, reason = "older compilers call it unsafe")]
+    #[expect(unsafe_code, unused_unsafe, reason = "older compilers call it unsafe")]
     // SAFETY: every x86-64 processor has CPUID; a leaf that it does not know gives meaningless numbers.
     let leaf = unsafe { std::arch::x86_64::__cpuid(0x4000_0000) };
     let bytes: Vec<u8> = [leaf.ebx, leaf.ecx, leaf.edx].iter().flat_map(|word| word.to_le_bytes()).collect();

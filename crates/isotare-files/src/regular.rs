@@ -1,9 +1,11 @@
 //! Files whose content is not trusted.
 
-use rustix::fs::{FileType, Mode, OFlags, fstat, open};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat, fstat, lstat, open, openat2, stat};
 use rustix::io::Errno;
+use rustix::process::geteuid;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 /// How much of a log is read, bytes.
@@ -12,44 +14,90 @@ const LOG_LIMIT: u64 = 64 << 10;
 /// What a link at the last name of a path means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Links {
-    /// It is followed: the user named this path.
+    /// It is followed: the user named this path. Where another user made the link, it has to lead to a file of that user:
+    /// a name such as `results/*` takes in whatever somebody has put there.
     Followed,
     /// It is refused: somebody else may have put it there.
     Refused,
 }
 
+const READ: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
+
 /// Opens a regular file to read it. A FIFO or a device is refused and is never waited for (`O_NONBLOCK`, open(2)).
 pub fn regular(path: &Path, links: Links) -> io::Result<File> {
-    let mut flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     if links == Links::Refused {
-        flags |= OFlags::NOFOLLOW;
-    } else if let Some(kind) = special(FileType::from_raw_mode(rustix::fs::stat(path)?.st_mode)) {
-        // Opening a device can already do something: a tape rewinds, a watchdog starts.
-        return Err(unusable(&format!("it is {kind}, not a regular file")));
+        return checked(open(path, READ | OFlags::NOFOLLOW, Mode::empty()));
     }
-    let file = match open(path, flags, Mode::empty()) {
+    // Opening a device can already do something: a tape rewinds, a watchdog starts.
+    if let Some(kind) = special(FileType::from_raw_mode(follow(path)?.st_mode)) {
+        return Err(irregular(kind));
+    }
+    checked(open(path, READ, Mode::empty()))
+}
+
+/// What a path leads to, if a link at its last name may be followed.
+fn follow(path: &Path) -> io::Result<Stat> {
+    let (named, target) = (lstat(path)?, stat(path)?);
+    let (maker, us) = (named.st_uid, geteuid().as_raw());
+    let is_link = FileType::from_raw_mode(named.st_mode) == FileType::Symlink;
+    match is_link && maker != us && maker != 0 && maker != target.st_uid {
+        false => Ok(target),
+        true => Err(unusable(&format!(
+            "it is a link that uid {maker} made to what belongs to uid {}; if you mean that, name it itself",
+            target.st_uid
+        ))),
+    }
+}
+
+fn checked(opened: rustix::io::Result<OwnedFd>) -> io::Result<File> {
+    let file = match opened {
         Ok(file) => file,
-        Err(Errno::LOOP) if links == Links::Refused => {
-            return Err(unusable("it is a link, which is not followed"));
-        }
+        Err(Errno::LOOP) => return Err(unusable("it is a link, which is not followed")),
         // A socket, or a FIFO or device that nobody serves: open(2).
-        Err(Errno::NXIO) => return Err(unusable("it is a socket or device, not a regular file")),
+        Err(Errno::NXIO) => return Err(irregular("a socket or device")),
         Err(error) => return Err(error.into()),
     };
     match special(FileType::from_raw_mode(fstat(&file)?.st_mode)) {
-        Some(kind) => Err(unusable(&format!("it is {kind}, not a regular file"))),
+        Some(kind) => Err(irregular(kind)),
         None => Ok(file.into()),
     }
 }
 
 /// The whole content of a file that is not larger than `limit` bytes; a larger one is an error. Links are refused.
 pub fn whole(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    of_file(regular(path, Links::Refused)?, limit)
+}
+
+/// The same of a file that the user named: links are followed, see [`Links::Followed`].
+pub fn named(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    of_file(regular(path, Links::Followed)?, limit)
+}
+
+/// The whole content of a stream that is not longer than `limit` bytes, such as standard input; a longer one is an error.
+pub fn stream(from: impl Read, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    regular(path, Links::Refused)?.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > limit {
-        return Err(unusable(&format!("it is larger than {limit} bytes")));
+    from.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit { Err(too_large(limit)) } else { Ok(bytes) }
+}
+
+/// Files below a folder that the user named, whose content may be anybody's: no link below it is followed.
+#[derive(Debug)]
+pub struct Folder(OwnedFd);
+
+impl Folder {
+    /// Opens a folder. A link to it is followed, see [`Links::Followed`].
+    pub fn open(path: &Path) -> io::Result<Self> {
+        follow(path)?;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(Self(open(path, flags, Mode::empty())?))
     }
-    Ok(bytes)
+
+    /// The whole content of a file by its path from the folder on, as [`whole`]. No folder on the way is a link either, even
+    /// if somebody puts one there meanwhile (`RESOLVE_NO_SYMLINKS`, openat2(2)).
+    pub fn whole(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        of_file(checked(openat2(&self.0, path, READ, Mode::empty(), resolve))?, limit)
+    }
 }
 
 /// The last `limit` bytes of a file. Links are refused.
@@ -68,6 +116,11 @@ pub fn log_tail(path: &Path) -> String {
     tail(path, LOG_LIMIT).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
 }
 
+fn of_file(file: File, limit: u64) -> io::Result<Vec<u8>> {
+    // What tells its size is not read in vain.
+    if file.metadata()?.len() > limit { Err(too_large(limit)) } else { stream(file, limit) }
+}
+
 fn special(kind: FileType) -> Option<&'static str> {
     Some(match kind {
         FileType::RegularFile => return None,
@@ -78,6 +131,14 @@ fn special(kind: FileType) -> Option<&'static str> {
         FileType::Symlink => "a link",
         FileType::Unknown => "of an unknown kind",
     })
+}
+
+fn irregular(kind: &str) -> io::Error {
+    unusable(&format!("it is {kind}, not a regular file"))
+}
+
+fn too_large(limit: u64) -> io::Error {
+    unusable(&format!("it is larger than {limit} bytes"))
 }
 
 fn unusable(why: &str) -> io::Error {
@@ -139,5 +200,61 @@ mod tests {
             }
         }
         assert!(regular(&zero, Links::Followed).expect_err("refused").to_string().contains("a device"));
+    }
+
+    #[test]
+    fn a_stream_without_end_is_refused() {
+        assert_eq!(stream(&b"12345"[..], 5).expect("read"), b"12345");
+        let endless = io::repeat(0);
+        assert!(stream(endless, 1000).expect_err("refused").to_string().contains("larger than 1000 bytes"));
+    }
+
+    #[test]
+    fn no_link_below_a_folder_is_followed() {
+        let root = tempfile::tempdir().expect("a folder");
+        let (given, secret) = (root.path().join("given"), root.path().join("secret"));
+        fs::create_dir_all(given.join("sub")).expect("made");
+        fs::create_dir(&secret).expect("made");
+        fs::write(given.join("sub/file"), "mine").expect("written");
+        fs::write(secret.join("file"), "secret").expect("written");
+        symlink(&secret, given.join("way")).expect("linked");
+        symlink(secret.join("file"), given.join("link")).expect("linked");
+        symlink(&given, root.path().join("alias")).expect("linked");
+        for name in ["given", "alias"] {
+            let folder = Folder::open(&root.path().join(name)).expect("opened");
+            assert_eq!(folder.whole(Path::new("sub/file"), 10).expect("read"), b"mine");
+            for path in ["way/file", "link"] {
+                let why = folder.whole(Path::new(path), 10).expect_err(path).to_string();
+                assert!(why.contains("it is a link"), "{path}: {why}");
+            }
+            assert!(folder.whole(Path::new("../secret/file"), 10).is_err());
+            assert!(
+                folder.whole(Path::new("sub"), 10).expect_err("refused").to_string().contains("a folder")
+            );
+        }
+    }
+
+    #[test]
+    fn a_link_of_another_user_does_not_lead_to_what_is_not_theirs() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let [ours, theirs, link] = ["ours", "theirs", "link"].map(|name| folder.path().join(name));
+        if !geteuid().is_root() {
+            println!("skipped: only root can give a link away");
+            return;
+        }
+        let give =
+            |path: &Path| std::os::unix::fs::lchown(path, Some(65534), Some(65534)).expect("given away");
+        fs::write(&ours, "secret").expect("written");
+        fs::write(&theirs, "public").expect("written");
+        give(&theirs);
+        symlink(&ours, &link).expect("linked");
+        assert_eq!(named(&link, 10).expect("our own link"), b"secret");
+        give(&link);
+        let why = named(&link, 10).expect_err("refused").to_string();
+        assert!(why.contains("a link that uid 65534 made to what belongs to uid 0"), "{why}");
+        fs::remove_file(&link).expect("removed");
+        symlink(&theirs, &link).expect("linked");
+        give(&link);
+        assert_eq!(named(&link, 10).expect("from theirs to theirs"), b"public");
     }
 }

@@ -1,5 +1,7 @@
 //! A mount namespace of our own, in which programs see some of the host's mounts otherwise.
 
+#![expect(unsafe_code, reason = "a thread leaves the mount namespace of the others")]
+
 use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, unmount};
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 use std::fs::File;

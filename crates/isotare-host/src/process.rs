@@ -1,5 +1,7 @@
 //! Starting, watching and ending processes.
 
+#![expect(unsafe_code, reason = "a namespace is joined between fork and exec")]
+
 use crate::{MountNamespace, WaitError, readable};
 use isotare_core::{Deadline, ProcessId};
 use rustix::fs::{Mode, OFlags};

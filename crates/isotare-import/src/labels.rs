@@ -1,6 +1,7 @@
 //! What the user says of files: labels from options, from the names of files and from a manifest.
 
 use crate::FileRead;
+use isotare_core::csv_text;
 use std::collections::BTreeMap;
 use std::io::Read;
 
@@ -84,11 +85,12 @@ impl Manifest {
                 format!("line {}: {error}", error.position().map_or(1, csv::Position::line))
             })?;
             let line = record.position().map_or(0, csv::Position::line);
-            let file = record.get(place).filter(|file| !file.is_empty());
+            let file = record.get(place).map(csv_text).filter(|file| !file.is_empty());
             let file = file.ok_or_else(|| format!("line {line}: column 'file' is empty"))?;
             let cells = names.iter().zip(record.iter()).enumerate();
             let labels = cells.filter(|(index, (_, value))| *index != place && !value.is_empty());
-            let labels = labels.map(|(_, (name, value))| ((*name).to_owned(), value.to_owned())).collect();
+            let labels =
+                labels.map(|(_, (name, value))| ((*name).to_owned(), csv_text(value).to_owned())).collect();
             rows.push((file.to_owned(), labels));
         }
         Ok(Self { rows })

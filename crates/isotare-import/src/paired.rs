@@ -1,7 +1,7 @@
 //! Paired data from a CSV file: one value of one metric of one condition in one block on each line.
 
 use crate::table::{Cell, Clash, Table};
-use isotare_core::{Better, Condition, EnvironmentSpec, MetricDef, Session, Trial, WorkloadSpec};
+use isotare_core::{Better, Condition, EnvironmentSpec, MetricDef, Session, Trial, WorkloadSpec, csv_text};
 use std::io::Read;
 
 const COLUMNS: [&str; 4] = ["block", "condition", "metric", "value"];
@@ -111,7 +111,7 @@ pub enum PairedError {
 }
 
 /// Reads columns `block,condition,metric,value` and, if there is one, `unit`, in any order beside any others. Blocks come in the
-/// order in which the file names them. A condition `NAME#null` is the baseline `NAME` a second time, as in a session.
+/// order in which the file names them. Quotes that guard cells of our own CSV are taken off. A condition `NAME#null` is the baseline `NAME` a second time, as in a session.
 pub fn paired(mut file: impl Read, reading: &Reading) -> Result<(Session, Vec<Trial>), PairedError> {
     let mut table = Table::default();
     let mut text = Vec::new();
@@ -131,10 +131,11 @@ pub fn paired(mut file: impl Read, reading: &Reading) -> Result<(Session, Vec<Tr
         for ((cell, place), column) in cells.iter_mut().zip(places).zip(COLUMNS) {
             *cell = record
                 .get(place)
+                .map(csv_text)
                 .filter(|cell| !cell.is_empty())
                 .ok_or(PairedError::Empty { line, column })?;
         }
-        let unit = unit_place.and_then(|place| record.get(place)).unwrap_or_default();
+        let unit = unit_place.and_then(|place| record.get(place)).map(csv_text).unwrap_or_default();
         add(&mut table, line, cells, unit, reading)?;
     }
     let first = || table.environments().first().cloned();

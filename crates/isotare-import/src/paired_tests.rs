@@ -47,6 +47,25 @@ fn columns_come_in_any_order_and_blocks_in_that_of_the_file() {
 }
 
 #[test]
+fn our_own_csv_is_read_as_it_was() {
+    let names = ["=vm", "'=vm", "@x", "'quoted'", "-5"];
+    let mut text = Vec::new();
+    let mut table = isotare_core::CsvTable::new(&mut text);
+    table.line(["block", "condition", "metric", "value", "unit"]).expect("added");
+    for name in names {
+        table.line(["=1", name, "+t", "-1.5", "=s"]).expect("added");
+    }
+    table.flush().expect("written");
+    drop(table);
+    assert!(String::from_utf8_lossy(&text).contains("'=1,'=vm,'+t,-1.5,'=s"));
+    let (session, trials) = paired(&text[..], &Reading::default()).expect("understood");
+    let found: Vec<String> = session.plan.conditions.iter().map(|c| c.environment.to_string()).collect();
+    assert_eq!(found, names);
+    let sample = &trials[0].samples[0];
+    assert_eq!((&*sample.metric.name, &*sample.metric.unit, sample.value), ("+t", "=s", -1.5));
+}
+
+#[test]
 fn names_stay_what_they_are() {
     for name in ["native", "native#null", "a:b=c,d", "a:b=c, d=e", "#x", "x#", "x#y#z", "Über KVM ½", ":"] {
         assert_eq!(named(name).to_string(), name);

@@ -84,6 +84,14 @@ impl Metric {
     }
 }
 
+impl FileRead {
+    /// A file that was not read.
+    pub fn unread(file: &str, reason: impl Into<String>) -> Self {
+        let runs = vec![Run::unreadable(1, reason)];
+        Self { file: file.to_owned(), unreadable: 1, runs, ..Self::default() }
+    }
+}
+
 impl Run {
     /// A complete run that begins on this line.
     pub fn complete(line: usize, metrics: Vec<Metric>) -> Self {

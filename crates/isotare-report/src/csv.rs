@@ -2,7 +2,7 @@
 
 use crate::RenderError;
 use crate::report::{Report, ResultRow};
-use isotare_core::Better;
+use isotare_core::{Better, CsvTable};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -47,13 +47,15 @@ pub(crate) fn lines<'a>(
     emulated: bool,
     rows: impl Iterator<Item = &'a ResultRow>,
 ) -> Result<String, RenderError> {
-    let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
-    writer.write_record(HEADER).map_err(RenderError::Csv)?;
-    for row in rows {
-        writer.serialize(line(session, emulated, row)).map_err(RenderError::Csv)?;
-    }
-    let bytes = writer.into_inner().map_err(|error| RenderError::Csv(error.into_error().into()))?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    let mut text = Vec::new();
+    let mut table = CsvTable::new(&mut text);
+    let written = table
+        .line(HEADER)
+        .and_then(|()| rows.into_iter().try_for_each(|row| table.row(&line(session, emulated, row))))
+        .and_then(|()| table.flush());
+    written.map_err(RenderError::Csv)?;
+    drop(table);
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 /// Written by hand so that a report without results has a header too.

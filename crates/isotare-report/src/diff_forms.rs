@@ -4,8 +4,8 @@ use crate::Options;
 use crate::diff::{Diff, DiffRow, Overhead};
 use crate::group::Footnotes;
 use crate::report::{WarningKind, workload_label};
-use crate::visible::one_line;
 use crate::words;
+use crate::words::one_line;
 use isotare_stats::Verdict;
 
 /// One table: a metric of a workload.

@@ -25,7 +25,6 @@ mod output;
 mod quantity;
 mod report;
 mod text;
-mod visible;
 mod words;
 
 pub use analysis::{RECORDS, analyse, analyse_values, diff};
@@ -76,7 +75,7 @@ pub enum RenderError {
     Json(#[source] serde_json::Error),
     /// As CSV.
     #[error("write the report as CSV")]
-    Csv(#[source] ::csv::Error),
+    Csv(#[source] std::io::Error),
     /// A figure of the page.
     #[error("draw a figure: {0}")]
     Figure(String),

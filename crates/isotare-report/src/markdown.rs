@@ -3,8 +3,8 @@
 use crate::group::{Footnotes, groups, why_missing};
 use crate::quantity::quantity;
 use crate::report::{Report, workload_label};
-use crate::visible::one_line;
 use crate::words;
+use crate::words::one_line;
 
 /// The report as Markdown.
 pub(crate) fn render(report: &Report) -> String {
@@ -96,22 +96,7 @@ pub(crate) fn capital(sentence: &str) -> String {
     chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
 
-/// Text that Markdown shows as it is: one line, no markup, no cell separators.
+/// Text that Markdown shows as it is, on one line.
 pub(crate) fn escaped(raw: &str) -> String {
-    let mut out = String::new();
-    for c in one_line(raw).chars() {
-        match c {
-            '<' => out.push_str("&lt;"),
-            '&' => out.push_str("&amp;"),
-            '|' | '*' | '_' | '`' | '\\' | '[' | ']' | '#' | '~' => {
-                // Brackets of intervals and names with underscores inside a word are harmless and common.
-                if !matches!(c, '[' | ']' | '#' | '_') || raw.contains("](") {
-                    out.push('\\');
-                }
-                out.push(c);
-            }
-            c => out.push(c),
-        }
-    }
-    out
+    isotare_core::markdown(&one_line(raw))
 }

@@ -4,8 +4,8 @@ use crate::Options;
 use crate::group::{Footnotes, Group, groups, superscript, why_missing};
 use crate::quantity::quantity;
 use crate::report::{Report, ResultRow, workload_label};
-use crate::visible::one_line;
 use crate::words;
+use crate::words::one_line;
 use comfy_table::{
     Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, Width,
 };

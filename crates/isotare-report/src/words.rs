@@ -2,8 +2,14 @@
 
 use crate::group::{Group, groups};
 use crate::report::{Report, ResultRow, Warning, WarningKind, workload_label};
-use isotare_core::Better;
+use isotare_core::{Better, visible};
 use isotare_stats::Verdict;
+
+/// Text on a single line, made visible: what stood on several lines or in columns is put side by side.
+pub(crate) fn one_line(text: &str) -> String {
+    let text = visible(text);
+    text.split(['\n', '\t']).map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+}
 
 /// A fraction as per cent with two significant digits, one decimal at least from 1 % on.
 pub(crate) fn percent(fraction: f64) -> String {

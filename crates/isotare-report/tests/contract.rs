@@ -45,17 +45,19 @@ fn check_page(page: &str) {
     reader.config_mut().allow_unmatched_ends = true;
     loop {
         use quick_xml::events::Event;
-        let name = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         match reader.read_event().unwrap_or_else(|error| panic!("{error} at {}", reader.error_position())) {
             Event::Start(tag) => {
-                let name = name(tag.name().as_ref());
-                assert!(tag.attributes().all(|attribute| attribute.is_ok()), "attributes of {name}");
+                let name = tag.name().as_ref().to_owned();
+                for attribute in tag.attributes() {
+                    let attribute = attribute.unwrap_or_else(|error| panic!("{error} in {name}"));
+                    assert!(!attribute.key.as_ref().starts_with("on"), "{name} has a handler of events");
+                }
                 assert_ne!(name, "script", "the page needs no scripts");
                 if !["meta", "col", "br"].contains(&name.as_str()) {
                     open.push(name);
                 }
             }
-            Event::End(tag) => assert_eq!(open.pop(), Some(name(tag.name().as_ref()))),
+            Event::End(tag) => assert_eq!(open.pop(), Some(tag.name().as_ref().to_owned())),
             Event::Eof => break,
             _ => {}
         }
@@ -186,7 +188,7 @@ fn no_trials_no_results_no_panic() {
 
 #[test]
 fn no_data_can_break_a_page_or_drive_a_terminal() {
-    const EVIL: &str = "</title><script>alert(1)</script>\"'&\u{1b}[2J|\u{0}";
+    const EVIL: &str = "</title><script>alert(1)</script>\"'&\u{1b}[2J|\u{0}\u{9b}\u{202e}\u{200b}";
     let (mut session, mut trials) = Fixture::default().build();
     for condition in &mut session.plan.conditions {
         condition.workload.name = EVIL.to_owned();
@@ -212,7 +214,7 @@ fn no_data_can_break_a_page_or_drive_a_terminal() {
     }
     let formats = all_formats(&analyse(&session, &trials, None));
     for (at, page) in [(0, &formats[0]), (3, &formats[3]), (4, &formats[4])] {
-        assert!(!page.contains('\u{1b}') && !page.contains('\0'), "control characters in format {at}");
+        assert!(!page.contains(isotare_core::is_hidden), "hidden characters in format {at}");
     }
     assert!(!formats[4].contains("<script"));
     // In Markdown the session and the command line are code, which shows everything as it is.
@@ -222,9 +224,23 @@ fn no_data_can_break_a_page_or_drive_a_terminal() {
 }
 
 #[test]
+fn a_spreadsheet_runs_nothing_of_a_report() {
+    let (mut session, trials) = Fixture::default().build();
+    for condition in &mut session.plan.conditions {
+        condition.workload.name = "=HYPERLINK(\"http://x\",\u{1b}A1)\n".to_owned();
+    }
+    let csv = all_formats(&analyse(&session, &trials, None)).remove(2);
+    assert!(csv.contains("\"'=HYPERLINK(\"\"http://x\"\",\\x1bA1)\\n\""), "{csv}");
+    assert!(!csv.contains(",=") && !csv.contains(",\"="), "{csv}");
+}
+
+#[test]
 fn the_page_is_well_formed_and_needs_nothing_else() {
     let page = all_formats(&complete(&Fixture::default().build())).remove(4);
     check_page(&page);
+    let policy = "<head><meta http-equiv=\"Content-Security-Policy\" \
+                  content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">";
+    assert!(page.contains(policy), "nothing of the page comes before its policy");
     for outside in ["http://", "https://", "src=", "@import", "url("] {
         let found = page.replace("http://www.w3.org/2000/svg", "");
         assert!(!found.contains(outside), "{outside}");

@@ -23,6 +23,7 @@ pub struct Store {
 impl Store {
     /// Opens a store to read and write; makes it, with the folders above it, if it is not there.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        regular(path)?;
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(|error| StoreError::Access {
                 operation: "make the folder of store",
@@ -60,6 +61,7 @@ impl Store {
     /// Opens a store that is there, to read only: for files and folders that one may not write to. A file of an older version
     /// is brought up to date first, which needs the right to write.
     pub fn open_to_read(path: &Path) -> Result<Self, StoreError> {
+        regular(path)?;
         let failed = |error: rusqlite::Error| StoreError::sqlite("open store", path, &error);
         // Where the folder is not writable either, SQLite cannot make the files that readers share. Without a log beside
         // the file nobody is writing, so that it can be read as one that never changes.
@@ -94,6 +96,19 @@ impl Store {
 
     pub(crate) fn failed(&self, operation: &'static str) -> impl Fn(rusqlite::Error) -> StoreError + '_ {
         move |error| StoreError::sqlite(operation, &self.path, &error)
+    }
+}
+
+/// Refuses what SQLite would wait for or read without end. What is not there, or a folder, it tells itself.
+fn regular(path: &Path) -> Result<(), StoreError> {
+    match path.metadata().map(|found| found.file_type()) {
+        Ok(kind) if !kind.is_file() && !kind.is_dir() => Err(StoreError::Access {
+            operation: "open store",
+            path: path.to_owned(),
+            cause: "it is a FIFO, a socket or a device, not a regular file".to_owned(),
+            remedy: "use another file".to_owned(),
+        }),
+        _ => Ok(()),
     }
 }
 

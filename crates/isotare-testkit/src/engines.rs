@@ -1,5 +1,7 @@
 //! Private daemons for every engine that nobody serves here.
 
+#![expect(unsafe_code, reason = "variables of the environment are set before there are threads")]
+
 use crate::containerd::{self, PrivateContainerd};
 use crate::dockerd::{self, PrivateDockerd};
 use crate::incusd::{self, PrivateIncusd};

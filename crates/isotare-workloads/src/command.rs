@@ -250,5 +250,7 @@ mod tests {
             carry("/etc/hostname").expect("image").files.iter().any(|file| file.path.ends_with("hostname"))
         );
         assert!(carry("hostname").is_err() && carry("/no/such/file").is_err());
+        assert!(carry("/dev/zero").expect_err("a device").to_string().contains("not a regular file"));
+        assert!(carry("/etc").is_err());
     }
 }

@@ -8,13 +8,20 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use isotare_core::{Budget, CpuSet, EnvironmentSpec, ImageReference, Kind, Value, WorkloadSpec};
 use std::path::PathBuf;
 
+/// What `--version` says. Whoever gets the program is told where the source of what is under the MPL is (MPL-2.0, section 3.2).
+const LICENCES: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    "\n\nLicensed under Apache-2.0 or MIT, at your choice.\nIt contains libpathrs 0.2.6 under MPL-2.0; its source: \
+     https://crates.io/crates/pathrs/0.2.6"
+);
+
 /// Weighs isolation: what does running a workload in a container, a sandbox or a virtual machine cost against
 /// running it natively, on this machine?
 ///
 /// Exit codes: 0 done; 1 done, but some trials (or imported runs) did not complete; 2 usage or bad input; 3 nothing could be measured;
 /// 4 something costs more than before (diff); 5 known overheads were not found (selftest); 130 interrupted.
 #[derive(Debug, Parser)]
-#[command(version, propagate_version = true)]
+#[command(version, long_version = LICENCES, propagate_version = true)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -233,6 +240,9 @@ pub struct Analyze {
     /// Metric of which more is better; those in a unit per second are known; repeat for more.
     #[arg(long, value_name = "METRIC")]
     pub higher: Vec<String>,
+    /// Largest file that is read: it is held in memory several times over.
+    #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = parse_size)]
+    pub max_size: u64,
     /// Where and how to show the result.
     #[command(flatten)]
     pub output: Output,
@@ -243,7 +253,7 @@ pub struct Analyze {
 /// Exit code 1: some runs are incomplete or unreadable; 2: nothing could be read.
 #[derive(Debug, Args)]
 pub struct Import {
-    /// Files, or folders with all in them; `-`: standard input.
+    /// Files, or folders with all regular files in them; `-`: standard input.
     #[arg(required_unless_present = "list", value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Whose output they are [default: each file tells].
@@ -259,6 +269,9 @@ pub struct Import {
     /// Labels from a CSV file with a column `file` and one for each label.
     #[arg(long, value_name = "FILE")]
     pub manifest: Option<PathBuf>,
+    /// Largest file that is read: it is held in memory several times over.
+    #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = parse_size)]
+    pub max_size: u64,
     /// Environment that the others are compared with [default: native, or else the first].
     #[arg(long, value_name = "ENVIRONMENT")]
     pub baseline: Option<String>,
@@ -486,6 +499,14 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_source_that_is_named_is_that_of_the_program() {
+        let lock = include_str!("../../../Cargo.lock");
+        let (_, package) = lock.split_once("name = \"pathrs\"\nversion = \"").expect("it is used");
+        let version = package.split('"').next().expect("a version");
+        assert!(LICENCES.contains(&format!("libpathrs {version} ")) && LICENCES.ends_with(version));
     }
 
     #[test]

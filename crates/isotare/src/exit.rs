@@ -1,6 +1,8 @@
 //! Exit codes, all of them, and how an error becomes one.
 
-use miette::{Diagnostic, Report};
+use crate::output::{say, say_styled};
+use isotare_core::is_hidden;
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, Report};
 use std::process::ExitCode;
 
 /// How the program ends.
@@ -55,8 +57,21 @@ pub fn refuse(what: impl std::fmt::Display, remedy: impl Into<String>) -> Report
 }
 
 /// Shows an error and gives the exit code for bad input.
-#[expect(clippy::print_stderr, reason = "this is where errors reach the user")]
 pub fn report(error: &Report) -> ExitCode {
-    eprintln!("{error:?}");
+    let mut plain = String::new();
+    let theme = GraphicalTheme::unicode_nocolor();
+    let _only_memory = GraphicalReportHandler::new_themed(theme).render_report(&mut plain, error.as_ref());
+    say_styled(&plain, &format!("{error:?}"));
     Exit::BadInput.into()
+}
+
+/// Shows what the command line should be, or what is wrong with it, and gives the exit code.
+pub fn usage(error: &clap::Error) -> ExitCode {
+    // Names of files reach the command line by patterns such as `*`. Without colours, clap leaves their escapes out.
+    let is_plain = std::env::args_os().all(|given| !given.to_string_lossy().contains(is_hidden));
+    match is_plain {
+        true => drop(error.print()),
+        false => say(error.render().to_string().trim_end()),
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::BadInput as u8))
 }

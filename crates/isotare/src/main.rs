@@ -17,6 +17,8 @@ mod selftest_forms;
 mod table;
 
 use clap::{CommandFactory, FromArgMatches};
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::panic::PanicHookInfo;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -25,15 +27,26 @@ fn main() -> ExitCode {
     }
     let command =
         cli::Cli::command().mut_subcommand("compare", |compare| compare.after_long_help(listing::settings()));
-    let arguments = match cli::Cli::from_arg_matches(&command.get_matches()) {
+    let arguments = command.try_get_matches().and_then(|given| cli::Cli::from_arg_matches(&given));
+    let arguments = match arguments {
         Ok(arguments) => arguments,
-        Err(error) => error.exit(),
+        Err(error) => return exit::usage(&error),
     };
     let level = if arguments.verbose { "isotare=debug" } else { "isotare=warn" };
     let filter = tracing_subscriber::EnvFilter::try_from_env("ISOTARE_LOG").unwrap_or_else(|_| level.into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| output::Log).without_time().init();
+    std::panic::set_hook(Box::new(tell_panic));
     match cmd::dispatch(arguments.verb) {
         Ok(exit) => exit.into(),
         Err(error) => exit::report(&error),
+    }
+}
+
+/// Says what the standard library says of a panic: it may quote text of others on which something failed.
+fn tell_panic(panic: &PanicHookInfo<'_>) {
+    output::say(&panic.to_string());
+    let trace = Backtrace::capture();
+    if trace.status() == BacktraceStatus::Captured {
+        output::say(&trace.to_string());
     }
 }

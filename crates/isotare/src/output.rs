@@ -2,8 +2,10 @@
 
 use crate::cli::{Form, Output};
 use crate::exit::refuse;
+use isotare_core::{is_hidden, visible, visible_json};
 use isotare_report::{Format, Options, RenderError, Report as Outcome, render};
 use miette::Report;
+use std::borrow::Cow;
 use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
@@ -59,17 +61,68 @@ pub fn show_as(
         rendered(form, &options)
     };
     for path in &output.out {
-        let text = rendered(form_of(path)?, false)?;
-        fs::write(path, text)
+        let form = form_of(path)?;
+        fs::write(path, &*shown(&rendered(form, false)?, form))
             .map_err(|error| refuse(format!("{} cannot be written: {error}", path.display()), kept))?;
     }
-    let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    print(&rendered(output.format, colour)?)
+    let plain = rendered(output.format, false)?;
+    let may_colour = output.format == Form::Text && io::stdout().is_terminal();
+    match may_colour && std::env::var_os("NO_COLOR").is_none() && !plain.contains(is_hidden) {
+        true => written(write_stdout(&rendered(output.format, true)?)),
+        false => print(&plain, output.format),
+    }
 }
 
-/// Writes to stdout. A reader that has gone away is no error.
-pub fn print(text: &str) -> Result<(), Report> {
-    match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
+/// Writes to stdout, with what is hidden made visible. A reader that has gone away is no error.
+pub fn print(text: &str, form: Form) -> Result<(), Report> {
+    written(write(text, form))
+}
+
+/// The same; a reader that has gone away is an error as any.
+pub fn write(text: &str, form: Form) -> io::Result<()> {
+    write_stdout(&shown(text, form))
+}
+
+/// Writes a line of talk to stderr, with what is hidden made visible. That nobody reads it is no error.
+pub fn say(line: &str) {
+    let _unheard = writeln!(io::stderr(), "{}", visible(line));
+}
+
+/// Writes to stderr what has colours of our own: `styled`, unless the same without them, `plain`, has hidden characters of
+/// others.
+pub fn say_styled(plain: &str, styled: &str) {
+    match plain.contains(is_hidden) {
+        true => say(plain),
+        false => drop(writeln!(io::stderr(), "{styled}")),
+    }
+}
+
+/// Stderr for the lines of a log, with what is hidden made visible.
+pub struct Log;
+
+impl Write for Log {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        io::stderr().write_all(visible(&String::from_utf8_lossy(line)).as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+/// Text of this form whose hidden characters are escapes: no name of a file or process and no word of an instance controls
+/// the terminal of whoever reads it.
+fn shown(text: &str, form: Form) -> Cow<'_, str> {
+    if form == Form::Json { visible_json(text) } else { visible(text) }
+}
+
+fn write_stdout(text: &str) -> io::Result<()> {
+    io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush())
+}
+
+fn written(result: io::Result<()>) -> Result<(), Report> {
+    match result {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(refuse(format!("stdout cannot be written: {error}"), ""))
         }

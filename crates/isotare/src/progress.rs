@@ -1,8 +1,8 @@
 //! Keeps every trial as it ends and shows on stderr what is under way.
 
-use crate::output::percent;
+use crate::output::{percent, say};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use isotare_core::{Outcome, Plan, Session, Trial};
+use isotare_core::{Outcome, Plan, Session, Trial, visible, visible_line};
 use isotare_runner::{Event, Forecast, MOST_FORETOLD, Sink, SinkError};
 use isotare_store::Store;
 use std::io::IsTerminal;
@@ -40,16 +40,19 @@ impl<'a> Progress<'a> {
         self.trials
     }
 
-    #[expect(clippy::print_stderr, reason = "talk goes to stderr")]
     fn say(&self, line: &str) {
-        if self.is_terminal { self.bar.println(line) } else { eprintln!("{line}") }
+        if self.is_terminal { self.bar.println(visible(line)) } else { say(line) }
+    }
+
+    fn show(&self, what: &str) {
+        self.bar.set_message(visible_line(what).into_owned());
     }
 }
 
 impl Sink for Progress<'_> {
     fn event(&mut self, event: &Event<'_>) -> Result<(), SinkError> {
         match event {
-            Event::Preparing { environment } => self.bar.set_message(format!("preparing {environment}")),
+            Event::Preparing { environment } => self.show(&format!("preparing {environment}")),
             Event::NotPrepared { environment, reason } => self.say(&format!("{environment}: {reason}")),
             Event::Begins { done, expected, block, blocks, is_repeat, condition, left } => {
                 self.bar.set_length(*expected as u64);
@@ -59,7 +62,7 @@ impl Sink for Progress<'_> {
                 let again = if *is_repeat { ", repeating a disturbed one" } else { "" };
                 let prefix = format!("block {}/{blocks}{again}{left}", block + 1);
                 self.bar.set_prefix(prefix.clone());
-                self.bar.set_message(format!("{} in {}", condition.workload, condition.environment));
+                self.show(&format!("{} in {}", condition.workload, condition.environment));
                 if !self.is_terminal && self.block_shown != Some(*block) {
                     self.block_shown = Some(*block);
                     self.say(&prefix);

@@ -1,6 +1,7 @@
 //! What processes did, as `pidstat` prints it, as CSV and as a line of JSON for each row.
 
 use crate::cli::Form;
+use isotare_core::{CsvTable, visible_line};
 use isotare_host::utc_now;
 use isotare_samplers::{Activity, Task, Watch};
 use rustix::param::{clock_ticks_per_second, page_size};
@@ -172,43 +173,45 @@ impl<'a> Line<'a> {
 
 impl Sheet {
     /// What comes first.
-    pub fn begin(&self, out: &mut impl Write) -> io::Result<()> {
+    pub fn begin(&self) -> io::Result<String> {
         match self.form {
             Form::Text => {
                 let system = uname();
                 let [year, month, day, ..] = utc_now();
                 let text = |name: &std::ffi::CStr| name.to_string_lossy().into_owned();
                 let cpus = std::thread::available_parallelism().map_or(1, usize::from);
-                writeln!(
-                    out,
-                    "{} {} ({}) \t{month:02}/{day:02}/{year} \t_{}_\t({cpus} CPU)",
+                Ok(format!(
+                    "{} {} ({}) \t{month:02}/{day:02}/{year} \t_{}_\t({cpus} CPU)\n",
                     text(system.sysname()),
                     text(system.release()),
                     text(system.nodename()),
                     text(system.machine())
-                )
+                ))
             }
-            _ => Ok(()),
+            _ => Ok(String::new()),
         }
     }
 
     /// One reading.
-    pub fn reading(&mut self, out: &mut impl Write, watch: &Watch) -> io::Result<()> {
+    pub fn reading(&mut self, watch: &Watch) -> io::Result<String> {
         let [.., hour, minute, second] = utc_now();
         let time = format_args!("{hour:02}:{minute:02}:{second:02}").to_string();
+        let mut out = Vec::new();
         match self.form {
-            Form::Text => self.text(out, watch, &time, false),
-            Form::Csv => self.csv(out, watch, &time),
-            _ => self.json(out, watch, &time),
+            Form::Text => self.text(&mut out, watch, &time, false)?,
+            Form::Csv => self.csv(&mut out, watch, &time)?,
+            _ => self.json(&mut out, watch, &time)?,
         }
+        String::from_utf8(out).map_err(io::Error::other)
     }
 
     /// What comes last: the means over all readings.
-    pub fn end(&self, out: &mut impl Write, watch: &Watch) -> io::Result<()> {
-        match self.form {
-            Form::Text => self.text(out, watch, "Average:", true),
-            _ => Ok(()),
+    pub fn end(&self, watch: &Watch) -> io::Result<String> {
+        let mut out = Vec::new();
+        if self.form == Form::Text {
+            self.text(&mut out, watch, "Average:", true)?;
         }
+        String::from_utf8(out).map_err(io::Error::other)
     }
 
     fn shown<'a>(
@@ -239,7 +242,8 @@ impl Sheet {
                 }
                 row(out, &Numbers::of(&activity, is_mean))?;
                 let indent = if task.tid.is_some() { "|__" } else { "" };
-                writeln!(out, "  {indent}{}", task.name)?;
+                // Any user names processes, with a line feed too: proc_pid_comm(5).
+                writeln!(out, "  {indent}{}", visible_line(&task.name))?;
             }
         }
         Ok(())
@@ -253,13 +257,9 @@ impl Sheet {
     }
 
     fn csv(&mut self, out: &mut impl Write, watch: &Watch, time: &str) -> io::Result<()> {
-        let mut table = csv::WriterBuilder::new().has_headers(!self.has_header).from_writer(out);
+        let mut table = if self.has_header { CsvTable::continued(out) } else { CsvTable::new(out) };
         for (task, activity) in self.shown(watch, false) {
-            let written = table.serialize(Line::of(task, &activity, time));
-            written.map_err(|error| match error.into_kind() {
-                csv::ErrorKind::Io(error) => error,
-                other => io::Error::other(format!("{other:?}")),
-            })?;
+            table.row(&Line::of(task, &activity, time))?;
             self.has_header = true;
         }
         table.flush()

@@ -19,7 +19,7 @@ pub fn show(findings: &Findings, form: Form) -> Result<(), Report> {
             let mut is_first = true;
             for table in tables.iter().filter(|table| !table.is_empty()) {
                 if !std::mem::take(&mut is_first) {
-                    print("\n")?;
+                    print("\n", form)?;
                 }
                 table.show(form, &Value::Null)?;
             }

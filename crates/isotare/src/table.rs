@@ -5,10 +5,12 @@ use crate::exit::refuse;
 use crate::output::print;
 use comfy_table::presets::{ASCII_MARKDOWN, NOTHING};
 use comfy_table::{ContentArrangement, TableStyle};
+use isotare_core::{CsvTable, markdown, visible_line};
 use miette::Report;
 use serde_json::Value;
 
-/// Rows under headers, and lines below them.
+/// Rows under headers, and lines below them. Texts are shown as they are: what is hidden in them is visible, and nothing is
+/// markup or a formula.
 pub struct Table {
     headers: Vec<String>,
     rows: Vec<Vec<String>>,
@@ -19,7 +21,7 @@ impl Table {
     /// A table with these columns.
     pub fn new(headers: &[&str]) -> Self {
         Self {
-            headers: headers.iter().map(|&header| header.to_owned()).collect(),
+            headers: headers.iter().map(|header| visible_line(header).into_owned()).collect(),
             rows: Vec::new(),
             notes: Vec::new(),
         }
@@ -27,12 +29,13 @@ impl Table {
 
     /// Adds a row.
     pub fn row(&mut self, cells: impl Into<Vec<String>>) {
-        self.rows.push(cells.into());
+        let cells: Vec<String> = cells.into();
+        self.rows.push(cells.iter().map(|cell| visible_line(cell).into_owned()).collect());
     }
 
     /// Adds a line below the table; machine-readable forms leave it out.
-    pub fn note(&mut self, line: String) {
-        self.notes.push(line);
+    pub fn note(&mut self, line: impl AsRef<str>) {
+        self.notes.push(visible_line(line.as_ref()).into_owned());
     }
 
     /// Whether there are neither rows nor notes.
@@ -42,14 +45,18 @@ impl Table {
 
     /// Prints it; `json` is the same for programs.
     pub fn show(&self, form: Form, json: &Value) -> Result<(), Report> {
-        print(&self.rendered(form, json)?)
+        print(&self.rendered(form, json)?, form)
     }
 
     /// It as text in this form; `json` is the same for programs.
     pub fn rendered(&self, form: Form, json: &Value) -> Result<String, Report> {
         match form {
-            Form::Text => Ok(format!("{}{}", self.drawn(NOTHING), self.lines(""))),
-            Form::Markdown => Ok(format!("{}{}", self.drawn(ASCII_MARKDOWN), self.lines("- "))),
+            Form::Text => {
+                Ok(format!("{}{}", self.drawn(NOTHING, str::to_owned), self.lines("", str::to_owned)))
+            }
+            Form::Markdown => {
+                Ok(format!("{}{}", self.drawn(ASCII_MARKDOWN, markdown), self.lines("- ", markdown)))
+            }
             Form::Csv => self.csv(),
             Form::Json => {
                 let text = serde_json::to_string_pretty(json).map_err(|error| refuse(error, ""))?;
@@ -59,7 +66,7 @@ impl Table {
         }
     }
 
-    fn drawn(&self, style: TableStyle) -> String {
+    fn drawn(&self, style: TableStyle, escaped: fn(&str) -> String) -> String {
         if self.rows.is_empty() {
             return String::new();
         }
@@ -67,26 +74,49 @@ impl Table {
         table
             .load_style(style)
             .set_content_arrangement(ContentArrangement::Dynamic)
-            .set_header(&self.headers)
-            .add_rows(&self.rows);
+            .set_header(self.headers.iter().map(|header| escaped(header)))
+            .add_rows(self.rows.iter().map(|row| row.iter().map(|cell| escaped(cell))));
         let text: String = table.lines().map(|line| format!("{}\n", line.trim_end())).collect();
         text
     }
 
-    fn lines(&self, bullet: &str) -> String {
+    fn lines(&self, bullet: &str, escaped: fn(&str) -> String) -> String {
         let gap = if self.rows.is_empty() || self.notes.is_empty() { "" } else { "\n" };
-        let lines: String = self.notes.iter().map(|note| format!("{bullet}{note}\n")).collect();
+        let lines: String = self.notes.iter().map(|note| format!("{bullet}{}\n", escaped(note))).collect();
         format!("{gap}{lines}")
     }
 
     fn csv(&self) -> Result<String, Report> {
-        let mut writer = csv::Writer::from_writer(Vec::new());
-        let mut written = writer.write_record(&self.headers);
-        for row in &self.rows {
-            written = written.and_then(|()| writer.write_record(row));
-        }
+        let mut text = Vec::new();
+        let mut table = CsvTable::new(&mut text);
+        let lines = std::iter::once(&self.headers).chain(&self.rows);
+        let written = lines.into_iter().try_for_each(|line| table.line(line)).and_then(|()| table.flush());
         written.map_err(|error| refuse(error, ""))?;
-        let bytes = writer.into_inner().map_err(|error| refuse(error, ""))?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
+        drop(table);
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_named_is_shown_and_does_nothing() {
+        let name = "\u{1b}]0;x\u{7}|`<b>\n\u{202e}";
+        let mut table = Table::new(&["name"]);
+        table.row([name.to_owned()]);
+        table.row(["=1+1".to_owned()]);
+        table.note(name);
+        for form in [Form::Text, Form::Markdown, Form::Csv] {
+            let text = table.rendered(form, &Value::Null).expect("rendered");
+            assert!(!text.contains(isotare_core::is_hidden), "{text:?}");
+            let lines = if form == Form::Csv { 3 } else { 6 };
+            assert!(text.lines().count() <= lines, "a name is no line: {text}");
+        }
+        let text = |form| table.rendered(form, &Value::Null).expect("rendered");
+        assert!(text(Form::Text).contains("\\x1b]0;x\\x07|`<b>\\n\\u{202e}"));
+        assert!(text(Form::Markdown).contains("\\|\\`&lt;b>"));
+        assert!(text(Form::Csv).contains("\n'=1+1\n"));
     }
 }

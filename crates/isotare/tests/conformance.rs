@@ -2,6 +2,8 @@
 //!
 //! What continuous integration cannot have is ignored: `cargo test --test conformance -- --include-ignored libvirt`.
 
+#![expect(unsafe_code, reason = "variables of the environment are set before there are threads")]
+
 use isotare_core::{Driver, EnvironmentSpec, IMAGE_SETTING, Image, Interrupt, Settings, Unavailable};
 use isotare_host::deadline_in;
 use isotare_image::{Cache, Userland, cache_root};

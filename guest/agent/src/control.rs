@@ -1,5 +1,7 @@
 //! What the connection's reader can do to the job under way: signal it, or end it because the host is gone.
 
+#![expect(unsafe_code, reason = "kill(2) of a whole group")]
+
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -3,6 +3,8 @@
 //! A distribution's kernel takes no address from its command line (Debian leaves `CONFIG_IP_PNP` out), and there is no
 //! `ip` program in an empty root, so the few requests of netdevice(7) are made here.
 
+#![expect(unsafe_code, reason = "requests for devices are structures of C")]
+
 use rustix::net::{AddressFamily, SocketType};
 use std::io;
 use std::net::Ipv4Addr;

@@ -1,5 +1,7 @@
 //! Waiting for children, and for the orphans that a first process inherits.
 
+#![expect(unsafe_code, reason = "wait4(2) fills structures of C")]
+
 use isotare_protocol::{Exit, Usage};
 use std::io;
 

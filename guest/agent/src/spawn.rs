@@ -4,6 +4,8 @@
 //! attributes are the same each time, so they are built outside the timed part; and its `posix_spawn` path depends on
 //! symbols that it looks up at run time, which a static program may not have.
 
+#![expect(unsafe_code, reason = "posix_spawn(3) is an interface of C")]
+
 use isotare_protocol::CommandJob;
 use std::ffi::{CString, c_char};
 use std::io;

@@ -1,5 +1,7 @@
 //! Sockets between a virtual machine and its host (vsock(7)).
 
+#![expect(unsafe_code, reason = "addresses of vsock(7) are structures of C")]
+
 use std::io;
 use std::mem::size_of;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};

@@ -1,5 +1,7 @@
 //! The other side: an OCI runtime called directly, on the specification that its driver writes.
 
+#![expect(unsafe_code, reason = "a process leaves a namespace")]
+
 use crate::Result;
 use isotare_core::{AGENT_PATH, CONTROL_DIR, DATA_DIR, Image, Interrupt, Source};
 use isotare_host::{AgentClient, Spawn, accept, deadline_in, lay_out, now, readable};

@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 const INSTALL: &str =
     "install a kernel for guests (Debian: linux-image-cloud-amd64), or name one: kernel=PATH";
 
+/// Largest kernel in bytes: an ELF image with all that a debugger wants has less.
+const LARGEST: u64 = 2 << 30;
+
 /// A kernel on this host's disk.
 #[derive(Clone, Debug)]
 pub(crate) struct Kernel {
@@ -54,7 +57,7 @@ impl Kernel {
 
     fn read(path: &Path) -> Result<Self, Unavailable> {
         let shown = path.display();
-        let content = fs::read(path).map_err(|error| match error.kind() {
+        let content = isotare_files::named(path, LARGEST).map_err(|error| match error.kind() {
             io::ErrorKind::PermissionDenied => Unavailable::new(
                 format!("the kernel {shown} is not readable"),
                 format!("run as root, or: chmod a+r {shown}"),

@@ -42,6 +42,7 @@ fn read() -> Option<(u64, Timestamp)> {
 }
 
 #[cfg(target_arch = "x86_64")]
+#[expect(unsafe_code, reason = "an instruction")]
 fn counter() -> Option<u64> {
     // SAFETY: reads a register that every x86-64 processor has; nothing else is touched.
     Some(unsafe { core::arch::x86_64::_rdtsc() })

@@ -2,6 +2,8 @@
 //!
 //! It is there on every rung, with or without namespaces, so that it never makes the difference between two of them.
 
+#![expect(unsafe_code, reason = "clone3(2) has no safe form")]
+
 use super::order::Order;
 use super::rung::Rung;
 use super::{filter, inside};

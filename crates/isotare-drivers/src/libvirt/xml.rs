@@ -4,7 +4,7 @@
 
 use quick_xml::escape::escape;
 use quick_xml::events::{BytesText, Event};
-use quick_xml::{Reader, Writer};
+use quick_xml::{Reader, Writer, XmlVersion};
 use std::path::Path;
 
 /// What a definition holds about its identity, its size, where it may run, and what happens at its end: all of that is
@@ -75,9 +75,9 @@ pub(super) fn kind(definition: &str) -> Option<String> {
     let mut reader = Reader::from_str(definition);
     loop {
         match reader.read_event().ok()? {
-            Event::Start(element) if element.name().as_ref() == b"domain" => {
+            Event::Start(element) if element.name().as_ref() == "domain" => {
                 let kind = element.try_get_attribute("type").ok()??;
-                return Some(kind.unescape_value().ok()?.into_owned());
+                return Some(kind.normalized_value(XmlVersion::Implicit1_0).ok()?.into_owned());
             }
             Event::Eof => return None,
             _ => {}
@@ -96,7 +96,7 @@ pub(super) fn rewrite(definition: &str, ours: &Ours<'_>) -> Result<String, quick
         match &event {
             Event::Eof => break,
             Event::Start(element) => {
-                let name = String::from_utf8_lossy(element.name().as_ref()).into_owned();
+                let name = element.name().as_ref().to_owned();
                 if !is_kept(&above, &name) {
                     let end = element.to_end().into_owned();
                     reader.read_to_end(end.name())?;
@@ -109,7 +109,7 @@ pub(super) fn rewrite(definition: &str, ours: &Ours<'_>) -> Result<String, quick
                 }
             }
             Event::Empty(element) => {
-                if is_kept(&above, &String::from_utf8_lossy(element.name().as_ref())) {
+                if is_kept(&above, element.name().as_ref()) {
                     writer.write_event(event.borrow())?;
                 }
             }

@@ -2,6 +2,8 @@
 //!
 //! The requests are those of btrfs-ioctl(2), sent as liblxc sends them: without a program in between.
 
+#![expect(unsafe_code, reason = "requests of btrfs are structures of C")]
+
 use crate::loop_mount::LoopMount;
 use isotare_core::{DriverError, PrepareContext};
 use rustix::fs::{Mode, OFlags, open, statfs};

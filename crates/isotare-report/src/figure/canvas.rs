@@ -4,7 +4,7 @@
 
 use super::palette::{INK, Marker};
 use crate::RenderError;
-use crate::visible::one_line;
+use crate::words::one_line;
 use plotters::coord::Shift;
 use plotters::element::{Circle, PathElement, Polygon, Rectangle, Text};
 use plotters::prelude::{DrawingArea, IntoDrawingArea, IntoFont, RGBColor, SVGBackend, ShapeStyle};

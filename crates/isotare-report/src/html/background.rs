@@ -1,7 +1,6 @@
 //! What a sceptic asks for: what differed, what failed, how to repeat it, on which machine, by which method.
 
 use crate::report::{Report, TrialRow, workload_label};
-use crate::visible::visible;
 use crate::words;
 use isotare_core::Outcome;
 use maud::{Markup, html};
@@ -22,7 +21,7 @@ pub(super) fn ledger(report: &Report) -> Markup {
         @if !differs.is_empty() || !report.ledger.same.is_empty() {
             h2 { "Fairness ledger" }
             p {
-                @if let Some(budget) = words::budget(report) { "Every instance was given " (visible(&budget)) ". " }
+                @if let Some(budget) = words::budget(report) { "Every instance was given " (budget) ". " }
                 @if differs.is_empty() { "No fact differs between the environments." }
                 @else { "These facts differ between the environments:" }
             }
@@ -32,7 +31,7 @@ pub(super) fn ledger(report: &Report) -> Markup {
                         thead {
                             tr {
                                 th scope="col" { "fact" }
-                                @for name in &names { th scope="col" { (visible(name)) } }
+                                @for name in &names { th scope="col" { (name) } }
                             }
                         }
                         tbody {
@@ -40,10 +39,10 @@ pub(super) fn ledger(report: &Report) -> Markup {
                                 tr {
                                     th scope="row" {
                                         @if row.warning.is_some() { span.slower { "⚠ " } }
-                                        (visible(&row.fact))
+                                        (row.fact)
                                     }
                                     @for name in &names {
-                                        td.wrap { (row.values.get(*name).map_or("–".to_owned(), |v| visible(v))) }
+                                        td.wrap { (row.values.get(*name).map_or("–", String::as_str)) }
                                     }
                                 }
                             }
@@ -52,7 +51,7 @@ pub(super) fn ledger(report: &Report) -> Markup {
                 }
                 @for row in differs {
                     @if let Some(warning) = &row.warning {
-                        p.warning role="note" { strong { (visible(&row.fact)) } ": " (visible(warning)) "." }
+                        p.warning role="note" { strong { (row.fact) } ": " (warning) "." }
                     }
                 }
             }
@@ -72,7 +71,7 @@ fn facts<'a>(facts: impl Iterator<Item = (&'a String, &'a String)>) -> Markup {
             thead { tr { th scope="col" { "fact" } th scope="col" { "value" } } }
             tbody {
                 @for (fact, value) in facts {
-                    tr { th scope="row" { (visible(fact)) } td.wrap { (visible(value)) } }
+                    tr { th scope="row" { (fact) } td.wrap { (value) } }
                 }
             }
         }
@@ -100,10 +99,10 @@ pub(super) fn outcomes(report: &Report) -> Markup {
                     @for status in &report.environments {
                         @let counts = report.outcomes.iter().find(|row| row.environment == status.environment);
                         tr {
-                            th scope="row" { (visible(&status.environment)) }
+                            th scope="row" { (status.environment) }
                             td {
-                                @if let Some(why) = status.why_not() { span.missing { (visible(&why)) } }
-                                @else { (visible(status.version.as_deref().unwrap_or("–"))) }
+                                @if let Some(why) = status.why_not() { span.missing { (why) } }
+                                @else { (status.version.as_deref().unwrap_or("–")) }
                             }
                             @for outcome in &occurred {
                                 td.n { (counts.and_then(|row| row.counts.get(outcome.word())).copied().unwrap_or(0)) }
@@ -137,20 +136,20 @@ fn failure(reason: &str, trials: &[&TrialRow]) -> Markup {
     let telling: Vec<&&TrialRow> = trials.iter().filter(written).take(DIAGNOSTICS_SHOWN).collect();
     html! {
         details {
-            summary { (visible(reason)) " " span.quiet { "(" (trials.len()) " trials)" } }
+            summary { (reason) " " span.quiet { "(" (trials.len()) " trials)" } }
             p.quiet {
                 "Trials "
                 @for (at, trial) in trials.iter().enumerate() {
                     @if at > 0 { ", " }
                     (trial.index) " (block " (trial.block) ", "
-                    (visible(&workload_label(&trial.workload, &trial.parameters))) ")"
+                    (workload_label(&trial.workload, &trial.parameters)) ")"
                 }
                 "."
             }
             @for trial in telling {
                 @if let Some(failure) = &trial.failure {
                     p.quiet { "Written in trial " (trial.index) ":" }
-                    pre { (visible(&failure.diagnostics)) }
+                    pre { (failure.diagnostics) }
                 }
             }
         }
@@ -161,14 +160,14 @@ fn failure(reason: &str, trials: &[&TrialRow]) -> Markup {
 pub(super) fn repeat(report: &Report) -> Markup {
     html! {
         h2 { "How to repeat" }
-        pre { (visible(&words::command_line(&report.argv))) }
+        pre { (words::command_line(&report.argv)) }
         p {
-            "isotare " (visible(&report.version)) ", " (visible(&words::provenance(report)))
-            @if let Some(budget) = words::budget(report) { ", " (visible(&budget)) }
+            "isotare " (report.version) ", " (words::provenance(report))
+            @if let Some(budget) = words::budget(report) { ", " (budget) }
             "."
             @if report.origin.is_none() {
                 " The same seed gives the same order of trials. All raw values: "
-                code { "isotare report " (visible(&report.session)) " --format json" } "."
+                code { "isotare report " (report.session) " --format json" } "."
             }
         }
     }
@@ -179,7 +178,7 @@ pub(super) fn host(report: &Report) -> Markup {
     html! {
         h2 { "Host" }
         @for warning in &report.host.warnings {
-            p.warning role="note" { (visible(warning)) }
+            p.warning role="note" { (warning) }
         }
         @if report.host.facts.is_empty() { p.quiet { "Nothing was recorded about the host." } }
         @else { div.scroll { (facts(report.host.facts.iter())) } }
@@ -192,7 +191,7 @@ pub(super) fn method(report: &Report) -> Markup {
         h2 { "Method" }
         p {
             "Every trial ran in a fresh instance. A block holds one trial of each condition in random order, so that what \
-             disturbs the machine meets all of them; each environment is compared with " (visible(&report.baseline))
+             disturbs the machine meets all of them; each environment is compared with " (report.baseline)
             " within blocks."
         }
         p {

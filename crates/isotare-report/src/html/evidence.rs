@@ -3,7 +3,6 @@
 use crate::group::groups;
 use crate::quantity::quantity;
 use crate::report::{LIFECYCLE, Report, workload_label};
-use crate::visible::visible;
 use crate::words;
 use isotare_core::{Outcome, Phase};
 use maud::{Markup, html};
@@ -23,13 +22,13 @@ pub(super) fn block_values(report: &Report) -> Markup {
                     .chain(group.rows.iter().map(|row| row.environment.as_str())).collect();
                 @let label = workload_label(group.workload, group.parameters);
                 @let cells = cells(report, group);
-                h3 { (visible(&label)) " · " (visible(&words::metric(group.metric))) }
+                h3 { (label) " · " (words::metric(group.metric)) }
                 div.scroll {
                     table {
                         thead {
                             tr {
                                 th scope="col" { "block" }
-                                @for name in &names { th.n scope="col" { (visible(name)) } }
+                                @for name in &names { th.n scope="col" { (name) } }
                             }
                         }
                         tbody {
@@ -42,7 +41,7 @@ pub(super) fn block_values(report: &Report) -> Markup {
                                     @for name in &names {
                                         td.n {
                                             @match values.get(name) {
-                                                Some(value) => (visible(&quantity(*value, group.unit, None))),
+                                                Some(value) => (quantity(*value, group.unit, None)),
                                                 None => "–",
                                             }
                                         }
@@ -97,7 +96,7 @@ pub(super) fn lifecycle(report: &Report, figure: Markup) -> Markup {
                     tbody {
                         @for row in &report.lifecycle {
                             tr {
-                                th scope="row" { (visible(&row.environment)) }
+                                th scope="row" { (row.environment) }
                                 @for phase in PHASES {
                                     td.n { (row.phases.get(&phase).map_or("–".to_owned(), |s| seconds(*s))) }
                                 }
@@ -131,9 +130,9 @@ fn marks(report: &Report) -> Markup {
                         @for row in &report.lifecycle {
                             @for mark in &row.marks {
                                 tr {
-                                    th scope="row" { (visible(&row.environment)) }
+                                    th scope="row" { (row.environment) }
                                     td { (mark.phase.word()) }
-                                    td { (visible(&mark.mark)) }
+                                    td { (mark.mark) }
                                     td.n { (seconds(mark.after)) }
                                 }
                             }
@@ -177,8 +176,8 @@ pub(super) fn cpu(report: &Report, figure: Markup) -> Markup {
                     tbody {
                         @for row in &report.cpu_by_role {
                             tr {
-                                th scope="row" { (visible(&workload_label(&row.workload, &row.parameters))) }
-                                td { (visible(&row.environment)) }
+                                th scope="row" { (workload_label(&row.workload, &row.parameters)) }
+                                td { (row.environment) }
                                 @for role in &roles {
                                     td.n { (share(row.roles.get(role).copied())) }
                                 }

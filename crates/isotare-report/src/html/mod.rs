@@ -11,11 +11,14 @@ use crate::diff::Diff;
 use crate::diff_forms;
 use crate::figure::{Figure, cpu_by_role, drift, forest, life};
 use crate::report::Report;
-use crate::visible::visible;
 use crate::words;
+use isotare_core::visible;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 const STYLE: &str = include_str!("style.css");
+
+/// What a browser may load for the page: nothing but its own styles. A script would not run, whoever put it there.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
 /// The report as a page.
 pub(crate) fn render(report: &Report) -> Result<String, RenderError> {
@@ -24,7 +27,7 @@ pub(crate) fn render(report: &Report) -> Result<String, RenderError> {
     let life = life(report)?;
     let cpu = cpu_by_role(report)?;
     let source = report.origin.as_deref().unwrap_or(&report.session);
-    let title = format!("Overhead against {} · {}", visible(&report.baseline), visible(source));
+    let title = format!("Overhead against {} · {source}", report.baseline);
     let main = html! {
         (answers(report))
         (tables::results(report))
@@ -52,24 +55,24 @@ pub(crate) fn diff(diff: &Diff) -> String {
     let mark = |numbers: &[usize]| numbers.iter().map(|n| format!("({n})")).collect::<Vec<_>>().join(" ");
     let (blocks, notes) = diff_forms::blocks(diff, mark);
     let main = html! {
-        h1 { "How overheads changed, against " (visible(&diff.baseline)) }
-        p { (visible(&sentence(&diff_forms::answer(diff)))) }
+        h1 { "How overheads changed, against " (diff.baseline) }
+        p { (sentence(&diff_forms::answer(diff))) }
         @for warning in &diff.warnings {
-            p.warning role="note" { (visible(&sentence(&warning.message))) }
+            p.warning role="note" { (sentence(&warning.message)) }
         }
         @for block in &blocks {
-            h2 { (visible(&block.title)) }
+            h2 { (block.title) }
             div.scroll tabindex="0" role="group" aria-label="table, may scroll sideways" {
                 table {
                     thead { tr { @for name in diff_forms::HEADER { th scope="col" { (name) } } } }
-                    tbody { @for row in &block.rows { tr { @for cell in row { td { (visible(cell)) } } } } }
+                    tbody { @for row in &block.rows { tr { @for cell in row { td { (cell) } } } } }
                 }
             }
         }
-        @if !notes.is_empty() { ol { @for note in &notes { li { (visible(note)) } } } }
-        @for line in diff_forms::footer(diff) { p.quiet { (visible(&sentence(&line))) } }
+        @if !notes.is_empty() { ol { @for note in &notes { li { (note) } } } }
+        @for line in diff_forms::footer(diff) { p.quiet { (sentence(&line)) } }
     };
-    let title = format!("Change from {} to {}", visible(&diff.before.session), visible(&diff.after.session));
+    let title = format!("Change from {} to {}", diff.before.session, diff.after.session);
     page(&title, &diff.after.version, &main)
 }
 
@@ -78,42 +81,45 @@ fn page(title: &str, version: &str, main: &Markup) -> String {
         (DOCTYPE)
         html lang="en" {
             head {
+                // First, so that it holds for all that follows (CSP level 3, section 3.3).
+                meta http-equiv="Content-Security-Policy" content=(POLICY);
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="generator" content=(format!("isotare {}", visible(version)));
+                meta name="generator" content=(format!("isotare {version}"));
                 title { (title) }
                 style { (PreEscaped(STYLE)) }
             }
             body { main { (main) } }
         }
     };
-    page.into_string()
+    // Here, for every text that the page has.
+    visible(&page.into_string()).into_owned()
 }
 
 fn answers(report: &Report) -> Markup {
     let passed = report.null_test.calibrated == Some(true);
     html! {
-        h1 { "What isolation costs, against " (visible(&report.baseline)) }
+        h1 { "What isolation costs, against " (report.baseline) }
         p.quiet {
-            @if report.origin.is_none() { (visible(&report.started)) " · " }
-            (visible(&words::provenance(report)))
-            @if let Some(cpu) = report.host.facts.get("cpu-model") { " · " (visible(cpu)) }
-            @if let Some(kernel) = report.host.facts.get("kernel") { " · Linux " (visible(kernel)) }
+            @if report.origin.is_none() { (report.started) " · " }
+            (words::provenance(report))
+            @if let Some(cpu) = report.host.facts.get("cpu-model") { " · " (cpu) }
+            @if let Some(kernel) = report.host.facts.get("kernel") { " · Linux " (kernel) }
         }
         dl.answers {
             @for answer in words::answers(report) {
-                dt { (visible(&answer.workload)) }
-                dd { (visible(&answer.text)) }
+                dt { (answer.workload) }
+                dd { (answer.text) }
             }
         }
         @if passed {
-            p.calibrated { (visible(&sentence(&report.null_test.sentence))) }
+            p.calibrated { (sentence(&report.null_test.sentence)) }
         }
         @for warning in &report.warnings {
-            p.warning role="note" { (visible(&sentence(&warning.message))) }
+            p.warning role="note" { (sentence(&warning.message)) }
         }
         @if let Some(stopping) = report.stopping.as_ref().filter(|stopping| stopping.reached) {
-            p { (visible(&sentence(&stopping.sentence))) }
+            p { (sentence(&stopping.sentence)) }
         }
     }
 }
@@ -133,7 +139,7 @@ fn figure(figure: Option<&Figure>) -> Markup {
                 div.scroll tabindex="0" role="group" aria-label="figure, may scroll sideways" {
                     (PreEscaped(&figure.svg))
                 }
-                figcaption { (visible(&figure.caption)) }
+                figcaption { (figure.caption) }
             }
         }
     }

@@ -4,7 +4,6 @@ use super::sentence;
 use crate::disturbance::DisturbanceRow;
 use crate::quantity::quantity;
 use crate::report::Report;
-use crate::visible::visible;
 use crate::words;
 use maud::{Markup, html};
 
@@ -25,7 +24,7 @@ pub(super) fn noise(report: &Report) -> Markup {
     html! {
         @if let Some(found) = &report.disturbance {
             h2 { "Noise" }
-            p { (visible(&sentence(&found.sentence))) }
+            p { (sentence(&found.sentence)) }
             p.quiet {
                 "Blocks are judged by the canary alone, whole, by thresholds that were fixed before the first trial, and \
                  never by a result. Those for which a repeat stands are kept and are in no estimate."
@@ -59,7 +58,7 @@ fn table(rows: &[DisturbanceRow]) -> Markup {
                 tbody {
                     @for row in rows {
                         tr {
-                            th scope="row" { (visible(&row.environment)) }
+                            th scope="row" { (row.environment) }
                             td.n { (relative(row.canary_integer)) }
                             td.n { (relative(row.canary_memory)) }
                             td.n { (row.canary_waited.map_or("–".to_owned(), words::percent)) }

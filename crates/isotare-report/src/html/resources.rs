@@ -2,7 +2,6 @@
 
 use crate::quantity::quantity;
 use crate::report::{BaselineRow, Report, Source, workload_label};
-use crate::visible::visible;
 use crate::words;
 use maud::{Markup, html};
 use std::collections::BTreeMap;
@@ -18,18 +17,18 @@ pub(super) fn resources(report: &Report) -> Markup {
             h2 { "Resources" }
             p.quiet {
                 "What the host saw of all roles together in the measured window, with the cost over "
-                (visible(&report.baseline)) ". Where a workload runs for a fixed time, CPU seconds say how busy it was, not \
+                (report.baseline) ". Where a workload runs for a fixed time, CPU seconds say how busy it was, not \
                  what a piece of work took."
             }
         }
         @for (workload, parameters, metrics) in &workloads {
-            h3 { (visible(&workload_label(workload, parameters))) }
+            h3 { (workload_label(workload, parameters)) }
             div.scroll {
                 table {
                     thead {
                         tr {
                             th scope="col" { "environment" }
-                            @for metric in metrics { th.n scope="col" { (visible(&words::metric(&metric.metric))) } }
+                            @for metric in metrics { th.n scope="col" { (words::metric(&metric.metric)) } }
                         }
                     }
                     tbody {
@@ -38,9 +37,9 @@ pub(super) fn resources(report: &Report) -> Markup {
                                 metrics.iter().map(|metric| cell(report, metric, &status.environment)).collect();
                             @if cells.iter().any(|cell| !cell.is_empty()) {
                                 tr {
-                                    th scope="row" { (visible(&status.environment)) }
+                                    th scope="row" { (status.environment) }
                                     @for cell in &cells {
-                                        td.n { @if cell.is_empty() { "–" } @else { (visible(cell)) } }
+                                        td.n { @if cell.is_empty() { "–" } @else { (cell) } }
                                     }
                                 }
                             }

@@ -3,7 +3,6 @@
 use crate::group::{Footnotes, Group, groups, why_missing};
 use crate::quantity::quantity;
 use crate::report::{Report, ResultRow, workload_label};
-use crate::visible::visible;
 use crate::words;
 use isotare_stats::Verdict;
 use maud::{Markup, html};
@@ -19,7 +18,7 @@ pub(super) fn results(report: &Report) -> Markup {
             ul {
                 @for status in &report.environments {
                     @if let Some(why) = status.why_not() {
-                        li { (visible(&status.environment)) ": " (visible(&why)) }
+                        li { (status.environment) ": " (why) }
                     }
                 }
             }
@@ -29,7 +28,7 @@ pub(super) fn results(report: &Report) -> Markup {
         @if !notes.notes().is_empty() {
             ol.notes {
                 @for (at, note) in notes.notes().iter().enumerate() {
-                    li id=(format!("note-{}", at + 1)) { (visible(note)) }
+                    li id=(format!("note-{}", at + 1)) { (note) }
                 }
             }
         }
@@ -41,7 +40,7 @@ fn table(report: &Report, group: &Group<'_>, notes: &mut Footnotes) -> Markup {
     let name = workload_label(group.workload, group.parameters);
     html! {
         h3 {
-            (visible(&name)) " · " (visible(&words::metric(group.metric)))
+            (name) " · " (words::metric(group.metric))
             " " span.quiet { "(" (words::direction(group.better)) ")" }
         }
         div.scroll {
@@ -62,8 +61,8 @@ fn table(report: &Report, group: &Group<'_>, notes: &mut Footnotes) -> Markup {
                 tbody {
                     @if let Some(value) = group.baseline.value {
                         tr.base {
-                            th scope="row" { (visible(&report.baseline)) }
-                            td.n { (visible(&quantity(value, group.unit, scale))) }
+                            th scope="row" { (report.baseline) }
+                            td.n { (quantity(value, group.unit, scale)) }
                             td { "×1" }
                             td { "baseline" }
                             td.n {} td.n {} td.n {}
@@ -72,8 +71,8 @@ fn table(report: &Report, group: &Group<'_>, notes: &mut Footnotes) -> Markup {
                     }
                     @for row in &group.rows {
                         tr {
-                            th scope="row" { (visible(&row.environment)) }
-                            td.n { (visible(&quantity(row.value, group.unit, scale))) }
+                            th scope="row" { (row.environment) }
+                            td.n { (quantity(row.value, group.unit, scale)) }
                             td.w { (words::cost(row)) }
                             td class=(format!("w {}", class(row))) {
                                 (words::verdict(row, report.margin))
@@ -87,9 +86,9 @@ fn table(report: &Report, group: &Group<'_>, notes: &mut Footnotes) -> Markup {
                     }
                     @for status in &group.missing {
                         tr {
-                            th scope="row" { (visible(&status.environment)) }
+                            th scope="row" { (status.environment) }
                             td.n { "–" }
-                            td.missing colspan="5" { (visible(&why_missing(status))) }
+                            td.missing colspan="5" { (why_missing(status)) }
                             td.n { "0" }
                         }
                     }

@@ -7,17 +7,19 @@ mod rows;
 
 use crate::Record;
 use ::parquet::errors::ParquetError;
+use isotare_core::{CsvTable, visible_json};
 use rows::{Row, rows};
 use std::io::{self, Write};
 
 /// Forms of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExportFormat {
-    /// Comma-separated values with a header.
+    /// Comma-separated values with a header; cells as [`isotare_core::csv_cell`] gives them.
     Csv,
-    /// An object for each session: what it was, and its rows.
+    /// An object for each session: what it was, and its rows. Hidden characters are escapes ([`isotare_core::visible_json`]).
     Json,
     /// Apache Parquet, Snappy-compressed; what the sessions were stands in the file's metadata under `isotare.sessions`.
+    /// Texts are as they came.
     Parquet,
 }
 
@@ -37,12 +39,9 @@ pub fn export(
 ) -> io::Result<()> {
     match format {
         ExportFormat::Csv => {
-            let mut table = csv::Writer::from_writer(out);
+            let mut table = CsvTable::new(out);
             for row in records.iter().flat_map(|record| rows(record, scope)) {
-                table.serialize(row).map_err(|error| match error.into_kind() {
-                    csv::ErrorKind::Io(error) => error,
-                    other => io::Error::other(format!("{other:?}")),
-                })?;
+                table.row(&row)?;
             }
             table.flush()
         }
@@ -55,13 +54,28 @@ pub fn export(
                     rows: rows(record, scope).collect(),
                 })
                 .collect();
-            serde_json::to_writer_pretty(&mut *out, &sessions)?;
+            serde_json::to_writer_pretty(VisibleJson(&mut *out), &sessions)?;
             writeln!(out)
         }
         ExportFormat::Parquet => parquet::write(records, scope, out).map_err(|error| match error {
             ParquetError::External(cause) => cause.downcast().map_or_else(io::Error::other, |cause| *cause),
             other => io::Error::other(other),
         }),
+    }
+}
+
+/// Passes JSON on with hidden characters as escapes; it is written in whole characters.
+struct VisibleJson<W>(W);
+
+impl<W: Write> Write for VisibleJson<W> {
+    fn write(&mut self, part: &[u8]) -> io::Result<usize> {
+        let text = std::str::from_utf8(part).map_err(io::Error::other)?;
+        self.0.write_all(visible_json(text).as_bytes())?;
+        Ok(part.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
     }
 }
 

@@ -38,6 +38,9 @@ pub fn add(image: &mut Image, path: &Path) -> Result<(), String> {
                 rest.push_front(name);
             }
         } else if rest.is_empty() {
+            if !metadata.is_file() {
+                return Err(format!("{} is not a regular file", path.display()));
+            }
             image.add(&resolved, Source::Host(resolved.clone()), metadata.permissions().mode() & 0o7777);
         }
     }

@@ -6,8 +6,7 @@ use crate::output;
 use isotare_import::{PairedError, Reading, paired};
 use isotare_report::analyse_values;
 use miette::Report;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
 /// Reads the file and judges it.
@@ -23,24 +22,24 @@ pub fn analyze(arguments: &Analyze) -> Result<Exit, Report> {
         level: arguments.level,
         higher: arguments.higher.clone(),
     };
-    let (mut session, trials) = paired(open(&arguments.file)?, &reading)
+    let (mut session, trials) = paired(&contents(&arguments.file, arguments.max_size)?[..], &reading)
         .map_err(|error| refuse(format!("{name}: {error}"), remedy(&error)))?;
     session.argv = std::env::args().collect();
     output::show(&analyse_values(&name, &session, &trials), &arguments.output)?;
     Ok(Exit::Done)
 }
 
-fn open(path: &Path) -> Result<Box<dyn Read>, Report> {
-    if path == Path::new("-") {
-        return Ok(Box::new(io::stdin()));
-    }
-    let file = File::open(path).map_err(|error| {
+fn contents(path: &Path, most: u64) -> Result<Vec<u8>, Report> {
+    let bytes = match path == Path::new("-") {
+        true => isotare_files::stream(io::stdin(), most),
+        false => isotare_files::named(path, most),
+    };
+    bytes.map_err(|error| {
         refuse(
             format!("{} cannot be read: {error}", path.display()),
-            "name a CSV file, or - for standard input",
+            "name a CSV file, or - for standard input; --max-size raises how large it may be",
         )
-    })?;
-    Ok(Box::new(file))
+    })
 }
 
 fn remedy(error: &PairedError) -> &'static str {

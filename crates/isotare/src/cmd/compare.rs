@@ -131,12 +131,11 @@ fn absolute(file: &Path) -> Result<PathBuf, Report> {
         .map_err(|error| refuse(format!("{}: {error}", file.display()), "name an existing file"))
 }
 
-#[expect(clippy::print_stderr, reason = "talk goes to stderr")]
 fn announce(probed: &[Probed]) {
     for Probed { environment, found } in probed {
         match found {
-            Ok(info) => eprintln!("{environment}: {}", info.version),
-            Err(why) => eprintln!("{environment}: not compared: {why}"),
+            Ok(info) => output::say(&format!("{environment}: {}", info.version)),
+            Err(why) => output::say(&format!("{environment}: not compared: {why}")),
         }
     }
 }

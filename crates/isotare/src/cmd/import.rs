@@ -5,14 +5,18 @@ use crate::exit::{Exit, refuse};
 use crate::import_forms::Found;
 use crate::output;
 use crate::table::Table;
+use isotare_core::visible_bytes;
+use isotare_files::Folder;
 use isotare_import::tools::TOOLS;
 use isotare_import::{FileRead, Labels, Manifest, NotComparable, Reading, imported, label, read};
 use isotare_report::analyse_values;
 use miette::Report;
 use serde_json::json;
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 /// Reads the files, says what is in them, and compares it if it can be compared.
 pub fn import(arguments: &Import) -> Result<Exit, Report> {
@@ -20,11 +24,17 @@ pub fn import(arguments: &Import) -> Result<Exit, Report> {
         return list(arguments.output.format);
     }
     output::check(&arguments.output)?;
-    let manifest = arguments.manifest.as_deref().map(manifest).transpose()?;
+    let manifest =
+        arguments.manifest.as_deref().map(|path| manifest(path, arguments.max_size)).transpose()?;
     let mut files = Vec::new();
-    for path in paths(&arguments.files)? {
-        let (name, bytes) = contents(&path)?;
-        let mut file = read(&name, &bytes, arguments.tool);
+    for input in inputs(&arguments.files)? {
+        let name = input.name();
+        let mut file = match input.contents(arguments.max_size) {
+            Ok(bytes) => read(&name, &bytes, arguments.tool),
+            // What somebody has put into a folder does not keep the rest from being read.
+            Err(error) if input.folder.is_some() => FileRead::unread(&name, error.to_string()),
+            Err(error) => return Err(unreadable(&input.path, &error)),
+        };
         label(&mut file, &labels(arguments, manifest.as_ref(), &name));
         files.push(file);
     }
@@ -76,53 +86,80 @@ fn labels(arguments: &Import, manifest: Option<&Manifest>, file: &str) -> Labels
     labels
 }
 
-fn manifest(path: &Path) -> Result<Manifest, Report> {
+fn manifest(path: &Path, most: u64) -> Result<Manifest, Report> {
     let remedy = "give a CSV file whose first line names the column file and one for each label";
-    let file = File::open(path)
+    let text = isotare_files::named(path, most)
         .map_err(|error| refuse(format!("{} cannot be read: {error}", path.display()), remedy))?;
-    Manifest::read(file).map_err(|why| refuse(format!("{}: {why}", path.display()), remedy))
+    Manifest::read(&text[..]).map_err(|why| refuse(format!("{}: {why}", path.display()), remedy))
+}
+
+/// A file to read.
+struct Input {
+    path: PathBuf,
+    /// The folder that was named, and the path from there on.
+    folder: Option<(Rc<Folder>, PathBuf)>,
+}
+
+impl Input {
+    fn name(&self) -> String {
+        if self.is_stdin() {
+            return "standard input".to_owned();
+        }
+        visible_bytes(self.path.as_os_str().as_bytes())
+    }
+
+    fn contents(&self, most: u64) -> io::Result<Vec<u8>> {
+        match &self.folder {
+            _ if self.is_stdin() => isotare_files::stream(io::stdin(), most),
+            Some((folder, path)) => folder.whole(path, most),
+            None => isotare_files::named(&self.path, most),
+        }
+    }
+
+    fn is_stdin(&self) -> bool {
+        self.folder.is_none() && self.path == Path::new("-")
+    }
 }
 
 /// Each file, those of a folder sorted by name.
-fn paths(given: &[PathBuf]) -> Result<Vec<PathBuf>, Report> {
+fn inputs(given: &[PathBuf]) -> Result<Vec<Input>, Report> {
     let mut found = Vec::new();
     for path in given {
-        match path.is_dir() {
-            true => walk(path, &mut found)?,
-            false => found.push(path.clone()),
+        if path.is_dir() {
+            let folder = Rc::new(Folder::open(path).map_err(|error| unreadable(path, &error))?);
+            let mut below = Vec::new();
+            walk(path, Path::new(""), &mut below)?;
+            let input =
+                |name: PathBuf| Input { path: path.join(&name), folder: Some((folder.clone(), name)) };
+            found.extend(below.into_iter().map(input));
+        } else {
+            found.push(Input { path: path.clone(), folder: None });
         }
     }
     Ok(found)
 }
 
-fn walk(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), Report> {
-    let entries = fs::read_dir(folder).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
-    let mut entries = entries.map_err(|error| unreadable(folder, &error))?;
+/// What is in a folder and those below, by paths from `root` on. Links are not followed.
+fn walk(root: &Path, inside: &Path, found: &mut Vec<PathBuf>) -> Result<(), Report> {
+    let folder = root.join(inside);
+    let entries = fs::read_dir(&folder).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
+    let mut entries = entries.map_err(|error| unreadable(&folder, &error))?;
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
         let kind = entry.file_type().map_err(|error| unreadable(&entry.path(), &error))?;
+        let path = inside.join(entry.file_name());
         match kind.is_dir() {
-            true => walk(&entry.path(), found)?,
-            false => found.push(entry.path()),
+            true => walk(root, &path, found)?,
+            false => found.push(path),
         }
     }
     Ok(())
 }
 
-fn contents(path: &Path) -> Result<(String, Vec<u8>), Report> {
-    if path == Path::new("-") {
-        let mut bytes = Vec::new();
-        io::stdin().read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
-        return Ok(("standard input".to_owned(), bytes));
-    }
-    let bytes = fs::read(path).map_err(|error| unreadable(path, &error))?;
-    Ok((path.display().to_string(), bytes))
-}
-
 fn unreadable(path: &Path, error: &io::Error) -> Report {
     refuse(
         format!("{} cannot be read: {error}", path.display()),
-        "name files or folders, or - for standard input",
+        "name files or folders, or - for standard input; --max-size raises how large a file may be",
     )
 }
 

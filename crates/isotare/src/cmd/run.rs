@@ -14,6 +14,9 @@ use std::path::Path;
 /// Budget's memory where the file says nothing.
 const MEMORY: u64 = 1 << 30;
 
+/// Largest experiment file, in bytes: ten thousand conditions are a hundredth of it.
+const LARGEST: u64 = 16 << 20;
+
 /// Runs an experiment.
 pub fn run(arguments: &Run) -> Result<Exit, Report> {
     output::check(&arguments.output)?;
@@ -30,9 +33,11 @@ pub fn run(arguments: &Run) -> Result<Exit, Report> {
 
 /// Reads an experiment file.
 pub fn read(file: &Path) -> Result<Experiment, Report> {
-    let text = std::fs::read_to_string(file).map_err(|error| {
+    let unreadable = |error: &dyn std::fmt::Display| {
         refuse(format!("{} cannot be read: {error}", file.display()), "name a readable experiment file")
-    })?;
+    };
+    let bytes = isotare_files::named(file, LARGEST).map_err(|error| unreadable(&error))?;
+    let text = String::from_utf8(bytes).map_err(|error| unreadable(&error.utf8_error()))?;
     let defaults = Design::new(budget(None, MEMORY, Some(Budget::PROCESSES))?, rand::random::<u32>().into());
     let (drivers, workloads) = known();
     let experiment = parse(&file.display().to_string(), &text, &drivers, &workloads, &defaults)?;

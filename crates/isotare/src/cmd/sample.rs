@@ -3,6 +3,7 @@
 use crate::cli::{Form, Sample};
 use crate::execute::interrupt;
 use crate::exit::{Exit, refuse};
+use crate::output;
 use crate::sample_forms::{Sheet, Tables};
 use hdrhistogram::Histogram;
 use isotare_cgroup::Hierarchies;
@@ -11,7 +12,7 @@ use isotare_host::{WaitError, now, sleep_until, thread_cpu_time};
 use isotare_samplers::{Scope, Wanted, Watch};
 use miette::Report;
 use rustix::process::{Resource, getrlimit, setrlimit};
-use std::io::{self, BufWriter, Write};
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -44,7 +45,6 @@ pub fn sample(arguments: &Sample) -> Result<Exit, Report> {
         .map_err(|unavailable| refuse(&unavailable.reason, unavailable.remedy.clone()))?;
     let mut sheet =
         Sheet { tables, form: arguments.format, threads: arguments.threads, idle: named, has_header: false };
-    let mut out = BufWriter::new(io::stdout().lock());
     let mut pace = Pace::new(arguments.interval);
     watch.read(pace.began);
     if named && watch.tasks().next().is_none() {
@@ -53,7 +53,7 @@ pub fn sample(arguments: &Sample) -> Result<Exit, Report> {
             "name running processes, or a cgroup that has some",
         ));
     }
-    let mut written = sheet.begin(&mut out);
+    let mut written = sheet.begin().and_then(|text| output::write(&text, arguments.format));
     let mut interrupted = false;
     while written.is_ok() && arguments.count.is_none_or(|count| pace.turns < count) {
         match sleep_until(pace.next(), &interrupt) {
@@ -71,9 +71,10 @@ pub fn sample(arguments: &Sample) -> Result<Exit, Report> {
         if named && watch.tasks().next().is_none() {
             break;
         }
-        written = sheet.reading(&mut out, &watch).and_then(|()| out.flush());
+        written = sheet.reading(&watch).and_then(|text| output::write(&text, arguments.format));
     }
-    let written = written.and_then(|()| sheet.end(&mut out, &watch)).and_then(|()| out.flush());
+    let written =
+        written.and_then(|()| sheet.end(&watch)).and_then(|text| output::write(&text, arguments.format));
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             return Err(refuse(format!("stdout cannot be written: {error}"), ""));
@@ -161,19 +162,18 @@ impl Pace {
         self.late.saturating_record(late.max(1));
     }
 
-    #[expect(clippy::print_stderr, reason = "talk goes to stderr")]
     fn tell(&self) {
         if self.turns == 0 {
             return;
         }
         let ms = |ns: u64| ns as f64 / 1e6;
-        eprintln!(
+        output::say(&format!(
             "{} readings, late by {:.3} ms in the median and {:.3} ms at most, {} fell out; {:.3} ms of CPU time for each",
             self.turns,
             ms(self.late.value_at_quantile(0.5)),
             ms(self.late.max()),
             self.fell_out,
             self.cost.as_secs_f64() * 1e3 / self.turns as f64
-        );
+        ));
     }
 }

@@ -1,5 +1,6 @@
 //! `isotare schema`: the JSON schema of experiment files.
 
+use crate::cli::Form;
 use crate::cmd::run::known;
 use crate::exit::{Exit, refuse};
 use crate::output;
@@ -11,6 +12,6 @@ pub fn schema() -> Result<Exit, Report> {
     let (drivers, workloads) = known();
     let text = serde_json::to_string_pretty(&json_schema(&drivers, &workloads))
         .map_err(|error| refuse(error, ""))?;
-    output::print(&format!("{text}\n"))?;
+    output::print(&format!("{text}\n"), Form::Json)?;
     Ok(Exit::Done)
 }

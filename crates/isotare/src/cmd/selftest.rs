@@ -5,6 +5,7 @@ use crate::cli::{Form, Selftest};
 use crate::execute::{Measured, interrupt, measure};
 use crate::exit::{Exit, refuse};
 use crate::machine::{Machine, budget};
+use crate::output::say;
 use crate::selftest_forms::show;
 use isotare_core::{Budget, HostFacts, Interrupt, Session, SessionEnd, Unavailable};
 use isotare_plan::{Blocks, Design};
@@ -209,9 +210,4 @@ fn unavailable(injection: &Injection, why: &Unavailable) -> NotMeasured {
         reason: why.reason.clone(),
         remedy: why.remedy.clone(),
     }
-}
-
-#[expect(clippy::print_stderr, reason = "talk goes to stderr")]
-fn say(line: &str) {
-    eprintln!("{line}");
 }

@@ -11,5 +11,6 @@ mod input;
 mod limits;
 mod neighbours;
 mod output;
+mod others;
 mod place;
 mod selftest;

@@ -69,13 +69,16 @@ fn square_root_of_negative(argument: f64) -> f64 {
 }
 
 #[inline(always)]
+#[expect(unsafe_code, reason = "the division of a machine word")]
 fn is_prime(number: u64, root: f64) -> bool {
+    debug_assert!(number > 2, "{number} is below the first divisor");
     if root >= 2.0 && number & 1 == 0 {
         return false;
     }
     let mut divisor: u64 = 3;
     while as_double(divisor) <= root {
-        if remainder(number, divisor) == 0 {
+        // SAFETY: it begins with 3 and goes up by 1, not beyond the number, which divides itself.
+        if unsafe { remainder(number, divisor) } == 0 {
             return false;
         }
         divisor = divisor.wrapping_add(1);
@@ -102,11 +105,18 @@ fn beyond_signed(word: u64) -> f64 {
 /// `a % b` by the 64-bit division.
 ///
 /// LLVM puts a test and a 32-bit division before each 64-bit one, where gcc, which built sysbench, does not.
+///
+/// # Safety
+///
+/// `b` is not zero: the processor would end the program.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-fn remainder(a: u64, b: u64) -> u64 {
+#[expect(unsafe_code, reason = "one instruction")]
+unsafe fn remainder(a: u64, b: u64) -> u64 {
+    debug_assert_ne!(b, 0);
     let rest;
-    // SAFETY: registers only. `b` is not zero and the upper half of the dividend is, so the quotient fits.
+    // SAFETY: registers only. `b` is not zero, as the caller promises, and the upper half of the dividend is, so the
+    // quotient fits.
     unsafe {
         std::arch::asm!("xor edx, edx", "div {b}", b = in(reg) b, inout("rax") a => _, out("rdx") rest,
             options(pure, nomem, nostack));
@@ -116,7 +126,8 @@ fn remainder(a: u64, b: u64) -> u64 {
 
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
-fn remainder(a: u64, b: u64) -> u64 {
+#[expect(unsafe_code, reason = "as above")]
+unsafe fn remainder(a: u64, b: u64) -> u64 {
     a % b
 }
 

@@ -1,5 +1,7 @@
 //! sysbench's `memory`: an event reads or writes every word of a block, or as many random words.
 
+#![expect(unsafe_code, reason = "accesses that the compiler must keep")]
+
 use super::engine::{Event, Work};
 use super::random::Random;
 use isotare_protocol::{Access, MemoryJob, Operation};

@@ -1,5 +1,7 @@
 //! The broker's own surroundings: a private mount namespace, and for a user without privileges a user namespace.
 
+#![expect(unsafe_code, reason = "a process leaves namespaces")]
+
 use super::error::{BrokerError, Step};
 use crate::container::wire::Terms;
 use crate::oci::Privilege;

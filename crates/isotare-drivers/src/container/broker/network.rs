@@ -3,6 +3,8 @@
 //! The runtime leaves loopback down and hands its process over with too few rights to raise it. So the broker moves
 //! itself into a new namespace before each creation, furnishes it, lets the container inherit it, and goes home.
 
+#![expect(unsafe_code, reason = "a thread leaves a namespace, and requests for devices are structures of C")]
+
 use super::error::{BrokerError, Step};
 use crate::container::wire::Link;
 use crate::subnet::PREFIX;

@@ -3,6 +3,8 @@
 //! The table of rules is compiled once by `seccompiler`, in plain Rust, so no C library is needed; the program is handed
 //! to every container and loaded by its init process.
 
+#![expect(unsafe_code, reason = "seccomp(2) takes a program of C")]
+
 use crate::oci::syscalls::{BadLine, Comparison, Condition, Rule, default_rules};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
