@@ -97,14 +97,14 @@ fn best(folder: &Path, suits: &dyn Fn(&str) -> bool) -> Option<PathBuf> {
 }
 
 /// The largest kernel that is unpacked, bytes. With what debuggers need it is some hundred MiB.
-const LARGEST: u64 = 1 << 30;
+const LARGEST_UNPACKED: u64 = 1 << 30;
 
 /// What a program for unpacking makes of these bytes, in a file of the folder.
 fn unpack_by(program: &str, packed: &[u8], folder: &Path, deadline: &Deadline) -> Result<Vec<u8>, String> {
     let program = find_program(program).ok_or("it is not installed")?;
     let file = folder.join("vmlinux.packed");
     fs::write(&file, packed).map_err(|e| format!("write {}: {e}", file.display()))?;
-    let output = output_up_to(LARGEST, &program, &["-dc", &file.to_string_lossy()], deadline);
+    let output = output_up_to(LARGEST_UNPACKED, &program, &["-dc", &file.to_string_lossy()], deadline);
     // It is in the environment's work folder, which its owner removes as well.
     let _left = fs::remove_file(&file);
     match output {
