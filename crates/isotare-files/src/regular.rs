@@ -235,6 +235,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::print_stdout, reason = "a test that is skipped says why")]
     fn a_link_of_another_user_does_not_lead_to_what_is_not_theirs() {
         let folder = tempfile::tempdir().expect("a folder");
         let [ours, theirs, link] = ["ours", "theirs", "link"].map(|name| folder.path().join(name));
