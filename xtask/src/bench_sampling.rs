@@ -3,7 +3,7 @@
 
 use crate::{cargo, root, run};
 use anyhow::{Context, Result, bail};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use std::{env, fs, thread};
@@ -14,9 +14,6 @@ const PROCESSES: [usize; 2] = [280, 5000];
 const READINGS: u32 = 10;
 /// Turns of all of them.
 const ROUNDS: usize = 3;
-/// Where `below` keeps what it records, while it is measured.
-const BELOW: &str = "/var/tmp/isotare-bench-below";
-
 /// Prints both tables.
 pub fn sampling() -> Result<()> {
     example()?;
@@ -78,14 +75,15 @@ fn below() -> Result<f64> {
         .into_iter()
         .find(|root| Path::new(root).join("cgroup.controllers").exists())
         .context("no control groups of version 2")?;
-    let config = format!("{BELOW}/below.conf");
-    fs::create_dir_all(BELOW)?;
+    let folder = below_folder();
+    let (config, shown) = (folder.join("below.conf"), folder.display());
+    fs::create_dir_all(&folder)?;
     fs::write(
         &config,
-        format!("log_dir = '{BELOW}'\nstore_dir = '{BELOW}/store'\ncgroup_root = '{groups}'\n"),
+        format!("log_dir = '{shown}'\nstore_dir = '{shown}/store'\ncgroup_root = '{groups}'\n"),
     )?;
     let mut command = Command::new(&program);
-    command.args(["--config", &config, "record", "--interval-s", "1", "--disable-exitstats"]);
+    command.arg("--config").arg(&config).args(["record", "--interval-s", "1", "--disable-exitstats"]);
     let started = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
     let cost = started.with_context(|| format!("start {program}")).and_then(|mut below| {
         let cost = below_sample(&mut below);
@@ -94,8 +92,13 @@ fn below() -> Result<f64> {
         below.wait()?;
         cost
     });
-    fs::remove_dir_all(BELOW)?;
+    fs::remove_dir_all(&folder)?;
     cost
+}
+
+/// Where `below` keeps what it records, while it is measured.
+fn below_folder() -> PathBuf {
+    root().join("target/bench-below")
 }
 
 fn below_sample(below: &mut Child) -> Result<f64> {
@@ -111,7 +114,7 @@ fn below_reaches(below: &mut Child, wanted: u64) -> Result<(u64, f64)> {
         if let Some(status) = below.try_wait()? {
             bail!("below record: {status}");
         }
-        let files = fs::read_dir(format!("{BELOW}/store")).into_iter().flatten().flatten();
+        let files = fs::read_dir(below_folder().join("store")).into_iter().flatten().flatten();
         let indexes = files.filter(|file| file.file_name().to_string_lossy().starts_with("index_"));
         let samples = indexes.filter_map(|file| Some(file.metadata().ok()?.len())).sum::<u64>() / 32;
         if samples >= wanted {
@@ -172,8 +175,9 @@ fn end(sleepers: Vec<Child>) -> Result<()> {
 
 /// A process that computes and writes, watched by both at the same time.
 fn side_by_side() -> Result<()> {
-    let script = "while :; do echo words > /var/tmp/isotare-bench.tmp; done";
-    let mut busy = Command::new("bash").args(["-c", script]).spawn()?;
+    let file = root().join("target/bench-sampling.tmp");
+    let script = r#"while :; do echo words > "$0"; done"#;
+    let mut busy = Command::new("bash").args(["-c", script]).arg(&file).spawn()?;
     let pid = busy.id().to_string();
     let mut pidstat = Command::new("pidstat");
     pidstat.args(["-u", "-r", "-d", "-w", "-p", &pid, "1", "5"]).stdout(Stdio::piped());
@@ -183,7 +187,7 @@ fn side_by_side() -> Result<()> {
     let theirs = pidstat.wait_with_output()?;
     busy.kill()?;
     busy.wait()?;
-    fs::remove_file("/var/tmp/isotare-bench.tmp").or_else(|error| match error.kind() {
+    fs::remove_file(&file).or_else(|error| match error.kind() {
         std::io::ErrorKind::NotFound => Ok(()),
         _ => Err(error),
     })?;

@@ -36,7 +36,8 @@ pub enum Resource {
         driver: String,
         /// Kind of thing, in the driver's words.
         what: String,
-        /// Its identity, in the driver's words.
+        /// Its identity, in the driver's words: names, addresses and paths, each of which the driver checks for its shape
+        /// before it uses it. Never a program to run, nor an option or a file that names one.
         id: String,
     },
 }
@@ -48,6 +49,19 @@ pub struct ProcessId {
     pub pid: u32,
     /// Its start time, clock ticks since boot (field 22 of `/proc/PID/stat`).
     pub started: u64,
+}
+
+/// Whether a recorded name may become a program's argument, the name of a file or a part of a URL: letters, digits and
+/// `. _ -`, of which the first is a letter or a digit.
+///
+/// ```
+/// use isotare_core::is_plain_name;
+/// assert!(is_plain_name("20261129-120000-a012-t3"));
+/// assert!(!is_plain_name("--config=x") && !is_plain_name("../x") && !is_plain_name(""));
+/// ```
+pub fn is_plain_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
 }
 
 /// Where resources are written down before they are made.

@@ -26,6 +26,7 @@ mod podman;
 mod qemu;
 mod registry;
 mod root;
+mod sparse;
 mod spawned;
 mod ssh;
 mod subnet;

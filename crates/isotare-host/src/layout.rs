@@ -1,6 +1,8 @@
 //! An image as a folder or as a tar archive.
 
+use crate::at;
 use isotare_core::{Base, Image, Source};
+use isotare_files::{Links, regular};
 use std::collections::HashSet;
 use std::fs;
 use std::io::{self, Write};
@@ -15,9 +17,10 @@ pub fn lay_out(image: &Image, root: &Path) -> io::Result<()> {
         match &file.source {
             Source::Folder => fs::create_dir_all(&path).map_err(named)?,
             Source::Link(target) => symlink(target, &path).map_err(named)?,
-            Source::Host(source) => fs::copy(source, &path)
-                .map(|_| ())
-                .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", source.display())))?,
+            Source::Host(source) => {
+                let mut content = regular(source, Links::Followed).map_err(at(source.display()))?;
+                io::copy(&mut content, &mut fs::File::create(&path).map_err(named)?).map_err(named)?;
+            }
             Source::Bytes(bytes) => fs::write(&path, bytes).map_err(named)?,
         }
         if !matches!(file.source, Source::Link(_)) {
@@ -55,9 +58,7 @@ pub fn write_tar(image: &Image, to: impl Write) -> io::Result<()> {
                 archive.append_link(&mut header, path, target)?;
             }
             Source::Host(source) => {
-                let content = fs::File::open(source).map_err(|error| {
-                    io::Error::new(error.kind(), format!("{}: {error}", source.display()))
-                })?;
+                let content = regular(source, Links::Followed).map_err(at(source.display()))?;
                 header.set_size(content.metadata()?.len());
                 archive.append_data(&mut header, path, content)?;
             }
@@ -135,6 +136,20 @@ mod tests {
             entries.map(|entry| entry.path().expect("a path").to_string_lossy().into_owned()).collect();
         paths.sort_unstable();
         assert_eq!(paths, ["bin", "bin/alias", "bin/other", "bin/tool", "link"]);
+    }
+
+    #[test]
+    fn a_source_that_is_no_file_is_not_waited_for() {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        let folder = tempfile::tempdir().expect("a folder");
+        let fifo = folder.path().join("fifo");
+        mknodat(CWD, &fifo, FileType::Fifo, Mode::from_raw_mode(0o600), 0).expect("made");
+        let mut image = Image::default();
+        image.add(Path::new("/a"), Source::Host(fifo), 0o644);
+        let to = tempfile::tempdir().expect("a folder");
+        for written in [lay_out(&image, to.path()), write_tar(&image, io::sink())] {
+            assert!(written.expect_err("refused").to_string().contains("fifo: it is a FIFO"));
+        }
     }
 
     #[test]

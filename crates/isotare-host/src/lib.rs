@@ -26,4 +26,4 @@ pub use program::{find_program, output_of, output_up_to};
 pub use state::{SessionState, StaleSession, make_run_folder, state_root};
 pub use sweep::{Swept, sweep};
 pub use tap::{OutputTap, WholeOutput};
-pub use wait::{WaitError, accept, listen, pause, readable, sleep_until};
+pub use wait::{WaitError, accept, at, in_time, listen, pause, readable, sleep_until};

@@ -3,15 +3,25 @@
 //! `ROOT/SESSION/` holds `owner.json` (the process that runs the session), `resources.jsonl` (a line for each
 //! [`Resource`], written before the resource is made) and short-lived sockets. The root is on a tmpfs (`/run`, or the
 //! user's runtime folder), so that a reboot, which ends every resource but files, empties it as well.
+//!
+//! A record says what is removed, so only one that nobody else can have written is believed: folders and files are real
+//! ones (no links), of the effective user, and not writable by others. While a session's folder is being filled or
+//! emptied it has a name that begins with a dot and holds the process that does so, so that nobody takes it for a session.
 
 use crate::{identify, is_alive};
-use isotare_core::{CONTROL_FOLDER, Ledger, ProcessId, Resource};
+use isotare_core::{CONTROL_FOLDER, Ledger, ProcessId, Resource, is_plain_name};
+use isotare_files::{check_private, make_private, own_file};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, DirBuilder, File, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+
+/// How often the root is made again that another session removed as its last one.
+const TRIES: u32 = 64;
+const OWNER: &str = "owner.json";
+const RESOURCES: &str = "resources.jsonl";
 
 /// A session's folder, made by this process.
 #[derive(Debug)]
@@ -20,7 +30,7 @@ pub struct SessionState {
     resources: Mutex<File>,
 }
 
-/// A session whose process is gone, or that is being listed.
+/// A session whose process is gone.
 #[derive(Debug)]
 pub struct StaleSession {
     /// Identity of the session.
@@ -36,16 +46,16 @@ struct Owner {
     process: ProcessId,
 }
 
-/// Where sessions are recorded: `$ISOTARE_STATE`, `/run/isotare` for root, else the user's runtime folder.
+/// Where sessions are recorded: `$ISOTARE_STATE`, `/run/isotare` for root, else the user's runtime folder. Where a user
+/// has none it is a folder below `/tmp`, whose name anybody can take first; then no session is made or cleaned there.
 pub fn state_root() -> PathBuf {
-    if let Some(root) = std::env::var_os("ISOTARE_STATE") {
-        return root.into();
-    }
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let user = rustix::process::geteuid();
-    match std::env::var_os("XDG_RUNTIME_DIR") {
+    match (set("ISOTARE_STATE"), set("XDG_RUNTIME_DIR")) {
+        (Some(root), _) => root,
         _ if user.is_root() => "/run/isotare".into(),
-        Some(runtime) => Path::new(&runtime).join("isotare"),
-        None => std::env::temp_dir().join(format!("isotare-{}", user.as_raw())),
+        (None, Some(runtime)) => runtime.join("isotare"),
+        (None, None) => std::env::temp_dir().join(format!("isotare-{}", user.as_raw())),
     }
 }
 
@@ -59,16 +69,32 @@ pub fn make_run_folder(path: &Path) -> io::Result<()> {
 }
 
 impl SessionState {
-    /// Makes the folder of a new session.
+    /// Makes the folder of a new session. The error names what is not trusted, or what could not be made.
     pub fn create(root: &Path, session: &str) -> io::Result<Self> {
-        let folder = root.join(session);
-        DirBuilder::new().recursive(true).mode(0o700).create(root)?;
-        DirBuilder::new().mode(0o700).create(&folder)?;
-        let process =
-            identify(std::process::id()).ok_or_else(|| io::Error::other("/proc/self/stat is unreadable"))?;
-        fs::write(folder.join("owner.json"), serde_json::to_vec(&Owner { process })?)?;
-        let resources = File::options().create_new(true).append(true).open(folder.join("resources.jsonl"))?;
-        Ok(Self { folder, resources: Mutex::new(resources) })
+        if !is_plain_name(session) {
+            return Err(wrong(&root.join(session), "it is no name of a session"));
+        }
+        let process = this_process()?;
+        let (aside, folder) = (aside(root, process, session), root.join(session));
+        make_below(root, &aside)?;
+        let filled = || -> io::Result<File> {
+            let mut owner =
+                File::options().write(true).create_new(true).mode(0o600).open(aside.join(OWNER))?;
+            owner.write_all(&serde_json::to_vec(&Owner { process })?)?;
+            let resources =
+                File::options().append(true).create_new(true).mode(0o600).open(aside.join(RESOURCES))?;
+            // Refused where there is a session of this name, whose folder is not empty: rename(2).
+            fs::rename(&aside, &folder)?;
+            Ok(resources)
+        };
+        match filled() {
+            Ok(resources) => Ok(Self { folder, resources: Mutex::new(resources) }),
+            Err(error) => {
+                // The first error is the one to tell.
+                let _left = fs::remove_dir_all(&aside);
+                Err(error)
+            }
+        }
     }
 
     /// The session's folder.
@@ -104,28 +130,30 @@ impl Ledger for SessionState {
 }
 
 impl StaleSession {
-    /// Sessions recorded below `root` whose process no longer runs.
-    pub fn list(root: &Path) -> io::Result<Vec<StaleSession>> {
-        let mut stale = Vec::new();
-        let entries = match fs::read_dir(root) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(stale),
-            Err(error) => return Err(error),
+    /// Sessions recorded below `root` whose process no longer runs. An error in place of a session says why its record is
+    /// not believed; an error in place of the list, why nothing below `root` is.
+    pub fn list(root: &Path) -> io::Result<Vec<io::Result<StaleSession>>> {
+        let entries = match check_private(root).and_then(|()| fs::read_dir(root)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
         };
+        let mut stale = Vec::new();
         for entry in entries {
-            let folder = entry?.path();
-            if !folder.is_dir() {
+            let (folder, name) = entry.map(|entry| (entry.path(), entry.file_name()))?;
+            let name = name.to_string_lossy();
+            if let Some(maker) = name.strip_prefix('.').map(maker) {
+                // It holds no resources: they are recorded later, and forgotten earlier.
+                if maker.is_some_and(|maker| !is_alive(maker)) {
+                    remove_folder(&folder)?;
+                }
                 continue;
             }
-            // Without an owner's name the session died between two system calls of `create`, or another user owns it.
-            let owner =
-                fs::read(folder.join("owner.json")).ok().and_then(|text| serde_json::from_slice(&text).ok());
-            if owner.is_some_and(|owner: Owner| is_alive(owner.process)) {
-                continue;
+            match read_stale(&folder, &name) {
+                Ok(session) => stale.extend(session.map(Ok)),
+                // It ended and was forgotten in between.
+                Err(_) if !folder.exists() => {}
+                Err(error) => stale.push(Err(error)),
             }
-            let id = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            let resources = read_resources(&folder)?;
-            stale.push(StaleSession { id, folder, resources });
         }
         Ok(stale)
     }
@@ -136,54 +164,96 @@ impl StaleSession {
     }
 }
 
+/// What a session recorded whose process is gone; `None` if it runs.
+fn read_stale(folder: &Path, name: &str) -> io::Result<Option<StaleSession>> {
+    if !is_plain_name(name) {
+        return Err(wrong(folder, "it is no session's record, by its name"));
+    }
+    check_private(folder)?;
+    let owner: Owner = serde_json::from_slice(&read(&folder.join(OWNER))?)
+        .map_err(|error| wrong(&folder.join(OWNER), &error.to_string()))?;
+    if is_alive(owner.process) {
+        return Ok(None);
+    }
+    let resources = read_resources(folder)?;
+    Ok(Some(StaleSession { id: name.to_owned(), folder: folder.to_owned(), resources }))
+}
+
+/// Makes a folder below the root, which is made as well where it is missing.
+fn make_below(root: &Path, folder: &Path) -> io::Result<()> {
+    for _ in 0..TRIES {
+        let made = make_private(root).and_then(|()| DirBuilder::new().mode(0o700).create(folder));
+        match made {
+            // The last of the other sessions has just taken the root with it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            made => return made,
+        }
+    }
+    Err(wrong(root, "it is removed as often as it is made"))
+}
+
+/// Where this process fills or empties a session's folder.
+fn aside(root: &Path, process: ProcessId, session: &str) -> PathBuf {
+    root.join(format!(".{}-{}-{session}", process.pid, process.started))
+}
+
+/// The process in the name of [`aside`], without its dot.
+fn maker(name: &str) -> Option<ProcessId> {
+    let mut parts = name.splitn(3, '-');
+    Some(ProcessId { pid: parts.next()?.parse().ok()?, started: parts.next()?.parse().ok()? })
+}
+
+fn this_process() -> io::Result<ProcessId> {
+    identify(std::process::id()).ok_or_else(|| io::Error::other("/proc/self/stat is unreadable"))
+}
+
 /// Removes a session's folder, and the root when that was the last one.
 fn forget(folder: &Path) -> io::Result<()> {
-    fs::remove_dir_all(folder)?;
-    if let Some(root) = folder.parent() {
-        // Other sessions are still in it.
-        let _in_use = fs::remove_dir(root);
-    }
+    let (Some(root), Some(name)) = (folder.parent(), folder.file_name()) else {
+        return Err(wrong(folder, "it is no session's record"));
+    };
+    let aside = aside(root, this_process()?, &name.to_string_lossy());
+    fs::rename(folder, &aside)?;
+    remove_folder(&aside)?;
+    // Other sessions may still be in it.
+    let _in_use = fs::remove_dir(root);
     Ok(())
+}
+
+/// Removes a folder with all in it. That another process has done so is no error.
+fn remove_folder(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
 }
 
 /// A last line that was cut by the end of its writer names nothing that was made.
 fn read_resources(folder: &Path) -> io::Result<Vec<Resource>> {
-    let text = match fs::read(folder.join("resources.jsonl")) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-    };
-    Ok(text.split(|&byte| byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect())
+    let path = folder.join(RESOURCES);
+    let text = read(&path)?;
+    let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(&[][..], |end| &text[..end]);
+    let lines = whole.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).enumerate();
+    lines
+        .map(|(number, line)| {
+            let told = |error| wrong(&path, &format!("line {}: {error}", number + 1));
+            serde_json::from_slice(line).map_err(told)
+        })
+        .collect()
+}
+
+/// A file of a record, if nobody else can have written it.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    own_file(path)
+        .and_then(|mut file| file.read_to_end(&mut bytes))
+        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
+    Ok(bytes)
+}
+
+fn wrong(path: &Path, why: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("{}: {why}", path.display()))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn resources_are_read_back_and_a_running_session_is_not_stale() {
-        let root = tempfile::tempdir().expect("a folder");
-        let state = SessionState::create(root.path(), "s1").expect("made");
-        let resource = Resource::Cgroup { path: "isotare/s1/a".into() };
-        state.record(&resource).expect("recorded");
-        assert_eq!(state.recorded().expect("read"), [resource]);
-        assert!(StaleSession::list(root.path()).expect("listed").is_empty());
-        assert!(SessionState::create(root.path(), "s1").is_err(), "a session is made once");
-    }
-
-    #[test]
-    fn a_session_whose_process_is_gone_is_stale_and_a_torn_line_is_no_resource() {
-        let root = tempfile::tempdir().expect("a folder");
-        let state = SessionState::create(root.path(), "s1").expect("made");
-        state.record(&Resource::Path { path: "/x".into() }).expect("recorded");
-        fs::write(state.folder().join("owner.json"), r#"{"process":{"pid":1,"started":123456789}}"#)
-            .expect("written");
-        File::options()
-            .append(true)
-            .open(state.folder().join("resources.jsonl"))
-            .and_then(|mut file| file.write_all(b"{\"kind\":\"pa"))
-            .expect("torn");
-        let stale = StaleSession::list(root.path()).expect("listed");
-        assert_eq!((stale.len(), stale[0].resources.len()), (1, 1));
-    }
-}
+mod tests;

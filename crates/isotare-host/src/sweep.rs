@@ -2,11 +2,14 @@
 
 use crate::{WaitError, process::kill_identified};
 use isotare_cgroup::Hierarchies;
-use isotare_core::{Deadline, Resource};
+use isotare_core::{Deadline, Resource, is_plain_name};
 use rustix::mount::{UnmountFlags, unmount};
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Component, Path};
+
+/// Letters of an interface's name: `IFNAMSIZ` less the final zero, netdevice(7).
+const LONGEST_LINK: usize = 15;
 
 /// What became of a recorded resource.
 #[derive(Debug)]
@@ -23,6 +26,9 @@ pub enum Swept {
 
 /// Removes one resource if it is still there. Call it in the reverse order of recording.
 pub fn sweep(resource: &Resource, deadline: &Deadline) -> Swept {
+    if let Err(why) = shape(resource) {
+        return Swept::Failed(format!("refused: {why}"));
+    }
     let outcome = match resource {
         Resource::Process(process) => kill_identified(*process, deadline),
         Resource::Cgroup { path } => Hierarchies::discover()
@@ -38,6 +44,25 @@ pub fn sweep(resource: &Resource, deadline: &Deadline) -> Swept {
         Ok(false) => Swept::Absent,
         Err(error) => Swept::Failed(error.to_string()),
     }
+}
+
+/// Refuses a record that names something else than this program ever makes.
+fn shape(resource: &Resource) -> Result<(), &'static str> {
+    let fits = match resource {
+        // Cgroups are checked by their removal, what drivers manage by the driver.
+        Resource::Process(_) | Resource::Cgroup { .. } | Resource::Managed { .. } => return Ok(()),
+        Resource::Mount { path } | Resource::Path { path } => {
+            let mut names = path.components();
+            names.next() == Some(Component::RootDir)
+                && names.clone().next().is_some()
+                && names.all(|name| matches!(name, Component::Normal(_)))
+        }
+        Resource::Link { name } => is_plain_name(name) && name.len() <= LONGEST_LINK,
+    };
+    fits.then_some(()).ok_or(match resource {
+        Resource::Link { .. } => "it is no name of a network interface",
+        _ => "it is no absolute path below the root",
+    })
 }
 
 pub(crate) fn remove_mount(path: &Path) -> io::Result<bool> {
@@ -77,6 +102,52 @@ fn remove_link(name: &str) -> io::Result<bool> {
         false => {
             let why = String::from_utf8_lossy(&output.stderr);
             Err(io::Error::other(format!("ip link delete {name}: {}", why.trim())))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use isotare_core::Interrupt;
+    use std::os::unix::fs::symlink;
+    use std::path::PathBuf;
+    use std::time::Duration;
+
+    fn swept(resource: &Resource) -> Swept {
+        sweep(resource, &crate::deadline_in(Duration::from_secs(10), &Interrupt::default()))
+    }
+
+    #[test]
+    fn what_no_session_makes_is_refused() {
+        for path in ["/", "relative", "/var/tmp/../../etc", ""].map(PathBuf::from) {
+            for resource in [Resource::Path { path: path.clone() }, Resource::Mount { path: path.clone() }] {
+                let found = swept(&resource);
+                assert!(
+                    matches!(&found, Swept::Failed(why) if why.contains("refused")),
+                    "{resource:?}: {found:?}"
+                );
+            }
+        }
+        for name in ["-4", "../block/x", "", "an-interface-of-a-long-name"] {
+            let found = swept(&Resource::Link { name: name.to_owned() });
+            assert!(matches!(&found, Swept::Failed(why) if why.contains("refused")), "{name}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn links_are_removed_and_never_followed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let [outside, inside, link] = ["outside", "inside", "link"].map(|name| folder.path().join(name));
+        for made in [&outside, &inside] {
+            fs::create_dir(made).expect("made");
+        }
+        fs::write(outside.join("precious"), "x").expect("written");
+        symlink(&outside, inside.join("link")).expect("linked");
+        symlink(&outside, &link).expect("linked");
+        for path in [inside, link] {
+            assert!(matches!(swept(&Resource::Path { path: path.clone() }), Swept::Removed));
+            assert!(path.symlink_metadata().is_err() && outside.join("precious").exists());
         }
     }
 }

@@ -34,6 +34,11 @@ pub enum WaitError {
 }
 
 impl WaitError {
+    /// From work that ends with this error in an [`io::Error`] when it is stopped; other errors are [`WaitError::Io`].
+    pub fn from_io(error: io::Error) -> Self {
+        error.downcast::<WaitError>().unwrap_or_else(WaitError::Io)
+    }
+
     /// The same as a driver's error: what was being done, to what.
     pub fn during(self, operation: &'static str, subject: impl Into<String>) -> DriverError {
         match self {
@@ -41,6 +46,23 @@ impl WaitError {
             WaitError::Interrupted => DriverError::Interrupted,
             WaitError::Died | WaitError::Io(_) => DriverError::failed(operation, subject, self),
         }
+    }
+}
+
+/// Says where an error came up. What stopped the work ([`in_time`]) is passed on as it is: it came up by chance there.
+pub fn at(place: impl std::fmt::Display) -> impl FnOnce(io::Error) -> io::Error {
+    move |error| match error.get_ref().is_some_and(|inner| inner.is::<WaitError>()) {
+        true => error,
+        false => io::Error::new(error.kind(), format!("{place}: {error}")),
+    }
+}
+
+/// Fails at the deadline and when the user wants to stop: to be asked between the pieces of long work.
+pub fn in_time(deadline: &Deadline) -> Result<(), WaitError> {
+    match () {
+        () if deadline.interrupt.is_raised() => Err(WaitError::Interrupted),
+        () if now() >= deadline.at => Err(WaitError::TimedOut),
+        () => Ok(()),
     }
 }
 

@@ -3,39 +3,31 @@
 //! `FOLDER/KEY/tree` is a tree, `digest` beside it what it was made of, `origin` what for. It is made as `KEY.partial` and
 //! renamed when it is complete and on disk; whoever makes it holds a lock on `KEY.lock`, so a partial one that is not
 //! locked was left by a session that died, and is removed. The folder is for its owner alone: trees hold old
-//! set-user-id programs.
+//! set-user-id programs, and what is in it runs as if the user had made it, so that a folder or entry that somebody else
+//! can have made is refused.
 
 use crate::error::{During, ImageError, Step};
+use crate::limits::Limits;
 use isotare_core::Deadline;
+use isotare_files::{check_private, make_private, own_file};
 use isotare_host::pause;
 use rustix::fs::{FlockOperation, flock, syncfs};
-use std::fs::{self, DirBuilder, File};
-use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const SPACE: &str = "free space, or name another folder in ISOTARE_CACHE";
+const TRUST: &str = "remove it, or name another folder in ISOTARE_CACHE";
 /// How often a lock is tried that another session holds: the kernel knows no wait for one with a deadline.
 const RETRY: Duration = Duration::from_millis(50);
 
 /// A folder of trees.
 #[derive(Clone, Debug)]
 pub struct Cache {
-    folder: PathBuf,
-}
-
-/// Where trees are kept: `$ISOTARE_CACHE`, `/var/cache/isotare` for root, else the user's own cache folder.
-pub fn cache_root() -> PathBuf {
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    if let Some(root) = set("ISOTARE_CACHE") {
-        return root;
-    }
-    if rustix::process::geteuid().is_root() {
-        return "/var/cache/isotare".into();
-    }
-    let user = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")));
-    user.unwrap_or_else(|| "/var/tmp".into()).join("isotare")
+    folder: Option<PathBuf>,
+    limits: Limits,
 }
 
 /// A tree in the cache.
@@ -48,7 +40,23 @@ pub(crate) struct Kept {
 impl Cache {
     /// In this folder, which is made when it is first needed.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into() }
+        Self { folder: Some(folder.into()), limits: Limits::default() }
+    }
+
+    /// In `$ISOTARE_CACHE`, `/var/cache/isotare` for root, else the user's own cache folder. Where no variable names one,
+    /// only images that are not unpacked can be had: of a folder that users shared, they would run each other's trees.
+    pub fn of_user() -> Self {
+        Self { folder: cache_root(), limits: Limits::default() }
+    }
+
+    /// With other bounds for what is unpacked into it.
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// How much an image may unpack to.
+    pub(crate) fn limits(&self) -> Limits {
+        self.limits
     }
 
     /// The tree of this key. If it is not there yet, `fill` makes it in an empty folder, where it may use a second one
@@ -60,22 +68,25 @@ impl Cache {
         deadline: &Deadline,
         fill: impl FnOnce(&Path, &Path) -> Result<String, ImageError>,
     ) -> Result<Kept, ImageError> {
-        let entry = self.folder.join(key);
-        if let Some(kept) = Kept::read(&entry) {
+        let folder = self.folder.as_ref().ok_or("there is no folder of one's own for it").during((
+            "keep image of",
+            Path::new(origin),
+            "set HOME or XDG_CACHE_HOME, or name a folder in ISOTARE_CACHE",
+        ))?;
+        make_private(folder).during(("keep image in", folder, TRUST))?;
+        let entry = folder.join(key);
+        if let Some(kept) = Kept::read(&entry)? {
             return Ok(kept);
         }
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.folder).during(keeping(&self.folder))?;
-        let _lock = self.lock(key, deadline)?;
-        if let Some(kept) = Kept::read(&entry) {
+        let _lock = lock(&folder.join(format!("{key}.lock")), deadline)?;
+        if let Some(kept) = Kept::read(&entry)? {
             return Ok(kept);
         }
-        let partial = self.folder.join(format!("{key}.partial"));
+        let partial = folder.join(format!("{key}.partial"));
         clear(&partial).during(keeping(&partial))?;
         let (tree, own) = (partial.join("tree"), partial.join("own"));
-        let made = DirBuilder::new()
-            .recursive(true)
-            .create(&tree)
-            .and_then(|()| fs::create_dir(&own))
+        let made = make_private(&own)
+            .and_then(|()| fs::create_dir(&tree))
             .during(keeping(&partial))
             .and_then(|()| fill(&tree, &own))
             .and_then(|digest| publish(&partial, &own, &entry, &digest, origin).during(keeping(&entry)));
@@ -84,25 +95,38 @@ impl Cache {
             let _left = clear(&partial);
         }
         made?;
-        Kept::read(&entry).ok_or("it is not there").during(keeping(&entry))
+        Kept::read(&entry)?.ok_or("it is not there").during(keeping(&entry))
     }
+}
 
-    fn lock(&self, key: &str, deadline: &Deadline) -> Result<File, ImageError> {
-        let path = self.folder.join(format!("{key}.lock"));
-        let locking = ("lock", path.as_path(), SPACE);
-        let file = File::options().create(true).append(true).open(&path).during(locking)?;
-        loop {
-            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => return Ok(file),
-                Err(rustix::io::Errno::WOULDBLOCK) => {
-                    pause(RETRY, deadline).map_err(|wait| ImageError::Stopped {
-                        operation: "wait for another session's work on",
-                        subject: path.display().to_string(),
-                        wait,
-                    })?;
-                }
-                Err(error) => return Err(error).during(locking),
+/// Where the user's trees are kept.
+fn cache_root() -> Option<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    if let Some(root) = set("ISOTARE_CACHE") {
+        return Some(root);
+    }
+    if rustix::process::geteuid().is_root() {
+        return Some("/var/cache/isotare".into());
+    }
+    let user = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")));
+    Some(user?.join("isotare"))
+}
+
+/// Waits for the lock of this file, which is made if it is not there.
+fn lock(path: &Path, deadline: &Deadline) -> Result<File, ImageError> {
+    let locking = ("lock", path, SPACE);
+    let file = File::options().create(true).append(true).mode(0o600).open(path).during(locking)?;
+    loop {
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(file),
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                pause(RETRY, deadline).map_err(|wait| ImageError::Stopped {
+                    operation: "wait for another session's work on",
+                    subject: path.display().to_string(),
+                    wait,
+                })?;
             }
+            Err(error) => return Err(error).during(locking),
         }
     }
 }
@@ -112,16 +136,33 @@ fn keeping(path: &Path) -> Step<'_> {
 }
 
 impl Kept {
-    fn read(entry: &Path) -> Option<Self> {
-        let digest = fs::read_to_string(entry.join("digest")).ok()?;
-        Some(Self { tree: entry.join("tree"), digest })
+    /// The entry, if there is one.
+    fn read(entry: &Path) -> Result<Option<Self>, ImageError> {
+        let read = || -> io::Result<Self> {
+            check_private(entry)?;
+            let mut digest = String::new();
+            own_file(&entry.join("digest"))?.read_to_string(&mut digest)?;
+            let tree = entry.join("tree");
+            // Its mode is the image's; that nobody else gets there is the entry's.
+            match fs::symlink_metadata(&tree)?.is_dir() {
+                true => Ok(Self { tree, digest }),
+                false => Err(io::Error::other(format!("{} is no folder", tree.display()))),
+            }
+        };
+        match read() {
+            Ok(kept) => Ok(Some(kept)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !entry.exists() => Ok(None),
+            Err(error) => Err(error).during(("take image from", entry, TRUST)),
+        }
     }
 }
 
 fn publish(partial: &Path, own: &Path, entry: &Path, digest: &str, origin: &str) -> io::Result<()> {
     clear(own)?;
-    fs::write(partial.join("origin"), format!("{origin}\n"))?;
-    fs::write(partial.join("digest"), digest)?;
+    for (name, text) in [("origin", format!("{origin}\n")), ("digest", digest.to_owned())] {
+        let file = File::options().write(true).create_new(true).mode(0o600).open(partial.join(name));
+        file?.write_all(text.as_bytes())?;
+    }
     // After a power cut the name must not stand for files without content.
     syncfs(File::open(partial)?)?;
     fs::rename(partial, entry)
@@ -139,6 +180,7 @@ mod tests {
     use super::*;
     use isotare_core::Interrupt;
     use isotare_host::deadline_in;
+    use std::os::unix::fs::{PermissionsExt, chown, symlink};
     use std::sync::atomic::{AtomicU32, Ordering};
 
     fn soon() -> Deadline {
@@ -190,9 +232,62 @@ mod tests {
     fn a_lock_is_waited_for_until_the_deadline() {
         let folder = tempfile::tempdir().expect("a folder");
         let cache = Cache::new(folder.path());
-        let _held = cache.lock("k", &soon()).expect("locked");
+        let _held = lock(&folder.path().join("k.lock"), &soon()).expect("locked");
         let deadline = deadline_in(Duration::from_millis(120), &Interrupt::default());
         let waited = cache.tree("k", "test", &deadline, |_, _| Ok(String::new()));
         assert!(matches!(waited, Err(ImageError::Stopped { wait: isotare_host::WaitError::TimedOut, .. })));
+    }
+    /// Why the only entry is not taken.
+    fn refusal(folder: &Path) -> String {
+        let asked = Cache::new(folder).tree("k", "test", &soon(), |_, _| panic!("made again"));
+        let error = asked.expect_err("refused");
+        let ImageError::Failed { remedy, .. } = &error else { panic!("{error}") };
+        assert!(remedy.contains("ISOTARE_CACHE"));
+        error.to_string()
+    }
+
+    #[test]
+    fn a_folder_or_entry_that_somebody_else_can_have_made_is_refused() {
+        let place = tempfile::tempdir().expect("a folder");
+        let folder = place.path().join("isotare");
+        let made = Cache::new(&folder).tree("k", "test", &soon(), |_, _| Ok("d".to_owned())).expect("made");
+        let mode =
+            |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("set");
+        for (path, bad, good) in [
+            (folder.clone(), 0o1777, 0o700),
+            (folder.join("k"), 0o777, 0o700),
+            (folder.join("k/digest"), 0o666, 0o600),
+        ] {
+            mode(&path, bad);
+            let why = refusal(&folder);
+            assert!(why.contains(&path.display().to_string()) && why.contains("others may write"), "{why}");
+            mode(&path, good);
+        }
+        let moved = place.path().join("moved");
+        for (path, why) in
+            [(folder.join("k/digest"), "link"), (made.tree, "no folder"), (folder.clone(), "link")]
+        {
+            fs::rename(&path, &moved).expect("moved");
+            symlink(&moved, &path).expect("linked");
+            assert!(refusal(&folder).contains(why));
+            fs::remove_file(&path).expect("removed");
+            fs::rename(&moved, &path).expect("moved back");
+        }
+        Cache::new(&folder).tree("k", "test", &soon(), |_, _| panic!("made again")).expect("taken");
+        // Only root can give a folder away.
+        if rustix::process::geteuid().is_root() {
+            chown(&folder, Some(65534), Some(65534)).expect("given away");
+            assert!(refusal(&folder).contains("belongs to uid 65534"));
+        }
+    }
+
+    #[test]
+    fn without_a_folder_of_ones_own_nothing_is_kept() {
+        let nowhere = Cache { folder: None, limits: Limits::default() };
+        let error = nowhere.tree("k", "tar:x", &soon(), |_, _| panic!("made")).expect_err("nowhere");
+        let ImageError::Failed { remedy, .. } = &error else { panic!("{error}") };
+        for name in ["HOME", "XDG_CACHE_HOME", "ISOTARE_CACHE"] {
+            assert!(remedy.contains(name));
+        }
     }
 }

@@ -3,13 +3,11 @@
 
 use crate::error::{During, ImageError};
 use crate::layer::{Kind, unpack};
+use crate::limits::Meter;
 use crate::root::Root;
-use crate::source::{Hashed, digest, plain, read_text};
-use isotare_core::Deadline;
+use crate::source::{Hashed, digest, plain, read_text, regular};
 use oci_spec::image::ImageConfiguration;
-use rustix::fs::OFlags;
 use serde::Deserialize;
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -29,14 +27,11 @@ pub(crate) fn unpack_saved(
     (archive, folder): (&Path, &Path),
     name: Option<&str>,
     tree: &Root,
-    deadline: &Deadline,
+    meter: &mut Meter<'_>,
 ) -> Result<String, ImageError> {
     let reading = ("read docker archive", archive, REMEDY);
     let root = Root::open(folder).during(reading)?;
-    let open = |path: &Path| {
-        let told = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-        root.find(path, OFlags::RDONLY).map(File::from).map_err(|error| told(error.into()))
-    };
+    let open = |path: &Path| regular(&root, path);
     let images: Vec<Saved> = open(Path::new("manifest.json"))
         .and_then(read_text)
         .and_then(|bytes| Ok(serde_json::from_slice(&bytes)?))
@@ -54,9 +49,9 @@ pub(crate) fn unpack_saved(
         return Err(format!("{} layers, {} digests", image.layers.len(), digests.len())).during(reading);
     }
     for (layer, expected) in image.layers.iter().zip(digests) {
-        let unpacked = || -> io::Result<()> {
-            let mut content = Hashed::new(plain(open(layer)?)?, deadline);
-            unpack(&mut content, Kind::Layer, tree)?;
+        let mut unpacked = || -> io::Result<()> {
+            let mut content = Hashed::new(plain(open(layer)?)?, meter.deadline);
+            unpack(&mut content, Kind::Layer, tree, meter)?;
             let found = content.digest()?;
             match found == *expected {
                 true => Ok(()),

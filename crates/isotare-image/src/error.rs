@@ -2,6 +2,8 @@
 
 use isotare_core::{DriverError, Unavailable};
 use isotare_host::WaitError;
+use std::error::Error;
+use std::io;
 use std::path::Path;
 
 /// An image that cannot be had.
@@ -39,15 +41,22 @@ pub(crate) trait During<T> {
     fn during(self, step: Step<'_>) -> Result<T, ImageError>;
 }
 
-impl<T, E: std::fmt::Display> During<T> for Result<T, E> {
+impl<T, E: Into<Box<dyn Error + Send + Sync>>> During<T> for Result<T, E> {
     fn during(self, (operation, subject, remedy): Step<'_>) -> Result<T, ImageError> {
-        self.map_err(|cause| ImageError::Failed {
-            operation,
-            subject: subject.display().to_string(),
-            cause: cause.to_string(),
-            remedy,
+        let subject = || subject.display().to_string();
+        self.map_err(|cause| match stop(cause.into()) {
+            Ok(wait) => ImageError::Stopped { operation, subject: subject(), wait },
+            Err(cause) => {
+                ImageError::Failed { operation, subject: subject(), cause: cause.to_string(), remedy }
+            }
         })
     }
+}
+
+/// The deadline or the user's wish that ended a reading; any other cause as it is.
+fn stop(cause: Box<dyn Error + Send + Sync>) -> Result<WaitError, Box<dyn Error + Send + Sync>> {
+    let error = *cause.downcast::<io::Error>()?;
+    Ok(error.downcast::<WaitError>()?)
 }
 
 impl From<ImageError> for DriverError {

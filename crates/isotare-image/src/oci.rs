@@ -2,12 +2,10 @@
 
 use crate::error::{During, ImageError};
 use crate::layer::{Kind, unpack};
+use crate::limits::Meter;
 use crate::root::Root;
-use crate::source::{Hashed, digest, plain, read_text};
-use isotare_core::Deadline;
+use crate::source::{Hashed, digest, plain, read_text, regular};
 use oci_spec::image::{Arch, Descriptor, ImageIndex, ImageManifest, MediaType, Os};
-use rustix::fs::OFlags;
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -21,7 +19,7 @@ pub(crate) fn unpack_layout(
     folder: &Path,
     reference: Option<&str>,
     tree: &Root,
-    deadline: &Deadline,
+    meter: &mut Meter<'_>,
 ) -> Result<String, ImageError> {
     let reading = ("read OCI image layout", folder, REMEDY);
     let layout = Layout { root: Root::open(folder).during(reading)? };
@@ -29,7 +27,7 @@ pub(crate) fn unpack_layout(
     let chosen = choose(&index, reference).during(reading)?.clone();
     let manifest = layout.manifest(chosen, DEEPEST).during(reading)?;
     for layer in manifest.1.layers() {
-        layout.unpack(layer, tree, deadline).during((
+        layout.unpack(layer, tree, meter).during((
             "unpack layer",
             &folder.join(layer.digest().to_string()),
             REMEDY,
@@ -50,11 +48,7 @@ impl Layout {
 
     fn text(&self, path: &Path) -> io::Result<Vec<u8>> {
         let told = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-        self.root
-            .find(path, OFlags::RDONLY)
-            .map_err(io::Error::from)
-            .and_then(|fd| read_text(fd.into()))
-            .map_err(told)
+        regular(&self.root, path).and_then(|file| read_text(file).map_err(told))
     }
 
     /// Bytes of a descriptor's blob, which are what its digest says.
@@ -83,10 +77,10 @@ impl Layout {
         self.manifest(choose(&index, None).map_err(io::Error::other)?.clone(), depth - 1)
     }
 
-    fn unpack(&self, layer: &Descriptor, tree: &Root, deadline: &Deadline) -> io::Result<()> {
-        let blob = File::from(self.root.find(&blob_path(layer)?, OFlags::RDONLY)?);
-        let mut packed = Hashed::new(blob, deadline);
-        unpack(plain(&mut packed)?, Kind::Layer, tree)?;
+    fn unpack(&self, layer: &Descriptor, tree: &Root, meter: &mut Meter<'_>) -> io::Result<()> {
+        let blob = regular(&self.root, &blob_path(layer)?)?;
+        let mut packed = Hashed::new(blob, meter.deadline);
+        unpack(plain(&mut packed)?, Kind::Layer, tree, meter)?;
         let found = packed.digest()?;
         match found == layer.digest().to_string() {
             true => Ok(()),

@@ -5,12 +5,14 @@ use crate::debian;
 use crate::docker::unpack_saved;
 use crate::error::{During, ImageError};
 use crate::layer::{Kind, unpack};
+use crate::limits::Meter;
 use crate::oci::unpack_layout;
 use crate::place::{Ground, host_shows};
 use crate::root::Root;
 use crate::source::{Hashed, digest, plain};
 use isotare_core::{Base, Deadline, Image, ImageReference};
-use std::fs::{self, File};
+use isotare_files::Links;
+use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -65,6 +67,7 @@ pub fn resolve(
     deadline: &Deadline,
 ) -> Result<Userland, ImageError> {
     let bare = |base| Ok(Userland { base, digest: None });
+    let mut meter = Meter::new(cache.limits(), deadline);
     match reference {
         ImageReference::Agent => bare(Base::Empty),
         ImageReference::Host => bare(Base::Host),
@@ -76,7 +79,7 @@ pub fn resolve(
             }
         }
         ImageReference::Tar(path) => kept(reference, path, cache, deadline, |path, tree, _| {
-            unpack_tar(path, Kind::Tree, tree, deadline)
+            unpack_tar(path, Kind::Tree, tree, &mut meter)
         }),
         ImageReference::Oci { path, reference: wanted } => {
             kept(reference, path, cache, deadline, |path, tree, own| {
@@ -84,24 +87,24 @@ pub fn resolve(
                 let folder = match path.is_dir() {
                     true => path,
                     false => {
-                        unpack_tar(path, Kind::Tree, own, deadline)?;
+                        unpack_tar(path, Kind::Tree, own, &mut meter)?;
                         own
                     }
                 };
-                unpack_layout(folder, wanted.as_deref(), &root, deadline)
+                unpack_layout(folder, wanted.as_deref(), &root, &mut meter)
             })
         }
         ImageReference::Docker { path, name } => kept(reference, path, cache, deadline, |path, tree, own| {
             let root = Root::open(tree).during(("open", tree, THERE))?;
-            unpack_tar(path, Kind::Tree, own, deadline)?;
-            unpack_saved((path, own), name.as_deref(), &root, deadline)
+            unpack_tar(path, Kind::Tree, own, &mut meter)?;
+            unpack_saved((path, own), name.as_deref(), &root, &mut meter)
         }),
         ImageReference::Debian(packages) => {
             let suite = debian::suite();
             let origin = format!("{reference} {suite} {}", std::env::consts::ARCH);
             let kept = cache.tree(&key("debian", &origin), &origin, deadline, |tree, own| {
                 let archive = debian::make(&suite, packages, own, deadline)?;
-                unpack_tar(&archive, Kind::Tree, tree, deadline)
+                unpack_tar(&archive, Kind::Tree, tree, &mut meter)
             })?;
             Ok(Userland { base: Base::Tree(kept.tree), digest: Some(kept.digest) })
         }
@@ -147,10 +150,10 @@ fn key(kind: &str, origin: &str) -> String {
 }
 
 /// Unpacks an archive and gives the digest of the file.
-fn unpack_tar(archive: &Path, kind: Kind, tree: &Path, deadline: &Deadline) -> Result<String, ImageError> {
-    let unpacked = || -> io::Result<String> {
-        let mut file = Hashed::new(File::open(archive)?, deadline);
-        unpack(plain(&mut file)?, kind, &Root::open(tree)?)?;
+fn unpack_tar(archive: &Path, kind: Kind, tree: &Path, meter: &mut Meter<'_>) -> Result<String, ImageError> {
+    let mut unpacked = || -> io::Result<String> {
+        let mut file = Hashed::new(isotare_files::regular(archive, Links::Followed)?, meter.deadline);
+        unpack(plain(&mut file)?, kind, &Root::open(tree)?, meter)?;
         file.digest()
     };
     unpacked().during(("unpack", archive, ARCHIVE))

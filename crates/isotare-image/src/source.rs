@@ -1,10 +1,15 @@
 //! Files of an image, read with a digest and a deadline, and unpacked where they are packed.
 
+use crate::root::Root;
 use isotare_core::Deadline;
-use isotare_host::now;
+use isotare_files::Links;
+use isotare_host::{at, in_time};
+use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
+use std::os::fd::AsRawFd;
+use std::path::Path;
 
 /// Reads to the end are refused beyond this for what has to fit into memory: manifests and configurations.
 const MOST_TEXT: u64 = 16 << 20;
@@ -30,12 +35,7 @@ impl<'a, R: Read> Hashed<'a, R> {
 
 impl<R: Read> Read for Hashed<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.deadline.interrupt.is_raised() {
-            return Err(io::Error::other("interrupted"));
-        }
-        if now() >= self.deadline.at {
-            return Err(io::Error::new(io::ErrorKind::TimedOut, "not done by the deadline"));
-        }
+        in_time(self.deadline).map_err(io::Error::other)?;
         let count = self.inner.read(buffer)?;
         self.hasher.update(&buffer[..count]);
         Ok(count)
@@ -52,12 +52,22 @@ fn text(digest: &[u8]) -> String {
     format!("sha256:{digits}")
 }
 
+/// Opens a file of a tree or layout that somebody else made: a regular one, which opening does not wait for.
+pub(crate) fn regular(root: &Root, path: &Path) -> io::Result<File> {
+    let opened = root.find(path, OFlags::PATH).map_err(io::Error::from).and_then(|found| {
+        // What the descriptor stands for is opened, whatever has the name now: proc_pid_fd(5).
+        let name = format!("/proc/self/fd/{}", found.as_raw_fd());
+        isotare_files::regular(Path::new(&name), Links::Followed)
+    });
+    opened.map_err(at(path.display()))
+}
+
 /// A small file, whole.
 pub(crate) fn read_text(file: File) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(MOST_TEXT + 1).read_to_end(&mut bytes)?;
     match bytes.len() as u64 > MOST_TEXT {
-        true => Err(io::Error::new(io::ErrorKind::FileTooLarge, "larger than any manifest")),
+        true => Err(io::Error::new(io::ErrorKind::FileTooLarge, "larger than 16 MiB, and no manifest is")),
         false => Ok(bytes),
     }
 }

@@ -32,8 +32,8 @@ pub struct Places<'a> {
     pub work: &'a Path,
     /// The agent's program.
     pub agent: &'a Path,
-    /// Folder where unpacked images are kept for later sessions.
-    pub cache: &'a Path,
+    /// Where unpacked images are kept for later sessions.
+    pub cache: &'a Cache,
 }
 
 /// What a condition of the plan means: its driver and workload with checked settings, in the plan's order.
@@ -255,7 +255,7 @@ fn ready(
     driver: &dyn Driver,
     settings: &Settings,
     works: &[Work],
-    (cx, cache, unpacking): (&PrepareContext<'_>, &Path, &Deadline),
+    (cx, cache, unpacking): (&PrepareContext<'_>, &Cache, &Deadline),
 ) -> Result<Ready, DriverError> {
     let mut facts = BTreeMap::new();
     let mut userland = Userland::default();
@@ -263,7 +263,7 @@ fn ready(
         Some(text) => {
             let reference: ImageReference =
                 text.parse().map_err(|error| DriverError::failed("read", "setting image", error))?;
-            userland = resolve(&reference, &Cache::new(cache), unpacking)?;
+            userland = resolve(&reference, cache, unpacking)?;
             facts.insert("image".to_owned(), reference.to_string());
             facts.extend(userland.digest.clone().map(|digest| ("image.digest".to_owned(), digest)));
         }

@@ -103,8 +103,9 @@ fn execute(
     let state = SessionState::create(&root.path().join("state"), "s").unwrap();
     let work = root.path().join("work");
     std::fs::create_dir(&work).unwrap();
+    let cache = isotare_image::Cache::new(&work);
     let places =
-        Places { state: &state, session: "s", work: &work, agent: Path::new("/bin/true"), cache: &work };
+        Places { state: &state, session: "s", work: &work, agent: Path::new("/bin/true"), cache: &cache };
     let interrupt = kept.stop_after.as_ref().map(|(_, interrupt)| interrupt.clone()).unwrap_or_default();
     let end = Bench::prepare(plan, works, &BTreeMap::new(), places, &interrupt, &mut kept)
         .and_then(|mut bench| bench.run(&mut kept))

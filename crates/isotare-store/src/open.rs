@@ -2,12 +2,19 @@
 
 use crate::StoreError;
 use crate::migrate::{self, Content, VERSION};
+use isotare_files::{Links, own_file, regular};
 use rusqlite::{Connection, OpenFlags};
+use std::fs::{DirBuilder, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long to wait for another process that writes.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// SQLite's name for a database without a file.
+const IN_MEMORY: &str = ":memory:";
 
 /// How many pages the log may have before they are folded into the file, which takes two fsyncs: about 2000 trials, so that
 /// most sessions see none before they finish.
@@ -21,16 +28,27 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens a store to read and write; makes it, with the folders above it, if it is not there.
+    /// Opens a store to read and write; makes it, with the folders above it, if it is not there: for its owner alone, since
+    /// command lines are in it. One that somebody else can have written is refused, and so is a link: what is written goes
+    /// to where the user said.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        regular(path)?;
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(|error| StoreError::Access {
-                operation: "make the folder of store",
-                path: path.to_owned(),
-                cause: error.to_string(),
-                remedy: "use a file in a folder that you can write to".to_owned(),
-            })?;
+        let access = |operation, remedy: &str| {
+            let (path, remedy) = (path.to_owned(), remedy.to_owned());
+            move |error: io::Error| StoreError::Access { operation, path, cause: error.to_string(), remedy }
+        };
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(access(
+                "make the folder of store",
+                "use a file in a folder that you can write to",
+            ))?;
+        }
+        if path != Path::new(IN_MEMORY) {
+            let made = File::options().write(true).create_new(true).mode(0o600).open(path);
+            let opened = match made {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => own_file(path),
+                made => made,
+            };
+            opened.map_err(access("open store", "name a file of your own that is no link"))?;
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
@@ -54,14 +72,19 @@ impl Store {
 
     /// A store that is gone when it is dropped, for sessions that nobody is to find again.
     pub fn in_memory() -> Result<Self, StoreError> {
-        // SQLite's name for a database without a file.
-        Self::open(Path::new(":memory:"))
+        Self::open(Path::new(IN_MEMORY))
     }
 
-    /// Opens a store that is there, to read only: for files and folders that one may not write to. A file of an older version
-    /// is brought up to date first, which needs the right to write.
+    /// Opens a store that is there, to read only: for files and folders that one may not write to. It may be anybody's: what
+    /// is in it is shown and exported, and nothing is done because of it. A file of an older version is brought up to date
+    /// first, which needs the right to write.
     pub fn open_to_read(path: &Path) -> Result<Self, StoreError> {
-        regular(path)?;
+        regular(path, Links::Followed).map_err(|error| StoreError::Access {
+            operation: "open store",
+            path: path.to_owned(),
+            cause: error.to_string(),
+            remedy: "name a store of sessions that you can read".to_owned(),
+        })?;
         let failed = |error: rusqlite::Error| StoreError::sqlite("open store", path, &error);
         // Where the folder is not writable either, SQLite cannot make the files that readers share. Without a log beside
         // the file nobody is writing, so that it can be read as one that never changes.
@@ -99,19 +122,6 @@ impl Store {
     }
 }
 
-/// Refuses what SQLite would wait for or read without end. What is not there, or a folder, it tells itself.
-fn regular(path: &Path) -> Result<(), StoreError> {
-    match path.metadata().map(|found| found.file_type()) {
-        Ok(kind) if !kind.is_file() && !kind.is_dir() => Err(StoreError::Access {
-            operation: "open store",
-            path: path.to_owned(),
-            cause: "it is a FIFO, a socket or a device, not a regular file".to_owned(),
-            remedy: "use another file".to_owned(),
-        }),
-        _ => Ok(()),
-    }
-}
-
 /// A connection that only reads, and what is in the file.
 fn reader(path: &Path, flags: OpenFlags) -> rusqlite::Result<(Connection, Content)> {
     let flags = flags | OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -123,6 +133,9 @@ fn reader(path: &Path, flags: OpenFlags) -> rusqlite::Result<(Connection, Conten
 
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(PATIENCE)?;
+    // Views and triggers of a file that somebody else made call no functions: "Defense Against The Dark Arts",
+    // <https://www.sqlite.org/security.html>.
+    connection.pragma_update(None, "trusted_schema", false)?;
     connection.set_prepared_statement_cache_capacity(64);
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update_and_check(None, "wal_autocheckpoint", LOG_PAGES, |_| Ok(()))?;
@@ -172,5 +185,44 @@ mod tests {
         assert!(error.contains("another process has locked it; wait until"), "{error}");
         other.execute_batch("ROLLBACK").expect("unlocks");
         store.finish("a", SessionEnd::Complete).expect("works again");
+    }
+
+    #[test]
+    fn a_store_is_made_for_its_owner_and_one_that_others_can_have_written_is_refused() {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+        let place = tempfile::tempdir().expect("folder");
+        let path = place.path().join("data/isotare.db");
+        Store::open(&path).expect("made");
+        let mode = |path: &Path| path.metadata().expect("there").mode() & 0o777;
+        assert_eq!((mode(&path), mode(&place.path().join("data"))), (0o600, 0o700));
+        let set = |mode| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("set");
+        set(0o644);
+        Store::open(&path).expect("others may read");
+        set(0o666);
+        let error = Store::open(&path).expect_err("others may write").to_string();
+        assert!(error.contains("others may write to it (mode 666)"), "{error}");
+        set(0o644);
+        let link = place.path().join("link.db");
+        symlink(&path, &link).expect("linked");
+        assert!(Store::open(&link).expect_err("a link").to_string().contains("link"));
+        Store::open_to_read(&link).expect("reading goes where it leads");
+        // Only root can give a file away.
+        if rustix::process::geteuid().is_root() {
+            chown(&path, Some(65534), Some(65534)).expect("given away");
+            let error = Store::open(&path).expect_err("another user's").to_string();
+            assert!(error.contains("belongs to uid 65534"), "{error}");
+            Store::open_to_read(&path).expect("anybody's can be read");
+        }
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_waited_for() {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("fifo");
+        mknodat(CWD, &path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).expect("made");
+        for opened in [Store::open(&path), Store::open_to_read(&path)] {
+            assert!(opened.expect_err("refused").to_string().contains("a FIFO, not a regular file"));
+        }
     }
 }

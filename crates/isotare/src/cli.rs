@@ -6,6 +6,7 @@ pub use store::{KeptOutput, Prune, StoreArgs, StoreVerb};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use isotare_core::{Budget, CpuSet, EnvironmentSpec, ImageReference, Kind, Value, WorkloadSpec};
+use isotare_image::Limits;
 use std::path::PathBuf;
 
 /// What `--version` says. Whoever gets the program is told where the source of what is under the MPL is (MPL-2.0, section 3.2).
@@ -424,6 +425,15 @@ pub struct Places {
     /// Folder on the disk that workloads are to use, for roots, images and their files.
     #[arg(long, value_name = "DIR", env = "ISOTARE_WORK", default_value = "/var/tmp")]
     pub work: PathBuf,
+    /// Bounds for what one image may unpack to [default: data=64G,entries=4000000,header=1M,names=1G].
+    #[arg(
+        long,
+        value_name = "KEY=N,…",
+        env = "ISOTARE_IMAGE_LIMITS",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub image_limits: Limits,
 }
 
 /// Forms of output.

@@ -103,7 +103,7 @@ pub fn measure(
         session: &session.id,
         work: &machine.work,
         agent: &machine.agent,
-        cache: &isotare_image::cache_root(),
+        cache: &machine.cache,
     };
     let ended = Bench::prepare(&session.plan, works, &unavailable, bench_places, interrupt, &mut progress)
         .and_then(|mut bench| bench.run(&mut progress));

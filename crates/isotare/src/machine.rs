@@ -5,6 +5,7 @@ use crate::exit::refuse;
 use isotare_cgroup::Hierarchies;
 use isotare_core::{Budget, CpuSet, HostFacts, Interrupt, Ledger, Resource};
 use isotare_host::{SessionState, Swept, deadline_in, state_root, utc_now};
+use isotare_image::Cache;
 use isotare_runner::{CleanReport, clean};
 use miette::Report;
 use rustix::mount::{MountFlags, mount_bind, mount_remount};
@@ -31,6 +32,8 @@ pub struct Machine {
     pub mounted: String,
     /// The agent's program.
     pub agent: PathBuf,
+    /// Where unpacked images are kept for later sessions.
+    pub cache: Cache,
 }
 
 impl Machine {
@@ -49,7 +52,8 @@ impl Machine {
         })?;
         let work = places.work.join(format!("isotare-{session}"));
         let (agent, mounted) = (work.join("agent"), String::new());
-        let mut machine = Self { session, started, state: Some(state), agent, work, mounted };
+        let cache = Cache::of_user().with_limits(places.image_limits);
+        let mut machine = Self { session, started, state: Some(state), agent, work, mounted, cache };
         let made = machine.make_work().and_then(|()| crate::agent::unpack(&machine.work));
         match made {
             Ok(agent) => machine.agent = agent,

@@ -6,7 +6,7 @@
 
 use isotare_core::{Driver, EnvironmentSpec, IMAGE_SETTING, Image, Interrupt, Settings, Unavailable};
 use isotare_host::deadline_in;
-use isotare_image::{Cache, Userland, cache_root};
+use isotare_image::{Cache, Userland};
 use isotare_testkit::conformance::{Finding, Rehearsal, Subject, check};
 use isotare_testkit::coverage::{COVERAGE, Tested};
 use isotare_testkit::engines::{Engines, SSH_SETTINGS};
@@ -104,7 +104,7 @@ fn image(driver: &dyn Driver, spec: &EnvironmentSpec) -> Result<Image, Failed> {
     let userland = match settings.text(IMAGE_SETTING.key) {
         Some(reference) => {
             let deadline = deadline_in(Duration::from_secs(300), &Interrupt::default());
-            isotare_image::resolve(&reference.parse()?, &Cache::new(cache_root()), &deadline)?
+            isotare_image::resolve(&reference.parse()?, &Cache::of_user(), &deadline)?
         }
         None => Userland::default(),
     };

@@ -2,11 +2,11 @@
 
 use super::shim;
 use crate::oci::{Bundle, Runtime, Started, finish};
-use isotare_core::{Deadline, DriverError, Member, Resource, Role, TrialContext};
+use isotare_core::{Deadline, DriverError, Member, Resource, Role, TrialContext, is_plain_name};
 use isotare_host::{Spawn, identify, output_of, readable};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A containerd, as far as `ctr` has to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,10 +64,14 @@ impl Client {
         Resource::Managed { driver: driver.to_owned(), what: "container".to_owned(), id }
     }
 
-    /// The container of a record and the containerd that has it.
+    /// The container of a record and the containerd that has it; `None` if it is no such record.
     pub(super) fn of_record(program: PathBuf, id: &str) -> Option<(Self, &str)> {
         let (rest, container) = id.rsplit_once('#')?;
         let (address, namespace) = rest.rsplit_once('#')?;
+        let fits = Path::new(address).is_absolute() && is_plain_name(namespace) && is_plain_name(container);
+        if !fits {
+            return None;
+        }
         Some((Self { program, address: address.into(), namespace: namespace.to_owned() }, container))
     }
 
@@ -201,6 +205,14 @@ mod tests {
         let client = ctr(None, false).client;
         let Resource::Managed { id, .. } = client.resource("containerd", "a") else { panic!("managed") };
         assert_eq!(Client::of_record("/usr/bin/ctr".into(), &id), Some((client, "a")));
-        assert_eq!(Client::of_record("/usr/bin/ctr".into(), "nothing"), None);
+        for other in [
+            "nothing",
+            "/c.sock#isotare#--help",
+            "/c.sock#--x#a",
+            "relative#isotare#a",
+            "/c.sock#isotare#a/b",
+        ] {
+            assert_eq!(Client::of_record("/usr/bin/ctr".into(), other), None, "{other}");
+        }
     }
 }

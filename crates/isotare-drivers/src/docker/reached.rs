@@ -8,12 +8,17 @@ use super::ports::Ports;
 use super::removal::daemon_resource;
 use crate::loop_mount::LoopMount;
 use bollard::models::SystemInfo;
-use isotare_core::{DriverError, PrepareContext, Resource, Settings, Unavailable};
+use isotare_core::{DriverError, PrepareContext, Resource, Settings, Unavailable, is_plain_name};
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Where the daemons' folders are. A socket's path has at most 107 bytes (unix(7)), and containerd adds some to it.
+const FOLDERS: &str = "/run";
+/// How their names begin.
+const PREFIX: &str = "isotare-docker-";
 
 /// Tells this process's daemons apart.
 static DAEMONS: AtomicU32 = AtomicU32::new(0);
@@ -97,11 +102,17 @@ impl Private {
     }
 }
 
+/// Whether this is the path of a daemon's folder.
+pub(super) fn is_folder(path: &Path) -> bool {
+    let named = |name: &str| name.starts_with(PREFIX) && is_plain_name(name);
+    path.parent() == Some(Path::new(FOLDERS))
+        && path.file_name().and_then(|name| name.to_str()).is_some_and(named)
+}
+
 impl Folder {
-    /// In `/run`: a socket's path has at most 107 bytes (unix(7)), and containerd adds some to it.
     fn new(cx: &PrepareContext<'_>) -> Result<Self, DriverError> {
         let number = DAEMONS.fetch_add(1, Ordering::Relaxed);
-        let path = Path::new("/run").join(format!("isotare-docker-{}-{number}", std::process::id()));
+        let path = Path::new(FOLDERS).join(format!("{PREFIX}{}-{number}", std::process::id()));
         let failed = |error: io::Error| DriverError::failed("make", path.display().to_string(), error);
         cx.ledger.record(&Resource::Path { path: path.clone() }).map_err(failed)?;
         DirBuilder::new().mode(0o711).create(&path).map_err(failed)?;

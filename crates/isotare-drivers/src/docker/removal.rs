@@ -3,8 +3,9 @@
 use super::address::Address;
 use super::daemon;
 use super::engine::{CallError, Engine};
+use super::reached::is_folder;
 use bollard::query_parameters::{RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder};
-use isotare_core::{Deadline, DriverError, Resource};
+use isotare_core::{Deadline, DriverError, Resource, is_plain_name};
 use isotare_host::pause;
 use std::collections::HashMap;
 use std::path::Path;
@@ -55,13 +56,15 @@ pub(super) fn daemon_resource(folder: &Path) -> Resource {
 
 /// Removes a recorded container, image or daemon; true if it was there.
 pub(super) fn release(what: &str, id: &str, deadline: &Deadline) -> Result<bool, DriverError> {
-    if what == DAEMON {
-        return Ok(daemon::end(Path::new(id)));
-    }
     let unknown = || DriverError::failed("remove", format!("{what} {id}"), "no record of the driver docker");
+    if what == DAEMON {
+        // Programs are found, and mounts taken away, by this path.
+        let folder = Path::new(id);
+        return is_folder(folder).then(|| daemon::end(folder)).ok_or_else(unknown);
+    }
     let what =
         [What::Container, What::Image].into_iter().find(|kind| kind.word() == what).ok_or_else(unknown)?;
-    let (host, name) = id.rsplit_once('#').ok_or_else(unknown)?;
+    let (host, name) = id.rsplit_once('#').filter(|(_, name)| is_image_name(name)).ok_or_else(unknown)?;
     let address = Address::parse(host, "the record")?;
     if address.path().parent().is_some_and(|folder| !folder.exists()) {
         // A daemon of our own, which is gone with all that it had.
@@ -86,6 +89,11 @@ pub(super) fn release(what: &str, id: &str, deadline: &Deadline) -> Result<bool,
         What::Container => remove_container(&engine, name, deadline),
         What::Image => remove_image(&engine, name, deadline),
     }
+}
+
+/// Whether it can be the name of a container, or of an image with its tag.
+fn is_image_name(name: &str) -> bool {
+    name.split(['/', ':']).all(is_plain_name)
 }
 
 fn is_ours(labels: Option<&HashMap<String, String>>) -> bool {
@@ -124,5 +132,31 @@ fn remove(
             }
             Err(error) => return Err(error.during(operation, id)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use isotare_core::Interrupt;
+    use isotare_host::deadline_in;
+
+    #[test]
+    fn a_record_of_another_shape_is_refused() {
+        let deadline = deadline_in(Duration::from_secs(5), &Interrupt::default());
+        for (what, id) in [
+            (DAEMON, "/"),
+            (DAEMON, "/run"),
+            (DAEMON, "/var/lib/docker"),
+            (DAEMON, "/run/isotare-docker-1-0/../../etc"),
+            ("container", "unix:///no/d.sock#../images/x"),
+            ("container", "unix:///no/d.sock#--x"),
+            ("image", "unix:///no/d.sock#"),
+            ("volume", "unix:///no/d.sock#a"),
+        ] {
+            let error = release(what, id, &deadline).expect_err(id).to_string();
+            assert!(error.contains("no record of the driver docker"), "{error}");
+        }
+        assert!(is_folder(Path::new("/run/isotare-docker-1-0")) && is_image_name("isotare/s-1:0"));
     }
 }

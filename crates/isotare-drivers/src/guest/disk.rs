@@ -1,8 +1,8 @@
 //! Disks with an ext4 file system: made once, a fresh one for each trial.
 
-use super::sparse::copy_sparse;
+use crate::sparse::{copy_sparse, until};
 use isotare_core::{Deadline, DriverError, Unavailable};
-use isotare_host::{find_program, output_of};
+use isotare_host::{WaitError, find_program, output_of};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -117,7 +117,8 @@ impl Template {
                 let arguments = ["create", "-q", "-f", "qcow2", "-b", &backing, "-F", "raw", &shown];
                 run(qemu_img, &arguments, deadline)
             }
-            None => copy_sparse(&self.path, disk).map_err(|e| DriverError::failed("make disk", shown, e)),
+            None => copy_sparse(&self.path, disk, &until(deadline))
+                .map_err(|e| WaitError::from_io(e).during("make disk", shown)),
         }
     }
 }

@@ -11,7 +11,6 @@ mod machine;
 mod modules;
 mod qemu_process;
 mod shape;
-mod sparse;
 pub(crate) mod tsc;
 mod vmlinuz;
 

@@ -2,7 +2,7 @@
 
 use super::client::{CallError, Client};
 use hyper::Method;
-use isotare_core::{Deadline, DriverError, Resource};
+use isotare_core::{Deadline, DriverError, Resource, is_plain_name};
 use isotare_host::pause;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -45,7 +45,11 @@ pub(super) fn release(what: &str, id: &str, deadline: &Deadline) -> Result<bool,
     let unknown = || DriverError::failed("remove", format!("{what} {id}"), "no record of this driver");
     let kinds = [What::Instance, What::Image, What::Pool];
     let what = kinds.into_iter().find(|kind| kind.word() == what).ok_or_else(unknown)?;
-    let (socket, name) = id.rsplit_once('#').ok_or_else(unknown)?;
+    // The name becomes a part of the path that the daemon is asked for.
+    let (socket, name) = id
+        .rsplit_once('#')
+        .filter(|(socket, name)| Path::new(socket).is_absolute() && is_plain_name(name))
+        .ok_or_else(unknown)?;
     let client = Client::new(socket.into())?;
     let removed = match what {
         What::Instance => labelled(&client, &instance(name), deadline)
@@ -128,6 +132,22 @@ pub(super) fn remove(client: &Client, path: &str, deadline: &Deadline) -> Result
             // One that has ended a moment ago: LXD 5.0 calls it stopped before it is done with it.
             Err(CallError::Refused { message, .. }) if message.contains("is busy") => pause(AGAIN, deadline)?,
             Err(error) => return Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use isotare_core::Interrupt;
+    use isotare_host::deadline_in;
+
+    #[test]
+    fn a_record_of_another_shape_is_refused() {
+        let deadline = deadline_in(Duration::from_secs(5), &Interrupt::default());
+        for id in ["/s.sock#../images/x", "/s.sock#a?project=b", "relative#a", "/s.sock", "/s.sock#"] {
+            let error = release("instance", id, &deadline).expect_err(id).to_string();
+            assert!(error.contains("no record of this driver"), "{error}");
         }
     }
 }

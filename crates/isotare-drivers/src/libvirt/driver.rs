@@ -6,7 +6,7 @@ use crate::guest::{KERNEL, MEMORY, VCPUS};
 use crate::trial_life;
 use isotare_core::{
     Capabilities, Deadline, Driver, DriverError, Environment, IMAGE_SETTING, Image, Isolation, Kind,
-    PrepareContext, Resource, RuntimeInfo, SettingDef, Settings, Unavailable,
+    PrepareContext, Resource, RuntimeInfo, SettingDef, Settings, Unavailable, is_plain_name,
 };
 
 /// Machines of libvirt's domains.
@@ -25,7 +25,7 @@ const SETTINGS: &[SettingDef] = &[
         key: "uri",
         kind: Kind::Text,
         default: None,
-        help: "the daemon, as for virsh -c; without it LIBVIRT_DEFAULT_URI, else qemu:///system",
+        help: "this machine's daemon, as for virsh -c; without it LIBVIRT_DEFAULT_URI, else qemu:///system",
     },
     SettingDef {
         key: "type",
@@ -110,8 +110,8 @@ impl Driver for Libvirt {
     fn release(&self, resource: &Resource, deadline: &Deadline) -> Result<bool, DriverError> {
         match resource {
             Resource::Managed { what, id, .. } if what == "domain" => match id.rsplit_once('#') {
-                Some((uri, name)) => Virsh::find(uri)?.destroy(name, deadline),
-                None => Err(DriverError::failed("remove", id, "no record of the driver libvirt")),
+                Some((uri, name)) if is_plain_name(name) => Virsh::find(uri)?.destroy(name, deadline),
+                _ => Err(DriverError::failed("remove", id, "no record of the driver libvirt")),
             },
             _ => Ok(false),
         }

@@ -2,7 +2,7 @@
 
 use isotare_core::{Deadline, DriverError, Unavailable};
 use isotare_host::output_of;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// `virsh` with the daemon that it talks to.
 #[derive(Clone, Debug)]
@@ -12,8 +12,15 @@ pub(super) struct Virsh {
 }
 
 impl Virsh {
-    /// Where it is.
+    /// Where it is. Only a daemon of this machine can be measured, and other addresses can name a program that `virsh` runs
+    /// (`command=`, `netcat=`: <https://libvirt.org/uri.html>, "Remote URIs").
     pub(super) fn find(uri: &str) -> Result<Self, Unavailable> {
+        if !is_local(uri) {
+            return Err(Unavailable::new(
+                format!("the libvirt daemon '{uri}' is none of this machine's"),
+                "write it as qemu:///system or qemu:///session, with ?socket=/path where that is not the usual one",
+            ));
+        }
         let program = crate::installed::program("virsh", "Debian: libvirt-clients")?;
         Ok(Self { program, uri: uri.to_owned() })
     }
@@ -49,6 +56,41 @@ impl Virsh {
                 true => Err(error),
                 false => Ok(true),
             },
+        }
+    }
+}
+
+/// Whether it is the address of a Unix socket of this machine.
+fn is_local(uri: &str) -> bool {
+    let (place, options) = uri.split_once('?').unwrap_or((uri, ""));
+    let is_place = ["qemu", "qemu+unix"].into_iter().any(|scheme| {
+        let path = place.strip_prefix(scheme).and_then(|rest| rest.strip_prefix(":///"));
+        path.is_some_and(|path| ["system", "session"].contains(&path))
+    });
+    let is_socket =
+        |option: &str| option.strip_prefix("socket=").is_some_and(|path| Path::new(path).is_absolute());
+    is_place && (options.is_empty() || (is_socket(options) && !options.contains(['&', '#'])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_sockets_of_this_machine_are_addresses() {
+        for uri in ["qemu:///system", "qemu:///session", "qemu+unix:///system?socket=/run/l/libvirt-sock"] {
+            assert!(is_local(uri), "{uri}");
+        }
+        for uri in [
+            "qemu+ssh://host/system",
+            "qemu+ext:///system?command=/tmp/x",
+            "qemu:///system?socket=/s&command=/tmp/x",
+            "qemu+ssh:///system?netcat=/tmp/x",
+            "test:///default",
+            "--help",
+            "",
+        ] {
+            assert!(!is_local(uri), "{uri}");
         }
     }
 }

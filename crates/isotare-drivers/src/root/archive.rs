@@ -1,12 +1,13 @@
 //! A root file system as an archive, for engines that import it into a store of their own.
 
+use crate::sparse::{Going, until};
 use isotare_core::{
     AGENT_PATH, Base, CONTROL_DIR, DATA_DIR, DriverError, HOST_FOLDERS, Image, PrepareContext, Source,
     Unavailable,
 };
-use isotare_host::write_tar;
+use isotare_host::{WaitError, write_tar};
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// Folders that a container's root must have, beside the image's own.
@@ -25,9 +26,25 @@ pub(crate) fn archive(
     }
     let path = cx.work.join("image.tar");
     File::create(&path)
-        .and_then(|file| write_tar(&completed(image, cx.agent), BufWriter::new(file)))
-        .map_err(|error| DriverError::failed("write image", path.display().to_string(), error))?;
+        .and_then(|file| {
+            write_tar(&completed(image, cx.agent), BufWriter::new(InTime(file, &until(&cx.deadline))))
+        })
+        .map_err(|error| WaitError::from_io(error).during("write image", path.display().to_string()))?;
     Ok(path)
+}
+
+/// Asks before each piece whether to go on.
+struct InTime<'a>(File, Going<'a>);
+
+impl Write for InTime<'_> {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        self.1()?;
+        self.0.write(piece)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 fn completed(image: &Image, agent: &Path) -> Image {

@@ -1,5 +1,7 @@
 //! Copies of trees.
 
+use crate::sparse::{Going, copy_sparse};
+use isotare_host::at;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, Timespec, Timestamps, chownat, mknodat, utimensat};
 use rustix::io::Errno;
 use rustix::process::{Gid, Uid};
@@ -9,38 +11,40 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
 /// Copies a folder with all below it over what is at `to`: contents, kinds, permissions, owners (as far as this user may
-/// give them) and times. Extended attributes are not copied, and hard links become files of their own.
-pub(crate) fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
-    let meta = fs::symlink_metadata(from).map_err(|error| named(from, error))?;
-    copy(from, &meta, to)
+/// give them), times and holes. Extended attributes are not copied, and hard links become files of their own. `going` is
+/// asked before each file and between the pieces of a large one.
+pub(crate) fn copy_tree(from: &Path, to: &Path, going: Going<'_>) -> io::Result<()> {
+    let meta = fs::symlink_metadata(from).map_err(at(from.display()))?;
+    copy(from, &meta, to, going)
 }
 
-fn copy(from: &Path, meta: &Metadata, to: &Path) -> io::Result<()> {
+fn copy(from: &Path, meta: &Metadata, to: &Path, going: Going<'_>) -> io::Result<()> {
+    going()?;
     if meta.is_dir() {
         match fs::create_dir(to) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && to.is_dir() => {}
-            made => made.map_err(|error| named(to, error))?,
+            made => made.map_err(at(to.display()))?,
         }
-        for entry in fs::read_dir(from).map_err(|error| named(from, error))? {
+        for entry in fs::read_dir(from).map_err(at(from.display()))? {
             let entry = entry?;
-            copy(&entry.path(), &entry.metadata()?, &to.join(entry.file_name()))?;
+            copy(&entry.path(), &entry.metadata()?, &to.join(entry.file_name()), going)?;
         }
     } else {
         match fs::remove_file(to) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(named(to, error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(to.display())(error)),
             _ => {}
         }
         if meta.is_file() {
-            fs::copy(from, to).map_err(|error| named(from, error))?;
+            copy_sparse(from, to, going).map_err(at(from.display()))?;
         } else if meta.is_symlink() {
-            symlink(fs::read_link(from)?, to).map_err(|error| named(to, error))?;
+            symlink(fs::read_link(from)?, to).map_err(at(to.display()))?;
         } else {
             let kind = FileType::from_raw_mode(meta.mode());
             mknodat(CWD, to, kind, Mode::from_raw_mode(meta.mode()), meta.rdev())
-                .map_err(|error| named(to, error.into()))?;
+                .map_err(|error| at(to.display())(error.into()))?;
         }
     }
-    adopt(meta, to).map_err(|error| named(to, error))
+    adopt(meta, to).map_err(at(to.display()))
 }
 
 /// Owner first: a change of it clears set-user-ID bits (chown(2)).
@@ -62,10 +66,6 @@ fn adopt(meta: &Metadata, to: &Path) -> io::Result<()> {
     Ok(utimensat(CWD, to, &times, AtFlags::SYMLINK_NOFOLLOW)?)
 }
 
-fn named(path: &Path, error: io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,11 +82,26 @@ mod tests {
         symlink("tool", lower.join("bin/alias")).expect("linked");
         fs::write(upper.join("bin/tool"), "new").expect("written");
         fs::write(upper.join("bin/alias"), "file").expect("written");
-        copy_tree(&lower, &to).expect("copied");
-        copy_tree(&upper, &to).expect("copied");
+        copy_tree(&lower, &to, &|| Ok(())).expect("copied");
+        copy_tree(&upper, &to, &|| Ok(())).expect("copied");
         let read = |name: &str| fs::read_to_string(to.join("bin").join(name)).expect("there");
         assert_eq!([read("tool"), read("other"), read("alias")], ["new", "kept", "file"]);
         let [was, is] = [&lower, &to].map(|root| fs::metadata(root.join("bin/other")).expect("there"));
         assert_eq!((is.mode(), is.mtime(), is.uid()), (was.mode(), was.mtime(), was.uid()));
+    }
+
+    #[test]
+    fn a_copy_keeps_holes_and_special_files_and_ends_when_it_is_not_to_go_on() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let [from, to] = ["from", "to"].map(|name| folder.path().join(name));
+        fs::create_dir(&from).expect("made");
+        fs::File::create(from.join("sparse")).and_then(|file| file.set_len(1 << 40)).expect("made");
+        mknodat(CWD, from.join("fifo"), FileType::Fifo, Mode::from_raw_mode(0o600), 0).expect("made");
+        copy_tree(&from, &to, &|| Ok(())).expect("copied");
+        let found = fs::metadata(to.join("sparse")).expect("there");
+        assert_eq!((found.len(), found.blocks()), (1 << 40, 0));
+        assert!(!fs::metadata(to.join("fifo")).expect("there").is_file());
+        let error = copy_tree(&from, &to, &|| Err(io::Error::other("stopped"))).expect_err("stopped");
+        assert_eq!(error.to_string(), "stopped");
     }
 }

@@ -2,8 +2,9 @@
 
 use super::copy_tree;
 use super::host::HostView;
+use crate::sparse::until;
 use isotare_core::{AGENT_PATH, Base, CONTROL_DIR, DATA_DIR, DriverError, Image, PrepareContext, Source};
-use isotare_host::lay_out;
+use isotare_host::{WaitError, lay_out};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -52,8 +53,8 @@ impl Tree {
         }
         let flat = cx.work.join("flat");
         for lower in self.lowers.iter().rev() {
-            copy_tree(lower, &flat)
-                .map_err(|e| DriverError::failed("copy image to", flat.display().to_string(), e))?;
+            copy_tree(lower, &flat, &until(&cx.deadline))
+                .map_err(|e| WaitError::from_io(e).during("copy image to", flat.display().to_string()))?;
         }
         Ok(Self { lowers: vec![flat], _host: None })
     }

@@ -9,6 +9,7 @@ use isotare_core::{
 };
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Mutex;
 
 /// Machines reached by SSH.
 #[derive(Debug)]
@@ -29,7 +30,19 @@ pub(super) const SETTINGS: &[SettingDef] = &[
 ];
 
 /// What [`Resource::Managed`] of ours is: a folder of the remote machine.
-pub(super) const FOLDER: &str = "folder";
+const FOLDER: &str = "folder";
+
+/// Configurations that this process was told, by record: the end of a session removes by its records as well.
+static CONFIGURATIONS: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
+
+/// Writes a target down for [`Ssh::release`]; its configuration is remembered by this process alone.
+pub(super) fn record(target: &Target) -> serde_json::Result<Resource> {
+    let id = target.record()?;
+    if let (Some(config), Ok(mut known)) = (target.config(), CONFIGURATIONS.lock()) {
+        known.insert(id.clone(), config.to_owned());
+    }
+    Ok(Resource::Managed { driver: "ssh".to_owned(), what: FOLDER.to_owned(), id })
+}
 
 /// What the remote machine is asked, and how its answer begins.
 const WHO: &str = "printf '%s ' isotare-probe && uname -srm";
@@ -92,11 +105,13 @@ impl Driver for Ssh {
         if driver != self.name() || what != FOLDER {
             return Ok(false);
         }
-        let target: Target = serde_json::from_str(id).map_err(|e| DriverError::failed("release", id, e))?;
+        let known = CONFIGURATIONS.lock().ok().and_then(|known| known.get(id).cloned());
+        let target = Target::of_record(id, known)?;
         let there = format!("test -e {0} && rm -rf -- {0} && echo isotare-removed || true", target.folder);
-        let log = std::env::temp_dir().join(format!("isotare-ssh-{}.log", std::process::id()));
-        let said = target.ask(&there, None, &log, deadline);
-        let _absent = std::fs::remove_file(&log);
-        Ok(said?.contains("isotare-removed"))
+        // A folder of our own: in a shared one anybody could have made a link of the log's name.
+        let folder =
+            tempfile::tempdir().map_err(|e| DriverError::failed("make log of", &target.folder, e))?;
+        let said = target.ask(&there, None, &folder.path().join("log"), deadline)?;
+        Ok(said.contains("isotare-removed"))
     }
 }

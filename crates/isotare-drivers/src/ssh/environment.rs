@@ -1,11 +1,9 @@
 //! The agent, copied to a private folder of the remote machine.
 
-use super::driver::FOLDER;
+use super::driver::record;
 use super::instance::SshInstance;
 use super::target::Target;
-use isotare_core::{
-    DriverError, Environment, Instance, Interrupt, PrepareContext, Resource, Settings, TrialContext,
-};
+use isotare_core::{DriverError, Environment, Instance, Interrupt, PrepareContext, Settings, TrialContext};
 use isotare_host::deadline_in;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -31,9 +29,8 @@ impl SshEnvironment {
         let target = Target::read(settings, &format!("{}-{number}", cx.session))?;
         let failed =
             |error: &dyn std::fmt::Display| DriverError::failed("copy agent to", &target.folder, error);
-        let id = serde_json::to_string(&target).map_err(|e| failed(&e))?;
+        let resource = record(&target).map_err(|e| failed(&e))?;
         let agent = File::open(cx.agent).map_err(|e| failed(&e))?;
-        let resource = Resource::Managed { driver: "ssh".to_owned(), what: FOLDER.to_owned(), id };
         cx.ledger.record(&resource).map_err(|e| failed(&e))?;
         // Fails where somebody has made a folder of this name before.
         let place = &target.folder;

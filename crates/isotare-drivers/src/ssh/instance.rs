@@ -26,7 +26,7 @@ impl SshInstance {
         let agent = format!("{}/agent --stdio --data {data}", target.folder);
         let command = format!("umask 077; mkdir {data} && {{ {agent}; rm -rf -- {data}; }}");
         let log = cx.work.join("ssh.log");
-        let spawn = target.spawn(&command).output_to(&log).streams_over(theirs.into());
+        let spawn = target.spawn(&command)?.output_to(&log).streams_over(theirs.into());
         Ok(Self { spawn: Some(spawn), stream: Some(ours), child: None, log })
     }
 }

@@ -8,66 +8,151 @@ use isotare_host::Spawn;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Seconds for a connection to be made.
 const CONNECT: &str = "ConnectTimeout=10";
 /// What the client needs of the user's surroundings.
 const PASSED: [&str; 4] = ["HOME", "USER", "LOGNAME", "SSH_AUTH_SOCK"];
 
-/// A machine, and a private folder there.
+/// A machine, and a private folder there. What is serialised of it is a record, from which no program is run: the client
+/// is found anew, and a configuration, which can name programs (`ProxyCommand`, ssh_config(5)), is left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Target {
-    program: PathBuf,
-    /// All before the command.
-    arguments: Vec<String>,
-    /// Absolute; only letters that need no quotes in a shell, see [`Target::read`].
+    host: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    port: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    known_hosts: Option<String>,
+    #[serde(skip)]
+    config: Option<String>,
+    /// Whether there is a configuration that the user named.
+    configured: bool,
+    /// Absolute; only letters that need no quotes in a shell.
     pub(super) folder: String,
 }
 
 impl Target {
     /// Reads checked settings. The folder is one of this `name` below the one that the settings give.
     pub(super) fn read(settings: &Settings, name: &str) -> Result<Self, Unavailable> {
-        let program = program("ssh", "Debian: openssh-client")?;
-        let host = settings
-            .text("host")
-            .ok_or_else(|| Unavailable::new("no machine is named", "name one: ssh:host=NAME"))?;
+        let text = |key| settings.text(key).map(str::to_owned);
+        let host =
+            text("host").ok_or_else(|| Unavailable::new("no machine is named", "name one: ssh:host=NAME"))?;
+        let above = settings.text("folder").unwrap_or("/var/tmp").trim_end_matches('/');
+        let target = Self {
+            host,
+            port: settings.integer("port").and_then(|port| u16::try_from(port).ok()),
+            user: text("user"),
+            key: text("key"),
+            known_hosts: text("known-hosts"),
+            config: text("config"),
+            configured: settings.text("config").is_some(),
+            folder: format!("{above}/isotare-{name}"),
+        };
+        target.check()?;
+        Ok(target)
+    }
+
+    /// Reads what [`Target::record`] wrote, in the same session or a later one. One that was reached by a configuration of
+    /// its own can only be reached again by who knows that: `configuration` is what this process was told for this folder.
+    pub(super) fn of_record(record: &str, configuration: Option<String>) -> Result<Self, Unavailable> {
+        let remedy = "remove the folder by hand, if there is one";
+        let mut target: Self = serde_json::from_str(record)
+            .map_err(|error| Unavailable::new(format!("no record of the driver ssh: {error}"), remedy))?;
+        target.check()?;
+        if target.configured && configuration.is_none() {
+            return Err(Unavailable::new(
+                format!(
+                    "{} was reached by a configuration (config=FILE), which no record keeps",
+                    target.host
+                ),
+                format!("remove it by hand: ssh -F FILE {} rm -rf -- {}", target.host, target.folder),
+            ));
+        }
+        target.config = configuration;
+        Ok(target)
+    }
+
+    /// What is kept for [`Target::of_record`].
+    pub(super) fn record(&self) -> serde_json::Result<String> {
+        serde_json::to_string(self)
+    }
+
+    /// The configuration that was named.
+    pub(super) fn config(&self) -> Option<&str> {
+        self.config.as_deref()
+    }
+
+    /// Refuses what the client or the remote shell would take for something else than it is.
+    fn check(&self) -> Result<(), Unavailable> {
+        let refused = |key: &str, value: &str, remedy: &str| {
+            Err(Unavailable::new(format!("setting {key}: '{value}' cannot be used"), remedy))
+        };
+        // Words that user's configurations hand to a shell (%h, %r).
+        let is_word = |word: &str, more: &[char]| {
+            !word.starts_with('-')
+                && !word.is_empty()
+                && word.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(&c))
+        };
+        if !is_word(&self.host, &['.', '_', '-', ':', '@', '%', '[', ']']) {
+            return refused(
+                "host",
+                &self.host,
+                "give a name or an address of letters, digits and . _ - : @ %",
+            );
+        }
+        if let Some(user) = self.user.as_ref().filter(|user| !is_word(user, &['.', '_', '-', '@', '+'])) {
+            return refused("user", user, "give a name of letters, digits and . _ - @ +");
+        }
+        let file = self.known_hosts.as_ref().filter(|file| file.contains(['"', '\n']));
+        if let Some(file) = file {
+            return refused("known-hosts", file, "name a file without quotation marks in its path");
+        }
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '+');
+        let last = self.folder.rsplit('/').next().unwrap_or_default();
+        let is_folder = self.folder.starts_with('/')
+            && self.folder.chars().all(plain)
+            && !self.folder.split('/').any(|name| name == "..")
+            && last.starts_with("isotare-");
+        match is_folder {
+            true => Ok(()),
+            false => refused("folder", &self.folder, "give an absolute path of letters, digits and . _ - +"),
+        }
+    }
+
+    /// All words of the client before the command.
+    fn arguments(&self) -> Vec<String> {
         // Nobody is there to answer questions.
         let mut arguments: Vec<String> =
             ["-T", "-o", "BatchMode=yes", "-o", CONNECT].map(str::to_owned).to_vec();
         let mut add = |words: &[&str]| arguments.extend(words.iter().map(|&word| word.to_owned()));
-        for (key, flag) in [("config", "-F"), ("user", "-l"), ("key", "-i")] {
-            settings.text(key).iter().for_each(|value| add(&[flag, value]));
+        for (flag, value) in [("-F", &self.config), ("-l", &self.user), ("-i", &self.key)] {
+            value.iter().for_each(|value| add(&[flag, value]));
         }
-        if let Some(port) = settings.integer("port") {
+        if let Some(port) = self.port {
             add(&["-p", &port.to_string()]);
         }
-        if settings.text("key").is_some() {
+        if self.key.is_some() {
             add(&["-o", "IdentitiesOnly=yes"]);
         }
-        if let Some(file) = settings.text("known-hosts") {
-            add(&[
-                "-o",
-                &format!("UserKnownHostsFile={}", quoted(file)),
-                "-o",
-                "GlobalKnownHostsFile=/dev/null",
-            ]);
+        if let Some(file) = &self.known_hosts {
+            add(&["-o", &format!("UserKnownHostsFile=\"{file}\""), "-o", "GlobalKnownHostsFile=/dev/null"]);
         }
-        add(&["--", host]);
-        let above = settings.text("folder").unwrap_or("/var/tmp").trim_end_matches('/');
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '+');
-        if !above.chars().all(plain) || !(above.is_empty() || above.starts_with('/')) {
-            let remedy = "give an absolute path of letters, digits and . _ - +";
-            return Err(Unavailable::new(format!("setting folder: '{above}' cannot be used"), remedy));
-        }
-        Ok(Self { program, arguments, folder: format!("{above}/isotare-{name}") })
+        add(&["--", &self.host]);
+        arguments
     }
 
     /// The client, about to run a command of the remote shell.
-    pub(super) fn spawn(&self, command: &str) -> Spawn {
-        let spawn = Spawn::new(&self.program).args(&self.arguments).arg(command);
+    pub(super) fn spawn(&self, command: &str) -> Result<Spawn, Unavailable> {
+        let program = program("ssh", "Debian: openssh-client")?;
+        let spawn = Spawn::new(program).args(self.arguments()).arg(command);
         let passed = PASSED.iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
-        passed.fold(spawn, |spawn, (name, value)| spawn.env(name, value))
+        Ok(passed.fold(spawn, |spawn, (name, value)| spawn.env(name, value)))
     }
 
     /// Runs a command to its end and gives what it and the client wrote. `log` is a file for that.
@@ -80,7 +165,7 @@ impl Target {
     ) -> Result<String, Unavailable> {
         // One of an earlier question.
         let _absent = fs::remove_file(log);
-        let mut spawn = self.spawn(command).output_to(log);
+        let mut spawn = self.spawn(command)?.output_to(log);
         if let Some(input) = input {
             spawn = spawn.input_from(input);
         }
@@ -100,11 +185,6 @@ impl Target {
     }
 }
 
-/// A word of ssh_config(5), which may hold blanks.
-fn quoted(word: &str) -> String {
-    format!("\"{word}\"")
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::driver::SETTINGS;
@@ -117,18 +197,17 @@ mod tests {
 
     #[test]
     fn settings_become_the_clients_own_words() {
-        let Ok(found) = target(&[
+        let found = target(&[
             ("host", "vm"),
             ("port", "2222"),
             ("user", "me"),
             ("key", "/k"),
             ("known-hosts", "/a b"),
             ("config", "/c"),
-        ]) else {
-            return;
-        };
+        ])
+        .expect("valid");
         assert_eq!(
-            found.arguments.join(" "),
+            found.arguments().join(" "),
             "-T -o BatchMode=yes -o ConnectTimeout=10 -F /c -l me -i /k -p 2222 -o IdentitiesOnly=yes \
              -o UserKnownHostsFile=\"/a b\" -o GlobalKnownHostsFile=/dev/null -- vm"
         );
@@ -136,10 +215,50 @@ mod tests {
     }
 
     #[test]
-    fn nothing_can_be_smuggled_into_the_remote_shell() {
-        for folder in ["/a b", "/a;reboot", "relative", "/$HOME", "/a'"] {
+    fn nothing_can_be_smuggled_into_a_shell_or_the_client() {
+        for folder in ["/a b", "/a;reboot", "relative", "/$HOME", "/a'", "/../etc"] {
             assert!(target(&[("host", "vm"), ("folder", folder)]).is_err(), "{folder}");
         }
+        for (key, value) in [
+            ("host", "-oProxyCommand=x"),
+            ("host", "a b"),
+            ("host", "$(x)"),
+            ("user", "-x"),
+            ("user", "a`x`"),
+            ("known-hosts", "/a\" /b"),
+        ] {
+            let given = [("host", "vm"), (key, value)];
+            let given = if key == "host" { &given[1..] } else { &given[..] };
+            let error = target(given).expect_err(value);
+            assert!(error.reason.contains(value), "{error}");
+        }
         assert!(target(&[]).expect_err("no host").remedy.contains("ssh:host="));
+    }
+
+    #[test]
+    fn a_record_leads_back_to_the_folder_and_names_no_program() {
+        let found = target(&[("host", "vm"), ("port", "2222"), ("key", "/k")]).expect("valid");
+        let record = found.record().expect("written");
+        assert_eq!(Target::of_record(&record, None), Ok(found));
+        // As a planter would write it, and as an earlier version did.
+        for planted in [
+            r#"{"program":"/tmp/x","arguments":[],"folder":"/var/tmp/isotare-s-0"}"#,
+            r#"{"host":"vm","configured":false,"folder":"/var/tmp/isotare-s-0","config":"/tmp/x"}"#,
+            r#"{"host":"-oProxyCommand=/tmp/x","configured":false,"folder":"/var/tmp/isotare-s-0"}"#,
+            r#"{"host":"vm","configured":false,"folder":"/var/tmp/isotare-s-0;x"}"#,
+            r#"{"host":"vm","configured":false,"folder":"/etc"}"#,
+        ] {
+            assert!(Target::of_record(planted, None).is_err(), "{planted}");
+        }
+    }
+
+    #[test]
+    fn a_configuration_is_in_no_record_and_told_again_by_who_knows_it() {
+        let found = target(&[("host", "vm"), ("config", "/c")]).expect("valid");
+        let record = found.record().expect("written");
+        assert!(!record.contains("/c"), "{record}");
+        let error = Target::of_record(&record, None).expect_err("nobody knows it");
+        assert!(error.remedy.contains("ssh -F FILE vm rm -rf -- /var/tmp/isotare-s-0"), "{error}");
+        assert_eq!(Target::of_record(&record, Some("/c".to_owned())), Ok(found));
     }
 }

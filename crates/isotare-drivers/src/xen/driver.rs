@@ -6,7 +6,7 @@ use crate::guest::{KERNEL, MEMORY, VCPUS};
 use crate::trial_life;
 use isotare_core::{
     Capabilities, Deadline, Driver, DriverError, Environment, IMAGE_SETTING, Image, Isolation, Kind,
-    PrepareContext, Resource, RuntimeInfo, SettingDef, Settings, Unavailable,
+    PrepareContext, Resource, RuntimeInfo, SettingDef, Settings, Unavailable, is_plain_name,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -88,7 +88,10 @@ impl Driver for Xen {
 
     fn release(&self, resource: &Resource, deadline: &Deadline) -> Result<bool, DriverError> {
         match resource {
-            Resource::Managed { what, id, .. } if what == "domain" => Xl::find()?.destroy(id, deadline),
+            Resource::Managed { what, id, .. } if what == "domain" => match is_plain_name(id) {
+                true => Xl::find()?.destroy(id, deadline),
+                false => Err(DriverError::failed("remove", id, "no record of the driver xen")),
+            },
             _ => Ok(false),
         }
     }

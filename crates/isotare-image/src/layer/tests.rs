@@ -1,18 +1,22 @@
 //! Layers, honest and hostile: each trick of an archive is a test.
 
 use super::*;
+use crate::limits::Limits;
+use isotare_core::Interrupt;
+use isotare_host::deadline_in;
 use proptest::prelude::*;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::time::Duration;
 use tar::{Builder, Header};
 
 /// A tree in a folder beside things that nothing may touch.
-struct Place {
+pub(super) struct Place {
     folder: tempfile::TempDir,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         fs::create_dir(folder.path().join("tree")).expect("made");
         fs::create_dir(folder.path().join("outside")).expect("made");
@@ -20,7 +24,7 @@ impl Place {
         Self { folder }
     }
 
-    fn tree(&self) -> PathBuf {
+    pub(super) fn tree(&self) -> PathBuf {
         self.folder.path().join("tree")
     }
 
@@ -29,8 +33,13 @@ impl Place {
     }
 
     fn unpack(&self, kind: Kind, members: &[Member<'_>]) -> io::Result<()> {
+        self.unpack_bytes(kind, &archive(members)[..], Limits::default())
+    }
+
+    pub(super) fn unpack_bytes(&self, kind: Kind, archive: impl Read, limits: Limits) -> io::Result<()> {
+        let deadline = deadline_in(Duration::from_secs(30), &Interrupt::default());
         let root = Root::open(&self.tree()).expect("opened");
-        unpack(&archive(members)[..], kind, &root)
+        unpack(archive, kind, &root, &mut Meter::new(limits, &deadline))
     }
 
     fn read(&self, path: &str) -> String {
@@ -240,7 +249,6 @@ fn kinds_change_between_layers_and_devices_are_left_out() {
 #[test]
 fn modes_times_and_owners_are_kept() {
     let place = Place::new();
-    let root = Root::open(&place.tree()).expect("opened");
     let mut builder = Builder::new(Vec::new());
     for (kind, name, mode) in [(FOLDER, "closed", 0o555), (FILE, "closed/sudo", 0o4755)] {
         let mut header = Header::new_gnu();
@@ -253,7 +261,8 @@ fn modes_times_and_owners_are_kept() {
         header.set_mtime(1_000_000_000);
         builder.append_data(&mut header, name, io::empty()).expect("appended");
     }
-    unpack(&builder.into_inner().expect("ended")[..], Kind::Tree, &root).expect("unpacked");
+    let bytes = builder.into_inner().expect("ended");
+    place.unpack_bytes(Kind::Tree, &bytes[..], Limits::default()).expect("unpacked");
     let found = |path: &str| fs::metadata(place.tree().join(path)).expect("there");
     assert_eq!(found("closed").mode() & 0o7777, 0o555);
     assert_eq!((found("closed/sudo").mode() & 0o7777, found("closed/sudo").mtime()), (0o4755, 1_000_000_000));
@@ -267,12 +276,10 @@ fn modes_times_and_owners_are_kept() {
 fn an_archive_that_ends_early_is_an_error() {
     let place = Place::new();
     let whole = archive(&[(FILE, "a", &"x".repeat(5000))]);
-    let root = Root::open(&place.tree()).expect("opened");
-    assert!(unpack(&whole[..3000], Kind::Tree, &root).is_err());
-    assert!(
-        unpack(&b"no archive at all, but long enough to be a header".repeat(30)[..], Kind::Tree, &root)
-            .is_err()
-    );
+    let other = b"no archive at all, but long enough to be a header".repeat(30);
+    for bytes in [&whole[..3000], &other] {
+        assert!(place.unpack_bytes(Kind::Tree, bytes, Limits::default()).is_err());
+    }
 }
 
 /// Names that meet each other, climb, and look like whiteouts.

@@ -33,7 +33,12 @@ impl Place {
     }
 
     fn resolve(&self, reference: &str) -> Result<Userland, ImageError> {
-        resolve(&reference.parse().expect(reference), &Cache::new(self.path("cache")), &soon())
+        self.resolve_within(reference, "")
+    }
+
+    fn resolve_within(&self, reference: &str, limits: &str) -> Result<Userland, ImageError> {
+        let cache = Cache::new(self.path("cache")).with_limits(limits.parse().expect(limits));
+        resolve(&reference.parse().expect(reference), &cache, &soon())
     }
 
     fn tree(&self, reference: &str) -> PathBuf {
@@ -243,4 +248,65 @@ fn files_are_put_on_their_base() {
     let tree = place.resolve(&format!("dir:{}", place.path("tree").display())).expect("resolved");
     assert_eq!(paths(&tree), ["/usr/x", "/bin", "/bin/sh"]);
     assert_eq!(paths(&place.resolve("host").expect("resolved")), ["/usr/x"]);
+}
+
+#[test]
+fn the_bounds_are_those_of_an_image_with_all_its_layers() {
+    let place = Place::new();
+    place.layout("layout", "v1", &[tar(&[("/a", "123456")]), tar(&[("/b", "123456")])]);
+    let reference = format!("oci:{}", place.path("layout").display());
+    let error = place.resolve_within(&reference, "data=11").expect_err("too much").to_string();
+    for told in ["layout/sha256:", "member b", "12 bytes", "is 11", "--image-limits data="] {
+        assert!(error.contains(told), "{error}");
+    }
+    let left: Vec<_> = fs::read_dir(place.path("cache")).expect("listed").flatten().collect();
+    assert!(left.iter().all(|entry| entry.path().extension().is_some_and(|end| end == "lock")), "{left:?}");
+    place.resolve_within(&reference, "data=12").expect("just enough");
+}
+
+#[test]
+fn a_bomb_is_refused_in_every_form() {
+    let place = Place::new();
+    let bomb = tar(&[("/a", &"0".repeat(1 << 20))]);
+    let inner = place.write("inner/layer.tar", &bomb);
+    let nested = folder_tar(inner.parent().expect("a folder"));
+    place.write("bomb.tar", &gzip(&bomb));
+    place.write("bomb.zst", &zstd::encode_all(&bomb[..], 1).expect("packed"));
+    place.write("nested.tar", &nested);
+    for reference in ["tar:bomb.tar", "tar:bomb.zst", "docker:nested.tar", "oci:nested.tar"] {
+        let (kind, name) = reference.split_once(':').expect("a kind");
+        let error = place.resolve_within(&format!("{kind}:{}", place.path(name).display()), "data=100K");
+        let error = error.expect_err(reference).to_string();
+        assert!(error.contains(name) && error.contains("--image-limits"), "{reference}: {error}");
+    }
+}
+
+#[test]
+fn what_is_no_file_is_not_waited_for() {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    let place = Place::new();
+    let fifo = |name: &str| {
+        let path = place.write(name, b"");
+        fs::remove_file(&path).expect("removed");
+        mknodat(CWD, &path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).expect("made");
+        path
+    };
+    let layout = fifo("layout/index.json").parent().expect("a folder").to_owned();
+    let archive =
+        place.write("saved.tar", &folder_tar(fifo("saved/manifest.json").parent().expect("a folder")));
+    let references = [
+        format!("tar:{}", fifo("fifo").display()),
+        format!("oci:{}", layout.display()),
+        format!("docker:{}", archive.display()),
+    ];
+    for reference in references {
+        let error = place.resolve(&reference).expect_err(&reference).to_string();
+        assert!(error.contains("a FIFO, not a regular file"), "{error}");
+    }
+    // Also not read whole.
+    fs::remove_file(layout.join("index.json")).expect("removed");
+    let index = fs::File::create(layout.join("index.json")).expect("made");
+    index.set_len(20 << 30).expect("sized");
+    let error = place.resolve(&format!("oci:{}", layout.display())).expect_err("too large").to_string();
+    assert!(error.contains("larger than 16 MiB"), "{error}");
 }

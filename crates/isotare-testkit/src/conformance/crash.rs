@@ -99,8 +99,8 @@ fn lasting_traces(session: &str) -> Vec<String> {
 /// Removes what the killed copy recorded, twice: the second time nothing may be there.
 fn clean(root: &Path, driver: &dyn Driver) -> Result<(), String> {
     let stale = StaleSession::list(&root.join("s")).map_err(|error| error.to_string())?;
-    let [session] = stale.as_slice() else {
-        return Err(format!("{} sessions were recorded", stale.len()));
+    let [Ok(session)] = stale.as_slice() else {
+        return Err(format!("not one session was recorded: {stale:?}"));
     };
     let group = Resource::Cgroup { path: format!("isotare/{}", session.id) };
     let resources: Vec<&Resource> = session.resources.iter().rev().chain([&group]).collect();

@@ -19,12 +19,22 @@ pub fn clean(arguments: &Clean) -> Result<Exit, Report> {
     let stale = StaleSession::list(&root).map_err(|error| {
         refuse(
             format!("{} cannot be read: {error}", root.display()),
-            "run it as the user who ran the session",
+            "run it as the user who ran the session; a folder that somebody else made is for you to remove, or name \
+             another in ISOTARE_STATE",
         )
     })?;
     let mut table = Table::new(&["session", "what", "result"]);
-    let (mut removed, mut failed) = (Vec::new(), Vec::new());
+    let (mut removed, mut failed, mut refused) = (Vec::new(), Vec::new(), Vec::new());
     for session in stale {
+        let session = match session {
+            Ok(session) => session,
+            Err(error) => {
+                let why = error.to_string();
+                table.row(["–".to_owned(), "a record that is not believed".to_owned(), why.clone()]);
+                refused.push(why);
+                continue;
+            }
+        };
         let deadline = deadline_in(CLEANUP, &Interrupt::default());
         let driver = |name: &str| isotare_drivers::find(name).ok();
         let mut done = isotare_runner::clean(session.resources.clone(), &driver, &deadline);
@@ -46,7 +56,7 @@ pub fn clean(arguments: &Clean) -> Result<Exit, Report> {
     if table.is_empty() {
         table.note("no interrupted session left anything".to_owned());
     }
-    let exit = if failed.is_empty() { Exit::Done } else { Exit::Incomplete };
-    table.show(arguments.format, &json!({ "removed": removed, "failed": failed }))?;
+    let exit = if failed.is_empty() && refused.is_empty() { Exit::Done } else { Exit::Incomplete };
+    table.show(arguments.format, &json!({ "removed": removed, "failed": failed, "refused": refused }))?;
     Ok(exit)
 }

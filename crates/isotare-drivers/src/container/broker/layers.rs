@@ -25,6 +25,11 @@ pub(super) struct Layers {
     mounted: bool,
 }
 
+/// Whoever gave the order kills this process when it has had its time.
+fn until_killed() -> std::io::Result<()> {
+    Ok(())
+}
+
 impl Layers {
     /// Makes the root.
     pub(super) fn mount(state: &Path, order: &Order, privilege: Privilege) -> Result<Self, BrokerError> {
@@ -38,7 +43,9 @@ impl Layers {
         match (order.root, order.lowers.as_slice()) {
             (RootKind::Overlay, lowers) => layers.overlay(lowers, privilege)?,
             (RootKind::Bind, [tree]) => layers.bind(tree)?,
-            (RootKind::Copy, [tree]) => copy_tree(tree, &layers.rootfs).step("copy the tree")?,
+            (RootKind::Copy, [tree]) => {
+                copy_tree(tree, &layers.rootfs, &until_killed).step("copy the tree")?
+            }
             _ => return Err(BrokerError::Protocol),
         }
         Ok(layers)
@@ -65,7 +72,7 @@ impl Layers {
             .step("make the tree read-only")?;
         for (name, inside) in [("data", DATA_DIR), ("tmp", "/tmp")] {
             let (copy, inside) = (self.own.join(name), inside.trim_start_matches('/'));
-            copy_tree(&tree.join(inside), &copy).step("copy what is written to")?;
+            copy_tree(&tree.join(inside), &copy, &until_killed).step("copy what is written to")?;
             mount_bind(&copy, self.rootfs.join(inside)).step("bind what is written to")?;
         }
         Ok(())

@@ -1,0 +1,171 @@
+//! Small archives that claim to be large: each ends at a bound, and before it has cost much.
+
+use super::tests::Place;
+use super::*;
+use crate::limits::Limits;
+use isotare_core::{Deadline, Interrupt};
+use isotare_host::{WaitError, deadline_in};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
+use tar::{Builder, Header};
+
+/// Bytes that a bomb of these tests would unpack to.
+const CLAIMED: u64 = 256 << 20;
+
+fn limits() -> Limits {
+    Limits { data: 1 << 20, entries: 50, header: 64 << 10, names: 4 << 10 }
+}
+
+/// Why an archive is refused, and how much was read of it.
+fn refusal(archive: impl Read) -> (String, u64) {
+    struct Counting<R>(R, u64);
+    impl<R: Read> Read for Counting<R> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let count = self.0.read(buffer)?;
+            self.1 += count as u64;
+            Ok(count)
+        }
+    }
+    let (place, mut archive) = (Place::new(), Counting(archive, 0));
+    let error = place.unpack_bytes(Kind::Layer, &mut archive, limits()).expect_err("refused");
+    (error.to_string(), archive.1)
+}
+
+/// A header of this kind whose content has this size.
+fn header(kind: EntryType, name: &str, size: u64) -> Header {
+    let mut header = Header::new_gnu();
+    header.set_entry_type(kind);
+    header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+    header.set_mode(0o644);
+    header.set_uid(u64::from(rustix::process::geteuid().as_raw()));
+    header.set_gid(u64::from(rustix::process::getegid().as_raw()));
+    header.set_mtime(0);
+    header.set_size(size);
+    header.set_cksum();
+    header
+}
+
+/// An archive of empty files.
+fn files(names: impl IntoIterator<Item = String>) -> Vec<u8> {
+    let mut builder = Builder::new(Vec::new());
+    for name in names {
+        builder.append_data(&mut header(EntryType::Regular, "", 0), name, io::empty()).expect("appended");
+    }
+    builder.into_inner().expect("ended")
+}
+
+/// An archive with a sparse file of 256 MiB that has these bytes at 100 MiB, in its one piece of data.
+fn sparse(content: &[u8]) -> Vec<u8> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = File::create_new(folder.path().join("sparse")).expect("made");
+    file.set_len(CLAIMED).expect("sized");
+    file.write_all_at(content, 100 << 20).expect("written");
+    let mut builder = Builder::new(Vec::new());
+    builder.append_path_with_name(folder.path().join("sparse"), "sparse").expect("appended");
+    let archive = builder.into_inner().expect("ended");
+    assert!(archive.len() < 1 << 20, "the tar crate keeps holes");
+    archive
+}
+
+#[test]
+fn a_sparse_file_counts_by_its_length() {
+    let (why, _) = refusal(&sparse(b"x")[..]);
+    assert!(why.contains("member sparse") && why.contains("268435456 bytes"), "{why}");
+    assert!(why.contains("1048576") && why.contains("--image-limits data="), "{why}");
+}
+
+#[test]
+fn holes_are_kept() {
+    let place = Place::new();
+    place.unpack_bytes(Kind::Tree, &sparse(b"content")[..], Limits::default()).expect("unpacked");
+    let found = fs::metadata(place.tree().join("sparse")).expect("there");
+    assert_eq!(found.len(), CLAIMED);
+    assert!(found.blocks() * 512 < 4 << 20, "{} blocks", found.blocks());
+    let mut bytes = [0; 9];
+    let file = File::open(place.tree().join("sparse")).expect("opened");
+    file.read_exact_at(&mut bytes, (100 << 20) - 1).expect("read");
+    assert_eq!(&bytes, b"\0content\0");
+}
+
+#[test]
+fn unpacking_one_file_stops_at_an_interrupt_and_at_the_deadline() {
+    /// Raises the wish to stop when the archive is first read.
+    struct Raising<'a>(&'a [u8], Interrupt);
+    impl Read for Raising<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.1.raise();
+            self.0.read(buffer)
+        }
+    }
+    let (archive, interrupt) = (sparse(b"x"), Interrupt::default());
+    let soon = deadline_in(Duration::from_secs(60), &interrupt);
+    let past = Deadline { at: isotare_core::Timestamp(0), interrupt: Interrupt::default() };
+    for (deadline, archive) in [
+        (&soon, Box::new(Raising(&archive, interrupt)) as Box<dyn Read>),
+        (&past, Box::new(&archive[..]) as Box<dyn Read>),
+    ] {
+        let place = Place::new();
+        let root = Root::open(&place.tree()).expect("opened");
+        let mut meter = Meter::new(Limits::default(), deadline);
+        let error = unpack(archive, Kind::Tree, &root, &mut meter).expect_err("stopped");
+        assert!(error.get_ref().is_some_and(|inner| inner.is::<WaitError>()), "{error}");
+        assert_eq!(fs::metadata(place.tree().join("sparse")).expect("begun").len(), 0);
+    }
+}
+
+#[test]
+fn headers_are_not_read_into_memory_beyond_their_bound() {
+    for kind in [EntryType::XHeader, EntryType::GNULongName, EntryType::GNULongLink] {
+        let header = header(kind, "bomb", CLAIMED);
+        let content = io::repeat(b'a').take(CLAIMED);
+        let (why, read) = refusal(header.as_bytes().chain(content));
+        assert!(why.contains("more than 65536 bytes") && why.contains("--image-limits header="), "{why}");
+        assert!(read <= (64 << 10) + BLOCK, "{read} bytes were read");
+    }
+    // Blocks of a sparse file's map, each of which says that another follows: tar(5).
+    let mut first = header(EntryType::GNUSparse, "bomb", 0);
+    first.as_gnu_mut().expect("of GNU").isextended[0] = 1;
+    first.set_cksum();
+    let mut next = [0; 512];
+    next[504] = 1;
+    let blocks = next.repeat(1 << 13);
+    let (why, _) = refusal(first.as_bytes().chain(&blocks[..]));
+    assert!(why.contains("after the archive's beginning: a member's header has more than"), "{why}");
+}
+
+#[test]
+fn what_a_long_header_is_for_still_works() {
+    let place = Place::new();
+    let name = ["long"; 40].join("-");
+    place.unpack_bytes(Kind::Layer, &files([name.clone()])[..], limits()).expect("unpacked");
+    assert!(place.tree().join(name).exists());
+    // What nobody reads of a member is no part of the next one's header.
+    let mut archive = header(EntryType::Char, "device", 1 << 20).as_bytes().to_vec();
+    archive.resize(archive.len() + (1 << 20), b'x');
+    archive.extend(files(["after".to_owned()]));
+    place.unpack_bytes(Kind::Layer, &archive[..], limits()).expect("unpacked");
+    assert!(place.tree().join("after").exists());
+}
+
+#[test]
+fn files_and_the_folders_that_they_need_are_counted() {
+    let many = files((0..60).map(|number| number.to_string()));
+    let deep = files([["d"; 60].join("/")]);
+    // Each is written again, so that there is never more than one.
+    let again = files(vec!["same".to_owned(); 60]);
+    for archive in [many, deep, again] {
+        let (why, _) = refusal(&archive[..]);
+        assert!(why.contains("it has 51 files, folders and links or more"), "{why}");
+        assert!(why.contains("--image-limits entries="), "{why}");
+    }
+}
+
+#[test]
+fn paths_in_memory_are_counted() {
+    let (why, _) = refusal(&files((0..45).map(|number| format!("{number}{}", "x".repeat(150))))[..]);
+    assert!(why.contains("its paths come to") && why.contains("--image-limits names="), "{why}");
+    // All paths above one have to be kept as well: of this one 50 MB.
+    let (why, _) = refusal(&files([["d"; 5000].join("/")])[..]);
+    assert!(why.contains("its path is longer than 4096 bytes"), "{why}");
+}
