@@ -513,8 +513,9 @@ fn timed_life(field: &Field, name: &str, environment: &mut dyn Environment) -> [
         });
         let limit = Limit { duration_ms: Some(2000), events: None };
         let job = Job::Builtin(Builtin { kind, threads: 1, limit, warmup_ms: 200, interval_ms: 100 });
-        let output = agent.run(&job, None, &cx.deadline, &mut |_| {}).expect("ran").output;
-        let JobResult::Work(report) = output.result else { panic!("a report") };
+        let mut tap = OutputTap::default();
+        let ran = agent.run(&job, None, &cx.deadline, &mut tap, &mut |_| {}).expect("ran");
+        let JobResult::Work(report) = ran.result else { panic!("a report") };
         agent.power_off(&cx.deadline).expect("told");
         lap();
         instance.stop(Duration::from_secs(10), cx).expect("stopped");

@@ -52,7 +52,7 @@ fn telling_lines(text: &str) -> impl DoubleEndedIterator<Item = &str> {
 
 /// The end of such a file, as far as it is told. It is read without trust: what stands in it is the guest's, or that of a
 /// monitor that a guest may have taken over.
-pub(crate) fn tail(path: &Path) -> String {
+fn tail(path: &Path) -> String {
     // A file that is not there, or is none, has nothing to tell.
     String::from_utf8_lossy(&isotare_files::tail(path, TAIL).unwrap_or_default()).into_owned()
 }

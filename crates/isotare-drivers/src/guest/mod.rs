@@ -15,7 +15,7 @@ pub(crate) mod tsc;
 mod vmlinuz;
 
 pub(crate) use boot::Boot;
-pub(crate) use console::{Logs, tail};
+pub(crate) use console::Logs;
 pub(crate) use disk::{DATA_NAME, DATA_SIZE, DiskFormat, DiskPlan, Template, size_for};
 pub(crate) use kernel::Kernel;
 pub(crate) use machine::{Machine, Parts, first_byte};

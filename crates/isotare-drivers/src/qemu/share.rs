@@ -1,7 +1,6 @@
 //! A root that is a folder of the host: an overlay for each machine, and virtiofsd where it serves it.
 
 use super::spec::Root;
-use crate::guest::tail;
 use crate::installed::root_only;
 use crate::root::{MountedRoot, Tree};
 use isotare_core::{DriverError, Member, Resource, Role, TrialContext, Unavailable};

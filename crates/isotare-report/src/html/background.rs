@@ -112,7 +112,7 @@ pub(super) fn outcomes(report: &Report) -> Markup {
                 }
             }
         }
-        @if let Some(cut) = &report.cut_output { p { (visible(&cut.sentence)) "." } }
+        @if let Some(cut) = &report.cut_output { p { (cut.sentence) "." } }
         @for (reason, trials) in failures(report) { (failure(&reason, &trials)) }
     }
 }

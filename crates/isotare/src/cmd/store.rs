@@ -3,12 +3,13 @@
 use crate::cli::{KeptOutput, Places, Prune, StoreArgs, StoreVerb};
 use crate::execute::{kept_sessions, store_path};
 use crate::exit::{Exit, refuse};
+use crate::output::say;
 use crate::table::Table;
 use isotare_host::{StaleSession, state_root};
 use isotare_store::{Store, Summary};
 use miette::Report;
 use serde_json::json;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 /// Does what was asked of the store.
 pub fn store(arguments: &StoreArgs) -> Result<Exit, Report> {
@@ -95,25 +96,30 @@ fn is_running(session: &Summary) -> bool {
     let root = state_root();
     let is_stale = || {
         let stale = StaleSession::list(&root).unwrap_or_default();
-        stale.iter().any(|stale| stale.id == session.id)
+        stale.iter().flatten().any(|stale| stale.id == session.id)
     };
     session.end.is_none() && root.join(&session.id).is_dir() && !is_stale()
 }
 
-#[expect(clippy::print_stderr, reason = "talk goes to stderr")]
 fn vacuum(store: &mut Store) -> Result<(), Report> {
     let size = |store: &Store| store.usage().map(|usage| usage.file).map_err(|error| refuse(error, ""));
     let before = size(store)?;
     store.vacuum().map_err(|error| refuse(error, "then run 'isotare store vacuum'"))?;
-    eprintln!("{}: {} before, {} now", store.path().display(), bytes(before), bytes(size(store)?));
+    say(&format!("{}: {} before, {} now", store.path().display(), bytes(before), bytes(size(store)?)));
     Ok(())
 }
 
-/// Writes what a trial wrote, byte for byte.
+/// Writes what a trial wrote, byte for byte, to a file or pipe.
 fn output(arguments: &KeptOutput) -> Result<(), Report> {
     let store = there(&arguments.places)?;
     let stream = if arguments.stderr { "stderr" } else { "stdout" };
     let mut out = io::stdout().lock();
+    if out.is_terminal() {
+        return Err(refuse(
+            "what an instance wrote is not sent to a terminal, which would obey its control characters",
+            "write it to a file (> FILE) or look at it with a pager (| less)",
+        ));
+    }
     let written = store
         .write_output(&arguments.session, arguments.trial, stream, &mut out)
         .map_err(|error| refuse(error, "'isotare store size' shows the sessions that are kept"))?;

@@ -1,5 +1,7 @@
 //! What workloads write: any amount in a bounded memory, up to a limit.
 
+#![expect(unsafe_code, reason = "wait4 tells the memory of one child, and no crate here wraps it")]
+
 use crate::place::Place;
 use serde_json::{Value, json};
 use std::os::unix::process::ExitStatusExt;
