@@ -65,6 +65,7 @@ fn budgets_hold_and_use_is_counted() {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "a test that is skipped says why")]
 fn no_more_tasks_than_the_limit_are_there_at_once() {
     const LIMIT: u32 = 20;
     let Some(own) = Own::new("tasks") else { return };

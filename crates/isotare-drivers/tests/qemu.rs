@@ -7,7 +7,8 @@ use isotare_core::{
     Resource, Role, Settings, TrialContext,
 };
 use isotare_host::{
-    AgentClient, OutputTap, SessionState, Swept, deadline_in, find_program, make_run_folder, now, output_of, sweep,
+    AgentClient, OutputTap, SessionState, Swept, deadline_in, find_program, make_run_folder, now, output_of,
+    sweep,
 };
 use isotare_protocol::{
     Builtin, CommandJob, FileMode, FileioJob, Job, JobResult, Kind, Limit, Pattern, Repetition,

@@ -155,8 +155,7 @@ fn masked() -> Result<Vec<String>, DriverError> {
     let closed = closed(Path::new("/"))
         .map_err(|error| DriverError::failed("look for closed files in", "the host's userland", error))?;
     let closed = closed.into_iter().map(|path| path.display().to_string());
-    let scratch = "/var/tmp".to_owned();
-    Ok(MASKED.map(String::from).into_iter().chain([scratch]).chain(closed).collect())
+    Ok(MASKED.map(String::from).into_iter().chain(closed).collect())
 }
 
 /// An import of the host would be gigabytes, so its folders are mounted, without what is mounted on them.

@@ -118,7 +118,7 @@ fn arguments(root: &Path, control: &Path, machine: &str, host_network: bool) -> 
     arguments.push(format!("--machine={machine}").into());
     let mut directory = OsString::from("--directory=");
     directory.push(root);
-    let mut bind = OsString::from("--bind=");
+    let mut bind = OsString::from("--bind-ro=");
     bind.push(control);
     bind.push(format!(":{CONTROL_DIR}"));
     arguments.extend([directory, bind]);

@@ -89,7 +89,7 @@ fn one_file_system() -> Result<(), DriverError> {
     }
 }
 
-/// Whiteouts for all of the root folder that is no userland, for the folder where sessions work, and for what is closed.
+/// Whiteouts for all of the root folder that is no userland, and for what is closed.
 fn mask(layer: &Path) -> io::Result<()> {
     fs::create_dir(layer)?;
     for entry in fs::read_dir("/")? {
@@ -97,9 +97,6 @@ fn mask(layer: &Path) -> io::Result<()> {
         if !HOST_FOLDERS.iter().any(|folder| name == *folder) {
             hide(layer, &Path::new("/").join(name))?;
         }
-    }
-    if Path::new("/var/tmp").exists() {
-        hide(layer, Path::new("/var/tmp"))?;
     }
     closed(Path::new("/"))?.iter().try_for_each(|path| hide(layer, path))
 }
@@ -126,21 +123,21 @@ fn hide(layer: &Path, path: &Path) -> io::Result<()> {
 }
 
 /// What of the host's configuration and state an ordinary user of the host may not read (password hashes, private keys,
-/// databases, logs), and which instances are therefore not shown, since their root could read it. A closed folder stands
-/// for all that is in it. `root` is the host's root folder; file systems mounted below are not looked at.
+/// databases, logs), and which instances are therefore not shown, since their root could read it; and `/var/tmp`, where
+/// sessions work. A closed folder stands for all that is in it. `root` is the host's root folder; file systems mounted below are not looked at.
 pub(crate) fn closed(root: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for folder in ["etc", "opt", "usr/local", "var"] {
         let folder = root.join(folder);
         match fs::symlink_metadata(&folder) {
-            Ok(meta) if meta.is_dir() => look(&folder, meta.dev(), &mut found)?,
+            Ok(meta) if meta.is_dir() => look(&folder, meta.dev(), &root.join("var/tmp"), &mut found)?,
             _ => {}
         }
     }
     Ok(found)
 }
 
-fn look(folder: &Path, device: u64, found: &mut Vec<PathBuf>) -> io::Result<()> {
+fn look(folder: &Path, device: u64, scratch: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         // It may go while this looks, and then is no secret.
@@ -148,10 +145,10 @@ fn look(folder: &Path, device: u64, found: &mut Vec<PathBuf>) -> io::Result<()> 
         let open = if meta.is_dir() { 0o005 } else { 0o004 };
         if meta.is_symlink() || meta.dev() != device {
             continue;
-        } else if meta.mode() & open != open {
+        } else if meta.mode() & open != open || path == scratch {
             found.push(path);
         } else if meta.is_dir() {
-            look(&path, device, found)?;
+            look(&path, device, scratch, found)?;
         }
     }
     Ok(())
@@ -176,12 +173,13 @@ mod tests {
         write("etc/ssh/ssh_host_key", 0o600);
         write("var/lib/database/table", 0o644);
         write("usr/bin/su", 0o4754);
+        write("var/tmp/of-somebody", 0o600);
         let folder = root.path().join("var/lib/database");
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).expect("changed");
         std::os::unix::fs::symlink("shadow", root.path().join("etc/link")).expect("linked");
         let mut closed = closed(root.path()).expect("read");
         closed.sort();
-        let expected = ["etc/shadow", "etc/ssh/ssh_host_key", "var/lib/database"];
+        let expected = ["etc/shadow", "etc/ssh/ssh_host_key", "var/lib/database", "var/tmp"];
         assert_eq!(closed, expected.map(|path| root.path().join(path)));
     }
 }

@@ -4,7 +4,7 @@ use super::exec::{builtin_job, shell};
 use crate::bed::{Bed, Life};
 use crate::tally;
 use isotare_cgroup::{CgroupStats, Hierarchies};
-use isotare_core::JobOutput;
+use isotare_core::{JobOutput, Member, Role};
 use isotare_host::AgentError;
 use isotare_protocol::{Access, Exit, JobResult, Kind, MemoryJob, Operation};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -112,7 +112,10 @@ pub(super) fn processes(bed: &mut Bed<'_>) -> Result<(), String> {
         return Ok(());
     }
     let mut life = bed.begin()?;
-    let group = life.instance.footprint().cgroup;
+    let footprint = life.instance.footprint();
+    let group = footprint.cgroup.clone();
+    // A shim may be in the group above the one that has the limit.
+    let shims: u64 = footprint.members.iter().filter(|member| member.role == Role::Shim).map(threads).sum();
     let script = format!(
         "i=0; while [ $i -lt {limit} ]; do sleep 600 </dev/null >/dev/null 2>&1 & i=$((i+1)); done; exit 0"
     );
@@ -125,13 +128,19 @@ pub(super) fn processes(bed: &mut Bed<'_>) -> Result<(), String> {
         // The limit may also stop the agent in the middle of what it does.
         Ok(_) | Err(_) => {}
     }
-    if most == 0 || most > u64::from(limit) {
-        return Err(format!("the host counted {most} processes and threads at once, the limit is {limit}"));
+    if most == 0 || most > u64::from(limit) + shims {
+        return Err(format!(
+            "the host counted {most} processes and threads at once, {shims} of them the runtime's at most; the limit is {limit}"
+        ));
     }
     match group.as_ref().and_then(|path| hierarchies.open(path).tasks()) {
         Some(tasks) if tasks.limit == Some(limit.into()) && tasks.refused > 0 => life.abandon(),
         other => Err(format!("it failed, but not of a limit of {limit} processes: {other:?}")),
     }
+}
+
+fn threads(member: &Member) -> u64 {
+    std::fs::read_dir(format!("/proc/{}/task", member.pid)).map_or(0, |tasks| tasks.count() as u64)
 }
 
 /// The most tasks that the host saw in a group at once while something was done.

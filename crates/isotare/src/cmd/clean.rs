@@ -54,7 +54,7 @@ pub fn clean(arguments: &Clean) -> Result<Exit, Report> {
         }
     }
     if table.is_empty() {
-        table.note("no interrupted session left anything".to_owned());
+        table.note("no interrupted session left anything");
     }
     let exit = if failed.is_empty() && refused.is_empty() { Exit::Done } else { Exit::Incomplete };
     table.show(arguments.format, &json!({ "removed": removed, "failed": failed, "refused": refused }))?;

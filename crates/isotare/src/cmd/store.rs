@@ -66,7 +66,7 @@ fn prune(arguments: &Prune) -> Result<(), Report> {
         rows.push(json!({ "session": session.id, "started": session.started, "result": result }));
     }
     if rows.is_empty() {
-        table.note("no session is to be removed".to_owned());
+        table.note("no session is to be removed");
     }
     table.show(arguments.format, &json!({ "sessions": rows }))?;
     if removed > 0 { vacuum(&mut store) } else { Ok(()) }

@@ -10,7 +10,7 @@ mod import;
 mod input;
 mod limits;
 mod neighbours;
-mod output;
 mod others;
+mod output;
 mod place;
 mod selftest;

@@ -21,6 +21,7 @@ struct Trials {
 }
 
 impl Trials {
+    #[expect(clippy::zombie_processes, reason = "wait4 waits for it")]
     fn run(place: &Place, script: &str, options: &[&str]) -> Self {
         let once = place.path("once").display().to_string();
         let arguments = [
