@@ -13,6 +13,7 @@
 //! ```
 
 mod budget;
+mod checksum;
 mod clock;
 mod csv_table;
 mod driver;
@@ -33,6 +34,7 @@ mod visible;
 mod workload;
 
 pub use budget::{Budget, CpuSet, CpuSetError};
+pub use checksum::Sha256;
 pub use clock::ClockCheck;
 pub use csv_table::{CsvTable, csv_cell, csv_text};
 pub use driver::{

@@ -1,9 +1,8 @@
 //! What a job writes, kept in a bounded size: each stream is counted and hashed as it passes, and its two ends are kept.
 
+use crate::Sha256;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::borrow::Cow;
-use std::fmt::Write;
 
 /// How much of each end of a stream is kept, bytes.
 pub const KEPT_END: usize = 64 << 10;
@@ -107,7 +106,7 @@ impl Capture {
     /// For a decoder that has to see so many bytes from the start.
     pub fn needing(bytes: usize) -> Self {
         let head_limit = bytes.max(KEPT_END);
-        Self { bytes: 0, hash: Sha256::new(), head: Vec::new(), tail: Vec::new(), head_limit }
+        Self { bytes: 0, hash: Sha256::default(), head: Vec::new(), tail: Vec::new(), head_limit }
     }
 
     /// Takes the next piece.
@@ -132,12 +131,7 @@ impl Capture {
     /// What is kept of it.
     pub fn finish(mut self) -> Captured {
         self.tail.drain(..self.tail.len().saturating_sub(KEPT_END));
-        let mut sha256 = String::with_capacity(64);
-        for byte in self.hash.finalize() {
-            // Writing to a String cannot fail.
-            let _infallible = write!(sha256, "{byte:02x}");
-        }
-        Captured { bytes: self.bytes, sha256, head: self.head, tail: self.tail }
+        Captured { bytes: self.bytes, sha256: self.hash.hex(), head: self.head, tail: self.tail }
     }
 }
 

@@ -1,11 +1,10 @@
 //! Files of an image, read with a digest and a deadline, and unpacked where they are packed.
 
 use crate::root::Root;
-use isotare_core::Deadline;
+use isotare_core::{Deadline, Sha256};
 use isotare_files::Links;
 use isotare_host::{at, in_time};
 use rustix::fs::OFlags;
-use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::fd::AsRawFd;
@@ -23,13 +22,13 @@ pub(crate) struct Hashed<'a, R> {
 
 impl<'a, R: Read> Hashed<'a, R> {
     pub(crate) fn new(inner: R, deadline: &'a Deadline) -> Self {
-        Self { inner, hasher: Sha256::new(), deadline }
+        Self { inner, hasher: Sha256::default(), deadline }
     }
 
     /// Reads what is left and gives the digest of the whole.
     pub(crate) fn digest(mut self) -> io::Result<String> {
         io::copy(&mut self, &mut io::sink())?;
-        Ok(text(&self.hasher.finalize()))
+        Ok(text(self.hasher.hex()))
     }
 }
 
@@ -44,11 +43,10 @@ impl<R: Read> Read for Hashed<'_, R> {
 
 /// Digest of bytes.
 pub(crate) fn digest(bytes: &[u8]) -> String {
-    text(&Sha256::digest(bytes))
+    text(Sha256::of(bytes))
 }
 
-fn text(digest: &[u8]) -> String {
-    let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+fn text(digits: String) -> String {
     format!("sha256:{digits}")
 }
 

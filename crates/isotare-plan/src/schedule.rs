@@ -4,11 +4,9 @@
 //! other in a random order of their own, so that the trials that are compared with each other are close in time. The
 //! shuffle is written out here because the order that a seed stands for must not change with a library.
 
-use isotare_core::{Condition, Slot, WorkloadSpec};
+use isotare_core::{Condition, Sha256, Slot, WorkloadSpec};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use sha2::{Digest, Sha256};
-use std::fmt::Write;
 
 /// `blocks` blocks of every condition, in the random order that `seed` stands for.
 pub fn schedule(conditions: &[Condition], blocks: u32, seed: u64) -> Vec<Slot> {
@@ -27,16 +25,12 @@ pub fn schedule(conditions: &[Condition], blocks: u32, seed: u64) -> Vec<Slot> {
 
 /// SHA-256 of an order, in hexadecimal: two sessions with the same hash ran the same order.
 pub fn hash(order: &[Slot]) -> String {
-    let mut digest = Sha256::new();
+    let mut digest = Sha256::default();
     for slot in order {
         digest.update(slot.block.to_le_bytes());
         digest.update((slot.condition as u64).to_le_bytes());
     }
-    digest.finalize().iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    digest.hex()
 }
 
 /// The seed is the key's first eight bytes; the rest is zero.

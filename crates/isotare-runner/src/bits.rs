@@ -1,10 +1,9 @@
 //! What a job ran, bit for bit, as the instance has it.
 
 use crate::trial::{TrialError, TrialWork};
-use isotare_core::Deadline;
+use isotare_core::{Deadline, Sha256};
 use isotare_host::AgentClient;
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// First part of the names of these facts, before the program's path.
 const PROGRAM: &str = "program:";
@@ -19,22 +18,28 @@ pub(crate) fn facts(
     let files = work.workload.programs(work.settings);
     let files: Vec<String> = files.iter().map(|path| path.display().to_string()).collect();
     let Some(program) = files.first().cloned() else { return Ok(BTreeMap::new()) };
-    let hashes = agent.hashes(files, deadline)?;
-    Ok(BTreeMap::from([(format!("{PROGRAM}{program}"), described(&hashes))]))
+    let hashes = agent.hashes(files.clone(), deadline)?;
+    let sums: Vec<_> = files.into_iter().zip(hashes).collect();
+    Ok(BTreeMap::from([(format!("{PROGRAM}{program}"), described(&sums))]))
 }
 
-/// As in `3f2a…; 11 files 77aa…`: the program, then what it loads, together.
-fn described(hashes: &[Option<String>]) -> String {
-    let Some((program, loaded)) = hashes.split_first() else { return "unknown".to_owned() };
+/// As in `3f2a…; 11 files 77aa…`: the SHA-256 sum of the program, then that of the list that `sha256sum` prints of the files that
+/// it loads, in their order (`sha256sum FILE… | sha256sum`).
+fn described(sums: &[(String, Option<String>)]) -> String {
+    let Some(((_, program), loaded)) = sums.split_first() else { return "unknown".to_owned() };
     let program = program.as_deref().unwrap_or("not at this path");
     if loaded.is_empty() {
         return program.to_owned();
     }
-    let mut hasher = DefaultHasher::new();
-    loaded.hash(&mut hasher);
-    let absent = loaded.iter().filter(|hash| hash.is_none()).count();
+    let mut list = Sha256::default();
+    for (path, sum) in loaded {
+        if let Some(sum) = sum {
+            list.update(format!("{sum}  {path}\n"));
+        }
+    }
+    let absent = loaded.iter().filter(|(_, sum)| sum.is_none()).count();
     let absent = if absent > 0 { format!(", {absent} not there") } else { String::new() };
-    format!("{program}; {} files {:016x}{absent}", loaded.len(), hasher.finish())
+    format!("{program}; {} files {}{absent}", loaded.len(), list.hex())
 }
 
 #[cfg(test)]
@@ -44,9 +49,8 @@ mod tests {
     #[test]
     fn other_bits_and_missing_files_show() {
         let of = |hashes: &[&str]| {
-            described(
-                &hashes.iter().map(|hash| (!hash.is_empty()).then(|| (*hash).to_owned())).collect::<Vec<_>>(),
-            )
+            let sum = |hash: &&str| ("/lib".to_owned(), (!hash.is_empty()).then(|| (*hash).to_owned()));
+            described(&hashes.iter().map(sum).collect::<Vec<_>>())
         };
         assert_eq!(of(&["ab"]), "ab");
         assert_eq!(of(&["ab", "1", "2"]), of(&["ab", "1", "2"]));

@@ -2,6 +2,7 @@
 
 use crate::clock;
 use crate::observe::memory_field;
+use isotare_core::Sha256;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -96,11 +97,11 @@ fn usable_cpus() -> Option<String> {
     rustix::thread::sched_getaffinity(None).ok().map(|set| set.count().to_string())
 }
 
-/// A hash of a file's content: the same bits everywhere, or a reason to ask. `None` if it cannot be read.
+/// The SHA-256 sum of a file's content, as `sha256sum` prints it. `None` if it cannot be read.
 pub fn hash_of(path: &Path) -> Option<String> {
-    let mut hasher = DefaultHasher::new();
-    hasher.write(&fs::read(path).ok()?);
-    Some(format!("{:016x}", hasher.finish()))
+    let mut sum = Sha256::default();
+    std::io::copy(&mut fs::File::open(path).ok()?, &mut sum).ok()?;
+    Some(sum.hex())
 }
 
 /// Bytes in the page cache that are still to be written, or being written.
@@ -269,6 +270,9 @@ mod tests {
         assert_eq!(write("a", "same"), write("b", "same"));
         assert_ne!(write("a", "same"), write("c", "other"));
         assert_eq!(hash_of(&folder.path().join("d")), None);
+        // printf same | sha256sum
+        let known = "0967115f2813a3541eaef77de9d9d5773f1c0c04314b0bbfe4ff3b3b1c55b5d5";
+        assert_eq!(write("e", "same").as_deref(), Some(known));
     }
 
     #[test]
