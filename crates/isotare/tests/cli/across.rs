@@ -59,6 +59,15 @@ fn a_file_of_others_is_judged() {
 }
 
 #[test]
+fn the_end_of_a_session_has_one_name() {
+    let place = Place::new();
+    keep(&place, "01", &values(1.0, 1.1), 1 << 30);
+    Store::open(&place.path("store.db")).unwrap().finish("01", SessionEnd::TimeLimit).unwrap();
+    let shown = text(&place.run(&["report", "--list"]));
+    assert!(shown.contains(" time-limit") && !shown.contains("timelimit"), "{shown}");
+}
+
+#[test]
 fn what_is_wrong_with_a_file_is_said() {
     let place = Place::new();
     for (content, words) in [
