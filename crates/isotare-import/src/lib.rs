@@ -18,6 +18,7 @@ mod table;
 mod text;
 pub mod tools;
 
+mod unit;
 pub use imported::{ENVIRONMENT, ITERATION, Imported, NotComparable, imported};
 pub use labels::{Labels, Manifest, Pattern, label};
 pub use paired::{PairedError, Reading, paired};

@@ -241,9 +241,12 @@ pub struct Analyze {
     /// Confidence level of the intervals.
     #[arg(long, default_value = "95%", value_parser = parse_fraction)]
     pub level: f64,
-    /// Metric of which more is better; those in a unit per second are known; repeat for more.
+    /// Metric of which more is better, where its unit is no rate such as req/s; repeat for more.
     #[arg(long, value_name = "METRIC")]
     pub higher: Vec<String>,
+    /// Metric of which less is better, where its unit is no time such as ms; repeat for more.
+    #[arg(long, value_name = "METRIC")]
+    pub lower: Vec<String>,
     /// Largest file that is read: it is held in memory several times over.
     #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = parse_size)]
     pub max_size: u64,

@@ -59,6 +59,30 @@ fn a_file_of_others_is_judged() {
 }
 
 #[test]
+fn a_direction_that_no_unit_tells_is_asked_for() {
+    let place = Place::new();
+    let mut content = "block,condition,metric,value,unit\n".to_owned();
+    for block in 0..8 {
+        content
+            .push_str(&format!("{block},native,rate,10{block},KIOPS\n{block},jail,rate,11{block},KIOPS\n"));
+    }
+    let file = place.write("rates.csv", &content).display().to_string();
+    let (_, json) = place.json(&["analyze", &file, "--format", "json"]);
+    assert_eq!(row(&json, "jail")["verdict"], "faster");
+    let file = place.write("points.csv", &content.replace("KIOPS", "points")).display().to_string();
+    let output = place.run(&["analyze", &file]);
+    let shown = text(&output);
+    assert!(
+        output.status.code() == Some(2) && shown.contains("'points'") && shown.contains("--lower"),
+        "{shown}"
+    );
+    for (option, verdict) in [("--higher", "faster"), ("--lower", "slower")] {
+        let (_, json) = place.json(&["analyze", &file, option, "rate", "--format", "json"]);
+        assert_eq!(row(&json, "jail")["verdict"], verdict);
+    }
+}
+
+#[test]
 fn the_end_of_a_session_has_one_name() {
     let place = Place::new();
     keep(&place, "01", &values(1.0, 1.1), 1 << 30);
