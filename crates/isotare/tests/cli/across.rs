@@ -59,6 +59,23 @@ fn a_file_of_others_is_judged() {
 }
 
 #[test]
+fn a_null_test_that_shows_nothing_is_not_called_passed() {
+    let place = Place::new();
+    let wide = |block: i32| if block % 2 == 0 { 0.3 } else { 3.0 };
+    let mut content = "block,condition,metric,value,unit\n".to_owned();
+    for block in 0..10 {
+        let rows = [("native", 1.0), ("native#null", wide(block)), ("vm", 1.1)];
+        rows.iter().for_each(|(name, value)| content.push_str(&format!("{block},{name},t,{value},s\n")));
+    }
+    let file = place.write("values.csv", &content).display().to_string();
+    let (_, json) = place.json(&["analyze", &file, "--format", "json"]);
+    let test = &json["null_test"];
+    assert_eq!((&test["status"], &test["calibrated"]), (&"not-shown".into(), &Value::Null), "{test:#}");
+    let shown = text(&place.run(&["analyze", &file]));
+    assert!(shown.contains("null test not shown (resolves "), "{shown}");
+}
+
+#[test]
 fn a_direction_that_no_unit_tells_is_asked_for() {
     let place = Place::new();
     let mut content = "block,condition,metric,value,unit\n".to_owned();
