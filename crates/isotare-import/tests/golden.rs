@@ -136,6 +136,26 @@ fn a_cut_makes_no_new_number() {
     }
 }
 
+/// A complaint: of an array of documents it was said that there is no run in it.
+#[test]
+fn an_array_of_documents_has_their_runs() {
+    let mut arrays = 0;
+    for (name, bytes) in outputs() {
+        let Ok(document) = serde_json::from_slice::<serde_json::Value>(&bytes) else { continue };
+        let once = numbers(&read(&name, &bytes, None));
+        let array = serde_json::Value::Array(vec![document.clone(), document]);
+        let [short, pretty] =
+            [serde_json::to_string(&array), serde_json::to_string_pretty(&array)].map(Result::unwrap);
+        for text in [short, pretty] {
+            let found = read(&name, text.as_bytes(), None);
+            assert_eq!(found.tool, name.split_once('/').map(|(tool, _)| tool), "{name}");
+            assert_eq!(numbers(&found), [once.clone(), once.clone()].concat(), "{name}");
+        }
+        arrays += 1;
+    }
+    assert!(arrays > 20, "{arrays}");
+}
+
 #[test]
 fn every_tool_has_outputs_a_fuzz_target_and_a_row_in_the_docs() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
