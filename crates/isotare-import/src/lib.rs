@@ -9,6 +9,7 @@
 //! ```
 
 mod documents;
+mod grouping;
 mod imported;
 mod labels;
 mod paired;
@@ -17,8 +18,8 @@ mod run;
 mod table;
 mod text;
 pub mod tools;
-
 mod unit;
+
 pub use imported::{ENVIRONMENT, ITERATION, Imported, NotComparable, imported};
 pub use labels::{Labels, Manifest, Pattern, label};
 pub use paired::{PairedError, Reading, paired};
