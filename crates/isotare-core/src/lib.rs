@@ -51,7 +51,7 @@ pub use metric::{Better, MetricDef, Sample};
 pub use noise::{Canary, Gate, HostNoise, Noise, Repeats, Throttled};
 pub use outcome::{Failure, Outcome};
 pub use output::{Capture, Captured, KEPT_END, OUTPUT_LIMIT, Streams, shortened};
-pub use plan::{Condition, Plan, Sampling, Slot};
+pub use plan::{Condition, DEFAULT_MARGIN, Plan, Sampling, Slot};
 pub use resource::{Ledger, NoLedger, ProcessId, Resource, is_plain_name};
 pub use sampler::{Reading, Sampler, SamplerError};
 pub use session::{HostFacts, Phase, PhaseTime, Session, SessionEnd, Trial};

@@ -3,6 +3,10 @@
 use crate::{Budget, EnvironmentSpec, Gate, WorkloadSpec};
 use serde::{Deserialize, Serialize};
 
+/// Equivalence margin where nobody gives one, as a fraction: what a session of a few minutes resolves on a shared machine with
+/// two cores.
+pub const DEFAULT_MARGIN: f64 = 0.02;
+
 /// An experiment, expanded and ordered. The order is fixed before anything runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {

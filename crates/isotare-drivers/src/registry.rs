@@ -56,3 +56,24 @@ pub fn find(name: &str) -> Result<&'static dyn Driver, UnknownDriver> {
         known: DRIVERS.iter().map(|driver| driver.name()).collect(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use isotare_core::Settings;
+    use std::collections::HashSet;
+
+    #[test]
+    fn names_and_settings_are_unique_and_defaults_are_valid() {
+        let names: HashSet<&str> = DRIVERS.iter().map(|driver| driver.name()).collect();
+        assert_eq!(names.len(), DRIVERS.len());
+        for driver in DRIVERS {
+            let keys: HashSet<&str> = driver.settings().iter().map(|def| def.key).collect();
+            assert_eq!(keys.len(), driver.settings().len(), "{}", driver.name());
+            for def in driver.settings() {
+                assert!(def.default.is_none_or(|text| def.kind.parse(text).is_some()), "{}", def.key);
+            }
+            Settings::check(driver.name(), driver.settings(), []).expect(driver.name());
+        }
+    }
+}

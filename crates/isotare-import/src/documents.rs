@@ -95,7 +95,22 @@ pub fn runs_in(text: &str, mut read: impl FnMut(usize, Value) -> Vec<Run>) -> Ve
             vec![Run::incomplete(line, format!("the document is broken or mixed with another: {why}"))]
         }
     };
-    found.into_iter().flat_map(of_document).collect()
+    apart(found, false).into_iter().flat_map(of_document).collect()
+}
+
+/// Each document of an array that a program has put around those of a tool. `is_one`: a document of the tool's is
+/// an array itself.
+pub fn apart(found: Vec<Document>, is_one: bool) -> Vec<Document> {
+    let each = |document| match document {
+        Document::Whole { line, value: Value::Array(values) }
+            if !values.is_empty()
+                && values.iter().all(if is_one { Value::is_array } else { Value::is_object }) =>
+        {
+            values.into_iter().map(|value| Document::Whole { line, value }).collect()
+        }
+        document => vec![document],
+    };
+    found.into_iter().flat_map(each).collect()
 }
 
 /// The same text with `null` for the `nan` and `inf` that C prints where JSON has no number.
@@ -167,6 +182,13 @@ mod tests {
         check("[INFO] begins\n{note: none}\n{\n \"a\": [1]\n}\nends\n{}\n", &["3 {\"a\":[1]}", "7 {}"]);
         check("{\"a\": 1}{\"b\": 2}\n[]", &["1 {\"a\":1}", "1 {\"b\":2}", "2 []"]);
         check("{}[1,2]{}\n[0.5] booted\n{}", &["1 {}", "1 [1,2]", "1 {}", "3 {}"]);
+    }
+
+    #[test]
+    fn each_document_of_an_array_is_one() {
+        let count = |text: &str, is_one| apart(documents(text), is_one).len();
+        assert_eq!((count("[{\"a\": 1}\n, {}]\n{}\n", false), count("[{}, {}]", true)), (3, 1));
+        assert_eq!((count("[[{}], [{}]]", true), count("[]", false), count("[{}, []]", false)), (2, 1, 1));
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! ```
 
 mod documents;
+mod grouping;
 mod imported;
 mod labels;
 mod paired;
@@ -17,6 +18,7 @@ mod run;
 mod table;
 mod text;
 pub mod tools;
+mod unit;
 
 pub use imported::{ENVIRONMENT, ITERATION, Imported, NotComparable, imported};
 pub use labels::{Labels, Manifest, Pattern, label};

@@ -1,7 +1,10 @@
 //! Paired data from a CSV file: one value of one metric of one condition in one block on each line.
 
 use crate::table::{Cell, Clash, Table};
-use isotare_core::{Better, Condition, EnvironmentSpec, MetricDef, Session, Trial, WorkloadSpec, csv_text};
+use crate::unit;
+use isotare_core::{
+    Better, Condition, DEFAULT_MARGIN, EnvironmentSpec, MetricDef, Session, Trial, WorkloadSpec, csv_text,
+};
 use std::io::Read;
 
 const COLUMNS: [&str; 4] = ["block", "condition", "metric", "value"];
@@ -15,13 +18,15 @@ pub struct Reading {
     pub margin: f64,
     /// Confidence level of the intervals.
     pub level: f64,
-    /// Metrics of which more is better, beside those whose unit is a rate.
+    /// Metrics of which more is better, whatever their unit.
     pub higher: Vec<String>,
+    /// Metrics of which less is better, whatever their unit.
+    pub lower: Vec<String>,
 }
 
 impl Default for Reading {
     fn default() -> Self {
-        Self { baseline: None, margin: 0.02, level: 0.95, higher: Vec::new() }
+        Self { baseline: None, margin: DEFAULT_MARGIN, level: 0.95, higher: Vec::new(), lower: Vec::new() }
     }
 }
 
@@ -97,6 +102,16 @@ pub enum PairedError {
         /// Above.
         before: String,
     },
+    /// A unit that does not tell whether more or less of it is better.
+    #[error("line {line}: whether more or less of '{metric}' is better is unknown{}", in_unit(unit))]
+    Direction {
+        /// Where.
+        line: u64,
+        /// Of what.
+        metric: String,
+        /// Its unit; empty: it has none.
+        unit: String,
+    },
     /// A baseline that no line has.
     #[error("no line has the condition '{name}'; there are {found}")]
     NoBaseline {
@@ -124,6 +139,7 @@ pub fn paired(mut file: impl Read, reading: &Reading) -> Result<(Session, Vec<Tr
         *place = find(&header, column)?.ok_or_else(|| PairedError::NoColumn { column, found: found() })?;
     }
     let unit_place = find(&header, "unit")?;
+    let mut unknown = None;
     for record in lines.records() {
         let record = record.map_err(malformed)?;
         let line = record.position().map_or(0, |place| line_of(&text, place));
@@ -136,7 +152,10 @@ pub fn paired(mut file: impl Read, reading: &Reading) -> Result<(Session, Vec<Tr
                 .ok_or(PairedError::Empty { line, column })?;
         }
         let unit = unit_place.and_then(|place| record.get(place)).map(csv_text).unwrap_or_default();
-        add(&mut table, line, cells, unit, reading)?;
+        add(&mut table, line, cells, unit, reading, &mut unknown)?;
+    }
+    if let Some(error) = unknown {
+        return Err(error);
     }
     let first = || table.environments().first().cloned();
     let baseline = reading.baseline.as_deref().map(named).or_else(first).ok_or(PairedError::NoValues)?;
@@ -153,12 +172,20 @@ fn add(
     [block, condition, metric, value]: [&str; 4],
     unit: &str,
     reading: &Reading,
+    unknown: &mut Option<PairedError>,
 ) -> Result<(), PairedError> {
     let number = value.parse::<f64>().ok().filter(|number| number.is_finite());
     let number = number.ok_or_else(|| PairedError::NoNumber { line, value: value.to_owned() })?;
-    let better = match is_rate(unit) || reading.higher.iter().any(|name| name == metric) {
-        true => Better::Higher,
-        false => Better::Lower,
+    let named_in = |names: &[String]| names.iter().any(|name| name == metric);
+    let better = match (named_in(&reading.higher), named_in(&reading.lower)) {
+        (true, _) => Better::Higher,
+        (_, true) => Better::Lower,
+        // Other errors of the file are told first.
+        _ => unit::better(unit).unwrap_or_else(|| {
+            let (metric, unit) = (metric.to_owned(), unit.to_owned());
+            unknown.get_or_insert(PairedError::Direction { line, metric, unit });
+            Better::Lower
+        }),
     };
     let workload = WorkloadSpec::plain("measured");
     let def =
@@ -176,6 +203,10 @@ fn add(
             first,
         },
     })
+}
+
+fn in_unit(unit: &str) -> String {
+    if unit.is_empty() { String::new() } else { format!(": its unit '{unit}' does not tell") }
 }
 
 /// The line of a record: its place is that of the empty lines before it.
@@ -198,13 +229,6 @@ fn find(header: &csv::StringRecord, column: &'static str) -> Result<Option<usize
 fn malformed(error: csv::Error) -> PairedError {
     let line = error.position().map_or(1, csv::Position::line);
     PairedError::Malformed { line, cause: error.to_string() }
-}
-
-/// Work per second in the ways in which people write it; `ps` alone is a time.
-fn is_rate(unit: &str) -> bool {
-    let unit = unit.to_ascii_lowercase();
-    let words = ["fps", "iops", "mips", "qps", "rps", "tps"];
-    unit.ends_with("/s") || unit.ends_with("/sec") || unit.ends_with("bps") || words.contains(&unit.as_str())
 }
 
 /// A condition's name as an environment, whose only part that means anything here is what follows `#`: two names stay two

@@ -20,6 +20,8 @@ fn every_error_names_its_line() {
         ("block,condition,metric,value\n1,a,t,inf\n", &["line 2", "'inf'"]),
         ("block,condition,metric,value\n1,a,t,1\n\n1,a,t,2\n", &["line 4", "second value", "line 2"]),
         ("block,condition,metric,value,unit\n1,a,t,1,s\n2,a,t,1,ms\n", &["line 3", "'ms'", "'s'"]),
+        ("block,condition,metric,value,unit\n1,a,t,1,ms/s\n", &["line 2", "'t'", "'ms/s'", "unknown"]),
+        ("block,condition,metric,value\n1,a,t,1\n", &["line 2", "'t'", "unknown"]),
     ] {
         let said = read(text).expect_err(text).to_string();
         assert!(words.iter().all(|word| said.contains(word)), "{text:?}: {said}");
@@ -27,7 +29,7 @@ fn every_error_names_its_line() {
     let said = paired(&b"block,condition,metric,value\n1,\xff,t,1\n"[..], &Reading::default());
     assert!(said.expect_err("no UTF-8").to_string().contains("line 2"));
     let reading = Reading { baseline: Some("c".to_owned()), ..Reading::default() };
-    let said = paired(&b"block,condition,metric,value\n1,a,t,1\n1,b,t,1\n"[..], &reading);
+    let said = paired(&b"block,condition,metric,value,unit\n1,a,t,1,s\n1,b,t,1,s\n"[..], &reading);
     assert!(said.expect_err("not there").to_string().contains("there are a, b"));
 }
 
@@ -58,7 +60,8 @@ fn our_own_csv_is_read_as_it_was() {
     table.flush().expect("written");
     drop(table);
     assert!(String::from_utf8_lossy(&text).contains("'=1,'=vm,'+t,-1.5,'=s"));
-    let (session, trials) = paired(&text[..], &Reading::default()).expect("understood");
+    let reading = Reading { lower: vec!["+t".to_owned()], ..Reading::default() };
+    let (session, trials) = paired(&text[..], &reading).expect("understood");
     let found: Vec<String> = session.plan.conditions.iter().map(|c| c.environment.to_string()).collect();
     assert_eq!(found, names);
     let sample = &trials[0].samples[0];
@@ -73,6 +76,14 @@ fn names_stay_what_they_are() {
     assert_eq!(named("vm#null").replica.as_deref(), Some("null"));
 }
 
+/// The case of a complaint: a rate that is 10 % higher was called slower.
+#[test]
+fn a_rate_with_a_prefix_is_better_when_it_is_higher() {
+    let text = "block,condition,metric,value,unit\n0,native,rate,100.2,KIOPS\n0,jail,rate,110.6,KIOPS\n";
+    let (_, trials) = read(text).expect("understood");
+    assert!(trials.iter().all(|trial| trial.samples[0].metric.better == Better::Higher));
+}
+
 proptest! {
     #[test]
     fn no_text_makes_it_panic(text in "\\PC{0,80}", rows in prop::collection::vec("[a-c1-3,\\.\"\n# -]{0,20}", 0..12)) {
@@ -83,7 +94,9 @@ proptest! {
     #[test]
     fn every_value_arrives(values in prop::collection::vec(-1e300..1e300_f64, 1..40)) {
         let lines: Vec<String> = values.iter().zip(0..).map(|(v, i)| format!("{},{},t,{v}\n", i / 2, i % 2)).collect();
-        let (_, trials) = read(&format!("block,condition,metric,value\n{}", lines.concat())).expect("understood");
+        let reading = Reading { lower: vec!["t".to_owned()], ..Reading::default() };
+        let text = format!("block,condition,metric,value\n{}", lines.concat());
+        let (_, trials) = paired(text.as_bytes(), &reading).expect("understood");
         let arrived: Vec<f64> = trials.iter().map(|trial| trial.samples[0].value).collect();
         prop_assert_eq!(arrived, values);
     }

@@ -3,6 +3,7 @@
 use crate::run::{Decoded, FileRead, Run, Status};
 use crate::text::clean;
 use crate::tools::{Tool, recognise};
+use std::collections::BTreeSet;
 
 /// Reads what a file of this name holds. `tool`: whose it is, if that is known.
 pub fn read(name: &str, bytes: &[u8], tool: Option<&'static Tool>) -> FileRead {
@@ -12,7 +13,10 @@ pub fn read(name: &str, bytes: &[u8], tool: Option<&'static Tool>) -> FileRead {
         Some(tool) => (tool.decode)(&text),
         None => Decoded { runs: vec![Run::unreadable(1, unknown(&text))], ..Decoded::default() },
     };
-    let Decoded { version, mut runs, warnings } = decoded;
+    let Decoded { version, mut runs, mut warnings } = decoded;
+    if found.is_some() {
+        warnings.extend(said(&text));
+    }
     if runs.is_empty() {
         runs.push(Run::unreadable(1, "there is no run in it"));
     }
@@ -30,6 +34,33 @@ pub fn read(name: &str, bytes: &[u8], tool: Option<&'static Tool>) -> FileRead {
         runs,
         warnings,
     }
+}
+
+/// More warnings of a tool than a reader reads.
+const WARNINGS: usize = 20;
+
+/// How warnings begin.
+const MARKS: [&str; 4] = ["warning:", "Warning:", "WARNING:", "warn:"];
+
+/// What the tool itself warns of, each once: `Warning: …`, `dd: warning: …`, `stress-ng: warn:  [12] …`.
+fn said(text: &str) -> Vec<String> {
+    if !MARKS.iter().any(|mark| text.contains(mark)) {
+        return Vec::new();
+    }
+    let mut known = BTreeSet::new();
+    let lines = (1..).zip(text.lines()).map(|(number, line)| (number, line.trim()));
+    let new = lines.filter(|(_, line)| is_warning(line) && known.insert(*line));
+    new.take(WARNINGS).map(|(number, line)| format!("line {number}: it says: {line}")).collect()
+}
+
+/// Whether a line is a warning, which the name of a program may precede.
+fn is_warning(line: &str) -> bool {
+    let begins =
+        |text: &str| MARKS.iter().any(|mark| text.strip_prefix(mark).is_some_and(|rest| !rest.is_empty()));
+    let is_name = |name: &str| {
+        !name.is_empty() && !name.contains(|letter: char| letter.is_whitespace() || letter == '"')
+    };
+    begins(line) || line.split_once(": ").is_some_and(|(name, rest)| is_name(name) && begins(rest))
 }
 
 fn unknown(text: &str) -> String {
@@ -52,4 +83,27 @@ fn settle(run: &mut Run) {
         (run.status, run.reason) = (Status::Unreadable, Some(reason));
     }
     run.metrics.clear();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_tool_warns_of_is_passed_on() {
+        let text = "Benchmark 1: false\n  Time (mean ± σ):     540.4 µs ±  73.8 µs    [User: 267.9 µs, System: 179.4 µs]\n  \
+            Range (min … max):   480.0 µs … 2018.0 µs    1700 runs\n \n  Warning: Ignoring non-zero exit code.\n";
+        let found = read("a", text.as_bytes(), None);
+        assert_eq!((found.tool, found.complete), (Some("hyperfine"), 1));
+        assert_eq!(found.warnings, ["line 5: it says: Warning: Ignoring non-zero exit code."]);
+        for line in
+            ["dd: warning: partial read", "WARNING: x", "stress-ng: warn:  [12] x", "pgbench: warning: x"]
+        {
+            assert!(is_warning(line), "{line}");
+        }
+        for line in ["warning", "Warning:", "warnings: 3", "no warning: x", "\"warning\": 1", "a warning: b"]
+        {
+            assert!(!is_warning(line), "{line}");
+        }
+    }
 }

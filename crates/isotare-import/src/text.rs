@@ -1,8 +1,9 @@
 //! A file's bytes as the text that a tool printed: what terminals, editors and other systems put around it is taken off.
 
+use crate::grouping::joined;
 use std::borrow::Cow;
 
-/// Text without byte-order mark, terminal escapes and carriage returns. UTF-16 with a mark (as Windows shells write it) is
+/// Text without byte-order mark, terminal escapes, carriage returns and the separators of thousands that mean nothing else. UTF-16 with a mark (as Windows shells write it) is
 /// converted; what is no UTF-8 is replaced. Lines stay where they were, so that line numbers are those of the file.
 pub fn clean(bytes: &[u8]) -> Cow<'_, str> {
     let text = match bytes {
@@ -11,9 +12,13 @@ pub fn clean(bytes: &[u8]) -> Cow<'_, str> {
         [0xef, 0xbb, 0xbf, rest @ ..] => utf8(rest),
         _ => utf8(bytes),
     };
-    match [0x1b, b'\r'].iter().any(|control| text.as_bytes().contains(control)) {
+    let text = match [0x1b, b'\r'].iter().any(|control| text.as_bytes().contains(control)) {
         true => Cow::Owned(without_controls(&text)),
         false => text,
+    };
+    match joined(&text) {
+        Cow::Owned(joined) => Cow::Owned(joined),
+        Cow::Borrowed(_) => text,
     }
 }
 

@@ -136,6 +136,95 @@ fn a_cut_makes_no_new_number() {
     }
 }
 
+/// Separators of thousands. A point before three figures is one only of a tool that prints numbers in the form of the locale: `perf`, whose
+/// tests have it, and monitors, of which three decimals are refused.
+const SEPARATORS: [&str; 5] = [" ", "\u{a0}", "\u{202f}", "\u{2019}", ","];
+
+/// Where the whole numbers of four figures and more are that stand between blanks, brackets and the like.
+fn long_numbers(text: &str) -> Vec<(usize, usize)> {
+    let bytes = text.as_bytes();
+    let is_digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
+    let mut found = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        let length = (at..).take_while(|&next| is_digit(next)).count();
+        let begins = at == 0 || matches!(bytes[at - 1], b' ' | b'\t' | b'\n' | b'(' | b'=' | b':');
+        let ends = !bytes
+            .get(at + length)
+            .is_some_and(|&byte| byte.is_ascii_alphabetic() || matches!(byte, b':' | b'-' | b'/'));
+        if length > 3 && begins && ends {
+            found.push((at, length));
+        }
+        at += length.max(1);
+    }
+    found
+}
+
+/// The text with these numbers in groups of three.
+fn grouped(text: &str, numbers: &[(usize, usize)], mark: &str) -> String {
+    let mut whole = text.to_owned();
+    for &(at, length) in numbers.iter().rev() {
+        for place in (1..length).rev().filter(|place| (length - place) % 3 == 0) {
+            whole.insert_str(at + place, mark);
+        }
+    }
+    whole
+}
+
+/// A number is read as it was meant, or not at all.
+#[test]
+fn separators_of_thousands_make_no_other_number() {
+    let mut wrong = Vec::new();
+    for (name, bytes) in outputs() {
+        // No tool puts separators into what programs read.
+        let is_for_programs =
+            [".json", ".jsonl", ".csv", ".yaml", ".md"].iter().any(|end| name.ends_with(end))
+                || ["sadf/", "openssl/"].iter().any(|begin| name.starts_with(begin))
+                || ["terse", "rows", "json", "-raw", "csv"].iter().any(|word| name.contains(word));
+        // It is the numbers of its requests that show that some are missing.
+        if is_for_programs || name.starts_with("ioping/1.3-every-three") {
+            continue;
+        }
+        let text = text(&bytes);
+        let whole = read(&name, &bytes, None);
+        let known: Vec<String> = numbers(&whole).into_iter().flat_map(|run| run.1).collect();
+        let places = long_numbers(&text);
+        let one_by_one = places.chunks(1).take(if text.len() < 4000 { 12 } else { 0 });
+        for numbers_there in one_by_one.chain([places.as_slice()]) {
+            for mark in SEPARATORS {
+                let form = grouped(&text, numbers_there, mark);
+                let found = read(&name, form.as_bytes(), whole.tool.and_then(tools::find));
+                for metric in numbers(&found).into_iter().flat_map(|run| run.1) {
+                    if !known.contains(&metric) {
+                        wrong.push(format!("{name} with {mark:?}: {metric}"));
+                    }
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A complaint: of an array of documents it was said that there is no run in it.
+#[test]
+fn an_array_of_documents_has_their_runs() {
+    let mut arrays = 0;
+    for (name, bytes) in outputs() {
+        let Ok(document) = serde_json::from_slice::<serde_json::Value>(&bytes) else { continue };
+        let once = numbers(&read(&name, &bytes, None));
+        let array = serde_json::Value::Array(vec![document.clone(), document]);
+        let [short, pretty] =
+            [serde_json::to_string(&array), serde_json::to_string_pretty(&array)].map(Result::unwrap);
+        for text in [short, pretty] {
+            let found = read(&name, text.as_bytes(), None);
+            assert_eq!(found.tool, name.split_once('/').map(|(tool, _)| tool), "{name}");
+            assert_eq!(numbers(&found), [once.clone(), once.clone()].concat(), "{name}");
+        }
+        arrays += 1;
+    }
+    assert!(arrays > 20, "{arrays}");
+}
+
 #[test]
 fn every_tool_has_outputs_a_fuzz_target_and_a_row_in_the_docs() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -1,7 +1,9 @@
 //! What is compared with what, how often and how surely; and the [`Plan`] that follows from it.
 
 use crate::schedule::schedule;
-use isotare_core::{Budget, Condition, EnvironmentSpec, Gate, OUTPUT_LIMIT, Plan, Sampling, WorkloadSpec};
+use isotare_core::{
+    Budget, Condition, DEFAULT_MARGIN, EnvironmentSpec, Gate, OUTPUT_LIMIT, Plan, Sampling, WorkloadSpec,
+};
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
@@ -151,7 +153,7 @@ impl Blocks {
 
 impl Design {
     /// A design that lacks only environments and workloads: 20 blocks against `native` with a null test, up to a quarter of
-    /// them repeated, 95 % intervals, a margin of 1 %, ten readings per second, phases of a minute, at most 8 GiB of output of each trial.
+    /// them repeated, 95 % intervals, a margin of 2 %, ten readings per second, phases of a minute, at most 8 GiB of output of each trial.
     pub fn new(budget: Budget, seed: u64) -> Self {
         Self {
             environments: Vec::new(),
@@ -162,7 +164,7 @@ impl Design {
             time_limit: None,
             precision: None,
             repeats: 0.25,
-            margin: 0.01,
+            margin: DEFAULT_MARGIN,
             level: 0.95,
             budget,
             sampling: Sampling { rate: 10.0 },

@@ -32,9 +32,9 @@ pub use diff::{Diff, DiffRow, DiffSide, Difference, Incomparable, Overhead, What
 pub use disturbance::{Disturbance, DisturbanceRow, Drift, Stopping};
 pub use output::{CutOutput, OutputRow, StreamRow};
 pub use report::{
-    BaselineRow, CpuRow, EnvironmentStatus, LIFECYCLE, Ledger, LedgerRow, LifecycleRow, MarkRow, NullTest,
-    OutcomeCounts, PhaseRow, Report, ResultRow, SCHEMA_VERSION, SampleRow, Source, Status, TrialRow, Warning,
-    WarningKind, workload_label,
+    BaselineRow, CpuRow, EnvironmentStatus, LIFECYCLE, Ledger, LedgerRow, LifecycleRow, MarkRow, NullStatus,
+    NullTest, OutcomeCounts, PhaseRow, Report, ResultRow, SCHEMA_VERSION, SampleRow, Source, Status,
+    TrialRow, Warning, WarningKind, workload_label,
 };
 
 /// Forms of a report.

@@ -279,15 +279,44 @@ pub enum Status {
     NotReached,
 }
 
+/// What the comparison of the baseline with itself shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NullStatus {
+    /// The interval of every null row is inside the margin.
+    Passed,
+    /// None differs, but at least one interval reaches beyond the margin.
+    NotShown,
+    /// The baseline differs from itself.
+    Failed,
+    /// The baseline was not compared with itself.
+    Absent,
+}
+
+impl NullStatus {
+    /// Whether nothing in the session should be believed without a second look.
+    pub fn is_warning(self) -> bool {
+        matches!(self, NullStatus::Failed | NullStatus::Absent)
+    }
+}
+
 /// The verdict on the session itself.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct NullTest {
-    /// Whether the baseline agrees with itself in every headline metric; `None`: not tested.
+    /// What the null rows show.
+    pub status: NullStatus,
+    /// Whether the baseline agrees with itself in every row that is judged; `None`: not shown, or not tested.
     pub calibrated: Option<bool>,
     /// Largest difference of the baseline from itself, as a fraction: differences below it mean nothing.
     pub noise_floor: Option<f64>,
+    /// Smallest difference that would have been found in the noisiest row that is not shown, as a fraction.
+    pub resolves: Option<f64>,
     /// Where it differs: workload with parameters, and metric.
     pub differs: Vec<String>,
+    /// Where its interval reaches beyond the margin.
+    pub not_shown: Vec<String>,
+    /// Metrics of tables that are not judged.
+    pub left_out: Vec<String>,
     /// The verdict as a sentence.
     pub sentence: String,
 }

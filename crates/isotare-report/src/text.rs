@@ -166,7 +166,7 @@ fn footer(report: &Report, options: &Options, out: &mut String) {
         say(format!("{about}."));
     }
     let sentence = &report.null_test.sentence;
-    let prefix = if report.null_test.calibrated == Some(true) { "" } else { "warning: " };
+    let prefix = if report.null_test.status.is_warning() { "warning: " } else { "" };
     say(format!("{prefix}{sentence}."));
     for about in words::about_session(report) {
         say(format!("{about}."));

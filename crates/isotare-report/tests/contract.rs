@@ -4,7 +4,7 @@ mod fixture;
 
 use fixture::{Fixture, NATIVE, Noise};
 use isotare_core::{Outcome, Session, SessionEnd, Trial};
-use isotare_report::{Format, Options, RECORDS, Report, Status, WarningKind, analyse, render};
+use isotare_report::{Format, NullStatus, Options, RECORDS, Report, Status, WarningKind, analyse, render};
 use proptest::prelude::{any, prop};
 use proptest::proptest;
 use serde_json::Value;
@@ -303,7 +303,58 @@ fn what_samplers_see_is_compared_but_does_not_judge_the_session() {
         rows().any(|row| row.metric == "cpu_user"
             && row.warnings.iter().any(|w| w.kind == WarningKind::NotCalibrated))
     );
-    assert!(!all_formats(&report)[0].contains("cpu user") && all_formats(&report)[4].contains("Resources"));
+    assert_eq!(report.null_test.left_out, ["cgroup memory", "cpu system", "cpu user"]);
+    let formats = all_formats(&report);
+    assert!(formats[0].matches("cpu user").count() == 1 && formats[4].contains("Resources"));
+}
+
+/// The trials of the baseline's replica, each block's after the other.
+fn of_replica<'a>(session: &Session, trials: &'a mut [Trial]) -> impl Iterator<Item = &'a mut Trial> {
+    let conditions = session.plan.conditions.clone();
+    trials.iter_mut().filter(move |trial| conditions[trial.condition].environment.replica.is_some())
+}
+
+/// A complaint: it was called passed beside a row of ×0.995 [0.194, 1.460].
+#[test]
+fn a_null_test_with_a_wide_interval_is_not_shown() {
+    let (session, mut trials) = Fixture::default().build();
+    for trial in of_replica(&session, &mut trials) {
+        let factor = if trial.block % 2 == 0 { 0.3 } else { 3.0 };
+        trial.samples.iter_mut().for_each(|sample| sample.value *= factor);
+    }
+    let report = complete(&(session, trials));
+    assert_eq!((report.null_test.status, report.null_test.calibrated), (NullStatus::NotShown, None));
+    assert!(report.null_test.resolves.is_some_and(|effect| effect > 1.0), "{:?}", report.null_test);
+    for (at, text) in all_formats(&report).iter().enumerate().filter(|(at, _)| *at != 2) {
+        let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(
+            flat.to_lowercase().contains("null test not shown (resolves ")
+                && !flat.contains("null test passed"),
+            "format {at}: {flat}"
+        );
+    }
+}
+
+#[test]
+fn the_null_test_judges_the_instances_life_too() {
+    let (session, mut trials) = Fixture::default().build();
+    let passed = complete(&(session.clone(), trials.clone()));
+    assert_eq!(passed.null_test.status, NullStatus::Passed, "{:?}", passed.null_test);
+    for trial in of_replica(&session, &mut trials) {
+        let slow = trial.block % 2 == 0;
+        trial
+            .phases
+            .iter_mut()
+            .for_each(|time| time.took_ns = if slow { time.took_ns * 2 } else { time.took_ns / 2 });
+    }
+    let report = complete(&(session, trials));
+    assert_eq!(report.null_test.status, NullStatus::NotShown);
+    assert!(
+        report.null_test.not_shown.iter().all(|place| place.starts_with("lifecycle")),
+        "{:?}",
+        report.null_test
+    );
+    assert!(report.null_test.sentence.contains("in 3 of 4 rows"), "{}", report.null_test.sentence);
 }
 
 #[test]

@@ -16,6 +16,9 @@ const LICENCES: &str = concat!(
      https://crates.io/crates/pathrs/0.2.6"
 );
 
+/// `isotare_core::DEFAULT_MARGIN` as people write it.
+const MARGIN: &str = "2%";
+
 /// Weighs isolation: what does running a workload in a container, a sandbox or a virtual machine cost against
 /// running it natively, on this machine?
 ///
@@ -100,7 +103,7 @@ pub struct Compare {
     #[arg(long)]
     pub seed: Option<u64>,
     /// Equivalence margin: differences smaller than this do not matter.
-    #[arg(long, default_value = "2%", value_parser = parse_fraction)]
+    #[arg(long, default_value = MARGIN, value_parser = parse_fraction)]
     pub margin: f64,
     /// Confidence level of the intervals.
     #[arg(long, default_value = "95%", value_parser = parse_fraction)]
@@ -208,7 +211,7 @@ pub struct Diff {
     #[arg(long, value_name = "FILE")]
     pub store_b: Option<PathBuf>,
     /// Equivalence margin: changes smaller than this do not matter.
-    #[arg(long, default_value = "2%", value_parser = parse_fraction)]
+    #[arg(long, default_value = MARGIN, value_parser = parse_fraction)]
     pub margin: f64,
     /// Confidence level of the intervals.
     #[arg(long, default_value = "95%", value_parser = parse_fraction)]
@@ -233,14 +236,17 @@ pub struct Analyze {
     #[arg(long, value_name = "CONDITION")]
     pub baseline: Option<String>,
     /// Equivalence margin: differences smaller than this do not matter.
-    #[arg(long, default_value = "2%", value_parser = parse_fraction)]
+    #[arg(long, default_value = MARGIN, value_parser = parse_fraction)]
     pub margin: f64,
     /// Confidence level of the intervals.
     #[arg(long, default_value = "95%", value_parser = parse_fraction)]
     pub level: f64,
-    /// Metric of which more is better; those in a unit per second are known; repeat for more.
+    /// Metric of which more is better, where its unit is no rate such as req/s; repeat for more.
     #[arg(long, value_name = "METRIC")]
     pub higher: Vec<String>,
+    /// Metric of which less is better, where its unit is no time such as ms; repeat for more.
+    #[arg(long, value_name = "METRIC")]
+    pub lower: Vec<String>,
     /// Largest file that is read: it is held in memory several times over.
     #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = parse_size)]
     pub max_size: u64,
@@ -277,7 +283,7 @@ pub struct Import {
     #[arg(long, value_name = "ENVIRONMENT")]
     pub baseline: Option<String>,
     /// Equivalence margin: differences smaller than this do not matter.
-    #[arg(long, default_value = "2%", value_parser = parse_fraction)]
+    #[arg(long, default_value = MARGIN, value_parser = parse_fraction)]
     pub margin: f64,
     /// Confidence level of the intervals.
     #[arg(long, default_value = "95%", value_parser = parse_fraction)]
@@ -521,7 +527,10 @@ mod tests {
 
     #[test]
     fn fractions_are_read_with_and_without_a_percent_sign() {
-        assert_eq!((parse_fraction("2%"), parse_fraction("0.02")), (Ok(0.02), Ok(0.02)));
+        assert_eq!(
+            (parse_fraction(MARGIN), parse_fraction("0.02")),
+            (Ok(isotare_core::DEFAULT_MARGIN), Ok(0.02))
+        );
         assert!(["0", "100%", "two", "-1%"].iter().all(|text| parse_fraction(text).is_err()));
         assert_eq!(
             [parse_share("0"), parse_share("100%"), parse_share("0.25")],

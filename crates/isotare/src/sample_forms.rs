@@ -8,6 +8,7 @@ use rustix::param::{clock_ticks_per_second, page_size};
 use rustix::system::{sysinfo, uname};
 use serde::Serialize;
 use std::io::{self, Write};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Which of pidstat's tables.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +24,7 @@ pub struct Tables {
 }
 
 /// How to show readings.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Sheet {
     /// Which tables, in text.
     pub tables: Tables,
@@ -35,6 +36,8 @@ pub struct Sheet {
     pub idle: bool,
     /// Whether the first line of CSV is written.
     pub has_header: bool,
+    /// The time of the reading before, which the headers in text have, as pidstat's.
+    pub before: String,
 }
 
 /// One table: its columns, and a row of it.
@@ -109,6 +112,21 @@ impl Numbers {
     }
 }
 
+/// A process or a thread, and what it did.
+struct Row<'a> {
+    user: u32,
+    pid: u32,
+    tid: Option<u32>,
+    name: &'a str,
+    activity: Activity,
+}
+
+impl<'a> Row<'a> {
+    fn of(task: &'a Task, activity: Activity) -> Self {
+        Self { user: task.user, pid: task.pid, tid: task.tid, name: &task.name, activity }
+    }
+}
+
 /// A row for programs.
 #[derive(Serialize)]
 struct Line<'a> {
@@ -138,18 +156,18 @@ struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    fn of(task: &'a Task, activity: &Activity, time: &'a str) -> Self {
-        let n = Numbers::of(activity, false);
+    fn of(row: &Row<'a>, time: &'a str) -> Self {
+        let n = Numbers::of(&row.activity, false);
         let [usr_percent, system_percent, guest_percent, wait_percent, cpu_percent] = n.cpu;
         let io = |which: usize| n.io.map(|io| io[which]);
         let switches = |which: usize| n.switches.map(|switches| switches[which]);
         Self {
             time,
-            interval_s: activity.interval.as_secs_f64(),
-            user: task.user,
-            pid: task.pid,
-            tid: task.tid,
-            command: &task.name,
+            interval_s: row.activity.interval.as_secs_f64(),
+            user: row.user,
+            pid: row.pid,
+            tid: row.tid,
+            command: row.name,
             usr_percent,
             system_percent,
             guest_percent,
@@ -194,13 +212,16 @@ impl Sheet {
 
     /// One reading.
     pub fn reading(&mut self, watch: &Watch) -> io::Result<String> {
-        let [.., hour, minute, second] = utc_now();
-        let time = format_args!("{hour:02}:{minute:02}:{second:02}").to_string();
+        let time = time_of_day();
+        let rows: Vec<Row<'_>> = self.shown(watch, false).collect();
         let mut out = Vec::new();
         match self.form {
-            Form::Text => self.text(&mut out, watch, &time, false)?,
-            Form::Csv => self.csv(&mut out, watch, &time)?,
-            _ => self.json(&mut out, watch, &time)?,
+            Form::Text => {
+                let before = std::mem::replace(&mut self.before, time.clone());
+                self.text(&mut out, &rows, &before, &time, false)?;
+            }
+            Form::Csv => self.csv(&mut out, &rows, &time)?,
+            _ => json(&mut out, &rows, &time)?,
         }
         String::from_utf8(out).map_err(io::Error::other)
     }
@@ -209,59 +230,158 @@ impl Sheet {
     pub fn end(&self, watch: &Watch) -> io::Result<String> {
         let mut out = Vec::new();
         if self.form == Form::Text {
-            self.text(&mut out, watch, "Average:", true)?;
+            let rows: Vec<Row<'_>> = self.shown(watch, true).collect();
+            self.text(&mut out, &rows, "Average:", "Average:", true)?;
         }
         String::from_utf8(out).map_err(io::Error::other)
     }
 
-    fn shown<'a>(
-        &self,
-        watch: &'a Watch,
-        is_mean: bool,
-    ) -> impl Iterator<Item = (&'a Task, Activity)> + use<'a> {
+    fn shown<'a>(&self, watch: &'a Watch, is_mean: bool) -> impl Iterator<Item = Row<'a>> + use<'a> {
         let idle = self.idle;
         let activity = move |task: &'a Task| if is_mean { task.since_first() } else { task.activity() };
         watch
             .tasks()
-            .filter_map(move |task| Some((task, activity(task)?)))
-            .filter(move |(_, activity)| idle || !activity.is_idle())
+            .filter_map(move |task| Some(Row::of(task, activity(task)?)))
+            .filter(move |row| idle || !row.activity.is_idle())
     }
 
-    fn text(&self, out: &mut impl Write, watch: &Watch, time: &str, is_mean: bool) -> io::Result<()> {
+    /// Each table: a header with the time of the reading before, and the rows with that of this one.
+    fn text(
+        &self,
+        out: &mut impl Write,
+        rows: &[Row<'_>],
+        before: &str,
+        time: &str,
+        is_mean: bool,
+    ) -> io::Result<()> {
         let Tables { cpu, memory, disk, switches } = self.tables;
         let all = [(cpu, CPU), (memory, MEMORY), (disk, DISK), (switches, SWITCHES)];
-        for (_, (columns, row)) in all.into_iter().filter(|(wanted, _)| *wanted) {
+        for (_, (columns, numbers)) in all.into_iter().filter(|(wanted, _)| *wanted) {
             let ids = if self.threads { "      TGID       TID" } else { "       PID" };
-            writeln!(out, "\n{time:<11}   UID{ids}{columns}  Command")?;
-            for (task, activity) in self.shown(watch, is_mean) {
-                write!(out, "{time:<11} {:5}", task.user)?;
-                match (self.threads, task.tid) {
-                    (false, _) => write!(out, " {:9}", task.pid)?,
-                    (true, None) => write!(out, " {:9}         -", task.pid)?,
+            writeln!(out, "\n{before:<15}   UID{ids}{columns}  Command")?;
+            for row in rows {
+                write!(out, "{time:<15} {:5}", row.user)?;
+                match (self.threads, row.tid) {
+                    (false, _) => write!(out, " {:9}", row.pid)?,
+                    (true, None) => write!(out, " {:9}         -", row.pid)?,
                     (true, Some(tid)) => write!(out, "         - {tid:9}")?,
                 }
-                row(out, &Numbers::of(&activity, is_mean))?;
-                let indent = if task.tid.is_some() { "|__" } else { "" };
+                numbers(out, &Numbers::of(&row.activity, is_mean))?;
+                let indent = if row.tid.is_some() { "|__" } else { "" };
                 // Any user names processes, with a line feed too: proc_pid_comm(5).
-                writeln!(out, "  {indent}{}", visible_line(&task.name))?;
+                writeln!(out, "  {indent}{}", visible_line(row.name))?;
             }
         }
         Ok(())
     }
 
-    fn json(&self, out: &mut impl Write, watch: &Watch, time: &str) -> io::Result<()> {
-        self.shown(watch, false).try_for_each(|(task, activity)| {
-            serde_json::to_writer(&mut *out, &Line::of(task, &activity, time))?;
-            writeln!(out)
-        })
-    }
-
-    fn csv(&mut self, out: &mut impl Write, watch: &Watch, time: &str) -> io::Result<()> {
+    fn csv(&mut self, out: &mut impl Write, rows: &[Row<'_>], time: &str) -> io::Result<()> {
         let mut table = if self.has_header { CsvTable::continued(out) } else { CsvTable::new(out) };
-        for (task, activity) in self.shown(watch, false) {
-            table.row(&Line::of(task, &activity, time))?;
+        for row in rows {
+            table.row(&Line::of(row, time))?;
             self.has_header = true;
         }
         table.flush()
+    }
+}
+
+fn json(out: &mut impl Write, rows: &[Row<'_>], time: &str) -> io::Result<()> {
+    rows.iter().try_for_each(|row| {
+        serde_json::to_writer(&mut *out, &Line::of(row, time))?;
+        writeln!(out)
+    })
+}
+
+/// `10:00:01.250000`, UTC. Whole seconds, as pidstat's, would not tell readings apart that are closer to each other.
+pub fn time_of_day() -> String {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    clock_face(since)
+}
+
+fn clock_face(since: Duration) -> String {
+    let second = since.as_secs() % 86_400;
+    let (hour, minute) = (second / 3600, second / 60 % 60);
+    format!("{hour:02}:{minute:02}:{:02}.{:06}", second % 60, since.subsec_micros())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use isotare_import::{Metric, Status, read};
+    use proptest::prelude::*;
+
+    const COLUMNS: [(&str, usize); 4] = [("%usr", 0), ("minflt/s", 1), ("kB_wr/s", 2), ("cswch/s", 3)];
+
+    fn tables(wanted: [bool; 4]) -> Tables {
+        let [cpu, memory, disk, switches] = wanted;
+        Tables { cpu: cpu || wanted == [false; 4], memory, disk, switches }
+    }
+
+    /// What is printed with two decimals.
+    fn printed(value: f64) -> f64 {
+        format!("{value:.2}").parse().expect("a number")
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// Whatever is printed is read again: the same processes, as many rows, and the mean of the printed values.
+        #[test]
+        fn import_reads_back_what_was_printed(
+            microseconds in prop_oneof![50_u64..1_000_000, 1_000_000_u64..20_000_000],
+            wanted in any::<[bool; 4]>(),
+            threads in any::<bool>(),
+            processes in 1_u32..6,
+            counts in prop::collection::vec(0_u64..5000, 2..40),
+            begin in 0_u64..200_000_000,
+        ) {
+            let tables = tables(wanted);
+            let sheet = Sheet {
+                tables, form: Form::Text, threads, idle: true, has_header: false, before: String::new(),
+            };
+            let mut out = Vec::new();
+            out.extend(sheet.begin().expect("written").into_bytes());
+            let interval = Duration::from_micros(microseconds);
+            let at = |reading: u32| clock_face(Duration::from_millis(begin) + interval * reading);
+            let activity = |count: u64, process: u32| {
+                let amount = count + u64::from(process);
+                Activity {
+                    interval, user: amount % 90, minor_faults: amount, io: Some([0, amount * 1024, 0]),
+                    switches: Some((amount, 0)), ..Activity::default()
+                }
+            };
+            let names = ["init", "web worker 1", "a:b", "12", "-", "x%"];
+            let row = |process: u32, activity: Activity| {
+                // Every other one is a thread of the one before it.
+                let thread = threads && process % 2 == 1;
+                let (pid, tid) = if thread { (99 + process, Some(100 + process)) } else { (100 + process, None) };
+                Row { user: 0, pid, tid, name: names[process as usize], activity }
+            };
+            for (reading, count) in (1..).zip(&counts) {
+                let rows: Vec<Row<'_>> = (0..processes).map(|process| row(process, activity(*count, process))).collect();
+                sheet.text(&mut out, &rows, &at(reading - 1), &at(reading), false).expect("written");
+            }
+            let found = read("sample", &out, None);
+            let text = String::from_utf8(out).expect("text");
+            prop_assert_eq!((found.tool, found.complete, found.runs.len()), (Some("pidstat"), processes as usize, processes as usize), "{:?}\n{}", found, text);
+            prop_assert!(found.warnings.is_empty(), "{:?}\n{}", found.warnings, text);
+            for (run, process) in found.runs.iter().zip(0..) {
+                prop_assert_eq!(run.status, Status::Complete);
+                prop_assert_eq!(&run.labels["command"], names[process as usize]);
+                let value = |name: &str| run.metrics.iter().find(|metric: &&Metric| metric.name == name).map(|metric| metric.value);
+                prop_assert_eq!(value("rows"), Some(counts.len() as f64));
+                let shown = [tables.cpu, tables.memory, tables.disk, tables.switches];
+                for (name, table) in COLUMNS {
+                    let expect = counts.iter().map(|count| {
+                        let n = Numbers::of(&activity(*count, process), false);
+                        let values = [n.cpu[0], n.faults[0], n.io.expect("there")[1], n.switches.expect("there")[0]];
+                        printed(values[table])
+                    });
+                    let mean = expect.sum::<f64>() / counts.len() as f64;
+                    let close = value(name).map(|value| (value - mean).abs() <= 1e-9 * mean.abs().max(1.0));
+                    prop_assert_eq!(close, shown[table].then_some(true), "{}\n{}", name, text);
+                }
+            }
+        }
     }
 }

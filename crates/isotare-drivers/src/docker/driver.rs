@@ -40,7 +40,6 @@ const SETTINGS: &[SettingDef] = &[
         default: None,
         help: "the daemon's socket, unix:///path; default: DOCKER_HOST, else /var/run/docker.sock",
     },
-    IMAGE_SETTING,
 ];
 
 /// Containers of a Docker daemon.

@@ -72,7 +72,7 @@ fn decode(text: &str) -> Decoded {
     Decoded {
         version: version.map(str::to_owned),
         runs: blocks.iter().enumerate().filter_map(|(at, block)| read(block, is_cut && at == last)).collect(),
-        ..Decoded::default()
+        warnings: blocks.iter().filter_map(|block| unlike_2xx(block)).collect(),
     }
 }
 
@@ -88,6 +88,15 @@ fn read(block: &[Line<'_>], is_cut: bool) -> Option<Run> {
     Some(run(first, labels, found.and_then(|found| metrics(block, &found, is_cut))))
 }
 
+/// A warning if no response was one of success: ab counts such as complete.
+fn unlike_2xx(block: &[Line<'_>]) -> Option<String> {
+    let found = fields(block, WORDS).ok()?;
+    let [complete, status] = [COMPLETE, STATUS].map(|word| found.get(word).copied().and_then(first_number));
+    let line = block.first()?.0;
+    (status? >= complete?)
+        .then(|| format!("line {line}: every response was other than 2xx, as a redirect or an error is"))
+}
+
 fn metrics(block: &[Line<'_>], found: &BTreeMap<&str, &str>, is_cut: bool) -> Result<Vec<Metric>, Fault> {
     let number = |word| found.get(word).copied().and_then(first_number);
     if let Some(words) = gave_up(block) {
@@ -100,9 +109,6 @@ fn metrics(block: &[Line<'_>], found: &BTreeMap<&str, &str>, is_cut: bool) -> Re
     let complete = number(COMPLETE).ok_or_else(cut)?;
     if complete == 0.0 {
         return Err(Fault::unreadable("no request was completed"));
-    }
-    if number(STATUS).is_some_and(|status| status >= complete) {
-        return Err(Fault::unreadable("every response was other than 2xx"));
     }
     let (took, rate) = (number(TOOK).ok_or_else(cut)?, number(RATE).ok_or_else(cut)?);
     let mean = block.iter().find_map(|(_, line)| mean(line));

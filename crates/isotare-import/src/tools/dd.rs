@@ -145,6 +145,13 @@ fn copied_in(line: &str) -> Option<(f64, f64)> {
     line.strip_suffix("B/s")?;
     let digits = line.len() - line.trim_start_matches(|digit: char| digit.is_ascii_digit()).len();
     let (bytes, rest) = line.split_at_checked(digits)?;
+    // dd does not separate thousands: digits that follow are more of the number.
+    if rest
+        .trim_start()
+        .starts_with(|next: char| next.is_ascii_digit() || matches!(next, '.' | ',' | '\'' | '’'))
+    {
+        return None;
+    }
     let rest = rest.split_once(')').map_or(rest, |(_, after)| after);
     // `, ` and the wide comma of Chinese and Japanese.
     let mut parts = rest.split(", ").flat_map(|part| part.split('，')).skip(1);
@@ -171,6 +178,8 @@ mod tests {
             ("0 bytes copied, 0.01 s, 0.0 kB/s", Some((0.0, 0.01))),
             ("104857600 bytes (105 MB, 100 MiB) copied, 0.05 s, 2.1 GB", None),
             ("104857600 bytes (105 MB, 100 MiB) copied, nan s, 2.1 GB/s", None),
+            ("104 857 600 bytes (105 MB, 100 MiB) copied, 0.05 s, 2.1 GB/s", None),
+            ("104,857,600 bytes (105 MB, 100 MiB) copied, 0.05 s, 2.1 GB/s", None),
             ("bytes", None),
         ] {
             assert_eq!(copied_in(line), expect, "{line}");

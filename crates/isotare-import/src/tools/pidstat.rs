@@ -175,6 +175,28 @@ mod tests {
         assert_eq!((with("2.01"), with("2.50")), (0, 1));
     }
 
+    /// A complaint: with `-h` rows of one report may carry two seconds, which was told as processes that are not in every report.
+    #[test]
+    fn a_report_may_cross_a_second() {
+        let header = "\n#      Time   UID       PID    %usr %system  %guest    %CPU   CPU  Command\n";
+        let row = |time: u64, pid: u32, usr: f64| {
+            format!(" {time}     0         {pid}    {usr:.2}    0.00    0.00    {usr:.2}     6  a\n")
+        };
+        let first = header.to_owned() + &row(1_448_481_504, 1, 1.0) + &row(1_448_481_504, 2, 2.0);
+        let second = header.to_owned() + &row(1_448_481_564, 1, 3.0) + &row(1_448_481_565, 2, 4.0);
+        let third = header.to_owned() + &row(1_448_481_624, 1, 5.0) + &row(1_448_481_625, 2, 9.0);
+        let found = decode(&format!("{BANNER}{first}{second}{third}"));
+        let values: Vec<_> = found.runs.iter().map(|run| (run.status, numbers(run)[0].1)).collect();
+        assert_eq!(values, [(Status::Complete, 3.0), (Status::Complete, 5.0)]);
+        assert!(found.warnings.is_empty(), "{:?}", found.warnings);
+        // Without headers of their own, one process each second are reports.
+        let single: String = (0..4).map(|at| row(1_448_481_504 + at, 1, 1.0)).collect();
+        check(
+            &format!("{BANNER}{header}{single}"),
+            Ok(&[("%usr", 1.0), ("%system", 0.0), ("%guest", 0.0), ("%CPU", 1.0), ("rows", 4.0)]),
+        );
+    }
+
     #[test]
     fn a_line_that_is_cut_makes_the_invocation_incomplete() {
         let whole = text("10:00:00", &[("10:00:01", "1.00"), ("10:00:02", "3.00")]);

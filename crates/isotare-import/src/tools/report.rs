@@ -1,6 +1,7 @@
 //! What decoders of reports have in common: lines of the form `word: value`, blocks of them for each run, and checks of what
 //! they say.
 
+use crate::grouping::is_split;
 use crate::{Metric, Run};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -60,7 +61,7 @@ pub fn run(line: usize, labels: BTreeMap<String, String>, found: Result<Vec<Metr
 }
 
 /// What follows each of these words at the beginning of a line; the first word that fits counts. A word met twice in one run is
-/// the sign of two whose lines are mixed.
+/// the sign of two whose lines are mixed. The first group of a number is not taken for the number.
 pub fn fields<'a>(
     lines: &[Line<'a>],
     words: &[&'static str],
@@ -69,6 +70,12 @@ pub fn fields<'a>(
     for (number, line) in lines {
         let line = line.trim();
         let value = words.iter().find_map(|word| Some((*word, line.strip_prefix(word)?)));
+        if let Some((_, value)) = value
+            && is_split(value)
+        {
+            let why = "has a blank between thousands, which the tool does not print";
+            return Err(Fault::unreadable(format!("line {number}: '{}' {why}", value.trim())));
+        }
         if let Some((word, value)) = value
             && found.insert(word, value.trim()).is_some()
         {
@@ -84,15 +91,19 @@ pub fn mixed(what: impl std::fmt::Display) -> Fault {
     Fault::Incomplete(format!("its lines are mixed with another's ({what})"))
 }
 
-/// A finite number; some tools print it as the locale has it.
+/// A finite number, as tools print it that do not ask for the locale: without separators of thousands and with a point.
 pub fn number(text: &str) -> Option<f64> {
-    let value: f64 = text.trim().replace(',', ".").parse().ok()?;
-    value.is_finite().then_some(value)
+    text.trim().parse().ok().filter(|value: &f64| value.is_finite())
 }
 
-/// The number at the beginning of a text, up to the first blank.
+/// A finite number of a tool that asks for the locale: with a point or a comma.
+pub fn decimal(text: &str) -> Option<f64> {
+    number(&text.replace(',', "."))
+}
+
+/// The number at the beginning of a text, up to the first blank. The first group of several, as in `1 234 requests`, is none.
 pub fn first_number(text: &str) -> Option<f64> {
-    number(text.split_whitespace().next()?)
+    text.split_whitespace().next().filter(|_| !is_split(text)).and_then(number)
 }
 
 /// A time in seconds, unless it is one that the tool could not resolve: a zero.
@@ -134,6 +145,9 @@ mod tests {
         assert_eq!(found, BTreeMap::from([("a:", "1"), ("b =", "2")]));
         let why = "its lines are mixed with another's (line 3: 'a' again)".to_owned();
         assert_eq!(fields(&lines, &["a:"]), Err(Fault::Incomplete(why)));
+        assert!(
+            matches!(fields(&[(4, "a: 1 234 [#/sec]")], &["a:"]), Err(Fault::Unreadable(why)) if why.contains("line 4: '1 234"))
+        );
     }
 
     #[test]
@@ -147,7 +161,16 @@ mod tests {
     fn what_is_no_finite_number_is_none() {
         assert_eq!(
             ["1,5", "2.5", "inf", "nan", "-nan", "x", ""].map(number),
-            [Some(1.5), Some(2.5), None, None, None, None, None]
+            [None, Some(2.5), None, None, None, None, None]
+        );
+        assert_eq!(["1,5", "2.5", "1,234,5", ""].map(decimal), [Some(1.5), Some(2.5), None, None]);
+    }
+
+    #[test]
+    fn the_first_of_several_groups_is_no_number() {
+        assert_eq!(
+            ["1 234 requests", "1234 requests", "1 234,5", "12 requests", "1,234 requests"].map(first_number),
+            [None, Some(1234.0), None, Some(12.0), None]
         );
     }
 

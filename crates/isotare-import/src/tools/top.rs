@@ -86,10 +86,18 @@ fn part(name: &str, at: usize, columns: usize) -> Part {
     }
 }
 
-/// Numbers and the words behind them: `0.3 us,  0.3%sy,100.0 id`, `7953.2 total`, `12K used`. Words before the first number are passed over.
+/// A field that may have blanks in it and is not the last one.
+fn misplaced(names: &str) -> Option<&str> {
+    let words = ["COMMAND", "CGROUPS", "CGNAME", "ENVIRON", "EXE", "SUPGIDS", "SUPGRPS"];
+    names.split_ascii_whitespace().rev().skip(1).find(|name| words.contains(name))
+}
+
+/// Numbers and the words behind them: `0.3 us,  0.3%sy,100.0 id`, `7953.2 total`, `12K used`. Words before the first number are passed over. A number with
+/// a blank in it is none: its text is empty.
 fn pairs(text: &str) -> Vec<(&str, &str)> {
     let mut found = Vec::new();
     let mut rest = text;
+    let mut is_open = false;
     while let Some(begin) = rest.find(|letter: char| letter.is_ascii_digit()) {
         let from = rest.get(begin..).unwrap_or("");
         let is_number = |(at, letter): (usize, char)| {
@@ -98,8 +106,13 @@ fn pairs(text: &str) -> Vec<(&str, &str)> {
             !(letter.is_ascii_digit() || (matches!(letter, '.' | ',') && next))
         };
         let end = from.char_indices().find(|&found| is_number(found)).map_or(from.len(), |(at, _)| at);
-        let (value, after) = from.split_at_checked(end).unwrap_or((from, ""));
+        let (mut value, after) = from.split_at_checked(end).unwrap_or((from, ""));
+        // What stands before it without a word is the rest of the same number.
+        if is_open {
+            value = "";
+        }
         let word = after.trim_start_matches(['%', 'K', 'k', '+', ' ']);
+        is_open = word.starts_with(|letter: char| letter.is_ascii_digit());
         rest = word;
         if word.starts_with(|letter: char| letter.is_ascii_alphabetic()) {
             let length = word.find([',', ' ', '.']).unwrap_or(word.len());
@@ -123,6 +136,8 @@ struct Reader<'t> {
     now: Option<Moment>,
     /// The summary of the invocation's first frame.
     first: Vec<&'t str>,
+    /// Whether it was said that its fields are not supported.
+    refused: bool,
     /// Whether the last lines were a summary, or rows.
     in_summary: bool,
     in_rows: bool,
@@ -153,6 +168,18 @@ impl<'t> Reader<'t> {
 
     /// A frame's summary was read to the names of its columns.
     fn frame(&mut self, at: usize, names: &'t str) {
+        if let Some(field) = misplaced(names) {
+            self.close();
+            if !std::mem::replace(&mut self.refused, true) {
+                let why = format!(
+                    "this layout is not supported: {field} is not the last field, and blanks in it would shift those behind it; \
+                     record with top's default fields"
+                );
+                self.runs.push(Run::unreadable(self.begin, why));
+            }
+            (self.in_summary, self.in_rows) = (false, false);
+            return;
+        }
         let head = self.summary.first().copied().unwrap_or("");
         let to = head.strip_prefix("top - ").and_then(|rest| moment(rest.split(" up ").next()?));
         let gone = self.now.zip(to).map(|(from, to)| seconds(from, to));
@@ -261,6 +288,22 @@ fn add<'t>(book: &mut Book<'t>, at: usize, columns: Vec<Column>, who: Who<'t>, p
 mod tests {
     use super::*;
 
+    /// A complaint: processes of such a file were called mixed.
+    #[test]
+    fn a_layout_with_all_fields_is_not_supported() {
+        let text = "top - 10:00:01 up 1 day,  2:03,  1 user,  load average: 0.00, 0.01, 0.05\n\
+            Tasks:   2 total,   1 running,   1 sleeping,   0 stopped,   0 zombie\n\
+            %Cpu(s):  0.3 us,  0.3 sy,  0.0 ni, 99.3 id,  0.0 wa,  0.0 hi,  0.0 si,  0.0 st\n\n\
+            \x20   PID USER      PR  NI    VIRT    RES    SHR S  %CPU  %MEM     TIME+ COMMAND   PPID   UID CGROUPS  ENVIRON\n\
+            \x20     1 root      20   0  166552  11780   8720 S   0.0   0.1   0:01.23 init one      0     0 0::/     A=b c=d\n\
+            \x20     2 root      20   0       0      0      0 S   0.0   0.0   0:00.00 [k]           0     0 0::/     -\n";
+        let found = decode(&text.repeat(2));
+        let runs: Vec<_> =
+            found.runs.iter().map(|run| (run.status, run.reason.as_deref().unwrap_or(""))).collect();
+        assert_eq!(runs.len(), 1, "{runs:?}");
+        assert!(runs[0].0 == crate::Status::Unreadable && runs[0].1.contains("not supported"), "{runs:?}");
+    }
+
     #[test]
     fn numbers_have_their_words_behind_them() {
         let expect = [("0.3", "us"), ("0.3", "sy"), ("100.0", "id")];
@@ -274,6 +317,7 @@ mod tests {
             [("7953.2", "total"), ("12", "buff/cache"), ("6421.2", "avail")]
         );
         assert_eq!(pairs(" 12K used, 13k free"), [("12", "used"), ("13", "free")]);
+        assert_eq!(pairs(" 7 953.2 total, 12 free"), [("", "total"), ("12", "free")]);
         assert!(pairs("nothing").is_empty() && pairs("1 2 3").is_empty());
     }
 }

@@ -10,9 +10,11 @@
 //! nothing, a good one is left out). `-a` has `inact` and `active`, `-t` the time, procps 4 has `gu`. Memory is in KiB unless `-S` was given,
 //! of which the text tells nothing either: those columns have no unit.
 //!
-//! Nothing marks where an invocation begins. It repeats its headers after 21 rows where it writes to a file (3.3.17, 4.0.2); one that
-//! comes at another place, or before the same averages since boot, begins another invocation. Two that write into one file without times
-//! look like one with twice the rows; all that shows is that one of them ends after its first row. What follows such a one is not used.
+//! Nothing marks where an invocation begins. It repeats its headers after as many rows as the terminal has lines less three, and after 21 where
+//! it writes to a file (`winhi` in vmstat.c). So all headers but the last of one invocation have equally many rows below them, and the last has no more.
+//! A header after fewer rows or before more, with other columns, or before the same averages since boot, begins another invocation. Two that write into
+//! one file without times look like one with twice the rows; all that shows is that one of them ends after its first row. What follows such a one
+//! is not used.
 
 use super::series::book::Book;
 use super::series::layout::{Layout, Part};
@@ -30,8 +32,8 @@ pub static VMSTAT: Tool = Tool {
     decode,
 };
 
-/// Rows between headers.
-const HEIGHT: u64 = 21;
+/// Rows between headers in a file.
+const HEIGHT: usize = 21;
 
 fn recognises(head: &str) -> bool {
     let mut lines = head.lines();
@@ -53,15 +55,58 @@ fn is_names(line: &str) -> bool {
 
 fn decode(text: &str) -> Decoded {
     let mut reader = Reader::default();
-    let (whole, rest) = text.rsplit_once('\n').unwrap_or(("", text));
-    for (at, line) in whole.split('\n').enumerate() {
-        reader.line(at + 1, line);
-    }
-    if !rest.trim_ascii().is_empty() {
-        reader.fail("the text ends within a line");
+    for section in &sections(text) {
+        reader.section(section);
     }
     reader.close();
     settled(Decoded { version: None, runs: reader.runs, warnings: reader.warnings })
+}
+
+/// A header and what follows it up to the next.
+struct Section<'t> {
+    /// Line of the header.
+    line: usize,
+    names: &'t str,
+    rows: Vec<(usize, &'t str)>,
+    /// Why it is of no use.
+    fault: Option<String>,
+}
+
+fn sections(text: &str) -> Vec<Section<'_>> {
+    let mut found: Vec<Section<'_>> = Vec::new();
+    let (whole, rest) = text.rsplit_once('\n').unwrap_or(("", text));
+    // Line of the last line of groups.
+    let mut groups = 0;
+    for (at, line) in (1..).zip(whole.split('\n')) {
+        if is_groups(line) {
+            if groups + 1 == at && groups > 0 {
+                fail(&mut found, doubled(at));
+            }
+            groups = at;
+        } else if is_names(line) {
+            let waits = found.last().is_some_and(|section| section.rows.is_empty());
+            let fault = waits.then(|| doubled(at));
+            found.push(Section { line: groups.max(1), names: line.trim_ascii(), rows: Vec::new(), fault });
+        } else if line.trim_ascii().starts_with(|letter: char| letter.is_ascii_digit())
+            && let Some(section) = found.last_mut()
+        {
+            section.rows.push((at, line));
+        }
+    }
+    if !rest.trim_ascii().is_empty() {
+        fail(&mut found, "the text ends within a line".to_owned());
+    }
+    found
+}
+
+fn doubled(line: usize) -> String {
+    format!("line {line}: a header follows a header: two invocations are mixed")
+}
+
+fn fail(sections: &mut [Section<'_>], why: String) {
+    if let Some(section) = sections.last_mut() {
+        section.fault.get_or_insert(why);
+    }
 }
 
 /// `-t` adds the time behind the numbers, below the name of the time zone. Other names are in small letters, but where they are translated.
@@ -69,6 +114,21 @@ fn part(name: &str, at: usize, columns: usize) -> Part {
     match at + 1 == columns && !name.starts_with(|letter: char| letter.is_ascii_lowercase()) {
         true => Part::Drop,
         false => Part::Value,
+    }
+}
+
+/// Whether a row has no more behind its numbers than the date and the time of `-t`.
+fn has_time(row: &str, names: &str) -> bool {
+    let columns = names.split_ascii_whitespace().count();
+    let mut rest = row.split_ascii_whitespace().skip(columns.saturating_sub(1));
+    let is_part = |word: &str, mark| {
+        word.matches(mark).count() == 2 && word.starts_with(|first: char| first.is_ascii_digit())
+    };
+    match part(names.split_ascii_whitespace().last().unwrap_or_default(), columns - 1, columns) {
+        Part::Drop => {
+            matches!([rest.next(), rest.next(), rest.next()], [Some(date), Some(time), None] if is_part(date, '-') && is_part(time, ':'))
+        }
+        _ => true,
     }
 }
 
@@ -80,65 +140,70 @@ struct Reader<'t> {
     runs: Vec<Run>,
     warnings: Vec<String>,
     book: Option<Book<'t>>,
-    layout: Option<Layout<'t>>,
-    /// Line of the last header, rows since then, and whether its names were read and wait for a row.
-    header: usize,
-    rows: u64,
-    waits: bool,
+    names: &'t str,
+    /// Rows of the first and the last section of this invocation, and of all of it.
+    height: usize,
+    rows: usize,
+    count: usize,
     /// The first row's rates.
     first: Vec<f64>,
     /// Where the run of the invocation before this is, if it had one row only.
     lone: Option<usize>,
-    /// Which values are rates.
-    rates: Vec<usize>,
     values: Vec<f64>,
     clock: Option<&'t str>,
+    /// Whether it was said that the height is not a file's.
+    told: bool,
 }
 
 impl<'t> Reader<'t> {
-    fn line(&mut self, at: usize, line: &'t str) {
-        if is_groups(line) {
-            if self.header + 1 == at && self.header > 0 {
-                self.fail(format!("line {at}: a header follows a header: two invocations are mixed"));
-            } else if self.rows != HEIGHT {
-                self.close();
-            }
-            (self.header, self.rows) = (at, 0);
-        } else if is_names(line) {
-            if self.waits {
-                self.fail(format!("line {at}: a header follows a header: two invocations are mixed"));
-            }
-            self.names(line.trim_ascii());
-            self.waits = true;
-        } else if line.trim_ascii().starts_with(|letter: char| letter.is_ascii_digit()) {
-            self.row(at, line);
-        }
-    }
-
-    fn names(&mut self, names: &'t str) {
-        let (mut layout, columns) = Layout::new(names, part);
+    fn section(&mut self, section: &Section<'t>) {
+        let (mut layout, columns) = Layout::new(section.names, part);
         let rates = columns.iter().enumerate().filter(|(_, column)| RATES.contains(&column.name.as_str()));
-        self.rates = rates.map(|(at, _)| at).collect();
-        let header = self.header.max(1);
-        layout.table = self.book.get_or_insert_with(|| Book::new(header)).table(columns);
-        self.layout = Some(layout);
+        let rates: Vec<usize> = rates.map(|(at, _)| at).collect();
+        let mut of = |line: &'t str| {
+            layout.row(line, true, &mut self.values)?;
+            Some(rates.iter().filter_map(|&rate| self.values.get(rate).copied()).collect::<Vec<f64>>())
+        };
+        let first = section.rows.first().and_then(|(_, line)| of(line));
+        let is_same = self.names == section.names;
+        let height = self.height;
+        let is_next = self.rows == height && section.rows.len() <= height && self.book.is_some();
+        let goes_on = is_same && is_next && first.as_ref() != Some(&self.first);
+        // A header that waits for its row is that of the invocation that has none yet.
+        if !(goes_on || (self.book.is_some() && self.rows == 0)) {
+            self.close();
+        } else if height != HEIGHT && self.rows > 0 && !std::mem::replace(&mut self.told, true) {
+            self.warnings.push(format!(
+                "line {}: a header after {height} rows is taken for one that is repeated on a terminal of {} lines, not for the \
+                 beginning of another recording",
+                section.line,
+                height + 3
+            ));
+        }
+        if self.rows == 0 {
+            self.height = section.rows.len();
+        }
+        (self.names, self.rows) = (section.names, section.rows.len());
+        let book = self.book.get_or_insert_with(|| Book::new(section.line));
+        layout.table = book.table(columns);
+        if let Some(why) = &section.fault {
+            book.fail(why.as_str());
+        }
+        if book.is_empty() && !book.forgot() {
+            self.first = first.unwrap_or_default();
+        }
+        self.count += section.rows.len();
+        for (at, line) in &section.rows {
+            self.row(*at, line, &mut layout);
+        }
     }
 
-    fn row(&mut self, at: usize, line: &'t str) {
-        let Some(layout) = &mut self.layout else { return };
-        if layout.row(line, true, &mut self.values).is_none() {
-            return self.fail(format!("line {at} is no row of its table: it was cut or mixed with another"));
+    fn row(&mut self, at: usize, line: &'t str, layout: &mut Layout<'t>) {
+        let Some(book) = &mut self.book else { return };
+        if layout.row(line, true, &mut self.values).is_none() || !has_time(line, layout.names) {
+            return book.fail(format!("line {at} is no row of its table: it was cut or mixed with another"));
         }
-        let rates: Vec<f64> = self.rates.iter().filter_map(|&rate| self.values.get(rate).copied()).collect();
-        if std::mem::take(&mut self.waits) && self.first == rates {
-            let names = layout.names;
-            self.close();
-            self.names(names);
-        }
-        let (Some(book), Some(layout)) = (&mut self.book, &self.layout) else { return };
-        if book.is_empty() && !book.forgot() {
-            self.first = rates;
-        } else if book.is_lone() {
+        if book.is_lone() {
             book.forget_first(SINCE_BOOT);
             if let Some(runs) = self.lone.and_then(|lone| self.runs.get_mut(lone..)) {
                 let why =
@@ -156,22 +221,15 @@ impl<'t> Reader<'t> {
         self.clock = clock;
         book.report(None, clock.and_then(moment));
         book.row(at, layout.table, Who::default(), &self.values);
-        self.rows += 1;
-    }
-
-    fn fail(&mut self, why: impl Into<String>) {
-        if let Some(book) = &mut self.book {
-            book.fail(why);
-        }
     }
 
     fn close(&mut self) {
         if let Some(mut book) = self.book.take() {
-            self.lone = book.is_lone().then_some(self.runs.len());
+            self.lone = (self.count == 1).then_some(self.runs.len());
             book.warn_of_one(SINCE_BOOT);
             self.runs.append(&mut book.close(&mut self.warnings));
         }
         self.first.clear();
-        (self.layout, self.rows, self.waits, self.clock) = (None, 0, false, None);
+        (self.names, self.rows, self.count, self.clock) = ("", 0, 0, None);
     }
 }

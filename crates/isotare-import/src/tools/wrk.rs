@@ -99,7 +99,10 @@ fn metrics(report: &[Line<'_>], duration: Option<f64>) -> Result<Vec<Metric>, Fa
     let rate = get(RATE).and_then(number).ok_or_else(cut)?;
     let (requests, took) = report.iter().find_map(|(_, line)| requests(line)).ok_or_else(cut)?;
     let errors = get(SOCKETS).map(socket_errors);
-    let status = get(STATUS).and_then(first_number);
+    let of_status = |text| {
+        first_number(text).ok_or_else(|| Fault::unreadable(format!("'{text}' is no number of responses")))
+    };
+    let status = get(STATUS).map(of_status).transpose()?;
     if requests == 0.0 {
         let errors = get(SOCKETS).map_or(String::new(), |errors| format!(" (socket errors: {errors})"));
         return Err(Fault::unreadable(format!("no request was answered{errors}")));

@@ -123,7 +123,7 @@ fn report_wide(
                        anything is";
         warnings.push(Warning { kind: WarningKind::Emulation, message: message.to_owned() });
     }
-    if null_test.calibrated != Some(true) {
+    if null_test.status.is_warning() {
         warnings.push(Warning { kind: WarningKind::NotCalibrated, message: null_test.sentence.clone() });
     }
     if baselines.iter().all(|row| row.value.is_none()) {

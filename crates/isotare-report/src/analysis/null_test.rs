@@ -1,39 +1,103 @@
 //! The baseline against itself: what this session would call a difference where there is none.
 
-use crate::report::{NullTest, ResultRow, Source, Warning, WarningKind, workload_label};
+use crate::report::{NullStatus, NullTest, ResultRow, Source, Warning, WarningKind, workload_label};
 use crate::words;
 use isotare_stats::Verdict;
+use std::collections::BTreeSet;
 
 /// A difference of the baseline from itself has to be as rare as this by chance: there are several null rows in a session.
 const RARE: f64 = 0.01;
 
-/// Judges the session by its null rows in what the workloads say. The lifecycle and the samplers are not asked:
-/// milliseconds of a plain process and ticks of CPU time vary by more than any margin worth stating, and their own
-/// rows carry the warning. `absent` says why there are none.
+/// Judges the session by its null rows: those of what the workloads say and of the instances' life. Counters are left out:
+/// ticks of CPU time and pages of memory vary by more than any margin worth stating, and their own rows carry the warning.
+/// `absent` says why there are none.
 pub(super) fn judge(results: &[ResultRow], margin: f64, absent: &str) -> NullTest {
-    let rows: Vec<&ResultRow> =
-        results.iter().filter(|row| row.null && row.headline && row.source == Source::Workload).collect();
-    let tested: Vec<(&ResultRow, f64)> =
-        rows.iter().filter(|row| row.low.is_some()).filter_map(|row| Some((*row, row.cost?))).collect();
-    let differs: Vec<String> =
-        tested.iter().filter(|(row, _)| is_off(row, margin)).map(|(row, _)| place(row)).collect();
-    let floor = tested.iter().map(|(_, cost)| (cost.max(cost.recip()) - 1.0).abs()).reduce(f64::max);
-    let calibrated = (!tested.is_empty()).then_some(differs.is_empty());
-    let baseline = rows.first().map_or("the baseline", |row| row.baseline.as_str());
-    let floor_text = floor.map(words::percent).unwrap_or_default();
-    let sentence = match calibrated {
-        None => format!("not calibrated: {absent}, so the noise floor is unknown"),
-        Some(true) => format!(
-            "null test passed: {baseline} against itself differs by at most {floor_text}, within the margin of {}",
-            words::percent(margin)
-        ),
-        Some(false) => format!(
-            "not calibrated: {baseline} against itself differs by up to {floor_text} (in {}); do not believe \
-             differences of that size",
-            differs.join(", ")
-        ),
+    let shown = |row: &&ResultRow| row.null && row.headline;
+    let (counters, rows): (Vec<&ResultRow>, Vec<&ResultRow>) =
+        results.iter().filter(shown).partition(|row| row.source == Source::Sampler);
+    let left_out: Vec<String> =
+        counters.iter().map(|row| words::metric(&row.metric)).collect::<BTreeSet<_>>().into_iter().collect();
+    let named = |of: &dyn Fn(&ResultRow) -> bool| -> Vec<String> {
+        rows.iter().filter(|row| of(row)).map(|row| place(row)).collect()
     };
-    NullTest { calibrated, noise_floor: floor, differs, sentence }
+    let differs = named(&differs_from_itself);
+    let not_shown = named(&|row| !is_within(row, margin));
+    let status = match () {
+        () if rows.is_empty() => NullStatus::Absent,
+        () if !differs.is_empty() => NullStatus::Failed,
+        () if !not_shown.is_empty() => NullStatus::NotShown,
+        () => NullStatus::Passed,
+    };
+    let off = |cost: f64| (cost.max(cost.recip()) - 1.0).abs();
+    let floor = rows.iter().filter_map(|row| row.cost).map(off).reduce(f64::max);
+    let open = rows.iter().filter(|row| !is_within(row, margin));
+    let resolves = open.filter_map(|row| row.minimum_detectable_effect).reduce(f64::max);
+    let judged =
+        Judged { rows: rows.len(), margin, floor, resolves, differs: &differs, not_shown: &not_shown };
+    let baseline = rows.first().map_or("the baseline", |row| row.baseline.as_str());
+    let mut sentence = match status {
+        NullStatus::Absent => format!("not calibrated: {absent}, so the noise floor is unknown"),
+        NullStatus::Passed => judged.passed(baseline),
+        NullStatus::NotShown => judged.not_shown(baseline),
+        NullStatus::Failed => judged.failed(baseline),
+    };
+    if status != NullStatus::Absent && !left_out.is_empty() {
+        sentence.push_str(&format!("; not judged: {}", left_out.join(", ")));
+    }
+    let calibrated = match status {
+        NullStatus::Passed => Some(true),
+        NullStatus::Failed => Some(false),
+        NullStatus::NotShown | NullStatus::Absent => None,
+    };
+    NullTest { status, calibrated, noise_floor: floor, resolves, differs, not_shown, left_out, sentence }
+}
+
+/// What the sentences are made of.
+struct Judged<'a> {
+    rows: usize,
+    margin: f64,
+    floor: Option<f64>,
+    resolves: Option<f64>,
+    differs: &'a [String],
+    not_shown: &'a [String],
+}
+
+impl Judged<'_> {
+    fn floor(&self) -> String {
+        self.floor.map(words::percent).unwrap_or_default()
+    }
+
+    fn passed(&self, baseline: &str) -> String {
+        format!(
+            "null test passed: {baseline} against itself differs by at most {}, and every interval (rows: {}) is within \
+             the margin of {}",
+            self.floor(),
+            self.rows,
+            words::percent(self.margin)
+        )
+    }
+
+    fn not_shown(&self, baseline: &str) -> String {
+        let resolves = self
+            .resolves
+            .map_or("too few blocks".to_owned(), |effect| format!("resolves {}", words::percent(effect)));
+        format!(
+            "null test not shown ({resolves}): {baseline} against itself is within the margin of {} in {} of {} rows; the \
+             intervals reach beyond it in {}",
+            words::percent(self.margin),
+            self.rows - self.not_shown.len(),
+            self.rows,
+            self.not_shown.join("; ")
+        )
+    }
+
+    fn failed(&self, baseline: &str) -> String {
+        format!(
+            "not calibrated: {baseline} against itself differs by up to {} (in {}); do not believe differences of that size",
+            self.floor(),
+            self.differs.join("; ")
+        )
+    }
 }
 
 /// Why a session has no null rows.
@@ -63,11 +127,15 @@ pub(super) fn mark(results: &mut [ResultRow]) {
     }
 }
 
-fn is_off(row: &ResultRow, margin: f64) -> bool {
-    let cost = row.cost.unwrap_or(1.0);
-    let is_found =
-        matches!(row.verdict, Verdict::Slower | Verdict::Faster) && row.p.is_some_and(|p| p < RARE);
-    is_found || cost.max(cost.recip()) > 1.0 + margin
+/// A difference of the baseline from itself that chance alone hardly makes.
+fn differs_from_itself(row: &ResultRow) -> bool {
+    matches!(row.verdict, Verdict::Slower | Verdict::Faster) && row.p.is_some_and(|p| p < RARE)
+}
+
+/// Whether the whole interval is inside the margin, which shows that the baseline agrees with itself.
+fn is_within(row: &ResultRow, margin: f64) -> bool {
+    let inside = |cost: f64| cost.max(cost.recip()) <= 1.0 + margin;
+    row.cost_low.is_some_and(inside) && row.cost_high.is_some_and(inside)
 }
 
 fn place(row: &ResultRow) -> String {

@@ -97,7 +97,6 @@ fn page(title: &str, version: &str, main: &Markup) -> String {
 }
 
 fn answers(report: &Report) -> Markup {
-    let passed = report.null_test.calibrated == Some(true);
     html! {
         h1 { "What isolation costs, against " (report.baseline) }
         p.quiet {
@@ -112,7 +111,7 @@ fn answers(report: &Report) -> Markup {
                 dd { (answer.text) }
             }
         }
-        @if passed {
+        @if !report.null_test.status.is_warning() {
             p.calibrated { (sentence(&report.null_test.sentence)) }
         }
         @for warning in &report.warnings {

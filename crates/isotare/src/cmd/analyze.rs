@@ -21,6 +21,7 @@ pub fn analyze(arguments: &Analyze) -> Result<Exit, Report> {
         margin: arguments.margin,
         level: arguments.level,
         higher: arguments.higher.clone(),
+        lower: arguments.lower.clone(),
     };
     let (mut session, trials) = paired(&contents(&arguments.file, arguments.max_size)?[..], &reading)
         .map_err(|error| refuse(format!("{name}: {error}"), remedy(&error)))?;
@@ -53,6 +54,7 @@ fn remedy(error: &PairedError) -> &'static str {
         PairedError::Unreadable(_) => "name another file, or - for standard input",
         PairedError::TwoColumns { .. } => "name the others differently",
         PairedError::NoBaseline { .. } => "name one of these with --baseline",
+        PairedError::Direction { .. } => "say --higher METRIC if more is better, --lower METRIC if less is",
         PairedError::Units { .. } => "convert one of them",
         PairedError::Malformed { .. } | PairedError::Empty { .. } | PairedError::NoNumber { .. } => {
             "correct the line, or leave it out"

@@ -49,6 +49,7 @@ fn compared(files: Vec<FileRead>, arguments: &Import) -> Result<Found, Report> {
         margin: arguments.margin,
         level: arguments.level,
         higher: Vec::new(),
+        lower: Vec::new(),
     };
     let (comparison, warnings) = match imported(&files, &reading) {
         Ok(mut found) => {

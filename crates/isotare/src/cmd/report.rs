@@ -18,8 +18,7 @@ pub fn report(arguments: &ReportArgs) -> Result<Exit, Report> {
         let sessions = store.sessions().map_err(|error| refuse(error, ""))?;
         let mut table = Table::new(&["session", "started", "trials", "end"]);
         for session in &sessions {
-            let end =
-                session.end.map_or_else(|| "cut off".to_owned(), |end| format!("{end:?}").to_lowercase());
+            let end = session.end.map_or("cut off", |end| end.word()).to_owned();
             table.row([session.id.clone(), session.started.clone(), session.trials.to_string(), end]);
         }
         table.show(Form::Text, &json!(null))?;

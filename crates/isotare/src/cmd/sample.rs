@@ -4,7 +4,7 @@ use crate::cli::{Form, Sample};
 use crate::execute::interrupt;
 use crate::exit::{Exit, refuse};
 use crate::output;
-use crate::sample_forms::{Sheet, Tables};
+use crate::sample_forms::{Sheet, Tables, time_of_day};
 use hdrhistogram::Histogram;
 use isotare_cgroup::Hierarchies;
 use isotare_core::Timestamp;
@@ -43,10 +43,16 @@ pub fn sample(arguments: &Sample) -> Result<Exit, Report> {
     };
     let mut watch = Watch::new(Path::new("/"), scope, wanted)
         .map_err(|unavailable| refuse(&unavailable.reason, unavailable.remedy.clone()))?;
-    let mut sheet =
-        Sheet { tables, form: arguments.format, threads: arguments.threads, idle: named, has_header: false };
     let mut pace = Pace::new(arguments.interval);
     watch.read(pace.began);
+    let mut sheet = Sheet {
+        tables,
+        form: arguments.format,
+        threads: arguments.threads,
+        idle: named,
+        has_header: false,
+        before: time_of_day(),
+    };
     if named && watch.tasks().next().is_none() {
         return Err(refuse(
             "none of these processes is there",

@@ -59,6 +59,56 @@ fn a_file_of_others_is_judged() {
 }
 
 #[test]
+fn a_null_test_that_shows_nothing_is_not_called_passed() {
+    let place = Place::new();
+    let wide = |block: i32| if block % 2 == 0 { 0.3 } else { 3.0 };
+    let mut content = "block,condition,metric,value,unit\n".to_owned();
+    for block in 0..10 {
+        let rows = [("native", 1.0), ("native#null", wide(block)), ("vm", 1.1)];
+        rows.iter().for_each(|(name, value)| content.push_str(&format!("{block},{name},t,{value},s\n")));
+    }
+    let file = place.write("values.csv", &content).display().to_string();
+    let (_, json) = place.json(&["analyze", &file, "--format", "json"]);
+    let test = &json["null_test"];
+    assert_eq!((&test["status"], &test["calibrated"]), (&"not-shown".into(), &Value::Null), "{test:#}");
+    let shown = text(&place.run(&["analyze", &file]));
+    assert!(shown.contains("null test not shown (resolves "), "{shown}");
+}
+
+#[test]
+fn a_direction_that_no_unit_tells_is_asked_for() {
+    let place = Place::new();
+    let mut content = "block,condition,metric,value,unit\n".to_owned();
+    for block in 0..8 {
+        content
+            .push_str(&format!("{block},native,rate,10{block},KIOPS\n{block},jail,rate,11{block},KIOPS\n"));
+    }
+    let file = place.write("rates.csv", &content).display().to_string();
+    let (_, json) = place.json(&["analyze", &file, "--format", "json"]);
+    assert_eq!(row(&json, "jail")["verdict"], "faster");
+    let file = place.write("points.csv", &content.replace("KIOPS", "points")).display().to_string();
+    let output = place.run(&["analyze", &file]);
+    let shown = text(&output);
+    assert!(
+        output.status.code() == Some(2) && shown.contains("'points'") && shown.contains("--lower"),
+        "{shown}"
+    );
+    for (option, verdict) in [("--higher", "faster"), ("--lower", "slower")] {
+        let (_, json) = place.json(&["analyze", &file, option, "rate", "--format", "json"]);
+        assert_eq!(row(&json, "jail")["verdict"], verdict);
+    }
+}
+
+#[test]
+fn the_end_of_a_session_has_one_name() {
+    let place = Place::new();
+    keep(&place, "01", &values(1.0, 1.1), 1 << 30);
+    Store::open(&place.path("store.db")).unwrap().finish("01", SessionEnd::TimeLimit).unwrap();
+    let shown = text(&place.run(&["report", "--list"]));
+    assert!(shown.contains(" time-limit") && !shown.contains("timelimit"), "{shown}");
+}
+
+#[test]
 fn what_is_wrong_with_a_file_is_said() {
     let place = Place::new();
     for (content, words) in [

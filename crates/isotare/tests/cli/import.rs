@@ -135,6 +135,12 @@ fn a_process_is_watched_as_pidstat_does() {
         assert_eq!(said.matches(columns).count(), 4, "{said}");
     }
     assert!(String::from_utf8_lossy(&output.stderr).contains("3 readings, late by"));
+    let file = place.write("sample.txt", &said).display().to_string();
+    let (status, json) = place.json(&["import", &file, "--format", "json"]);
+    let found = &json["files"][0];
+    assert_eq!((status, &found["complete"], &found["tool"]), (0, &1.into(), &"pidstat".into()), "{json:#}");
+    let rows = found["runs"][0]["metrics"].as_array().unwrap().iter().find(|metric| metric["name"] == "rows");
+    assert_eq!(rows.unwrap()["value"], 3.0, "{json:#}");
     let output = place
         .isotare(&["sample", "-p", "SELF", "-i", "0.02", "-c", "2", "--format", "csv"])
         .output()

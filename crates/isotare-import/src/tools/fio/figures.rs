@@ -89,10 +89,12 @@ fn bytes(text: &str, is_old: bool) -> Option<f64> {
     Some(digits.parse::<f64>().ok()? * base.powi(i32::try_from(power).ok()?) * size)
 }
 
-/// What follows this word, up to the next comma.
+/// What follows this word, up to the next comma; one before a digit is in a number, which fio does not print so.
 pub(super) fn after<'a>(line: &'a str, word: &str) -> Option<&'a str> {
     let (_, rest) = line.split_once(word)?;
-    Some(rest.split([',', ';']).next()?.trim())
+    let is_end = |at: usize| !rest.as_bytes().get(at + 1).is_some_and(u8::is_ascii_digit);
+    let end = rest.match_indices([',', ';']).map(|(at, _)| at).find(|at| is_end(*at)).unwrap_or(rest.len());
+    rest.get(..end).map(str::trim)
 }
 
 /// The milliseconds in `24msec`, and both in `114-117msec`.

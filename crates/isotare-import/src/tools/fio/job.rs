@@ -25,6 +25,8 @@ pub(super) struct Job<'a> {
     /// The times whose percentiles follow, and their unit.
     list: Option<(&'a str, f64)>,
     doubled: Option<usize>,
+    /// Whether the line of a latency cannot be read.
+    is_odd: bool,
 }
 
 impl<'a> Job<'a> {
@@ -79,7 +81,10 @@ impl<'a> Job<'a> {
             let times = self.directions.last_mut().and_then(|direction| direction.times(name));
             return times.is_some_and(|times| !times.percentiles.is_empty());
         }
-        let Some(found) = latency(rest, unit) else { return false };
+        let Some(found) = latency(rest, unit) else {
+            self.is_odd |= rest.contains("min=");
+            return false;
+        };
         match self.directions.last_mut().and_then(|direction| direction.times(name)) {
             Some(times) => times.latency.replace(found).is_some(),
             None => name == "sync" && self.sync.replace(found).is_some(),
@@ -108,6 +113,9 @@ impl<'a> Job<'a> {
         let cut = || Fault::incomplete("it ends before the job's group has told its numbers");
         if self.error != 0 {
             return Err(Fault::Incomplete(failed(words, self.error)));
+        }
+        if self.is_odd {
+            return Err(Fault::unreadable("its latencies are no numbers as fio prints them"));
         }
         if let Some(line) = self.doubled {
             return Err(mixed(format!("line {line}: again")));

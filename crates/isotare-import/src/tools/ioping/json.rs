@@ -2,7 +2,7 @@
 
 use super::{Figures, IMPOSSIBLE, NOTHING};
 use crate::Run;
-use crate::documents::{Document, documents};
+use crate::documents::{Document, apart, documents};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -49,7 +49,7 @@ struct Load {
 }
 
 pub fn runs(text: &str) -> Vec<Run> {
-    documents(text).into_iter().map(run).collect()
+    apart(documents(text), true).into_iter().map(run).collect()
 }
 
 fn run(document: Document) -> Run {

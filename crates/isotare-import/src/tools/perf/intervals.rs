@@ -49,9 +49,11 @@ pub(super) fn of_text(text: &str) -> Vec<Series> {
         {
             items.push(Item::Broken(number, "the row is cut off".to_owned()));
         } else if let Some(end) = stamp(first) {
-            let row = text::counter(number, line.get(first.len()..).unwrap_or_default());
-            items
-                .extend(row.map(|(place, counter)| Item::Row(Row { place, counter, span: Span::UpTo(end) })));
+            let rest = line.get(first.len()..).unwrap_or_default().trim_start();
+            items.extend(match text::counter(number, rest) {
+                Some((place, counter)) => Some(Item::Row(Row { place, counter, span: Span::UpTo(end) })),
+                None => text::odd(number, rest).map(|why| Item::Broken(number, why)),
+            });
         } else if line.starts_with(text::FAILED) || text::is_signal(line) {
             items.push(Item::Broken(number, line.to_owned()));
         }

@@ -9,6 +9,7 @@ mod rows;
 mod text;
 mod totals;
 
+use crate::grouping::are_thousands;
 use crate::tools::{Tool, sound::sound};
 use crate::{Decoded, Metric};
 use std::borrow::Cow;
@@ -94,25 +95,27 @@ impl Counter {
     }
 }
 
-/// A number as a locale writes it: `1,234,567`, `1.234.567`, `1 234,56`. perf prints whole numbers or two decimals, so that
-/// three figures behind a single separator are thousands.
+/// A number as a locale writes it: `1,234,567`, `1.234.567`, `1 234,56`, `12,34,567`. perf prints whole numbers or two decimals, so that three
+/// figures behind a single separator are thousands.
 fn number(text: &str) -> Option<f64> {
-    let text = text.replace(['\'', '’', '\u{a0}', '\u{202f}'], "");
-    let Some(last) = text.rfind(['.', ',']) else { return parse(&text) };
-    let (whole, decimals) = text.split_at_checked(last)?;
-    let mark = decimals.chars().next()?;
-    let digits = decimals.get(1..)?;
-    let once = !whole.contains(mark);
-    let is_decimal = once && (digits.len() != 3 || whole.contains(['.', ',']) || whole.len() > 3);
-    let mut groups: Vec<&str> = whole.split(['.', ',']).collect();
-    if !is_decimal {
-        groups.push(digits);
-    }
-    if groups.iter().skip(1).any(|group| group.len() != 3) {
-        return None;
-    }
-    let joined = groups.concat();
-    parse(&if is_decimal { format!("{joined}.{digits}") } else { joined })
+    let groups: Vec<&str> = text.split(|letter: char| !letter.is_ascii_digit()).collect();
+    let marks: Vec<char> = text.chars().filter(|letter| !letter.is_ascii_digit()).collect();
+    let (Some((last, whole)), Some((&mark, others))) = (groups.split_last(), marks.split_last()) else {
+        return parse(text);
+    };
+    let may_be_decimal = matches!(mark, '.' | ',') && !others.contains(&mark);
+    let is_decimal = may_be_decimal
+        && (last.len() != 3
+            || !others.is_empty()
+            || whole.iter().any(|group| group.len() > 3 || *group == "0"));
+    let (whole, between, decimals) = match is_decimal {
+        true => (whole, others, *last),
+        false => (groups.as_slice(), marks.as_slice(), "0"),
+    };
+    let is_one_mark =
+        between.iter().all(|mark| [' ', '.', ','].contains(mark) && between.first() == Some(mark));
+    let is_known = is_one_mark && (between.is_empty() || are_thousands(whole)) && !decimals.is_empty();
+    if is_known { parse(&format!("{}.{decimals}", whole.concat())) } else { None }
 }
 
 /// A number with decimals of any length, without separators of thousands.
@@ -129,6 +132,7 @@ fn parse(text: &str) -> Option<f64> {
 mod tests {
     use super::*;
     use crate::Status::{self, Complete, Incomplete};
+    use crate::read;
 
     #[test]
     fn numbers_are_read_in_every_locale() {
@@ -136,13 +140,21 @@ mod tests {
             ("1234567", Some(1_234_567.0)),
             ("1,234,567", Some(1_234_567.0)),
             ("1.234.567", Some(1_234_567.0)),
-            ("1\u{202f}234,56", Some(1234.56)),
+            ("1 234 567", Some(1_234_567.0)),
+            ("1 234,56", Some(1234.56)),
+            ("12,34,567", Some(1_234_567.0)),
+            ("0,420", Some(0.42)),
             ("1.234,56", Some(1234.56)),
             ("1,234.56", Some(1234.56)),
             ("1,234", Some(1234.0)),
             ("0,42", Some(0.42)),
             ("1234.000000", Some(1234.0)),
-            ("1,23,456", None),
+            ("1,23,45", None),
+            ("1'2'3", None),
+            ("1 234'567", None),
+            ("1,234,56.7", None),
+            ("1234,567,890", None),
+            ("1,", None),
             ("", None),
             ("nan", None),
             ("-1", None),
@@ -174,6 +186,43 @@ mod tests {
         ];
         assert_eq!(numbers, expect);
         assert_eq!(found.warnings.len(), 3, "{:?}", found.warnings);
+    }
+
+    /// A complaint: of numbers with blanks between their thousands the first group alone was taken.
+    #[test]
+    fn thousands_are_read_with_every_separator_or_refused() {
+        for between in [' ', '\u{a0}', '\u{202f}', '\u{2009}', '.', ',', '\'', '\u{2019}'] {
+            let number = |groups: &str| groups.replace('_', &between.to_string());
+            let decimal = if matches!(between, ',' | '\'' | '\u{2019}') { '.' } else { ',' };
+            let text = format!(
+                " Performance counter stats for 'a' (3 runs):\n\n  {}{decimal}56 msec task-clock  #  1.2 CPUs  ( +-  2{decimal}50% )\n  {}  \
+                 cycles:u\n  {}  [1mbranches  (45{decimal}67%)\n\n 1{decimal}000000000 seconds time elapsed  ( +-  0{decimal}10% )\n\n",
+                number("1_234"),
+                number("12_345_678"),
+                number("234"),
+            )
+            .replace("[1m", "");
+            let run = read("", text.as_bytes(), None).runs.remove(0);
+            let value =
+                |name: &str| run.metrics.iter().find(|metric| metric.name == name).map(|metric| metric.value);
+            assert_eq!(
+                [value("task-clock"), value("cycles:u"), value("branches"), value("total_time")],
+                [Some(1234.56 * 1e-3), Some(12_345_678.0), Some(234.0), Some(1.0)],
+                "{text}"
+            );
+            let rows = format!(
+                "#           time             counts unit events\n     1.000100000  {}      cycles\n",
+                number("1_234_567")
+            );
+            let run = read("", rows.as_bytes(), None).runs.remove(0);
+            assert_eq!(run.metrics.first().map(|metric| metric.value), Some(1_234_567.0), "{rows}");
+        }
+        for odd in ["12 3 456", "12 34", "1 234'567", "1\u{3000}234"] {
+            let text = format!(
+                " Performance counter stats for 'a':\n\n  {odd}  cycles\n  5  branches\n\n 1.000000000 seconds time elapsed\n\n"
+            );
+            check(&text, &[Status::Unreadable]);
+        }
     }
 
     #[test]

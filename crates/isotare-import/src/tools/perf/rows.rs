@@ -6,7 +6,7 @@
 use super::intervals;
 use super::text::is_place;
 use super::{Count, Counter, decimal};
-use crate::documents::{Document, documents};
+use crate::documents::{Document, apart, documents};
 use crate::{Decoded, Run};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -220,7 +220,7 @@ fn row(line: usize, text: &str, mark: char) -> Option<Row> {
 fn json(text: &str) -> Vec<Item> {
     let marks = (1..).zip(text.lines()).filter(|(_, line)| line.starts_with("# started on"));
     let mut items: Vec<Item> = marks.map(|(line, _)| Item::Begin(line)).collect();
-    for document in documents(&with_points(text)) {
+    for document in apart(documents(&with_points(text)), false) {
         items.extend(match document {
             Document::Whole { line, value } => of_value(line, &value).map(Item::Row),
             Document::CutOff { line } => Some(Item::Broken(line, "the row is cut off".to_owned())),

@@ -1,6 +1,7 @@
 //! The text of `perf stat`.
 
 use super::{Count, Counter, decimal};
+use crate::grouping::further_groups;
 use crate::{Decoded, Metric, Run};
 use std::collections::BTreeMap;
 
@@ -56,6 +57,8 @@ struct Block {
     counters: Vec<(Option<String>, Counter)>,
     times: Vec<Time>,
     killed: Option<String>,
+    /// The first line that begins with a number that is none of perf's.
+    odd: Option<String>,
 }
 
 /// A line of a time in seconds, with its noise.
@@ -100,7 +103,15 @@ impl Block {
         let title = title.trim_end_matches(':');
         let runs = title.strip_suffix(" runs)").and_then(|title| title.rsplit_once(" ("));
         let (target, runs) = runs.map_or((title, None), |(target, runs)| (target, Some(runs.to_owned())));
-        Self { line, target: target.to_owned(), runs, counters: Vec::new(), times: Vec::new(), killed: None }
+        Self {
+            line,
+            target: target.to_owned(),
+            runs,
+            counters: Vec::new(),
+            times: Vec::new(),
+            killed: None,
+            odd: None,
+        }
     }
 
     fn read(&mut self, number: usize, line: &str) {
@@ -116,7 +127,10 @@ impl Block {
             return;
         }
         if self.times.is_empty() {
-            self.counters.extend(counter(number, line));
+            match counter(number, line) {
+                Some(counter) => self.counters.push(counter),
+                None => self.odd = self.odd.take().or_else(|| odd(number, line)),
+            }
         }
     }
 
@@ -156,6 +170,9 @@ impl Block {
     fn into_runs(self) -> Vec<Run> {
         if let Some(why) = self.killed.as_deref().or(self.fault()) {
             return vec![self.labelled(Run::incomplete(self.line, why), None)];
+        }
+        if let Some(why) = &self.odd {
+            return vec![self.labelled(Run::unreadable(self.line, why), None)];
         }
         let mut places: BTreeMap<Option<&str>, Vec<Metric>> = BTreeMap::new();
         for (place, counter) in &self.counters {
@@ -222,8 +239,12 @@ pub(super) fn counter(line: usize, text: &str) -> Option<(Option<String>, Counte
         // How many processors it has stands between.
         words.drain(..if name.starts_with("CPU") { 1 } else { 2.min(words.len()) });
     }
-    let (value, event) = words.split_first()?;
-    let count = Count::new(&value.replace("<not-", "<not "))?;
+    let (value, event) = words.split_at_checked(1 + further_groups(&words))?;
+    // Neither a unit nor an event: more of the number.
+    if event.first().is_some_and(|word| word.starts_with(|first: char| first.is_ascii_digit())) {
+        return None;
+    }
+    let count = Count::new(&value.join(" ").replace("<not-", "<not "))?;
     let (unit, event, unit_was_behind) = match event {
         [event, "(msec)"] => ("msec", (*event).to_owned(), true),
         [event] => ("", (*event).to_owned(), false),
@@ -235,6 +256,12 @@ pub(super) fn counter(line: usize, text: &str) -> Option<(Option<String>, Counte
     let unit = unit.to_owned();
     let (noise, counted) = (noise(&behind), counted(&behind));
     Some((place, Counter { line, event, unit, count, noise, counted, unit_was_behind }))
+}
+
+/// Why a line that is no counter cannot be left out: it begins as one, with a number that cannot be read.
+pub(super) fn odd(line: usize, text: &str) -> Option<String> {
+    let begins = text.starts_with(|first: char| first.is_ascii_digit());
+    begins.then(|| format!("line {line}: '{text}' does not begin with a number as perf prints it"))
 }
 
 /// `CPU0`, `S0`, `S0-D0-C1`, `N0`.

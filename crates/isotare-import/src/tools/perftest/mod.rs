@@ -12,7 +12,7 @@
 mod lines;
 
 use crate::tools::Tool;
-use crate::tools::report::{Fault, ascend, mixed, number, run, time, whole_lines};
+use crate::tools::report::{Fault, ascend, decimal, mixed, number, run, time, whole_lines};
 use crate::{Decoded, Metric, Run};
 use lines::{Said, lost, made_up, said};
 use std::collections::{BTreeMap, BTreeSet};
@@ -139,7 +139,7 @@ impl<'a> Open<'a> {
             return Err(Fault::Incomplete(why));
         }
         let cut = || Fault::incomplete("it ends before its summary does");
-        let rate = |text: &str| number(text.strip_suffix(" msg/s")?);
+        let rate = |text: &str| rate(text.strip_suffix(" msg/s")?);
         let sent = self.sending.and_then(rate).ok_or_else(cut)?;
         let received = self.receiving.and_then(rate).ok_or_else(cut)?;
         if sent == 0.0 && received == 0.0 {
@@ -167,6 +167,13 @@ impl<'a> Open<'a> {
         }
         Ok(metrics)
     }
+}
+
+/// A rate, of which at most two decimals are printed, in the form of the locale (`MetricsFormatterUtils.formatRate`): three figures behind a comma
+/// are thousands, which are not.
+fn rate(text: &str) -> Option<f64> {
+    let has_decimals = text.split_once(',').is_none_or(|(_, digits)| digits.len() < 3);
+    decimal(text).filter(|_| has_decimals)
 }
 
 /// Latencies by the names that stand before them, in `median/75th/95th/99th 443/339217/382721/422546/488634 µs`, the rest of a

@@ -14,9 +14,10 @@ mod scripts;
 #[cfg(test)]
 mod tests;
 
+use crate::grouping::is_split;
 use crate::tools::Tool;
 use crate::tools::report::{
-    Fault, Line, agree, ascend, blocks, count, fields, first_number, mixed, number, run, time,
+    Fault, Line, agree, ascend, blocks, count, decimal, fields, first_number, mixed, number, run, time,
 };
 use crate::{Decoded, Metric, Run};
 use std::collections::BTreeMap;
@@ -144,7 +145,7 @@ fn version(line: &str) -> Option<String> {
 /// Seconds in `progress: 10.0 s, 15169.8 tps, lat 4.213 ms stddev 2.453, 0 failed`.
 fn progress(line: &str) -> Option<f64> {
     let (seconds, rest) = line.strip_prefix("progress: ")?.split_once(" s, ")?;
-    rest.contains(" tps, lat ").then(|| number(seconds))?
+    rest.contains(" tps, lat ").then(|| decimal(seconds))?
 }
 
 /// The run as a whole; then, if it is complete, each script and statement of it.
@@ -251,7 +252,9 @@ fn rates(report: &[Line<'_>]) -> Result<BTreeMap<&'static str, f64>, Fault> {
     for (number, line) in report {
         let Some(rest) = line.strip_prefix("tps = ") else { continue };
         let name = if rest.contains("(including connections") { INCLUDING } else { EXCLUDING };
-        let rate = first_number(rest)
+        let word = rest.split_whitespace().next().filter(|_| !is_split(rest));
+        let rate = word
+            .and_then(decimal)
             .ok_or_else(|| Fault::unreadable(format!("line {number}: the rate is no number")))?;
         if rest.trim_end().ends_with(')') && rates.insert(name, rate).is_some() {
             return Err(mixed(format!("line {number}: another rate")));
@@ -264,7 +267,7 @@ fn rates(report: &[Line<'_>]) -> Result<BTreeMap<&'static str, f64>, Fault> {
 fn lag(found: &BTreeMap<&str, &str>) -> Result<Vec<Metric>, Fault> {
     let Some(text) = found.get(LAG) else { return Ok(Vec::new()) };
     let parts = text.strip_prefix("avg ").and_then(|text| text.strip_suffix(") ms")?.split_once(" (max "));
-    let (mean, max) = parts.map_or((None, None), |(mean, max)| (number(mean), number(max)));
+    let (mean, max) = parts.map_or((None, None), |(mean, max)| (decimal(mean), decimal(max)));
     if !ascend(&[mean, max]) {
         return Err(mixed("the mean lag is above the longest"));
     }
@@ -283,6 +286,6 @@ fn late(text: &str) -> Option<f64> {
 /// Seconds in `= 4.263 ms`, `: 4.263 ms`, `= 4.263 ms (including failures)`, the rest of such a line.
 fn seconds_of_milliseconds(text: &str) -> Option<f64> {
     let mut words = text.trim_start_matches(['=', ':', ' ']).split_whitespace();
-    let value = number(words.next()?)?;
+    let value = decimal(words.next()?)?;
     (words.next() == Some("ms")).then_some(value / 1000.0)
 }

@@ -1,7 +1,7 @@
 //! What pgbench says of each script and of each statement: every one of them a run.
 
 use super::{AVERAGE, STDDEV, seconds_of_milliseconds};
-use crate::tools::report::{Fault, Line, count, first_number, number, run, time};
+use crate::tools::report::{Fault, Line, count, decimal, first_number, number, run, time};
 use crate::{Metric, Run};
 use std::collections::BTreeMap;
 
@@ -79,7 +79,8 @@ impl Script<'_> {
         if transactions.ok_or_else(cut)? == 0.0 {
             return Err(Fault::unreadable("the script was not run"));
         }
-        let rate = self.lines.iter().find_map(|line| number(line.split_once("tps = ")?.1.strip_suffix(')')?));
+        let rate =
+            self.lines.iter().find_map(|line| decimal(line.split_once("tps = ")?.1.strip_suffix(')')?));
         let (rate, mean) = (rate.ok_or_else(cut)?, self.after(AVERAGE).and_then(seconds_of_milliseconds));
         let stddev = self.after(STDDEV).and_then(seconds_of_milliseconds);
         if mean.and(stddev).is_none() {
@@ -100,7 +101,7 @@ fn statement(line: &str, numbers: usize) -> Option<(Vec<f64>, &str)> {
     let mut values = Vec::new();
     for _ in 0..numbers {
         let (value, after) = rest.split_once(char::is_whitespace)?;
-        values.push(number(value)?);
+        values.push(decimal(value)?);
         rest = after.trim_start();
     }
     (!rest.is_empty()).then_some((values, rest))

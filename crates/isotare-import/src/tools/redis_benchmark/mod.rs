@@ -11,7 +11,9 @@ mod lines;
 mod tests;
 
 use crate::tools::Tool;
-use crate::tools::report::{Fault, Line, agree, ascend, fields, mixed, number, run, time, whole_lines};
+use crate::tools::report::{
+    Fault, Line, agree, ascend, fields, first_number, mixed, number, run, time, whole_lines,
+};
 use crate::{Decoded, Metric, Run};
 use lines::{ends, failed, header, progress, row, title};
 use std::collections::BTreeMap;
@@ -230,7 +232,8 @@ fn metrics(lines: &[Line<'_>], found: &BTreeMap<&str, &str>) -> Result<Vec<Metri
     if let [.., (_, names), (_, values)] = lines {
         cells = names.split_whitespace().zip(values.split_whitespace()).collect();
     }
-    if let Some(rate) = found.get(RATE).and_then(|text| text.split_whitespace().next()).or(old) {
+    let rate = found.get(RATE).and_then(|text| first_number(text).and(text.split_whitespace().next()));
+    if let Some(rate) = rate.or(old) {
         cells.insert("rate", rate);
     }
     let mut metrics = of_cells(&cells, "rate", str::to_owned)?;

@@ -164,6 +164,12 @@ impl<'t> Book<'t> {
         (slot.subject, again)
     }
 
+    /// Whether it has a row in this table of the report that was begun.
+    pub fn has(&self, table: usize, who: Who<'t>) -> bool {
+        let slot = self.slots.get(&(who.kind, who.id));
+        slot.is_some_and(|slot| slot.seen.contains(&(table, self.reports)))
+    }
+
     /// Compares the tool's own average with that of its rows, where there is one row for each report.
     pub fn average(&mut self, line: usize, table: usize, who: Who<'t>, values: &[f64]) {
         let Some(&subject) = self.names.get(&(who.kind, who.id, who.also.1)) else { return };

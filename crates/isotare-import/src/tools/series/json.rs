@@ -6,7 +6,7 @@ use super::columns::Column;
 use super::number::{Moment, moment};
 use super::subject::Who;
 use super::{SINCE_BOOT, restarted, settled};
-use crate::documents::{Document, documents};
+use crate::documents::{Document, apart, documents};
 use crate::{Decoded, Run};
 use serde_json::{Map, Value};
 
@@ -32,11 +32,8 @@ pub struct Shape {
 
 /// Whether there is a document of sysstat's in a text.
 pub fn is_in(text: &str) -> bool {
-    text.starts_with(BEGIN) || text.contains("\n{\"sysstat\":")
+    text.contains("\"sysstat\":")
 }
-
-/// How they all begin.
-const BEGIN: &str = "{\"sysstat\":";
 
 /// Whether the beginning of a document is one of this shape: one of its sections is named in it.
 pub fn is_of(head: &str, shape: &Shape) -> bool {
@@ -45,7 +42,7 @@ pub fn is_of(head: &str, shape: &Shape) -> bool {
 
 /// Every document in a text.
 pub fn decode(text: &str, shape: &Shape) -> Decoded {
-    let found = documents(text);
+    let found = apart(documents(text), false);
     let mut decoded = Decoded::default();
     for document in &found {
         match document {

@@ -41,6 +41,21 @@ struct Value {
     words: bool,
 }
 
+/// Whether a field is three digits, a single blank behind one to three others, where the columns of monitors are wider: one number, with a
+/// blank between its thousands.
+fn is_group(bytes: &[u8], before: usize, begin: usize, end: usize) -> bool {
+    let digits = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let word =
+        bytes.get(..before).and_then(|row| row.rsplit(|byte| *byte == b' ').next()).unwrap_or_default();
+    let field = bytes.get(begin..end).unwrap_or_default();
+    let is_three = digits(field) == 3 && field.get(3).is_none_or(|next| matches!(next, b'.' | b','));
+    before > 0
+        && begin == before + 1
+        && is_three
+        && (1..=3).contains(&word.len())
+        && digits(word) == word.len()
+}
+
 /// A field of a row and where the next begins.
 fn field(bytes: &[u8], mut at: usize, to_the_end: bool) -> Option<(usize, usize)> {
     while bytes.get(at) == Some(&b' ') {
@@ -80,10 +95,15 @@ impl<'t> Layout<'t> {
         let (mut at, mut ids) = (0, 0);
         let mut who = Who::default();
         values.clear();
+        let is_tail = |part: &Part| matches!(part, Part::Also(_) | Part::Drop | Part::Rest(_));
+        let has_tail = self.parts.last().is_some_and(is_tail);
         for (place, part) in self.parts.iter().enumerate().filter(|(_, part)| full || **part != Part::Blank) {
             let last = place + 1 == self.parts.len();
-            let to_the_end = last && matches!(part, Part::Also(_) | Part::Drop | Part::Rest(_));
-            let (begin, end) = field(bytes, at, to_the_end)?;
+            let (begin, end) = field(bytes, at, last && is_tail(part))?;
+            // The words of a tail would take up what is shifted.
+            if has_tail && !last && is_group(bytes, at, begin, end) {
+                return None;
+            }
             at = end;
             match *part {
                 Part::Value => {

@@ -1,10 +1,14 @@
 //! Numbers, units and times of day as monitors print them.
 
+/// Decimals that monitors print at most.
+const MOST_DECIMALS: usize = 2;
+
 /// Powers of ten up to the longest number that is read in one go.
 const TENS: [f64; 16] =
     [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
 
-/// `12`, `-0.50`, `0,50`: digits with at most one point or comma. Words such as `nan` and `inf` are none.
+/// `12`, `-0.50`, `0,50`: digits with at most one point or comma, and at most two decimals, which is all that monitors print: `1,234` may be
+/// thousands, and is none. Words such as `nan` and `inf` are none either.
 ///
 /// Up to 15 digits are a whole number below 2^53 over a power of ten, of which both are exact: their quotient is the nearest number, as
 /// `str::parse` finds it, without a copy in which a comma is a point.
@@ -13,6 +17,10 @@ pub fn number(text: &[u8]) -> Option<f64> {
         [b'-', rest @ ..] => (true, rest),
         rest => (false, rest),
     };
+    let decimals = digits.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    if decimals < digits.len() && decimals > MOST_DECIMALS {
+        return None;
+    }
     if digits.len() > 16 {
         return long(text);
     }
@@ -120,17 +128,30 @@ mod tests {
 
     #[test]
     fn numbers_are_the_nearest_that_the_library_finds() {
-        for text in ["0", "0.00", "12", "99.99", "-1.00", "123456789012345", "0.123456789012345", ".5", "7."]
-        {
+        for text in ["0", "0.00", "12", "99.99", "-1.00", "123456789012345", "1234567890123.45", ".5", "7."] {
             assert_eq!(number(text.as_bytes()), text.parse().ok(), "{text}");
         }
-        for text in ["123456789012345678901", "0.1234567890123456789", "-12345678901234567.8"] {
+        for text in ["123456789012345678901", "1234567890123456789.12", "-12345678901234567.8"] {
             assert_eq!(number(text.as_bytes()), text.parse().ok(), "{text}");
         }
         assert_eq!(number(b"12,50"), Some(12.5));
-        for text in
-            ["", "-", ".", "nan", "inf", "1e3", "1.2.3", "0x1", "1 2", "--1", "1-2", "123456789012345678x"]
-        {
+        for text in [
+            "",
+            "-",
+            ".",
+            "nan",
+            "inf",
+            "1e3",
+            "1.2.3",
+            "0x1",
+            "1 2",
+            "--1",
+            "1-2",
+            "1,234",
+            "1.234",
+            "0,1234",
+            "123456789012345678x",
+        ] {
             assert_eq!(number(text.as_bytes()), None, "{text}");
         }
     }

@@ -15,7 +15,7 @@
 
 use super::book::Book;
 use super::layout::{Layout, Part};
-use super::number::{half, moment};
+use super::number::{half, moment, seconds};
 use super::subject::Who;
 use super::{is_banner, restarted, settled};
 use crate::{Decoded, Run};
@@ -65,6 +65,8 @@ struct State<'t> {
     since: &'t str,
     /// Whether a header says that the next row begins a report.
     fresh: bool,
+    /// Whether a header without a time (`# Time`) stands before the report.
+    headed: bool,
     /// Line of the last header, whether it waits for a row, and the layouts that had one with its time.
     header: usize,
     waits: bool,
@@ -163,8 +165,21 @@ impl<'t> Reader<'t> {
             }
             return;
         };
-        self.report(at, time);
+        if self.goes_on(time, who) {
+            self.state.time = time;
+        } else {
+            self.report(at, time);
+        }
         self.add(at, who);
+    }
+
+    /// Whether a row of the next second is of the same report: with `-h` each row has the time at which it was written, and each report its header.
+    fn goes_on(&self, time: &str, who: Who<'t>) -> bool {
+        let State { layouts, current, headed, waits, time: last, .. } = &self.state;
+        let gone = moment(last).zip(moment(time)).and_then(|(from, to)| seconds(from, to));
+        let is_there =
+            |book: &Book<'t>| layouts.get(*current).is_some_and(|layout| book.has(layout.table, who));
+        *headed && !waits && gone == Some(1) && !self.book.as_ref().is_some_and(is_there)
     }
 
     /// A row with this time begins a report, or is of the one that was begun.
@@ -177,7 +192,7 @@ impl<'t> Reader<'t> {
                 "line {at}: without an interval, these are averages since the beginning of each"
             ));
         }
-        (state.time, state.fresh) = (time, false);
+        (state.time, state.fresh, state.headed) = (time, false, state.waits && state.since.is_empty());
     }
 
     fn add(&mut self, at: usize, who: Who<'t>) {

@@ -105,21 +105,21 @@ impl Row {
     }
 }
 
-/// Name and unit of a stressor's own rate: `wcscasecmp calls per sec`, `memory rate (MB per sec)`, `MB/sec write rate`. Other numbers of its own are left
-/// out, since which way is better is not told.
+/// Name and unit of a stressor's own rate: `wcscasecmp calls per sec`, `memory rate (MB per sec)`, `memory rate (Mflop per sec)`,
+/// `MB/sec write rate`. Other numbers of its own are left out, since which way is better is not told.
 fn own_rate(description: &str) -> Option<(String, &'static str)> {
     if let Some(name) = description.strip_prefix("MB/sec ") {
         return Some((name.replace([' ', '/'], "_"), "MB/s"));
     }
-    let name = description.strip_suffix(" per sec").or_else(|| {
-        let (name, unit) = description.strip_suffix(" per sec)")?.rsplit_once('(')?;
-        (unit == "MB").then_some(name)
-    })?;
-    let unit = match description.ends_with("MB per sec") || description.ends_with("MB per sec)") {
-        true => "MB/s",
-        false => "1/s",
+    // The unit stands in brackets, or is the last word.
+    let words = description.strip_suffix(" per sec").or(description.strip_suffix(" per sec)"))?;
+    let (name, unit) = match words.rsplit_once(" (") {
+        Some((name, "MB")) => (name.to_owned(), "MB/s"),
+        Some((name, "Mflop")) => (format!("{name} mflop"), "Mflop/s"),
+        Some(_) => return None,
+        None => words.strip_suffix(" MB").map_or((words.to_owned(), "1/s"), |name| (name.to_owned(), "MB/s")),
     };
-    Some((name.trim_end_matches(" MB").trim().replace(' ', "_") + "_per_second", unit))
+    Some((name.trim().replace(' ', "_") + "_per_second", unit))
 }
 
 #[cfg(test)]

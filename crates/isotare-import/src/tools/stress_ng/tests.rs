@@ -58,6 +58,31 @@ fn what_failed_or_is_mixed_yields_no_number() {
     );
 }
 
+/// A complaint: each stressor of such a table was called mixed with those of another run.
+#[test]
+fn metrics_of_its_own_below_its_row_belong_to_a_stressor() {
+    let text = "stress-ng: info:  [2680] dispatching hogs: 2 stream, 1 cpu\n\
+        stress-ng: info:  [2680] successful run completed in 10.06s\n\
+        stress-ng: info:  [2680] stressor       bogo ops real time  usr time  sys time   bogo ops/s     bogo ops/s\n\
+        stress-ng: info:  [2680]                           (secs)    (secs)    (secs)   (real time) (usr+sys time)\n\
+        stress-ng: info:  [2680] stream             1000     10.00     19.50      0.10       100.00          51.02\n\
+        stress-ng: info:  [2680] stream          5372.21 memory rate (MB per sec) (average per stressor)\n\
+        stress-ng: info:  [2680] stream          2148.88 memory rate (Mflop per sec) (average per stressor)\n\
+        stress-ng: info:  [2680] cpu                3404     10.00     39.97      0.00       340.38        85.16\n";
+    check(text, &[("stream", Status::Complete, Some(100.0)), ("cpu", Status::Complete, Some(340.38))]);
+    let found = read("", text.as_bytes(), None);
+    let own: Vec<_> = found.runs[0]
+        .metrics
+        .iter()
+        .rev()
+        .take(2)
+        .map(|m| (m.name.as_ref(), m.unit.as_ref(), m.value))
+        .collect();
+    let rates =
+        [("memory_rate_mflop_per_second", "Mflop/s", 2148.88), ("memory_rate_per_second", "MB/s", 5372.21)];
+    assert_eq!(own, rates);
+}
+
 #[test]
 fn rates_of_a_stressors_own() {
     for (description, expect) in [
@@ -65,6 +90,7 @@ fn rates_of_a_stressors_own() {
         ("memory rate (MB per sec)", Some(("memory_rate_per_second", "MB/s"))),
         ("MB/sec read/write combined rate", Some(("read_write_combined_rate", "MB/s"))),
         ("memcpy MB per sec", Some(("memcpy_per_second", "MB/s"))),
+        ("memory rate (Mflop per sec)", Some(("memory_rate_mflop_per_second", "Mflop/s"))),
         ("nanosecs per page fault", None),
     ] {
         let expect = expect.map(|(name, unit)| (name.to_owned(), unit));

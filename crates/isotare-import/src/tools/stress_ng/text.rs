@@ -131,7 +131,9 @@ impl<'a> Call<'a> {
         if !stressor.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-') {
             return;
         }
-        if self.place == Place::Own {
+        // Up to 0.12 a stressor's own metrics stand below its row, each with its description in words.
+        let is_own = words.clone().next().is_some_and(|word| word.parse::<f64>().is_err());
+        if self.place == Place::Own || (is_own && self.places.contains_key(stressor)) {
             self.own(stressor, number, words.collect::<Vec<_>>().join(" "));
             return;
         }
@@ -145,9 +147,12 @@ impl<'a> Call<'a> {
     }
 
     fn own(&mut self, stressor: &str, value: f64, said: String) {
-        // `… (harmonic mean of 2 instances)`
+        // `… (harmonic mean of 2 instances)`, `… (average per stressor)`
+        let is_mean = |how: &str| how.contains("mean of") || how.starts_with("average per stressor");
+        let description = said.rsplit_once(" (").filter(|(_, how)| is_mean(how)).map(|(words, _)| words);
+        // Digits are more of the number.
         let description =
-            said.rsplit_once(" (").filter(|(_, how)| how.contains("mean of")).map(|(words, _)| words);
+            description.filter(|words| !words.starts_with(|first: char| first.is_ascii_digit()));
         let row = self.places.get(stressor).and_then(|place| self.rows.get_mut(*place));
         if let (Some((name, unit)), Some(found)) = (description.and_then(own_rate), row)
             && !found.row.own.iter().any(|(other, ..)| *other == name)

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 /// What has been read of one run.
 pub struct Block<'a> {
-    line: usize,
+    pub line: usize,
     /// Whether its first lines are there: without them it may be the rest of any run.
     pub has_beginning: bool,
     /// Whether the report's last line is there.
@@ -16,6 +16,8 @@ pub struct Block<'a> {
     /// Whether its lines are those of the steps before or after a run: `prepare`, `cleanup`, `help`.
     pub is_aside: bool,
     has_twice: bool,
+    /// Whether a value is no number as sysbench prints it.
+    is_odd: bool,
     fatal: Option<&'a str>,
     /// What it said of its arguments: after that it does not run.
     pub refusal: Option<&'a str>,
@@ -74,6 +76,7 @@ impl<'a> Block<'a> {
             is_run: false,
             is_aside: false,
             has_twice: false,
+            is_odd: false,
             fatal: None,
             refusal: None,
             headings: 0,
@@ -88,6 +91,39 @@ impl<'a> Block<'a> {
     pub fn begin(&mut self) {
         self.has_twice |= self.is_run;
         self.is_run = true;
+    }
+
+    /// Whether a part of a report is in it.
+    pub fn has_report(&self) -> bool {
+        self.headings != 0
+    }
+
+    /// Whether it has all up to its report, and no report.
+    pub fn is_head(&self) -> bool {
+        let is_over = self.fatal.is_some() || self.refusal.is_some() || self.part.is_some() || self.has_twice;
+        self.has_beginning && self.is_run && self.headings == 0 && !is_over
+    }
+
+    /// Whether it is a whole report without what stands before it.
+    pub fn is_bare(&self) -> bool {
+        !self.has_beginning && self.has_ended
+    }
+
+    /// Whether it was run with the same options.
+    pub fn is_like(&self, head: &Self) -> bool {
+        let of_options = |(name, value): (&&'static str, &&'a str)| self.labels.get(*name) == Some(value);
+        self.figures.threads == head.figures.threads
+            && self.figures.has_queue == head.figures.has_queue
+            && head.labels.iter().all(of_options)
+    }
+
+    /// Takes what stands before the report from a head with the same options.
+    pub fn adopt(&mut self, head: Self) {
+        (self.has_beginning, self.is_run) = (true, true);
+        (self.figures.threads, self.figures.has_queue) = (head.figures.threads, head.figures.has_queue);
+        for (name, value) in head.labels {
+            self.label(name, value);
+        }
     }
 
     /// The same run's next report, if it is one with several.
@@ -126,6 +162,7 @@ impl<'a> Block<'a> {
     }
 
     pub fn put(&mut self, value: Option<f64>, slot: fn(&mut Figures) -> &mut Option<f64>) {
+        self.is_odd |= value.is_none();
         let slot = slot(&mut self.figures);
         self.has_twice |= slot.is_some();
         *slot = slot.or(value);
@@ -162,6 +199,7 @@ impl<'a> Block<'a> {
             }
             // The test's own rate is the same.
             (Section::Throughput, "events/s (eps)") => {
+                self.is_odd |= first(value).is_none();
                 self.figures.rate = self.figures.rate.or_else(|| first(value));
             }
             (_, "total time" | "time elapsed") => self.put(seconds(value), |figures| &mut figures.total_time),
@@ -232,6 +270,8 @@ impl<'a> Block<'a> {
             Run::incomplete(at, "its first lines are missing")
         } else if let Some(key) = self.figures.missing().or((!self.has_ended).then_some("execution time")) {
             Run::incomplete(at, format!("it was cut off: there is no '{key}' in it"))
+        } else if self.is_odd {
+            Run::unreadable(at, "one of its values is no number as sysbench prints it")
         } else if let Some(why) =
             self.figures.contradiction(self.labels.get("test").copied(), self.part.is_some())
         {

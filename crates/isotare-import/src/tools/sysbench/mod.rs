@@ -34,7 +34,13 @@ fn recognises(head: &str) -> bool {
         let begins = before == RUNNING && line.starts_with("Number of threads:");
         before = line.trim_end();
         begins || version(line).is_some()
-    })
+    }) || is_report(head)
+}
+
+/// Whether there are the headings of a report, whose head may be missing.
+fn is_report(head: &str) -> bool {
+    let has = |headings: &[&str]| head.lines().any(|line| headings.contains(&line.trim_end()));
+    has(&["General statistics:", "Test execution summary:"]) && has(&["Threads fairness:", "Latency (ms):"])
 }
 
 /// `1.0.20` in `sysbench 1.0.20 (using …)`, `0.4.12` in `sysbench 0.4.12:  multi-threaded system evaluation benchmark`.
@@ -52,15 +58,15 @@ fn decode(text: &str) -> Decoded {
         reader.take(at + 1, line);
     }
     reader.close();
-    reader.decoded
+    reader.settle()
 }
 
 #[derive(Default)]
 struct Reader<'a> {
-    decoded: Decoded,
+    version: Option<&'a str>,
     open: Option<Block<'a>>,
-    /// The first run that had no report: one that comes later without a beginning may be its.
-    unfinished: Option<usize>,
+    /// Those that have been read.
+    blocks: Vec<Block<'a>>,
     /// What it said of its arguments, on its standard error and so perhaps before its first line.
     refusal: Option<&'a str>,
 }
@@ -76,7 +82,7 @@ impl<'a> Reader<'a> {
         }
         if let Some(version) = version(line) {
             self.close();
-            self.decoded.version.get_or_insert_with(|| version.to_owned());
+            self.version.get_or_insert(version);
             let block = self.open.insert(Block::new(at, true));
             block.refusal = self.refusal.take();
         } else if line.trim_end() == RUNNING {
@@ -96,20 +102,66 @@ impl<'a> Reader<'a> {
     }
 
     fn close(&mut self) {
-        let Some(block) = self.open.take() else { return };
-        let has_beginning = block.has_beginning;
-        let Some(run) = block.into_run() else { return };
-        if !has_beginning && let Some(first) = self.unfinished.take() {
-            for run in self.decoded.runs.iter_mut().skip(first) {
-                run.status = Status::Incomplete;
-                run.reason = Some(MIXED.to_owned());
-            }
-        }
-        if run.status == Status::Incomplete {
-            self.unfinished.get_or_insert(self.decoded.runs.len());
-        }
-        self.decoded.runs.push(run);
+        self.blocks.extend(self.open.take());
     }
+
+    fn settle(mut self) -> Decoded {
+        let warnings = join(&mut self.blocks);
+        let mut runs: Vec<Run> = Vec::new();
+        // Runs that have no report yet: one that comes later without a head is that of one of them.
+        let mut unfinished: Vec<usize> = Vec::new();
+        for block in self.blocks {
+            let (has_beginning, has_report) = (block.has_beginning, block.has_report());
+            let Some(run) = block.into_run() else { continue };
+            if let Some(&first) = unfinished.first().filter(|_| !has_beginning) {
+                for run in runs.iter_mut().skip(first) {
+                    run.status = Status::Incomplete;
+                    run.reason = Some(MIXED.to_owned());
+                }
+                unfinished.pop();
+                continue;
+            }
+            if run.status == Status::Incomplete && !has_report {
+                unfinished.push(runs.len());
+            }
+            runs.push(run);
+        }
+        runs.sort_by_key(|run| run.line);
+        Decoded { version: self.version.map(str::to_owned), runs, warnings }
+    }
+}
+
+/// Runs that were started at once print their heads and then their reports: of `n` heads the last has the first report, and `n - 1` reports
+/// without a head follow. If all heads are the same, each report is of one of them, whichever it is. Returns a warning for each such group.
+fn join(blocks: &mut Vec<Block<'_>>) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let mut at = 0;
+    while at < blocks.len() {
+        let rest = &blocks[at..];
+        let heads = rest.iter().take_while(|block| block.is_head()).count();
+        let bare = rest.iter().skip(heads + 1).take_while(|block| block.is_bare()).count();
+        let is_group = heads > 0 && bare == heads && rest[heads].is_like(&rest[0]);
+        if !is_group || !rest[..heads].iter().all(|head| head.is_like(&rest[0])) {
+            at += heads + 1;
+            continue;
+        }
+        // The first report counts as that of the first head.
+        let lines: Vec<usize> = rest.iter().take(heads + 1).map(|block| block.line).collect();
+        let line = lines[0];
+        let taken: Vec<Block<'_>> = blocks.drain(at..at + heads).collect();
+        for (head, block) in taken.into_iter().zip(blocks.iter_mut().skip(at + 1)) {
+            block.adopt(head);
+        }
+        for (line, block) in lines.into_iter().zip(blocks.iter_mut().skip(at)) {
+            block.line = line;
+        }
+        warnings.push(format!(
+            "line {line}: {} runs were started before the first ended: they ran at the same time, and each measured the others too",
+            heads + 1
+        ));
+        at += heads + 1;
+    }
+    warnings
 }
 
 const MIXED: &str = "its lines are mixed with those of another run";

@@ -1,9 +1,11 @@
 //! Numbers with what stands around them.
 
+use crate::tools::report::first_number;
+
 const MIB: f64 = 1_048_576.0;
 
 pub fn first(value: &str) -> Option<f64> {
-    value.split_ascii_whitespace().next()?.parse().ok()
+    first_number(value)
 }
 
 /// `350.95` in `10000  (350.95 per sec.)`.

@@ -10,7 +10,7 @@
 
 mod numbers;
 
-use crate::documents::{Document, documents};
+use crate::documents::{Document, apart, documents};
 use crate::tools::Tool;
 use crate::tools::report::{Fault, number, run, whole_lines};
 use crate::{Decoded, Run};
@@ -119,7 +119,7 @@ impl Json {
     fn read(&mut self, text: &str) {
         let mut in_row = false;
         // Without the blank between them, the objects follow each other as documents do.
-        for document in documents(&text.replace("} {", "}{")) {
+        for document in apart(documents(&text.replace("} {", "}{")), true) {
             let (line, why) = match document {
                 Document::Whole { line, value: Value::Array(objects) } => {
                     self.entries.extend(objects.iter().filter_map(|object| of_object(line, object)));

@@ -1,0 +1,116 @@
+//! Separators of thousands.
+
+use std::borrow::Cow;
+
+/// What stands between two digits for nothing else: no-break blank, narrow no-break blank, thin blank, and two apostrophes. The locales of
+/// glibc (`thousands_sep` of `localedata/locales`) have these, the blank, the point and the comma, which only some tools can mean so.
+const SURE: [char; 5] = ['\u{a0}', '\u{202f}', '\u{2009}', '\'', '\u{2019}'];
+
+/// The text with its thousands joined where their separators mean nothing else: `1234` for `1’234`. Groups that are none of thousands stay
+/// as they are, and are no numbers.
+pub fn joined(text: &str) -> Cow<'_, str> {
+    // The first bytes of these in UTF-8: most texts have none.
+    if !text.bytes().any(|byte| matches!(byte, b'\'' | 0xc2 | 0xe2)) {
+        return Cow::Borrowed(text);
+    }
+    let mut whole = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(begin) = rest.find(|letter: char| letter.is_ascii_digit()) {
+        let (before, number) = rest.split_at(begin);
+        let is_part =
+            before.ends_with(|last: char| last.is_alphanumeric() || matches!(last, '.' | ',' | '_'));
+        let length = number.find(|letter: char| !letter.is_ascii_digit() && !SURE.contains(&letter));
+        let (number, after) = number.split_at(length.unwrap_or(number.len()));
+        let groups: Vec<&str> = number.split(SURE).collect();
+        let is_joined = !is_part && are_thousands(&groups) && !after.starts_with(char::is_alphanumeric);
+        whole.push_str(before);
+        match is_joined {
+            true => groups.iter().for_each(|group| whole.push_str(group)),
+            false => whole.push_str(number),
+        }
+        rest = after;
+    }
+    whole.push_str(rest);
+    Cow::Owned(whole)
+}
+
+/// Whether these groups of digits are those of one number: `1`, `234`, `567`, or of India `12`, `34`, `567`.
+pub fn are_thousands(groups: &[&str]) -> bool {
+    let Some((last, [first, middle @ ..])) = groups.split_last() else { return false };
+    let is_figure = |group: &&str| group.bytes().all(|byte| byte.is_ascii_digit());
+    let of = |length: usize| {
+        (1..=length).contains(&first.len()) && middle.iter().all(|group| group.len() == length)
+    };
+    groups.iter().all(is_figure) && last.len() == 3 && (of(3) || of(2))
+}
+
+/// How many of the words that follow a number's first word are its further groups: one in `1 234 bytes`.
+pub fn further_groups(words: &[&str]) -> usize {
+    let is_group = |word: &&&str| {
+        let digits = word.bytes().take_while(u8::is_ascii_digit).count();
+        let rest = word.get(digits..).unwrap_or_default();
+        (2..=3).contains(&digits) && (rest.is_empty() || rest.starts_with(['.', ',']))
+    };
+    let begins =
+        words.first().is_some_and(|word| word.len() <= 3 && word.bytes().all(|byte| byte.is_ascii_digit()));
+    if begins { words.iter().skip(1).take_while(is_group).count() } else { 0 }
+}
+
+/// Whether a text begins with a number of several groups, one blank before each: `1 234 requests`, but not the cells of `39  100`.
+pub fn is_split(text: &str) -> bool {
+    further_groups(&text.trim_start().split(' ').collect::<Vec<_>>()) > 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_joined_where_nothing_else_is_meant() {
+        for mark in SURE {
+            for (text, expect) in [
+                ("a 1_234_567 b", "a 1234567 b"),
+                ("1_234,56\t12_345.6", "1234,56\t12345.6"),
+                ("(1_234)", "(1234)"),
+                ("1_23 1_2345 a1_234 1_234b 0.1_234 _1_234_", "1_23 1_2345 a1_234 1_234b 0.1_234 _1_234_"),
+            ] {
+                let [text, expect] = [text, expect].map(|text| text.replace('_', &mark.to_string()));
+                assert_eq!(joined(&text), expect, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn groups_are_thousands_or_of_india() {
+        for (groups, expect) in [
+            (&["1", "234"][..], true),
+            (&["123", "456", "789"], true),
+            (&["12", "34", "567"], true),
+            (&["1234", "567"], false),
+            (&["1", "23"], false),
+            (&["1", "2345"], false),
+            (&["", "234"], false),
+            (&["123", "45", "678"], false),
+            (&["1"], false),
+        ] {
+            assert_eq!(are_thousands(groups), expect, "{groups:?}");
+        }
+    }
+
+    #[test]
+    fn words_that_follow_are_groups_of_the_same_number() {
+        for (text, expect) in [
+            ("1 234 567 cycles", 2),
+            ("1 234,56 msec", 1),
+            ("1234 567", 0),
+            ("1 cycles", 0),
+            ("7", 0),
+            ("a 123", 0),
+        ] {
+            let words: Vec<&str> = text.split(' ').collect();
+            assert_eq!(further_groups(&words), expect, "{text}");
+            assert_eq!(is_split(text), expect > 0, "{text}");
+        }
+        assert!(!is_split("39  100  31.0"));
+    }
+}
