@@ -80,6 +80,12 @@ impl Spawned {
         })
     }
 
+    /// Shows the agent's socket in the mounted root, for programs that do not do so themselves.
+    pub(crate) fn showing_socket(self, cx: &TrialContext<'_>) -> Result<Self, DriverError> {
+        self.root.as_ref().map_or(Ok(()), |root| root.show_socket(&cx.control()))?;
+        Ok(self)
+    }
+
     /// Removes this as well when the instance is deleted: what the program makes on the host beside its processes.
     pub(crate) fn leaving(mut self, resource: Resource, cx: &TrialContext<'_>) -> Result<Self, DriverError> {
         cx.ledger.record(&resource).map_err(|e| DriverError::failed("record resource of", cx.instance, e))?;

@@ -56,7 +56,7 @@ pub(crate) fn live(
     let deleted = life.delete(&trial).map_err(|error| error.to_string());
     for folder in [&work, &run] {
         // They are in the environment's work folder, which its owner removes as well.
-        let _left = fs::remove_dir_all(folder);
+        let _left = isotare_files::remove_tree(folder);
     }
     lived.and(deleted)
 }

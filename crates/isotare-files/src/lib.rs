@@ -7,6 +7,8 @@
 
 mod owned;
 mod regular;
+mod remove;
 
 pub use owned::{check_private, make_private, own_file};
 pub use regular::{Folder, Links, log_tail, named, regular, stream, tail, whole};
+pub use remove::{empty, remove_tree, remove_tree_at};

@@ -1,12 +1,12 @@
 //! Files whose content is not trusted.
 
-use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat, fstat, lstat, open, openat2, stat};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat, fstat, lstat, open, openat2};
 use rustix::io::Errno;
 use rustix::process::geteuid;
-use std::fs::File;
+use std::fs::{File, read_link};
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
 
 /// How much of a log is read, bytes.
 const LOG_LIMIT: u64 = 64 << 10;
@@ -14,8 +14,9 @@ const LOG_LIMIT: u64 = 64 << 10;
 /// What a link at the last name of a path means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Links {
-    /// It is followed: the user named this path. Where another user made the link, it has to lead to a file of that user:
-    /// a name such as `results/*` takes in whatever somebody has put there.
+    /// It is followed: the user named this path. Where another user made a link or folder on the way, the path has to lead to a
+    /// file of that user, or to one that really is in that folder: a name such as `results/*` takes in whatever somebody has
+    /// put there.
     Followed,
     /// It is refused: somebody else may have put it there.
     Refused,
@@ -28,24 +29,62 @@ pub fn regular(path: &Path, links: Links) -> io::Result<File> {
     if links == Links::Refused {
         return checked(open(path, READ | OFlags::NOFOLLOW, Mode::empty()));
     }
-    // Opening a device can already do something: a tape rewinds, a watchdog starts.
-    if let Some(kind) = special(FileType::from_raw_mode(follow(path)?.st_mode)) {
-        return Err(irregular(kind));
+    // Opening a device can already do something (a tape rewinds, a watchdog starts), so it is looked at first.
+    let (found, meta) = look_up(path)?;
+    match special(FileType::from_raw_mode(meta.st_mode)) {
+        Some(kind) => Err(irregular(kind)),
+        None => checked(open(handle(&found), READ, Mode::empty())),
     }
-    checked(open(path, READ, Mode::empty()))
 }
 
-/// What a path leads to, if a link at its last name may be followed.
-fn follow(path: &Path) -> io::Result<Stat> {
-    let (named, target) = (lstat(path)?, stat(path)?);
-    let (maker, us) = (named.st_uid, geteuid().as_raw());
-    let is_link = FileType::from_raw_mode(named.st_mode) == FileType::Symlink;
-    match is_link && maker != us && maker != 0 && maker != target.st_uid {
-        false => Ok(target),
-        true => Err(unusable(&format!(
-            "it is a link that uid {maker} made to what belongs to uid {}; if you mean that, name it itself",
-            target.st_uid
-        ))),
+/// What a path leads to, links followed where [`Links::Followed`] allows it.
+fn look_up(path: &Path) -> io::Result<(OwnedFd, Stat)> {
+    let found = open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    let meta = fstat(&found)?;
+    if let Some(stranger) = Stranger::on_the_way_to(path)? {
+        stranger.may_show(&meta, &read_link(handle(&found))?)?;
+    }
+    Ok((found, meta))
+}
+
+/// A name for what a descriptor stands for, whatever has its old name now: proc_pid_fd(5).
+fn handle(file: &OwnedFd) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
+}
+
+/// Another user who decides where a path leads: of its folders and links, the first that belongs neither to us nor to root.
+struct Stranger {
+    user: u32,
+    /// Where that folder really is; `None`: it is a link or a file.
+    folder: Option<PathBuf>,
+}
+
+impl Stranger {
+    fn on_the_way_to(path: &Path) -> io::Result<Option<Self>> {
+        let path = std::path::absolute(path)?;
+        let mut prefixes: Vec<&Path> = path.ancestors().collect();
+        prefixes.reverse();
+        for prefix in prefixes {
+            let meta = lstat(prefix)?;
+            if meta.st_uid != 0 && meta.st_uid != geteuid().as_raw() {
+                let is_folder = FileType::from_raw_mode(meta.st_mode) == FileType::Directory;
+                let folder = if is_folder { Some(prefix.canonicalize()?) } else { None };
+                return Ok(Some(Self { user: meta.st_uid, folder }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether a file is the stranger's to show: it belongs to that user, or it really is in that user's folder.
+    fn may_show(&self, meta: &Stat, real: &Path) -> io::Result<()> {
+        let is_inside = self.folder.as_ref().is_some_and(|folder| real.starts_with(folder));
+        match meta.st_uid == self.user || is_inside {
+            true => Ok(()),
+            false => Err(unusable(&format!(
+                "a link that uid {} made leads to what belongs to uid {}; if you mean that, name it itself",
+                self.user, meta.st_uid
+            ))),
+        }
     }
 }
 
@@ -87,9 +126,11 @@ pub struct Folder(OwnedFd);
 impl Folder {
     /// Opens a folder. A link to it is followed, see [`Links::Followed`].
     pub fn open(path: &Path) -> io::Result<Self> {
-        follow(path)?;
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        Ok(Self(open(path, flags, Mode::empty())?))
+        let (folder, meta) = look_up(path)?;
+        match FileType::from_raw_mode(meta.st_mode) {
+            FileType::Directory => Ok(Self(folder)),
+            _ => Err(Errno::NOTDIR.into()),
+        }
     }
 
     /// The whole content of a file by its path from the folder on, as [`whole`]. No folder on the way is a link either, even
@@ -252,10 +293,22 @@ mod tests {
         assert_eq!(named(&link, 10).expect("our own link"), b"secret");
         give(&link);
         let why = named(&link, 10).expect_err("refused").to_string();
-        assert!(why.contains("a link that uid 65534 made to what belongs to uid 0"), "{why}");
+        assert!(why.contains("uid 65534 made leads to what belongs to uid 0"), "{why}");
         fs::remove_file(&link).expect("removed");
         symlink(&theirs, &link).expect("linked");
         give(&link);
         assert_eq!(named(&link, 10).expect("from theirs to theirs"), b"public");
+        // A link to a folder, in the midst of a path, leads as far.
+        let [their_folder, our_folder] = ["their-folder", "our-folder"].map(|name| folder.path().join(name));
+        for made in [&their_folder, &our_folder] {
+            fs::create_dir(made).expect("made");
+        }
+        give(&their_folder);
+        fs::write(our_folder.join("file"), "secret").expect("written");
+        fs::write(their_folder.join("result"), "root's").expect("written");
+        symlink(&our_folder, their_folder.join("on")).expect("linked");
+        let why = named(&their_folder.join("on/file"), 10).expect_err("refused").to_string();
+        assert!(why.contains("leads to what belongs to uid 0"), "{why}");
+        assert_eq!(named(&their_folder.join("result"), 10).expect("it lies there"), b"root's");
     }
 }

@@ -4,7 +4,6 @@ use crate::{WaitError, process::kill_identified};
 use isotare_cgroup::Hierarchies;
 use isotare_core::{Deadline, Resource, is_plain_name};
 use rustix::mount::{UnmountFlags, unmount};
-use std::fs;
 use std::io;
 use std::path::{Component, Path};
 
@@ -35,7 +34,7 @@ pub fn sweep(resource: &Resource, deadline: &Deadline) -> Swept {
             .and_then(|hierarchies| hierarchies.remove_tree(path))
             .map_err(|error| WaitError::Io(io::Error::other(error.to_string()))),
         Resource::Mount { path } => remove_mount(path).map_err(WaitError::Io),
-        Resource::Path { path } => remove_path(path).map_err(WaitError::Io),
+        Resource::Path { path } => isotare_files::remove_tree(path).map_err(WaitError::Io),
         Resource::Link { name } => remove_link(name).map_err(WaitError::Io),
         Resource::Managed { .. } => return Swept::NeedsDriver,
     };
@@ -74,19 +73,6 @@ pub(crate) fn remove_mount(path: &Path) -> io::Result<bool> {
     }
 }
 
-fn remove_path(path: &Path) -> io::Result<bool> {
-    let removed = match fs::symlink_metadata(path) {
-        Ok(meta) if meta.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-        Err(error) => Err(error),
-    };
-    match removed {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
 fn remove_link(name: &str) -> io::Result<bool> {
     let link = Path::new("/sys/class/net").join(name);
     if !link.exists() {
@@ -110,6 +96,7 @@ fn remove_link(name: &str) -> io::Result<bool> {
 mod tests {
     use super::*;
     use isotare_core::Interrupt;
+    use std::fs;
     use std::os::unix::fs::symlink;
     use std::path::PathBuf;
     use std::time::Duration;

@@ -8,6 +8,7 @@ use isotare_core::{
     Deadline, Driver, DriverError, Environment, IMAGE_SETTING, Image, ImageReference, Interrupt, Outcome,
     Plan, PrepareContext, SessionEnd, Settings, Slot, Trial, TrialContext, Workload,
 };
+use isotare_files::remove_tree;
 use isotare_host::{SessionState, WholeOutput, deadline_in};
 use isotare_image::{Cache, Userland, resolve};
 use isotare_protocol::Job;
@@ -244,8 +245,8 @@ impl<'a> Bench<'a> {
                 facts.entry("processes".to_owned()).or_insert_with(|| format!("not limited{why}"));
             }
         }
-        remove_folder(&work_folder)?;
-        remove_folder(&run)?;
+        remove_folder(&work_folder);
+        remove_folder(&run);
         Ok(Some((trial, whole)))
     }
 }
@@ -302,13 +303,10 @@ fn make_folder(path: &Path) -> Result<(), BenchError> {
     })
 }
 
-/// A trial's own folder. That it is gone already is no error: a driver may have taken it along.
-fn remove_folder(path: &Path) -> Result<(), BenchError> {
-    match fs::remove_dir_all(path) {
-        Ok(()) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(source) => {
-            Err(BenchError::Io { operation: "remove folder", subject: path.display().to_string(), source })
-        }
+/// A trial's own folder, which a driver may have taken along. What an instance has put into it does not end the session: what
+/// stays is removed with the session's folder.
+fn remove_folder(path: &Path) {
+    if let Err(error) = remove_tree(path) {
+        tracing::warn!("{} stays until the session ends: {error}", path.display());
     }
 }

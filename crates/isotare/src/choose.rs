@@ -49,7 +49,7 @@ pub fn probe(
     };
     let found = driver.probe(settings, &cx);
     // The session's folder, with this in it, is removed in the end.
-    let _leftover = std::fs::remove_dir_all(&folder);
+    let _leftover = isotare_files::remove_tree(&folder);
     found
 }
 

@@ -60,7 +60,8 @@ impl Machine {
             Err(error) => {
                 return Err(refuse(
                     format!("the session's folder cannot be made in {}: {error}", places.work.display()),
-                    "name a writable folder with free space with --work",
+                    "name with --work a writable folder with free space, of your own or like /var/tmp, in which nobody else can \
+                     replace what is yours",
                 ));
             }
         }
@@ -73,6 +74,8 @@ impl Machine {
     fn make_work(&mut self) -> io::Result<()> {
         self.state().record(&Resource::Path { path: self.work.clone() })?;
         DirBuilder::new().mode(0o700).create(&self.work)?;
+        // Whoever may rename a folder above could put another in its place, with another agent in it.
+        isotare_files::check_private(&self.work)?;
         if !rustix::process::geteuid().is_root() {
             self.mounted = "as its file system: a mount of its own needs root".to_owned();
             return Ok(());

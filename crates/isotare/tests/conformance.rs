@@ -98,7 +98,7 @@ fn concrete(spec: &str) -> String {
     }
 }
 
-/// The environment's image, with a shell, cat and sleep with their libraries where it has none.
+/// The environment's image, with a shell, cat, sleep and mount with their libraries where it has none.
 fn image(driver: &dyn Driver, spec: &EnvironmentSpec) -> Result<Image, Failed> {
     let settings = Settings::check(driver.name(), driver.settings(), spec.pairs())?;
     let userland = match settings.text(IMAGE_SETTING.key) {
@@ -119,7 +119,7 @@ fn image(driver: &dyn Driver, spec: &EnvironmentSpec) -> Result<Image, Failed> {
 
 /// What the suite runs in instances: each with its libraries.
 fn programs() -> Result<Vec<(PathBuf, Image)>, Failed> {
-    ["/bin/sh", "/bin/cat", "/bin/sleep"]
+    ["/bin/sh", "/bin/cat", "/bin/sleep", "/bin/mount"]
         .into_iter()
         .map(|path| Ok(isotare_workloads::closure(path)?))
         .collect()

@@ -1,5 +1,6 @@
 //! The command line of bwrap(1).
 
+use crate::root::{SOCKET, socket_inside};
 use isotare_core::{AGENT_PATH, CONTROL_DIR, DATA_DIR};
 use std::ffi::OsString;
 use std::path::Path;
@@ -31,7 +32,8 @@ pub(super) fn arguments(root: Root<'_>, control: &Path, host_network: bool) -> V
             add(&[&"--ro-bind", &tree, &"/", &"--bind", &data, &DATA_DIR, &"--tmpfs", &"/tmp"]);
         }
     }
-    add(&[&"--proc", &"/proc", &"--dev", &"/dev", &"--ro-bind", &control, &CONTROL_DIR, &"--chdir", &"/"]);
+    let (socket, inside) = (control.join(SOCKET), socket_inside());
+    add(&[&"--proc", &"/proc", &"--dev", &"/dev", &"--ro-bind", &socket, &inside, &"--chdir", &"/"]);
     let socket = format!("{CONTROL_DIR}/agent.sock");
     add(&[&"--", &AGENT_PATH, &"--socket", &socket, &"--data", &DATA_DIR]);
     arguments
@@ -48,7 +50,7 @@ mod tests {
 
     #[test]
     fn mounts_come_after_the_root_that_they_are_in() {
-        let end = "--proc /proc --dev /dev --ro-bind /run/i /isotare/control --chdir / -- /isotare/agent --socket \
+        let end = "--proc /proc --dev /dev --ro-bind /run/i/agent.sock /isotare/control/agent.sock --chdir / -- /isotare/agent --socket \
                    /isotare/control/agent.sock --data /isotare/data";
         assert_eq!(
             line(Root::Own(Path::new("/w/root")), false),

@@ -72,14 +72,15 @@ impl Driver for Chroot {
 impl Environment for ChrootEnvironment {
     fn create(&mut self, cx: &TrialContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
         let root = MountedRoot::mount(&self.tree, cx)?;
-        root.show_control(&cx.control())?;
         root.pseudo("proc")?;
         root.devices()?;
         let socket = format!("{CONTROL_DIR}/agent.sock");
         let spawn = Spawn::new(&self.chroot)
             .arg(root.path())
             .args([AGENT_PATH, "--socket", &socket, "--data", DATA_DIR]);
-        Ok(Box::new(Spawned::create(spawn, Some(root), self.hierarchies.as_ref().ok(), cx)?))
+        Ok(Box::new(
+            Spawned::create(spawn, Some(root), self.hierarchies.as_ref().ok(), cx)?.showing_socket(cx)?,
+        ))
     }
 
     fn facts(&self) -> BTreeMap<String, String> {

@@ -9,6 +9,7 @@ use isotare_cgroup::{Cgroup, Hierarchies};
 use isotare_core::{
     Deadline, DriverError, Footprint, Instance, Interrupt, Member, Resource, Role, TrialContext,
 };
+use isotare_files::remove_tree;
 use isotare_host::{accept, deadline_in, identify, listen, now, readable};
 use rustix::process::{Signal, pidfd_send_signal};
 use std::fs::{self, File, Permissions};
@@ -123,12 +124,7 @@ impl ContainerInstance {
         // Overlayfs makes this folder without any permission, which stops all but root.
         let _absent = fs::set_permissions(self.layers.join("overlay/work"), Permissions::from_mode(0o700));
         for layer in OWN.map(|name| self.layers.join(name)) {
-            match fs::remove_dir_all(&layer) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(DriverError::failed("remove", layer.display().to_string(), error));
-                }
-                _ => {}
-            }
+            remove_tree(&layer).map_err(|e| DriverError::failed("remove", layer.display().to_string(), e))?;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use super::image::{Imported, Pool, host_name};
 use super::instance::IncusInstance;
 use super::removal::{LABEL, What, resource};
 use crate::lxc::groups_of;
+use crate::root::socket_inside;
 use crate::spawned::session_group;
 use hyper::Method;
 use isotare_cgroup::{Hierarchies, Version};
@@ -84,7 +85,7 @@ impl IncusEnvironment {
             "config": config,
             "devices": {
                 "root": {"type": "disk", "path": "/", "pool": self.pool.name},
-                "control": {"type": "disk", "source": cx.control(), "path": CONTROL_DIR, "readonly": "true"},
+                "control": {"type": "disk", "source": cx.control_socket(), "path": socket_inside(), "readonly": "true"},
             },
         })
     }

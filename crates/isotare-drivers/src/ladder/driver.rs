@@ -8,7 +8,7 @@ use crate::container::broker::seccomp;
 use crate::container::{rerun, veth};
 use crate::installed::root_only;
 use crate::oci::agent_command;
-use crate::root::Tree;
+use crate::root::{SOCKET, Tree};
 use crate::spawned::{Spawned, budget_fact, usable_cgroups};
 use isotare_cgroup::Hierarchies;
 use isotare_core::{
@@ -109,6 +109,8 @@ impl Driver for Ladder {
         for folder in [&work, &control] {
             fs::create_dir(folder).map_err(|e| broken(&e))?;
         }
+        // Nobody listens there.
+        fs::write(control.join(SOCKET), "").map_err(|e| broken(&e))?;
         let mut order = environment.order(&work, &control, cx.budget.cpus.clone());
         order.rungs.retain(|rung| *rung != Rung::Veth);
         let order = serde_json::to_string(&order).map_err(|e| broken(&e))?;

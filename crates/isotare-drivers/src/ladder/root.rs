@@ -3,7 +3,7 @@
 use super::order::Order;
 use super::rung::Rung;
 use crate::container::broker::error::{BrokerError, Step};
-use crate::root::{bind_control, options};
+use crate::root::{bind_socket, options};
 use rustix::mount::{
     MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind, mount_change, unmount,
 };
@@ -33,7 +33,7 @@ pub(super) fn enter(order: &Order) -> Result<(), BrokerError> {
     let options =
         options(&order.lowers, Some((&upper, &work)), order.has(Rung::User)).step("name the layers")?;
     mount("overlay", &root, "overlay", MountFlags::empty(), options.as_c_str()).step("mount the overlay")?;
-    bind_control(&order.control, &root).step("show the control folder")?;
+    bind_socket(&order.control, &root).step("show the control socket")?;
     mount_proc(&root.join("proc"))?;
     let quiet = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     mount("sysfs", root.join("sys"), "sysfs", quiet | MountFlags::RDONLY, None).step("mount /sys")?;

@@ -1,6 +1,7 @@
 //! The configuration of one container, in the words of lxc.container.conf(5).
 
 use crate::container::veth::{Link, PREFIX};
+use crate::root::{SOCKET, socket_inside};
 use isotare_cgroup::Version;
 use isotare_core::{AGENT_PATH, CONTROL_DIR, DATA_DIR};
 use std::path::Path;
@@ -56,8 +57,13 @@ impl Container<'_> {
         set("lxc.uts.name", "isotare");
         set("lxc.init.cmd", &format!("{AGENT_PATH} --socket {CONTROL_DIR}/agent.sock --data {DATA_DIR}"));
         if let Some(control) = self.control {
-            let (control, inside) = (escape(&control.to_string_lossy()), CONTROL_DIR.trim_start_matches('/'));
-            set("lxc.mount.entry", &format!("{control} {inside} none bind,ro,nosuid,nodev,noexec 0 0"));
+            let socket = escape(&control.join(SOCKET).to_string_lossy());
+            let inside = socket_inside();
+            let inside = inside.strip_prefix("/").unwrap_or(&inside).display();
+            set(
+                "lxc.mount.entry",
+                &format!("{socket} {inside} none bind,create=file,ro,nosuid,nodev,noexec 0 0"),
+            );
         }
         // The agent writes to the log of `lxc-start`; nobody logs in.
         set("lxc.console.path", "none");
@@ -127,7 +133,7 @@ mod tests {
         for line in [
             "lxc.include = /usr/share/lxc/config/common.conf",
             "lxc.rootfs.path = overlay:/l:/u",
-            "lxc.mount.entry = /run/a\\040b isotare/control none bind,ro,nosuid,nodev,noexec 0 0",
+            "lxc.mount.entry = /run/a\\040b/agent.sock isotare/control/agent.sock none bind,create=file,ro,nosuid,nodev,noexec 0 0",
             "lxc.cgroup.dir.container = isotare/s/i",
             "lxc.cgroup.dir.monitor = isotare/s/i.monitor",
             "lxc.cgroup.dir.monitor.pivot = isotare/s",

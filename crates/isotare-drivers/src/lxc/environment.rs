@@ -3,7 +3,6 @@
 use super::config::{Container, batch};
 use super::driver::Choice;
 use super::instance::LxcInstance;
-use super::shown::Shown;
 use super::storage::Storage;
 use crate::container::veth;
 use crate::root::Tree;
@@ -45,10 +44,7 @@ impl Environment for LxcEnvironment {
         self.hierarchies.refuse_taken(cx.cgroup).map_err(|e| failed("create container", &e))?;
         let link = self.choice.ip.clone().map(|ip| veth::plan(cx.instance, ip));
         let rootfs = self.storage.make(cx)?;
-        let shown = match (rootfs.strip_prefix("dir:"), self.choice.unprivileged) {
-            (Some(root), true) => Some(Shown::inside(Path::new(root), cx)?),
-            _ => None,
-        };
+        let show_in = rootfs.strip_prefix("dir:").filter(|_| self.choice.unprivileged).map(Path::new);
         let commands = cx.work.join("link.batch");
         if let Some(link) = &link {
             fs::write(&commands, batch(link)).map_err(|e| failed("write network commands of", &e))?;
@@ -57,7 +53,7 @@ impl Environment for LxcEnvironment {
         let cgroup = self.hierarchies.runtime_path(cx.cgroup);
         let container = Container {
             rootfs: &rootfs,
-            control: shown.is_none().then_some(control.as_path()),
+            control: show_in.is_none().then_some(control.as_path()),
             cgroup: cgroup.trim_start_matches('/'),
             limits: &self.limits,
             link: link.as_ref().map(|link| (link, commands.as_path())),
@@ -68,7 +64,8 @@ impl Environment for LxcEnvironment {
         let spawn = Spawn::new(&self.choice.start)
             .args(["--foreground", "--name", cx.instance, "--rcfile"])
             .arg(&config);
-        let made = LxcInstance::create(spawn, Arc::clone(&self.storage), &self.hierarchies, link, shown, cx);
+        let made =
+            LxcInstance::create(spawn, Arc::clone(&self.storage), &self.hierarchies, link, show_in, cx);
         Ok(Box::new(made?))
     }
 

@@ -9,6 +9,7 @@ use isotare_cgroup::Hierarchies;
 use isotare_core::{DriverError, Footprint, Instance, Resource, TrialContext};
 use isotare_host::Spawn;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,13 +23,13 @@ pub(super) struct LxcInstance {
 }
 
 impl LxcInstance {
-    /// Records what `lxc-start` is going to make. The container's groups are its own work: it refuses one that is there.
+    /// Records what `lxc-start` is going to make, and shows the socket in a root where it cannot do so itself. The container's groups are its own work: it refuses one that is there.
     pub(super) fn create(
         spawn: Spawn,
         storage: Arc<Storage>,
         hierarchies: &Hierarchies,
         link: Option<Link>,
-        shown: Option<Shown>,
+        show_in: Option<&Path>,
         cx: &TrialContext<'_>,
     ) -> Result<Self, DriverError> {
         let groups = groups_of(cx.cgroup).map(|path| Resource::Cgroup { path });
@@ -38,8 +39,11 @@ impl LxcInstance {
                 .record(&resource)
                 .map_err(|e| DriverError::failed("record resource of", cx.instance, e))?;
         }
+        let program = Spawned::create(spawn, None, None, cx)?;
+        // The program has made the socket.
+        let shown = show_in.map(|root| Shown::inside(root, cx)).transpose()?;
         Ok(Self {
-            program: Spawned::create(spawn, None, None, cx)?,
+            program,
             storage,
             hierarchies: hierarchies.clone(),
             cgroup: cx.cgroup.to_owned(),

@@ -1,10 +1,10 @@
-//! The control folder, shown inside an unprivileged container's root beforehand.
+//! The agent's socket, shown inside an unprivileged container's root beforehand.
 //!
 //! liblxc makes the mounts of a configuration as the container's own root, who may not walk through the session's folder.
 //! The root file system with all that is mounted below it is its own to see.
 
-use crate::root::bind_control;
-use isotare_core::{CONTROL_DIR, DriverError, Resource, TrialContext};
+use crate::root::{bind_socket, socket_inside};
+use isotare_core::{DriverError, Resource, TrialContext};
 use rustix::mount::{UnmountFlags, unmount};
 use std::path::{Path, PathBuf};
 
@@ -15,14 +15,15 @@ pub(super) struct Shown {
 }
 
 impl Shown {
-    /// Shows the instance's control folder below this root.
+    /// Shows the instance's socket below this root.
     pub(super) fn inside(root: &Path, cx: &TrialContext<'_>) -> Result<Self, DriverError> {
-        let path = root.join(CONTROL_DIR.trim_start_matches('/'));
+        let inside = socket_inside();
+        let path = root.join(inside.strip_prefix("/").unwrap_or(&inside));
         let failed = |what, error: &dyn std::fmt::Display| DriverError::failed(what, cx.instance, error);
         cx.ledger
             .record(&Resource::Mount { path: path.clone() })
             .map_err(|e| failed("record mount of", &e))?;
-        bind_control(&cx.control(), root).map_err(|e| failed("show control folder to", &e))?;
+        bind_socket(&cx.control(), root).map_err(|e| failed("show control socket to", &e))?;
         Ok(Self { path, mounted: true })
     }
 

@@ -3,6 +3,7 @@
 use super::btrfs::Btrfs;
 use crate::root::Tree;
 use isotare_core::{Deadline, DriverError, PrepareContext, TrialContext};
+use isotare_files::remove_tree;
 use isotare_host::{find_program, output_of};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -77,10 +78,7 @@ impl Storage {
         }
         // `olwork` and `work` are liblxc's, beside the writable layer.
         for name in ["upper", "olwork", "work", "root"] {
-            match fs::remove_dir_all(cx.work.join(name)) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(&error)),
-                _ => {}
-            }
+            remove_tree(&cx.work.join(name)).map_err(|e| failed(&e))?;
         }
         Ok(())
     }

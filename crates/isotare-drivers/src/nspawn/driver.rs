@@ -1,7 +1,7 @@
 //! The driver: an overlay for each instance, and `systemd-nspawn` in it.
 
 use crate::installed::{program, root_only, version};
-use crate::root::{MountedRoot, Tree};
+use crate::root::{MountedRoot, SOCKET, Tree, socket_inside};
 use crate::spawned::{Spawned, budget_fact, usable_cgroups};
 use isotare_cgroup::Hierarchies;
 use isotare_core::{
@@ -119,8 +119,8 @@ fn arguments(root: &Path, control: &Path, machine: &str, host_network: bool) -> 
     let mut directory = OsString::from("--directory=");
     directory.push(root);
     let mut bind = OsString::from("--bind-ro=");
-    bind.push(control);
-    bind.push(format!(":{CONTROL_DIR}"));
+    bind.push(control.join(SOCKET));
+    bind.push(format!(":{}", socket_inside().display()));
     arguments.extend([directory, bind]);
     let socket = format!("{CONTROL_DIR}/agent.sock");
     arguments.extend(["--", AGENT_PATH, "--socket", &socket, "--data", DATA_DIR].map(OsString::from));
@@ -157,7 +157,7 @@ mod tests {
             let words = arguments(Path::new("/w/root"), Path::new("/run/i"), "s-1", host_network);
             words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
         };
-        let end = "--machine=s-1 --directory=/w/root --bind-ro=/run/i:/isotare/control -- /isotare/agent --socket \
+        let end = "--machine=s-1 --directory=/w/root --bind-ro=/run/i/agent.sock:/isotare/control/agent.sock -- /isotare/agent --socket \
                    /isotare/control/agent.sock --data /isotare/data";
         let start = "--quiet --register=no --keep-unit --as-pid2 --pipe --resolv-conf=off --timezone=off \
                      --link-journal=no";

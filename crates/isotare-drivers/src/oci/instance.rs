@@ -8,10 +8,10 @@ use isotare_cgroup::Hierarchies;
 use isotare_core::{
     CONTROL_DIR, DriverError, Footprint, Instance, Interrupt, Member, Resource, Role, TrialContext,
 };
+use isotare_files::remove_tree;
 use isotare_host::{Child, accept, deadline_in, identify, listen, now, readable};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::fs;
-use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -194,12 +194,7 @@ impl Instance for BundleInstance {
                 .map_err(|e| failed("remove cgroup of", &e))?;
         }
         self.root.as_mut().map_or(Ok(()), MountedRoot::remove)?;
-        match fs::remove_dir_all(&self.bundle.folder) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(failed("remove bundle of", &error));
-            }
-            _ => {}
-        }
+        remove_tree(&self.bundle.folder).map_err(|e| failed("remove bundle of", &e))?;
         told?;
         self.first = None;
         self.deleted = true;

@@ -4,9 +4,9 @@ use super::store::Store;
 use super::user::{self, User};
 use isotare_cgroup::Hierarchies;
 use isotare_core::{DriverError, Footprint, Instance, Member, Resource, Role, TrialContext};
+use isotare_files::remove_tree;
 use isotare_host::{WaitError, accept, identify, now, readable, sweep};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
-use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
@@ -134,7 +134,7 @@ impl Instance for PodmanInstance {
         }
         removed?;
         if self.parts.folder != cx.run {
-            fs::remove_dir_all(&self.parts.folder).map_err(|error| {
+            remove_tree(&self.parts.folder).map_err(|error| {
                 DriverError::failed("remove", self.parts.folder.display().to_string(), error)
             })?;
         }

@@ -1,21 +1,35 @@
-//! The control folder, shown inside a root so that the agent can connect and nothing can be written.
+//! The agent's socket, shown inside a root so that the agent can connect and nothing of the host can be written.
 
 use isotare_core::CONTROL_DIR;
 use rustix::fs::{StatVfsMountFlags, statvfs};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, mount_bind_recursive, mount_remount};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// Binds the control folder below `root`, read-only: it is in the host's memory (`/run`), which an instance could fill.
-/// Connecting to a socket is allowed on a read-only mount; only regular files, folders and links are protected
-/// (`sb_permission` in the kernel's fs/namei.c).
-pub(crate) fn bind_control(control: &Path, root: &Path) -> Result<(), Errno> {
-    let inside = root.join(CONTROL_DIR.trim_start_matches('/'));
+/// Name of the socket in the control folder.
+pub(crate) const SOCKET: &str = "agent.sock";
+
+/// Where an instance finds the socket.
+pub(crate) fn socket_inside() -> PathBuf {
+    Path::new(CONTROL_DIR).join(SOCKET)
+}
+
+/// Binds the socket alone below `root`, where a file has its place: behind it there is no folder of the host that a root with
+/// CAP_SYS_ADMIN could make writable again. Connecting is allowed on a read-only mount (`sb_permission` in the kernel's
+/// fs/namei.c).
+pub(crate) fn bind_socket(control: &Path, root: &Path) -> Result<(), Errno> {
+    bind_read_only(&control.join(SOCKET), &below(root, &socket_inside()))
+}
+
+fn below(root: &Path, inside: &Path) -> PathBuf {
+    root.join(inside.strip_prefix("/").unwrap_or(inside))
+}
+
+fn bind_read_only(source: &Path, target: &Path) -> Result<(), Errno> {
     // Recursively: a user namespace may not show a part of a mount without what lies on it.
-    mount_bind_recursive(control, &inside)?;
+    mount_bind_recursive(source, target)?;
     let quiet = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-    let flags = MountFlags::BIND | MountFlags::RDONLY | quiet | locked(&inside)?;
-    mount_remount(&inside, flags, c"")
+    mount_remount(target, MountFlags::BIND | MountFlags::RDONLY | quiet | locked(target)?, c"")
 }
 
 /// The flags of a mount that a user namespace may not take away (mount_namespaces(7), "Restrictions").

@@ -9,7 +9,7 @@ mod overlay;
 mod tree;
 
 pub(crate) use archive::archive;
-pub(crate) use control::{bind_control, locked};
+pub(crate) use control::{SOCKET, bind_socket, locked, socket_inside};
 pub(crate) use copy::copy_tree;
 pub(crate) use host::closed;
 pub(crate) use mounted::MountedRoot;

@@ -1,7 +1,6 @@
 //! A root file system mounted for one instance, where the runtime does not do it by itself.
 
-use super::bind_control;
-use super::{Tree, options};
+use super::{Tree, bind_socket, options};
 use isotare_core::{DriverError, Ledger, Resource, TrialContext};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, chmodat, makedev, mkdirat, mknodat};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
@@ -46,9 +45,9 @@ impl MountedRoot {
         &self.path
     }
 
-    /// Shows an instance's control folder where agents look for it.
-    pub(crate) fn show_control(&self, control: &Path) -> Result<(), DriverError> {
-        bind_control(control, &self.path)
+    /// Shows the socket of an instance's control folder where agents look for it.
+    pub(crate) fn show_socket(&self, control: &Path) -> Result<(), DriverError> {
+        bind_socket(control, &self.path)
             .map_err(|e| DriverError::failed("bind", control.display().to_string(), e))
     }
 

@@ -1,7 +1,7 @@
 //! What the instances of an environment share: the image, the agent, and the folders to mount on.
 
-use super::copy_tree;
 use super::host::HostView;
+use super::{copy_tree, socket_inside};
 use crate::sparse::until;
 use isotare_core::{AGENT_PATH, Base, CONTROL_DIR, DATA_DIR, DriverError, Image, PrepareContext, Source};
 use isotare_host::{WaitError, lay_out};
@@ -29,6 +29,8 @@ impl Tree {
         for path in [CONTROL_DIR, DATA_DIR] {
             files.add(Path::new(path), Source::Folder, 0o755);
         }
+        // The place of the socket, where a runtime is given that alone.
+        files.add(&socket_inside(), Source::Bytes(Arc::from([])), 0o600);
         files.add(Path::new(AGENT_PATH), Source::Host(cx.agent.to_owned()), 0o755);
         std::fs::create_dir_all(&folder)
             .and_then(|()| lay_out(&files, &folder))

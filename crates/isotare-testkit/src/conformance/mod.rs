@@ -54,7 +54,7 @@ pub struct Subject<'a> {
     pub driver: &'a dyn Driver,
     /// Its spec.
     pub spec: &'a EnvironmentSpec,
-    /// What instances hold: a shell, cat and sleep at least.
+    /// What instances hold: a shell, cat, sleep and mount at least.
     pub image: &'a Image,
     /// The agent's program.
     pub agent: &'a std::path::Path,

@@ -1,7 +1,7 @@
 //! What another user of the machine can do while a session runs.
 
 use crate::ends::{end, signal, under_way};
-use crate::place::Place;
+use crate::place::{Place, text};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -14,6 +14,31 @@ const NOBODY: u32 = 65534;
 fn reached(folder: &std::path::Path) -> String {
     let find = Command::new("find").arg(folder).args(["-mindepth", "2"]).uid(NOBODY).gid(NOBODY).output();
     String::from_utf8_lossy(&find.unwrap().stdout).into_owned()
+}
+
+/// Another user could put an agent of his own in place of the session's.
+#[test]
+fn a_work_folder_that_another_user_may_change_is_refused() {
+    if !rustix::process::geteuid().is_root() {
+        return isotare_testkit::tally::tell("skipped the work folder of nobody: giving one away needs root");
+    }
+    let place = Place::new();
+    let work = place.path("work");
+    fs::create_dir_all(&work).unwrap();
+    let compare = ["compare", "--env", "native", "--no-null", "--workload", "cpu:events=10", "--blocks", "6"];
+    std::os::unix::fs::chown(&work, Some(NOBODY), Some(NOBODY)).unwrap();
+    let foreign = place.run(&compare);
+    std::os::unix::fs::chown(&work, Some(0), Some(0)).unwrap();
+    fs::set_permissions(&work, Permissions::from_mode(0o777)).unwrap();
+    let open = place.run(&compare);
+    for (output, why) in [(foreign, "another user (uid 65534)"), (open, "not sticky")] {
+        assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+        assert!(text(&output).contains(why) && text(&output).contains("--work"), "{}", text(&output));
+    }
+    assert_eq!(place.leftovers(), Vec::<String>::new());
+    fs::set_permissions(&work, Permissions::from_mode(0o1777)).unwrap();
+    let sticky = place.run(&compare);
+    assert!(sticky.status.success(), "{}", text(&sticky));
 }
 
 #[test]

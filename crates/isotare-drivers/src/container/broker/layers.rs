@@ -6,9 +6,9 @@ use crate::container::wire::{Order, RootKind};
 use crate::oci::Privilege;
 use crate::root::{copy_tree, locked, options};
 use isotare_core::DATA_DIR;
+use isotare_files::remove_tree;
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, mount_remount, unmount};
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 /// The step in which a kernel without overlayfs, or a disk that cannot carry one, shows.
@@ -94,12 +94,7 @@ impl Layers {
             unmount(&self.rootfs, UnmountFlags::DETACH).step("unmount the root")?;
         }
         for path in OWN.map(|name| self.own.join(name)).iter().chain([&self.base]) {
-            match fs::remove_dir_all(path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(error).step("remove a layer");
-                }
-                _ => {}
-            }
+            remove_tree(path).step("remove a layer")?;
         }
         Ok(())
     }
