@@ -9,7 +9,7 @@ use crate::root::{Root, inside, remove, remove_below};
 use isotare_host::at;
 use rustix::fs::{
     AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, Uid, chownat, fchmod, fchown,
-    futimens, linkat, mkdirat, mknodat, openat, statat, symlinkat,
+    futimens, linkat, mknodat, openat, statat, symlinkat,
 };
 use rustix::io::Errno;
 use std::cell::Cell;
@@ -105,6 +105,7 @@ fn refused(why: &str) -> io::Error {
 
 impl Unpacking<'_, '_> {
     fn member(&mut self, entry: &mut Entry<'_, impl Read>, named: &Path, kind: Kind) -> io::Result<()> {
+        self.meter.in_time()?;
         self.meter.entry()?;
         if named.as_os_str().len() > LONGEST_PATH {
             return Err(refused("its path is longer than 4096 bytes"));
@@ -115,7 +116,7 @@ impl Unpacking<'_, '_> {
             return self.whiteout(&path, name);
         }
         self.note(&path)?;
-        let parent = self.root.parent(&path)?;
+        let parent = self.root.parent(&path, self.meter)?;
         let mode = Mode::from_raw_mode(entry.header().mode()? & 0o7777);
         match entry.header().entry_type() {
             EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
@@ -133,7 +134,7 @@ impl Unpacking<'_, '_> {
             EntryType::Directory => {
                 if !is_folder(&parent, name)? {
                     remove(&parent, name)?;
-                    mkdirat(&parent, name, Mode::from_raw_mode(0o700))?;
+                    self.root.make(&parent, name, Mode::from_raw_mode(0o700), self.meter)?;
                 }
                 self.own(entry, |user, group| {
                     chownat(&parent, name, user, group, AtFlags::SYMLINK_NOFOLLOW)
@@ -157,7 +158,7 @@ impl Unpacking<'_, '_> {
                 if target == path {
                     return Ok(());
                 }
-                let beside = self.root.parent(&target)?;
+                let beside = self.root.parent(&target, self.meter)?;
                 remove(&parent, name)?;
                 Ok(linkat(&beside, target_name, &parent, name, AtFlags::empty())?)
             }
@@ -277,7 +278,7 @@ impl Unpacking<'_, '_> {
 
     fn finish(self) -> io::Result<()> {
         for (path, mode) in self.folders {
-            let parent = self.root.parent(&path)?;
+            let parent = self.root.parent(&path, self.meter)?;
             let Some(name) = path.file_name() else { continue };
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             match openat(&parent, name, flags, Mode::empty()) {

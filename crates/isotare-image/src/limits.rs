@@ -3,6 +3,7 @@
 use isotare_core::{Deadline, Kind, SettingDef, SettingError, Settings};
 use isotare_host::in_time;
 use std::io;
+use std::path::Path;
 use std::str::FromStr;
 
 /// Bounds for what is unpacked for one image, all its archives and layers together.
@@ -22,6 +23,8 @@ pub struct Limits {
     pub header: u64,
     /// Bytes of all paths, which are kept in memory while an archive is unpacked.
     pub names: u64,
+    /// Names of one path, and folders that lie in one another: links in paths can make these more.
+    pub depth: u64,
 }
 
 const fn bound(key: &'static str, kind: Kind, default: &'static str, help: &'static str) -> SettingDef {
@@ -33,6 +36,13 @@ const DEFS: &[SettingDef] = &[
     bound("entries", Kind::Integer { min: 1, max: u64::MAX }, "4000000", "files, folders and links"),
     bound("header", Kind::Size, "1M", "bytes of one member's header"),
     bound("names", Kind::Size, "1G", "bytes of all paths"),
+    // A path of so many names of 15 bytes is the longest that the kernel takes. Images have some dozens at the most.
+    bound(
+        "depth",
+        Kind::Integer { min: 1, max: u64::MAX },
+        "255",
+        "names of a path, and folders in one another",
+    ),
 ];
 
 impl Limits {
@@ -45,14 +55,15 @@ impl Limits {
             entries: value("entries"),
             header: value("header"),
             names: value("names"),
+            depth: value("depth"),
         })
     }
 }
 
 impl Default for Limits {
-    /// 64 GiB, four million entries, headers of 1 MiB, 1 GiB of paths.
+    /// 64 GiB, four million entries, headers of 1 MiB, 1 GiB of paths, a depth of 255.
     fn default() -> Self {
-        Self::read([]).unwrap_or(Self { data: 0, entries: 0, header: 0, names: 0 })
+        Self::read([]).unwrap_or(Self { data: 0, entries: 0, header: 0, names: 0, depth: 0 })
     }
 }
 
@@ -101,6 +112,16 @@ impl<'a> Meter<'a> {
     pub(crate) fn name(&mut self, bytes: usize) -> io::Result<()> {
         self.names = self.names.saturating_add(bytes as u64);
         within("names", "its paths come to", self.names, "bytes", self.limits.names)
+    }
+
+    /// A path that is about to be looked up.
+    pub(crate) fn path(&self, path: &Path) -> io::Result<()> {
+        within("depth", "its path has", path.components().count() as u64, "names", self.limits.depth)
+    }
+
+    /// A folder that is about to be made in so many others.
+    pub(crate) fn depth(&self, above: u64) -> io::Result<()> {
+        within("depth", "it makes", above.saturating_add(1), "folders in one another", self.limits.depth)
     }
 }
 

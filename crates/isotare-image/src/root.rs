@@ -1,6 +1,7 @@
 //! A folder in which paths mean what they would mean to a process whose root it is.
 
-use rustix::fs::{AtFlags, Dir, Mode, OFlags, ResolveFlags, mkdirat, openat, openat2, unlinkat};
+use crate::limits::Meter;
+use rustix::fs::{AtFlags, Dir, Mode, OFlags, ResolveFlags, fstat, mkdirat, openat, openat2, unlinkat};
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::io;
@@ -34,26 +35,49 @@ impl Root {
     }
 
     /// The folder that holds the last name of a path; made, with those above it, where it is missing.
-    pub(crate) fn parent(&self, path: &Path) -> io::Result<OwnedFd> {
+    pub(crate) fn parent(&self, path: &Path, meter: &Meter<'_>) -> io::Result<OwnedFd> {
+        meter.path(path)?;
         let folder = OFlags::PATH | OFlags::DIRECTORY;
-        let above = path.parent().unwrap_or(Path::new(""));
-        match self.find(above, folder) {
-            Err(Errno::NOENT) => {}
-            other => return Ok(other?),
-        }
-        let (mut at, mut walked) = (self.find(Path::new(""), folder)?, PathBuf::new());
-        for name in above.components() {
-            walked.push(name);
-            at = match self.find(&walked, folder) {
-                Err(Errno::NOENT) => {
-                    // Fails where a link leads to nothing: what it would mean is not for us to say.
-                    mkdirat(&at, name.as_os_str(), Mode::from_raw_mode(0o755))?;
-                    self.find(&walked, folder)?
-                }
-                other => other?,
-            };
+        let mut missing = Vec::new();
+        let mut above = path.parent().unwrap_or(Path::new(""));
+        let mut at = loop {
+            meter.in_time()?;
+            match (self.find(above, folder), above.file_name()) {
+                (Err(Errno::NOENT), Some(name)) => missing.push(name),
+                (found, _) => break found?,
+            }
+            above = above.parent().unwrap_or(Path::new(""));
+        };
+        while let Some(name) = missing.pop() {
+            // Fails where a link leads to nothing: what it would mean is not for us to say.
+            self.make(&at, name, Mode::from_raw_mode(0o755), meter)?;
+            at = openat(&at, name, folder | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
         }
         Ok(at)
+    }
+
+    /// Makes a folder in one that is below the root.
+    pub(crate) fn make(&self, at: &OwnedFd, name: &OsStr, mode: Mode, meter: &Meter<'_>) -> io::Result<()> {
+        meter.depth(self.depth(at, meter)?)?;
+        Ok(mkdirat(at, name, mode)?)
+    }
+
+    /// How many folders below the root a folder is, counted up to the bound. Its path does not tell: `l/d` is three below
+    /// where `l` is a link to `d/d`.
+    fn depth(&self, folder: &OwnedFd, meter: &Meter<'_>) -> io::Result<u64> {
+        let root = fstat(&self.0)?;
+        let mut above: Option<OwnedFd> = None;
+        for depth in 0..meter.limits.depth {
+            meter.in_time()?;
+            let at = above.as_ref().unwrap_or(folder);
+            let found = fstat(at)?;
+            if (found.st_dev, found.st_ino) == (root.st_dev, root.st_ino) {
+                return Ok(depth);
+            }
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            above = Some(openat(at, "..", flags, Mode::empty())?);
+        }
+        Ok(meter.limits.depth)
     }
 }
 

@@ -431,7 +431,7 @@ pub struct Places {
     /// Folder on the disk that workloads are to use, for roots, images and their files.
     #[arg(long, value_name = "DIR", env = "ISOTARE_WORK", default_value = "/var/tmp")]
     pub work: PathBuf,
-    /// Bounds for what one image may unpack to [default: data=64G,entries=4000000,header=1M,names=1G].
+    /// Bounds for what one image may unpack to [default: data=64G,entries=4000000,header=1M,names=1G,depth=255].
     #[arg(
         long,
         value_name = "KEY=N,…",

@@ -14,7 +14,7 @@ use tar::{Builder, Header};
 const CLAIMED: u64 = 256 << 20;
 
 fn limits() -> Limits {
-    Limits { data: 1 << 20, entries: 50, header: 64 << 10, names: 4 << 10 }
+    Limits { data: 1 << 20, entries: 50, header: 64 << 10, names: 4 << 10, depth: 100 }
 }
 
 /// Why an archive is refused, and how much was read of it.
@@ -90,28 +90,49 @@ fn holes_are_kept() {
 
 #[test]
 fn unpacking_one_file_stops_at_an_interrupt_and_at_the_deadline() {
-    /// Raises the wish to stop when the archive is first read.
+    /// Raises the wish to stop when something else than a header is read.
     struct Raising<'a>(&'a [u8], Interrupt);
     impl Read for Raising<'_> {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-            self.1.raise();
-            self.0.read(buffer)
+            let count = self.0.read(buffer)?;
+            if buffer.len() as u64 != BLOCK {
+                self.1.raise();
+            }
+            Ok(count)
         }
     }
     let (archive, interrupt) = (sparse(b"x"), Interrupt::default());
     let soon = deadline_in(Duration::from_secs(60), &interrupt);
+    let place = Place::new();
+    stopped(&place, Raising(&archive, interrupt), &soon);
+    assert!(fs::metadata(place.tree().join("sparse")).expect("begun").len() < CLAIMED);
     let past = Deadline { at: isotare_core::Timestamp(0), interrupt: Interrupt::default() };
-    for (deadline, archive) in [
-        (&soon, Box::new(Raising(&archive, interrupt)) as Box<dyn Read>),
-        (&past, Box::new(&archive[..]) as Box<dyn Read>),
-    ] {
-        let place = Place::new();
-        let root = Root::open(&place.tree()).expect("opened");
-        let mut meter = Meter::new(Limits::default(), deadline);
-        let error = unpack(archive, Kind::Tree, &root, &mut meter).expect_err("stopped");
-        assert!(error.get_ref().is_some_and(|inner| inner.is::<WaitError>()), "{error}");
-        assert_eq!(fs::metadata(place.tree().join("sparse")).expect("begun").len(), 0);
-    }
+    let place = Place::new();
+    stopped(&place, &archive[..], &past);
+    assert!(!place.tree().join("sparse").exists());
+}
+
+/// Unpacks what a deadline or an interrupt ends.
+fn stopped(place: &Place, archive: impl Read, deadline: &Deadline) {
+    let root = Root::open(&place.tree()).expect("opened");
+    let mut meter = Meter::new(Limits::default(), deadline);
+    let error = unpack(archive, Kind::Tree, &root, &mut meter).expect_err("stopped");
+    assert!(error.get_ref().is_some_and(|inner| inner.is::<WaitError>()), "{error}");
+}
+
+#[test]
+fn looking_for_a_members_folder_stops_at_an_interrupt() {
+    let (place, interrupt) = (Place::new(), Interrupt::default());
+    interrupt.raise();
+    let soon = deadline_in(Duration::from_secs(60), &interrupt);
+    let root = Root::open(&place.tree()).expect("opened");
+    let meter = Meter::new(limits(), &soon);
+    let error = root.parent(Path::new("d/d/d/file"), &meter).expect_err("stopped");
+    assert!(error.get_ref().is_some_and(|inner| inner.is::<WaitError>()), "{error}");
+    assert_eq!(fs::read_dir(place.tree()).expect("listed").count(), 0);
+    // Nor does a member begin that has no content.
+    stopped(&place, &files(["file".to_owned()])[..], &soon);
+    assert_eq!(fs::read_dir(place.tree()).expect("listed").count(), 0);
 }
 
 #[test]
@@ -168,4 +189,42 @@ fn paths_in_memory_are_counted() {
     // All paths above one have to be kept as well: of this one 50 MB.
     let (why, _) = refusal(&files([["d"; 5000].join("/")])[..]);
     assert!(why.contains("its path is longer than 4096 bytes"), "{why}");
+}
+
+#[test]
+fn links_do_not_make_a_tree_deeper_than_its_bound() {
+    // Each link leads to the end of a path that begins with the link before, so that no path has more than 31 names.
+    let archive = |kind, links: u32| {
+        let mut builder = Builder::new(Vec::new());
+        let mut start = String::new();
+        for number in 0..links {
+            let end = format!("{start}{}", ["d"; 30].join("/"));
+            builder.append_data(&mut header(kind, "", 0), format!("{end}/x"), io::empty()).expect("appended");
+            let mut link = header(EntryType::Symlink, "", 0);
+            builder.append_link(&mut link, format!("l{number}"), end).expect("appended");
+            start = format!("l{number}/");
+        }
+        builder.into_inner().expect("ended")
+    };
+    let limits = Limits { depth: 100, ..Limits::default() };
+    for kind in [EntryType::Regular, EntryType::Directory] {
+        let place = Place::new();
+        place.unpack_bytes(Kind::Layer, &archive(kind, 3)[..], limits).expect("90 folders in one another");
+        let error = place.unpack_bytes(Kind::Layer, &archive(kind, 40)[..], limits).expect_err("refused");
+        let why = error.to_string();
+        assert!(why.contains("member l2/d/d") && why.contains("101 folders in one another"), "{why}");
+        assert!(why.contains("is 100") && why.contains("--image-limits depth="), "{why}");
+    }
+    let place = Place::new();
+    place.unpack_bytes(Kind::Tree, &files([["d"; 100].join("/")])[..], limits).expect("100 names");
+    for archive in [files([["d"; 101].join("/")]), {
+        let mut builder = Builder::new(Vec::new());
+        let mut link = header(EntryType::Link, "", 0);
+        builder.append_link(&mut link, "link", ["d"; 101].join("/")).expect("appended");
+        builder.into_inner().expect("ended")
+    }] {
+        let error = place.unpack_bytes(Kind::Tree, &archive[..], limits).expect_err("refused");
+        let why = error.to_string();
+        assert!(why.contains("its path has 101 names") && why.contains("--image-limits depth="), "{why}");
+    }
 }
