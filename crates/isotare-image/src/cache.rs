@@ -9,7 +9,7 @@
 use crate::error::{During, ImageError, Step};
 use crate::limits::Limits;
 use isotare_core::Deadline;
-use isotare_files::{check_private, make_private, own_file};
+use isotare_files::{check_private, make_private, own_file, remove_tree};
 use isotare_host::pause;
 use rustix::fs::{FlockOperation, flock, syncfs};
 use std::fs::{self, File};
@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const SPACE: &str = "free space, or name another folder in ISOTARE_CACHE";
-const TRUST: &str = "remove it, or name another folder in ISOTARE_CACHE";
+const REMOVE: &str = "remove it, or name another folder in ISOTARE_CACHE";
 /// How often a lock is tried that another session holds: the kernel knows no wait for one with a deadline.
 const RETRY: Duration = Duration::from_millis(50);
 
@@ -73,7 +73,7 @@ impl Cache {
             Path::new(origin),
             "set HOME or XDG_CACHE_HOME, or name a folder in ISOTARE_CACHE",
         ))?;
-        make_private(folder).during(("keep image in", folder, TRUST))?;
+        make_private(folder).during(("keep image in", folder, REMOVE))?;
         let entry = folder.join(key);
         if let Some(kept) = Kept::read(&entry)? {
             return Ok(kept);
@@ -83,16 +83,17 @@ impl Cache {
             return Ok(kept);
         }
         let partial = folder.join(format!("{key}.partial"));
-        clear(&partial).during(keeping(&partial))?;
+        remove_tree(&partial).during(removing(&partial))?;
         let (tree, own) = (partial.join("tree"), partial.join("own"));
         let made = make_private(&own)
             .and_then(|()| fs::create_dir(&tree))
             .during(keeping(&partial))
             .and_then(|()| fill(&tree, &own))
-            .and_then(|digest| publish(&partial, &own, &entry, &digest, origin).during(keeping(&entry)));
+            .and_then(|digest| remove_tree(&own).map(|_| digest).during(removing(&own)))
+            .and_then(|digest| publish(&partial, &entry, &digest, origin).during(keeping(&entry)));
         if made.is_err() {
             // The first error is the one to tell; what stays is removed when the key is asked for again.
-            let _left = clear(&partial);
+            let _left = remove_tree(&partial);
         }
         made?;
         Kept::read(&entry)?.ok_or("it is not there").during(keeping(&entry))
@@ -135,6 +136,10 @@ fn keeping(path: &Path) -> Step<'_> {
     ("keep image in", path, SPACE)
 }
 
+fn removing(path: &Path) -> Step<'_> {
+    ("remove what is left of an image in", path, REMOVE)
+}
+
 impl Kept {
     /// The entry, if there is one.
     fn read(entry: &Path) -> Result<Option<Self>, ImageError> {
@@ -152,13 +157,12 @@ impl Kept {
         match read() {
             Ok(kept) => Ok(Some(kept)),
             Err(error) if error.kind() == io::ErrorKind::NotFound && !entry.exists() => Ok(None),
-            Err(error) => Err(error).during(("take image from", entry, TRUST)),
+            Err(error) => Err(error).during(("take image from", entry, REMOVE)),
         }
     }
 }
 
-fn publish(partial: &Path, own: &Path, entry: &Path, digest: &str, origin: &str) -> io::Result<()> {
-    clear(own)?;
+fn publish(partial: &Path, entry: &Path, digest: &str, origin: &str) -> io::Result<()> {
     for (name, text) in [("origin", format!("{origin}\n")), ("digest", digest.to_owned())] {
         let file = File::options().write(true).create_new(true).mode(0o600).open(partial.join(name));
         file?.write_all(text.as_bytes())?;
@@ -166,13 +170,6 @@ fn publish(partial: &Path, own: &Path, entry: &Path, digest: &str, origin: &str)
     // After a power cut the name must not stand for files without content.
     syncfs(File::open(partial)?)?;
     fs::rename(partial, entry)
-}
-
-fn clear(folder: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]
@@ -226,6 +223,43 @@ mod tests {
         assert!(!folder.path().join("k.partial").exists());
         let kept = cache.tree("k", "test", &soon(), |_, _| Ok("d".to_owned())).expect("made");
         assert!(!kept.tree.join("torn").exists());
+    }
+
+    #[test]
+    fn what_was_left_goes_however_deep_it_is() {
+        use rustix::fs::{Mode, OFlags, mkdirat, openat};
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        let folder = tempfile::tempdir().expect("a folder");
+        let partial = folder.path().join("k.partial");
+        fs::create_dir(&partial).expect("made");
+        let mut at = std::os::fd::OwnedFd::from(File::open(&partial).expect("opened"));
+        // More levels than there may be descriptors, and a path that is longer than the kernel takes.
+        for _ in 0..3000 {
+            mkdirat(&at, "d", Mode::from_raw_mode(0o700)).expect("made");
+            at = openat(&at, "d", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).expect("opened");
+        }
+        drop(at);
+        let before = getrlimit(Resource::Nofile);
+        setrlimit(Resource::Nofile, Rlimit { current: Some(512), ..before }).expect("fewer descriptors");
+        let made = Cache::new(folder.path()).tree("k", "test", &soon(), |_, _| Ok("d".to_owned()));
+        // The temporary folder's own removal holds a descriptor for each level.
+        setrlimit(Resource::Nofile, before).expect("as before");
+        made.expect("made");
+        assert!(!partial.exists());
+    }
+
+    #[test]
+    fn the_remedy_of_what_cannot_be_removed_is_not_more_space() {
+        let folder = tempfile::tempdir().expect("a folder");
+        // `KEY.lock` is a name of 255 bytes, the most there are: removing the longer `KEY.partial` fails.
+        let key = "k".repeat(250);
+        let made = Cache::new(folder.path()).tree(&key, "test", &soon(), |_, _| panic!("made"));
+        let error = made.expect_err("not removed");
+        let ImageError::Failed { remedy, .. } = &error else { panic!("{error}") };
+        assert!(
+            error.to_string().contains(".partial: ") && remedy.starts_with("remove it"),
+            "{error}: {remedy}"
+        );
     }
 
     #[test]

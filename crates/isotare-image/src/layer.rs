@@ -5,7 +5,8 @@
 //! into it. Device nodes are left out: every runtime makes its own.
 
 use crate::limits::{Meter, long_header};
-use crate::root::{Root, inside, remove, remove_below};
+use crate::root::{Root, inside, remove_in};
+use isotare_files::remove_tree_at;
 use isotare_host::at;
 use rustix::fs::{
     AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, Uid, chownat, fchmod, fchown,
@@ -120,7 +121,7 @@ impl Unpacking<'_, '_> {
         let mode = Mode::from_raw_mode(entry.header().mode()? & 0o7777);
         match entry.header().entry_type() {
             EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
-                remove(&parent, name)?;
+                remove_tree_at(&parent, name)?;
                 let flags =
                     OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                 let mut file = File::from(openat(&parent, name, flags, Mode::from_raw_mode(0o600))?);
@@ -133,7 +134,7 @@ impl Unpacking<'_, '_> {
             }
             EntryType::Directory => {
                 if !is_folder(&parent, name)? {
-                    remove(&parent, name)?;
+                    remove_tree_at(&parent, name)?;
                     self.root.make(&parent, name, Mode::from_raw_mode(0o700), self.meter)?;
                 }
                 self.own(entry, |user, group| {
@@ -145,7 +146,7 @@ impl Unpacking<'_, '_> {
             }
             EntryType::Symlink => {
                 let target = entry.link_name()?.ok_or_else(|| refused("a link to nothing"))?;
-                remove(&parent, name)?;
+                remove_tree_at(&parent, name)?;
                 symlinkat(&*target, &parent, name)?;
                 self.own(entry, |user, group| chownat(&parent, name, user, group, AtFlags::SYMLINK_NOFOLLOW))
             }
@@ -159,15 +160,15 @@ impl Unpacking<'_, '_> {
                     return Ok(());
                 }
                 let beside = self.root.parent(&target, self.meter)?;
-                remove(&parent, name)?;
+                remove_tree_at(&parent, name)?;
                 Ok(linkat(&beside, target_name, &parent, name, AtFlags::empty())?)
             }
             EntryType::Fifo => {
-                remove(&parent, name)?;
+                remove_tree_at(&parent, name)?;
                 mknodat(&parent, name, FileType::Fifo, mode, 0)?;
                 self.own(entry, |user, group| chownat(&parent, name, user, group, AtFlags::SYMLINK_NOFOLLOW))
             }
-            EntryType::Char | EntryType::Block => remove(&parent, name),
+            EntryType::Char | EntryType::Block => remove_tree_at(&parent, name).map(drop),
             // Headers that concern others, and kinds that no image has.
             _ => Ok(()),
         }
@@ -251,29 +252,32 @@ impl Unpacking<'_, '_> {
             return Ok(());
         }
         match self.root.find(above, OFlags::PATH | OFlags::DIRECTORY) {
-            Ok(parent) => remove(&parent, hidden),
+            Ok(parent) => remove_tree_at(&parent, hidden).map(drop),
             Err(Errno::NOENT | Errno::NOTDIR) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Removes what layers below have in a folder.
+    /// Removes what layers below have in a folder and in the folders of it that this layer has too.
     fn clear(&self, folder: &Path) -> io::Result<()> {
-        let opened = match self.root.find(folder, OFlags::RDONLY | OFlags::DIRECTORY) {
-            Ok(opened) => opened,
-            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
-            Err(error) => return Err(error.into()),
-        };
-        let mut ours = Vec::new();
-        remove_below(&opened, OsStr::new("."), &mut |name| {
-            let path = folder.join(name);
-            let spared = self.seen.contains(&path);
-            if spared && is_folder(&opened, name).unwrap_or(false) {
-                ours.push(path);
-            }
-            !spared
-        })?;
-        ours.iter().try_for_each(|folder| self.clear(folder))
+        let mut shared = vec![folder.to_owned()];
+        while let Some(folder) = shared.pop() {
+            self.meter.in_time()?;
+            let opened = match self.root.find(&folder, OFlags::RDONLY | OFlags::DIRECTORY) {
+                Ok(opened) => opened,
+                Err(Errno::NOENT | Errno::NOTDIR) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            remove_in(&opened, |name| {
+                let path = folder.join(name);
+                let spared = self.seen.contains(&path);
+                if spared && is_folder(&opened, name).unwrap_or(false) {
+                    shared.push(path);
+                }
+                !spared
+            })?;
+        }
+        Ok(())
     }
 
     fn finish(self) -> io::Result<()> {

@@ -1,11 +1,13 @@
 //! A folder in which paths mean what they would mean to a process whose root it is.
 
 use crate::limits::Meter;
-use rustix::fs::{AtFlags, Dir, Mode, OFlags, ResolveFlags, fstat, mkdirat, openat, openat2, unlinkat};
+use isotare_files::remove_tree_at;
+use rustix::fs::{Dir, Mode, OFlags, ResolveFlags, fstat, mkdirat, openat, openat2};
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 /// How often a look-up is tried that a rename elsewhere disturbed: openat2(2), `EAGAIN`.
@@ -95,33 +97,15 @@ pub(crate) fn inside(path: &Path) -> Result<PathBuf, &'static str> {
     Ok(inside)
 }
 
-/// Removes what has this name, with all in it; follows no link. That there is nothing is no error.
-pub(crate) fn remove(folder: &impl AsFd, name: &OsStr) -> io::Result<()> {
-    match unlinkat(folder, name, AtFlags::empty()) {
-        Ok(()) | Err(Errno::NOENT) => return Ok(()),
-        Err(Errno::ISDIR) => {}
-        Err(error) => return Err(error.into()),
-    }
-    remove_below(folder, name, &mut |_| true)?;
-    Ok(unlinkat(folder, name, AtFlags::REMOVEDIR)?)
-}
-
-/// Removes what is in the folder of this name where `which` says so of its name.
-pub(crate) fn remove_below(
-    folder: &impl AsFd,
-    name: &OsStr,
-    which: &mut dyn FnMut(&OsStr) -> bool,
-) -> io::Result<()> {
-    use std::os::unix::ffi::OsStrExt;
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let inner = openat(folder, name, flags, Mode::empty())?;
+/// Removes what is in a folder where `which` says so of its name.
+pub(crate) fn remove_in(folder: &OwnedFd, mut which: impl FnMut(&OsStr) -> bool) -> io::Result<()> {
     let mut names = Vec::new();
-    for entry in Dir::read_from(&inner)? {
+    for entry in Dir::read_from(folder)? {
         let entry = entry?;
         let name = OsStr::from_bytes(entry.file_name().to_bytes());
         if name != "." && name != ".." && which(name) {
             names.push(name.to_owned());
         }
     }
-    names.iter().try_for_each(|name| remove(&inner, name))
+    names.iter().try_for_each(|name| remove_tree_at(folder, name).map(drop))
 }
