@@ -112,6 +112,7 @@ impl Unpacking<'_, '_> {
             return Err(refused("its path is longer than 4096 bytes"));
         }
         let path = inside(named).map_err(refused)?;
+        self.meter.path(&path)?;
         let Some(name) = path.file_name() else { return Ok(()) };
         if kind == Kind::Layer && name.as_bytes().starts_with(WHITEOUT) {
             return self.whiteout(&path, name);
@@ -153,6 +154,7 @@ impl Unpacking<'_, '_> {
             EntryType::Link => {
                 let target = entry.link_name()?.ok_or_else(|| refused("a link to nothing"))?;
                 let target = inside(&target).map_err(|_| refused("a hard link that leaves the tree"))?;
+                self.meter.path(&target)?;
                 let Some(target_name) = target.file_name() else {
                     return Err(refused("a hard link to the root"));
                 };

@@ -114,7 +114,7 @@ impl<'a> Meter<'a> {
         within("names", "its paths come to", self.names, "bytes", self.limits.names)
     }
 
-    /// A path that is about to be looked up.
+    /// A path of an archive, before anything is done for each of its names.
     pub(crate) fn path(&self, path: &Path) -> io::Result<()> {
         within("depth", "its path has", path.components().count() as u64, "names", self.limits.depth)
     }

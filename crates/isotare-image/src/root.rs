@@ -38,7 +38,6 @@ impl Root {
 
     /// The folder that holds the last name of a path; made, with those above it, where it is missing.
     pub(crate) fn parent(&self, path: &Path, meter: &Meter<'_>) -> io::Result<OwnedFd> {
-        meter.path(path)?;
         let folder = OFlags::PATH | OFlags::DIRECTORY;
         let mut missing = Vec::new();
         let mut above = path.parent().unwrap_or(Path::new(""));
