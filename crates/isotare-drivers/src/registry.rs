@@ -73,7 +73,8 @@ mod tests {
             for def in driver.settings() {
                 assert!(def.default.is_none_or(|text| def.kind.parse(text).is_some()), "{}", def.key);
             }
-            Settings::check(driver.name(), driver.settings(), []).expect(driver.name());
+            let checked = Settings::check(driver.name(), driver.settings(), []);
+            assert!(checked.is_ok(), "{}: {checked:?}", driver.name());
         }
     }
 }
