@@ -94,7 +94,8 @@ mod tests {
         let environments = ["native", "steady", "wild"].map(|name| name.parse().expect("valid")).to_vec();
         let workloads = vec!["w".parse().expect("valid")];
         let blocks = Blocks { min: 6, max: 100 };
-        plan(&Design { environments, workloads, null_test: false, blocks, ..Design::new(budget, 1) })
+        let design = Design::new(budget, 1);
+        plan(&Design { environments, workloads, null_test: false, blocks, margin: 0.01, ..design })
             .expect("valid")
     }
 
