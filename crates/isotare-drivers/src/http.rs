@@ -101,7 +101,11 @@ impl Http {
             .header(HOST, "localhost")
             .header(ACCEPT, "application/json");
         let body = match content {
-            Content::Nothing => full(Bytes::new()),
+            // Monitors are told the kind of a body that is empty, too.
+            Content::Nothing => {
+                request = request.header(CONTENT_TYPE, "application/json");
+                full(Bytes::new())
+            }
             Content::Json(value) => {
                 request = request.header(CONTENT_TYPE, "application/json");
                 full(value.to_string().into())

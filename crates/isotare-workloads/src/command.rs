@@ -102,7 +102,9 @@ impl Workload for Command {
         for file in list(settings, "carry")? {
             let path = Path::new(&file);
             if !path.is_absolute() || !path.is_file() {
-                return Err(format!("{file}, to be carried along, is not a regular file with an absolute path"));
+                return Err(format!(
+                    "{file}, to be carried along, is not a regular file with an absolute path"
+                ));
             }
             image.add(path, Source::Host(path.to_owned()), 0o644);
         }
