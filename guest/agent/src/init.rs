@@ -75,8 +75,10 @@ fn bring_up() -> Result<(Link, Arguments), String> {
         network::configure(address, wait)?;
     }
     if matches!(arguments.channel, Channel::Device(_)) {
-        // The line may be the kernel's console too; from here on it carries messages to the host.
-        fs::write("/proc/sys/kernel/printk", "1").map_err(|e| format!("silence the kernel: {e}"))?;
+        // The line may be the console of the kernel, too. From here on it carries messages to the host alone. 0 is
+        // "silent": level 1 still lets emergencies through, such as the report of a soft lockup, and an oops makes the
+        // kernel raise every level but 0 (`CONSOLE_LOGLEVEL_SILENT` in include/linux/printk.h, `console_verbose`).
+        fs::write("/proc/sys/kernel/printk", "0").map_err(|e| format!("silence the kernel: {e}"))?;
     }
     let link = Link::open(&arguments.channel, wait)?;
     Ok((link, arguments))
