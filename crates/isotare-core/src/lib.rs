@@ -47,7 +47,7 @@ pub use image::{
     ReferenceError, Source,
 };
 pub use markdown::markdown;
-pub use metric::{Better, MetricDef, Sample};
+pub use metric::{Better, MeasuredBy, MetricDef, Sample};
 pub use noise::{Canary, Gate, HostNoise, Noise, Repeats, Throttled};
 pub use outcome::{Failure, Outcome};
 pub use output::{Capture, Captured, KEPT_END, OUTPUT_LIMIT, Streams, shortened};
@@ -58,4 +58,4 @@ pub use session::{HostFacts, Phase, PhaseTime, Session, SessionEnd, Trial};
 pub use setting::{Kind, SettingDef, SettingError, Settings, Value};
 pub use time::{Deadline, Interrupt, Timestamp};
 pub use visible::{is_hidden, visible, visible_bytes, visible_json, visible_line};
-pub use workload::{Invalid, JobOutput, Present, Workload};
+pub use workload::{Dependence, Invalid, JobOutput, Present, Workload, WorkloadInfo};

@@ -1,8 +1,8 @@
 //! Results as tables show them: one group per workload and headline metric.
 
 use crate::quantity::{Scale, common_scale};
-use crate::report::{BaselineRow, EnvironmentStatus, Report, ResultRow, Source, Warning, WarningKind};
-use isotare_core::Better;
+use crate::report::{BaselineRow, EnvironmentStatus, Report, ResultRow, Warning, WarningKind};
+use isotare_core::{Better, MeasuredBy};
 use std::collections::BTreeMap;
 
 /// One table.
@@ -32,7 +32,7 @@ pub(crate) fn groups(report: &Report) -> Vec<Group<'_>> {
     report
         .baseline_values
         .iter()
-        .filter(|row| row.headline && row.source != Source::Sampler)
+        .filter(|row| row.headline && row.source != MeasuredBy::Sampler)
         .map(|row| group(report, row))
         .collect()
 }

@@ -27,14 +27,14 @@ mod report;
 mod text;
 mod words;
 
-pub use analysis::{RECORDS, analyse, analyse_values, diff};
+pub use analysis::{RECORDS, analyse, analyse_values, diff, different_work, judge_work};
 pub use diff::{Diff, DiffRow, DiffSide, Difference, Incomparable, Overhead, What};
 pub use disturbance::{Disturbance, DisturbanceRow, Drift, Stopping};
 pub use output::{CutOutput, OutputRow, StreamRow};
 pub use report::{
     BaselineRow, CpuRow, EnvironmentStatus, LIFECYCLE, Ledger, LedgerRow, LifecycleRow, MarkRow, NullStatus,
-    NullTest, OutcomeCounts, PhaseRow, Report, ResultRow, SCHEMA_VERSION, SampleRow, Source, Status,
-    TrialRow, Warning, WarningKind, workload_label,
+    NullTest, OutcomeCounts, PhaseRow, Report, ResultRow, SCHEMA_VERSION, SampleRow, Status, TrialRow,
+    Warning, WarningKind, workload_label,
 };
 
 /// Forms of a report.

@@ -100,10 +100,9 @@ mod tests {
     }
 
     fn trial(block: u32, condition: usize, value: f64) -> Trial {
-        let sample = |name: &'static str, headline, value| Sample {
-            metric: MetricDef { headline, ..MetricDef::headline(name, "s", Better::Lower) },
-            role: None,
-            value,
+        let sample = |name: &'static str, headline, value| {
+            let metric = MetricDef { headline, ..MetricDef::headline(name, "s", Better::Lower) };
+            Sample::of_workload(metric, value)
         };
         let samples =
             vec![sample("detail", false, 1e9), sample("wall", true, value), sample("more", true, -1.0)];

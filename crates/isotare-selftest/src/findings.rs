@@ -4,8 +4,8 @@ use crate::evidence::{Clocks, Records};
 use crate::injection::Injection;
 use crate::observer::ObserverCost;
 use crate::recounted::CPU_SHARE;
-use isotare_core::HostFacts;
-use isotare_report::{Report, Source};
+use isotare_core::{HostFacts, MeasuredBy};
+use isotare_report::Report;
 use isotare_stats::at_most_p;
 use serde::Serialize;
 
@@ -129,7 +129,7 @@ impl Recovery {
         let row = report
             .results
             .iter()
-            .find(|row| row.environment == environment && row.headline && row.source == Source::Workload)
+            .find(|row| row.environment == environment && row.headline && row.source == MeasuredBy::Workload)
             .ok_or_else(failed)?;
         let (Some(ratio), Some(low), Some(high)) = (row.cost, row.cost_low, row.cost_high) else {
             return Err(failed());
@@ -210,7 +210,7 @@ mod tests {
                 true => (CPU_SHARE, share * rate / 1000.0),
                 false => (MetricDef::headline("events_per_second", "1/s", Better::Higher), rate),
             };
-            let samples = vec![Sample { metric, role: None, value }];
+            let samples = vec![Sample::of_workload(metric, value)];
             let failure = Failure { reason: "it broke".to_owned(), diagnostics: String::new() };
             let failure = (outcome != Outcome::Completed).then_some(failure);
             Trial { samples, failure, ..Trial::new(index, *slot, 0, outcome) }
@@ -225,6 +225,7 @@ mod tests {
             argv: Vec::new(),
             host: HostFacts::default(),
             environments: BTreeMap::new(),
+            workloads: BTreeMap::new(),
             plan: plan.clone(),
         };
         Recovery::of(&injection, &analyse(&session, &trials, Some(SessionEnd::Complete)), 1)

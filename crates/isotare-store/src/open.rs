@@ -176,7 +176,7 @@ mod tests {
         let mut store = Store::open(&path).expect("opens");
         store
             .connection
-            .execute_batch("INSERT INTO session VALUES (1, 'a', '', '', '', '', '', '', NULL)")
+            .execute_batch("INSERT INTO session VALUES (1, 'a', '', '', '', '', '', '', NULL, '{}')")
             .expect("made");
         store.connection.busy_timeout(Duration::from_millis(1)).expect("set");
         let other = Connection::open(&path).expect("opens");

@@ -9,7 +9,9 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use support::{session, session_of_version_1, session_of_version_2, trial, trial_of_version_1};
+use support::{
+    session, session_of_version_1, session_of_version_2, session_of_version_3, trial, trial_of_version_1,
+};
 
 fn store(folder: &Path) -> Store {
     Store::open(&folder.join("some/where/isotare.db")).expect("opens")
@@ -183,8 +185,12 @@ fn several_can_write_and_read_at_once() {
 #[test]
 fn committed_files_of_every_version_are_understood() {
     type Made = (fn(&str, &str) -> Session, fn(u32, u64) -> Trial);
-    let made: [Made; 3] =
-        [(session_of_version_1, trial_of_version_1), (session_of_version_2, trial), (session, trial)];
+    let made: [Made; 4] = [
+        (session_of_version_1, trial_of_version_1),
+        (session_of_version_2, trial),
+        (session_of_version_3, trial),
+        (session, trial),
+    ];
     assert_eq!(i64::try_from(made.len()), Ok(VERSION));
     for (version, (session, trial)) in (1..).zip(made) {
         let folder = tempfile::tempdir().expect("folder");
@@ -312,9 +318,18 @@ fn number() -> impl Strategy<Value = f64> {
 }
 
 prop_compose! {
-    fn sample()(name in ".{0,8}", unit in ".{0,4}", up: bool, headline: bool, role in role(), value in number()) -> Sample {
+    fn sample()(
+        name in ".{0,8}",
+        unit in ".{0,4}",
+        up: bool,
+        headline: bool,
+        source in prop::sample::select(&MeasuredBy::ALL[..]),
+        role in role(),
+        value in number(),
+    ) -> Sample {
         let better = if up { Better::Higher } else { Better::Lower };
-        Sample { metric: MetricDef { name: name.into(), unit: unit.into(), better, headline }, role, value }
+        let metric = MetricDef { name: name.into(), unit: unit.into(), better, headline };
+        Sample { metric, source, role, value }
     }
 }
 

@@ -92,8 +92,8 @@ pub struct Compare {
     /// share of the blocks.
     #[arg(long, value_name = "PART", default_value = "25%", value_parser = parse_share)]
     pub repeats: f64,
-    /// Root file system of every environment that takes one and names none: agent (nothing but our own program), host,
-    /// dir:PATH, tar:PATH, oci:PATH[@REF], docker:PATH[@NAME] or debian[:PACKAGE+PACKAGE] [default: agent].
+    /// Root file system of every environment that takes one and names none: auto (host for commands where it can be shown, else agent), agent (nothing but
+    /// our own program), host (the host's userland), dir:PATH, tar:PATH, oci:PATH[@REF], docker:PATH[@NAME] or debian[:PACKAGE+PACKAGE] [default: auto].
     #[arg(long, value_name = "IMAGE")]
     pub image: Option<ImageReference>,
     /// Environment that the others are compared with.
@@ -133,6 +133,10 @@ pub struct Compare {
     /// stream are kept.
     #[arg(long)]
     pub keep_output: bool,
+    /// Count trials of a command that wrote something else than in the baseline. Without it they are invalid where the
+    /// baseline writes the same in every trial, because other output shows other work.
+    #[arg(long)]
+    pub accept_different_output: bool,
     /// Where and how to show the result.
     #[command(flatten)]
     pub output: Output,

@@ -6,8 +6,10 @@ use crate::exit::{Exit, refuse};
 use crate::machine::Machine;
 use crate::progress::Progress;
 use crate::{output, resolve};
-use isotare_core::{EnvironmentSpec, Interrupt, Outcome, Plan, Session, SessionEnd, Trial};
-use isotare_report::analyse;
+use isotare_core::{
+    Condition, EnvironmentSpec, Interrupt, Outcome, Plan, Session, SessionEnd, Trial, WorkloadInfo,
+};
+use isotare_report::{analyse, judge_work};
 use isotare_runner::{Bench, BenchError, Places as BenchPlaces, Work};
 use isotare_store::{Record, Store};
 use miette::Report;
@@ -37,7 +39,10 @@ pub fn kept_sessions(path: &Path, elsewhere: &str) -> Result<Store, Report> {
 /// One session of it.
 pub fn kept_session(store: &Store, session: &str) -> Result<Record, Report> {
     let remedy = "'isotare report --list' shows the sessions that are kept";
-    store.load(session).map_err(|error| refuse(error, remedy))
+    let mut record = store.load(session).map_err(|error| refuse(error, remedy))?;
+    // A session that was killed has not been judged.
+    judge_work(&record.session, &mut record.trials);
+    Ok(record)
 }
 
 /// Where sessions are kept.
@@ -93,6 +98,7 @@ pub fn measure(
         argv: std::env::args().collect(),
         host: machine.facts(),
         environments: probed.iter().map(|p| (p.environment.to_string(), p.found.clone())).collect(),
+        workloads: workloads(&plan, &works),
         plan,
     };
     store.begin(&session).map_err(|error| refuse(error, "free space, or name another file with --store"))?;
@@ -107,15 +113,26 @@ pub fn measure(
     };
     let ended = Bench::prepare(&session.plan, works, &unavailable, bench_places, interrupt, &mut progress)
         .and_then(|mut bench| bench.run(&mut progress));
-    let trials = progress.finish();
+    let mut trials = progress.finish();
+    let different = judge_work(&session, &mut trials);
     let left = machine.leave();
     for (resource, why) in &left.failed {
         tracing::error!("left behind: {resource:?}: {why}; 'isotare clean' tries again");
     }
     let kept = ended.as_ref().map_or(Ok(()), |end| {
-        store.finish(&session.id, *end).map_err(|error| refuse(error, "free space for the store"))
+        let judged = store.judge(&session.id, different.iter().map(|at| &trials[*at]));
+        let finished = judged.and_then(|()| store.finish(&session.id, *end));
+        finished.map_err(|error| refuse(error, "free space for the store"))
     });
     Ok(Measured { session, trials, ended, kept })
+}
+
+/// What has to be known of each workload of a plan; `works` are in the order of its conditions.
+fn workloads(plan: &Plan, works: &[Work]) -> BTreeMap<String, WorkloadInfo> {
+    let info = |(condition, work): (&Condition, &Work)| {
+        (condition.workload.to_string(), work.workload.info(&work.settings))
+    };
+    plan.conditions.iter().zip(works).map(info).collect()
 }
 
 /// Environments that take no part, with the reason. Without its baseline a comparison is none, so then nothing runs.

@@ -2,9 +2,11 @@
 
 use crate::output::{percent, say};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use isotare_core::{Outcome, Plan, Session, Trial, visible, visible_line};
+use isotare_core::{Condition, Outcome, Plan, Session, Trial, visible, visible_line};
+use isotare_report::different_work;
 use isotare_runner::{Event, Forecast, MOST_FORETOLD, Sink, SinkError};
 use isotare_store::Store;
+use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::time::Duration;
 
@@ -16,6 +18,10 @@ pub struct Progress<'a> {
     bar: ProgressBar,
     is_terminal: bool,
     block_shown: Option<u32>,
+    /// Blocks that were looked through for other work than the baseline's.
+    looked_through: u32,
+    /// Conditions that were told to do other work.
+    told: BTreeSet<usize>,
 }
 
 impl<'a> Progress<'a> {
@@ -31,13 +37,39 @@ impl<'a> Progress<'a> {
         });
         let style = ProgressStyle::with_template("{bar:24} {pos}/{len} {prefix} {wide_msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        Self { store, session, trials: Vec::new(), bar, is_terminal, block_shown: None }
+        Self {
+            store,
+            session,
+            trials: Vec::new(),
+            bar,
+            is_terminal,
+            block_shown: None,
+            looked_through: 0,
+            told: BTreeSet::new(),
+        }
     }
 
     /// Removes the bar; the trials in their order.
     pub fn finish(self) -> Vec<Trial> {
         self.bar.finish_and_clear();
         self.trials
+    }
+
+    /// Says once of each condition that its trials will not count, as soon as that shows.
+    fn tell_different_work(&mut self, blocks: u32) {
+        if std::mem::replace(&mut self.looked_through, blocks) == blocks {
+            return;
+        }
+        for (at, difference) in different_work(self.session, &self.trials) {
+            let condition = self.trials[at].condition;
+            if self.told.insert(condition) {
+                let Condition { environment, workload } = &self.session.plan.conditions[condition];
+                self.say(&format!(
+                    "{workload} in {environment}: not the same work: {difference}; these trials will be invalid \
+                     (--accept-different-output counts them)"
+                ));
+            }
+        }
     }
 
     fn say(&self, line: &str) {
@@ -55,6 +87,7 @@ impl Sink for Progress<'_> {
             Event::Preparing { environment } => self.show(&format!("preparing {environment}")),
             Event::NotPrepared { environment, reason } => self.say(&format!("{environment}: {reason}")),
             Event::Begins { done, expected, block, blocks, is_repeat, condition, left } => {
+                self.tell_different_work(*block);
                 self.bar.set_length(*expected as u64);
                 self.bar.set_position(*done as u64);
                 let left =

@@ -1,8 +1,9 @@
 //! What the work took, as the samplers saw it.
 
 use crate::quantity::quantity;
-use crate::report::{BaselineRow, Report, Source, workload_label};
+use crate::report::{BaselineRow, Report, workload_label};
 use crate::words;
+use isotare_core::MeasuredBy;
 use maud::{Markup, html};
 use std::collections::BTreeMap;
 
@@ -53,7 +54,7 @@ pub(super) fn resources(report: &Report) -> Markup {
 
 fn sampled(report: &Report) -> Vec<Sampled<'_>> {
     let mut workloads: Vec<Sampled<'_>> = Vec::new();
-    for row in report.baseline_values.iter().filter(|row| row.headline && row.source == Source::Sampler) {
+    for row in report.baseline_values.iter().filter(|row| row.headline && row.source == MeasuredBy::Sampler) {
         match workloads.last_mut() {
             Some((name, parameters, metrics))
                 if (*name, *parameters) == (row.workload.as_str(), &row.parameters) =>

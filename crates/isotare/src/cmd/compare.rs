@@ -44,6 +44,7 @@ pub fn compare(arguments: &Compare) -> Result<Exit, Report> {
         timeout: arguments.timeout,
         output_limit: arguments.output_limit,
         keep_output: arguments.keep_output,
+        accept_different_output: arguments.accept_different_output,
         ..Design::new(budget.clone(), arguments.seed.unwrap_or_else(|| rand::random::<u32>().into()))
     };
     // What can be wrong with it is found before anything is probed; the baseline stands for the choice still to come.
