@@ -31,6 +31,9 @@ const STEPS: &[Step] = &[
     Step { script: include_str!("schema/4.sql"), then: know_workloads },
 ];
 
+/// The operation in errors.
+pub(crate) const OPEN: &str = "open store";
+
 /// Version of the schema that this isotare writes.
 pub const VERSION: i64 = 4;
 
@@ -66,7 +69,7 @@ pub(crate) fn supported(content: Content, path: &Path, newest: i64) -> Result<i6
         Content::Store(found) if (0..=newest).contains(&found) => Ok(found),
         Content::Store(found) => Err(StoreError::TooNew { path: path.to_owned(), found, supported: newest }),
         Content::Foreign => Err(StoreError::Access {
-            operation: "open store",
+            operation: OPEN,
             path: path.to_owned(),
             cause: "it is a database of another program".to_owned(),
             remedy: "use another file".to_owned(),
@@ -87,7 +90,7 @@ pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), St
 
 /// Runs the steps that are missing. Returns the version that was found.
 fn run(connection: &mut Connection, path: &Path, steps: &[Step]) -> Result<i64, StoreError> {
-    let failed = |error: rusqlite::Error| StoreError::sqlite("open store", path, &error);
+    let failed = |error: rusqlite::Error| StoreError::sqlite(OPEN, path, &error);
     let newest = i64::try_from(steps.len()).unwrap_or(i64::MAX);
     // Looking first spares every later opener the lock of a writer.
     if supported(content(connection).map_err(failed)?, path, newest)? == newest {

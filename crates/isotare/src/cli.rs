@@ -23,7 +23,8 @@ const MARGIN: &str = "2%";
 /// running it natively, on this machine?
 ///
 /// Exit codes: 0 done; 1 done, but some trials (or imported runs) did not complete; 2 usage or bad input; 3 nothing could be measured;
-/// 4 something costs more than before (diff); 5 known overheads were not found (selftest); 130 interrupted.
+/// 4 something costs more than before (diff); 5 known overheads were not found (selftest); 6 the machine failed, such as a full disk;
+/// 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(version, long_version = LICENCES, propagate_version = true)]
 pub struct Cli {

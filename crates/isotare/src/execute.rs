@@ -2,7 +2,7 @@
 
 use crate::choose::Probed;
 use crate::cli::{Output, Places};
-use crate::exit::{Exit, refuse};
+use crate::exit::{Exit, fault, refuse, store_error};
 use crate::machine::Machine;
 use crate::progress::Progress;
 use crate::{output, resolve};
@@ -23,7 +23,7 @@ pub fn interrupt() -> Result<Interrupt, Report> {
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         signal_hook::flag::register_conditional_shutdown(signal, Exit::Interrupted as i32, interrupt.flag())
             .and_then(|_| signal_hook::flag::register(signal, interrupt.flag()))
-            .map_err(|error| refuse(format!("signal {signal} cannot be handled: {error}"), ""))?;
+            .map_err(|error| fault(format!("signal {signal} cannot be handled: {error}"), ""))?;
     }
     Ok(interrupt)
 }
@@ -33,13 +33,13 @@ pub fn kept_sessions(path: &Path, elsewhere: &str) -> Result<Store, Report> {
     if !path.exists() {
         return Err(refuse(format!("there is no store of sessions at {}", path.display()), elsewhere));
     }
-    Store::open_to_read(path).map_err(|error| refuse(error, "name another file with --store"))
+    Store::open_to_read(path).map_err(|error| store_error(error, "name another file with --store"))
 }
 
 /// One session of it.
 pub fn kept_session(store: &Store, session: &str) -> Result<Record, Report> {
     let remedy = "'isotare report --list' shows the sessions that are kept";
-    let mut record = store.load(session).map_err(|error| refuse(error, remedy))?;
+    let mut record = store.load(session).map_err(|error| store_error(error, remedy))?;
     // A session that was killed has not been judged.
     judge_work(&record.session, &mut record.trials);
     Ok(record)
@@ -65,8 +65,8 @@ pub fn execute(
     (output, places): (&Output, &Places),
 ) -> Result<Exit, Report> {
     let works = resolve::works(&plan)?;
-    let mut store =
-        Store::open(&store_path(places)?).map_err(|error| refuse(error, "name another file with --store"))?;
+    let mut store = Store::open(&store_path(places)?)
+        .map_err(|error| store_error(error, "name another file with --store"))?;
     let measured = measure((plan, works), machine, &probed, interrupt, &mut store)?;
     conclude(measured, output)
 }
@@ -101,7 +101,9 @@ pub fn measure(
         workloads: workloads(&plan, &works),
         plan,
     };
-    store.begin(&session).map_err(|error| refuse(error, "free space, or name another file with --store"))?;
+    store
+        .begin(&session)
+        .map_err(|error| store_error(error, "free space, or name another file with --store"))?;
     let unavailable = unavailable(probed, &session.plan);
     let mut progress = Progress::new(store, &session);
     let bench_places = BenchPlaces {
@@ -122,7 +124,7 @@ pub fn measure(
     let kept = ended.as_ref().map_or(Ok(()), |end| {
         let judged = store.judge(&session.id, different.iter().map(|at| &trials[*at]));
         let finished = judged.and_then(|()| store.finish(&session.id, *end));
-        finished.map_err(|error| refuse(error, "free space for the store"))
+        finished.map_err(|error| store_error(error, "free space for the store"))
     });
     Ok(Measured { session, trials, ended, kept })
 }
@@ -152,7 +154,7 @@ fn conclude(Measured { session, trials, ended, kept }: Measured, output: &Output
     let end = ended.as_ref().ok().copied();
     output::show(&analyse(&session, &trials, end), output)?;
     if let Err(error) = ended {
-        return Err(refuse(
+        return Err(fault(
             error,
             "what was measured until then is shown above; free space, or use --store and --work",
         ));

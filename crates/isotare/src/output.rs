@@ -1,7 +1,7 @@
 //! Where reports go: stdout and files.
 
 use crate::cli::{Form, Output};
-use crate::exit::refuse;
+use crate::exit::{fault, refuse};
 use isotare_core::{is_hidden, visible, visible_json};
 use isotare_report::{Format, Options, RenderError, Report as Outcome, render};
 use miette::Report;
@@ -47,7 +47,7 @@ pub fn show(result: &Outcome, output: &Output) -> Result<(), Report> {
 
 /// What a form that cannot be written is.
 pub fn defect(error: RenderError) -> Report {
-    refuse(error, "report this as a defect")
+    fault(error, "report this as a defect")
 }
 
 /// The same for whatever can be rendered; `kept` is what to do when a file cannot be written.
@@ -63,7 +63,7 @@ pub fn show_as(
     for path in &output.out {
         let form = form_of(path)?;
         fs::write(path, &*shown(&rendered(form, false)?, form))
-            .map_err(|error| refuse(format!("{} cannot be written: {error}", path.display()), kept))?;
+            .map_err(|error| fault(format!("{} cannot be written: {error}", path.display()), kept))?;
     }
     let plain = rendered(output.format, false)?;
     let may_colour = output.format == Form::Text && io::stdout().is_terminal();
@@ -124,7 +124,7 @@ fn write_stdout(text: &str) -> io::Result<()> {
 fn written(result: io::Result<()>) -> Result<(), Report> {
     match result {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(refuse(format!("stdout cannot be written: {error}"), ""))
+            Err(fault(format!("stdout cannot be written: {error}"), ""))
         }
         _ => Ok(()),
     }

@@ -1,7 +1,7 @@
 //! `isotare clean`: removes what interrupted sessions left, by recorded identity.
 
 use crate::cli::Clean;
-use crate::exit::{Exit, refuse};
+use crate::exit::{Exit, fault, refuse};
 use crate::machine::remove_session_cgroup;
 use crate::table::Table;
 use isotare_core::Interrupt;
@@ -49,7 +49,7 @@ pub fn clean(arguments: &Clean) -> Result<Exit, Report> {
             failed.push(json!({ "session": id, "resource": resource, "reason": why }));
         }
         if done.failed.is_empty() {
-            session.close().map_err(|error| refuse(format!("the record of {id} stays: {error}"), ""))?;
+            session.close().map_err(|error| fault(format!("the record of {id} stays: {error}"), ""))?;
             table.note(format!("{id}: nothing is left"));
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::cli::{Form, ReportArgs};
 use crate::execute::{kept_session, kept_sessions, store_path};
-use crate::exit::{Exit, refuse};
+use crate::exit::{Exit, store_error};
 use crate::output;
 use crate::table::Table;
 use isotare_report::analyse;
@@ -15,7 +15,7 @@ pub fn report(arguments: &ReportArgs) -> Result<Exit, Report> {
     let path = store_path(&arguments.places)?;
     let store = kept_sessions(&path, "run 'isotare compare' first, or name the store with --store")?;
     if arguments.list {
-        let sessions = store.sessions().map_err(|error| refuse(error, ""))?;
+        let sessions = store.sessions().map_err(|error| store_error(error, ""))?;
         let mut table = Table::new(&["session", "started", "trials", "end"]);
         for session in &sessions {
             let end = session.end.map_or("cut off", |end| end.word()).to_owned();

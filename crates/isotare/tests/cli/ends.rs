@@ -117,7 +117,7 @@ fn a_full_disk_ends_the_session_with_what_was_measured() {
         .output();
     rustix::mount::unmount(&disk, rustix::mount::UnmountFlags::DETACH).unwrap();
     let output = output.unwrap();
-    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    assert_eq!(output.status.code(), Some(6), "{}", text(&output));
     assert!(text(&output).contains("full") && text(&output).contains("cpu"), "{}", text(&output));
     assert_eq!(place.leftovers(), Vec::<String>::new());
 }
