@@ -1,3 +1,5 @@
+//! Sessions of one command, with outputs made up.
+
 use super::*;
 use isotare_core::{Better, Budget, CpuSet, HostFacts, MetricDef, Sample, Slot, WorkloadSpec};
 use isotare_plan::{Blocks, Design as Choices, plan};
