@@ -8,6 +8,7 @@ mod demo;
 mod everywhere;
 mod labs;
 mod mountpoint;
+mod programs;
 mod reference;
 mod test;
 mod tidy;
@@ -30,13 +31,7 @@ fn main() -> ExitCode {
     let done = match task.as_str() {
         "demo" => demo::demo(),
         "test" => test::test(),
-        "labs" => {
-            let mut tally = Vec::new();
-            let names: Vec<String> = std::env::args().skip(2).collect();
-            let ran = labs::labs(&names, &mut tally);
-            tally.iter().for_each(|line| println!("{line}"));
-            ran
-        }
+        "labs" => labs(&std::env::args().skip(2).collect::<Vec<_>>()),
         "tidy" => tidy::tidy(),
         "bench" => bench::bench(&std::env::args().skip(2).collect::<Vec<_>>()),
         "docs" => reference::write(),
@@ -53,6 +48,14 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Runs the labs of these names, or all.
+fn labs(names: &[String]) -> Result<()> {
+    let (_, nothing_beside) = std::sync::mpsc::channel();
+    let lines = labs::labs(names, &programs::Programs::build()?, nothing_beside)?;
+    lines.iter().for_each(|line| println!("{line}"));
+    Ok(())
 }
 
 /// Whether isotare keeps what METHODOLOGY.md promises; what follows `goals` is passed on.

@@ -11,7 +11,7 @@ use std::io::{Read, Seek};
 
 /// Size of the pieces in which whole outputs are stored, bytes.
 const PIECE: u64 = 1 << 20;
-const WRITE: &str = "write store";
+pub(crate) const WRITE: &str = "write store";
 
 impl Store {
     /// Writes down that a session begins.
@@ -156,7 +156,7 @@ impl Store {
         }
     }
 
-    fn session_number(&self, id: &str) -> Result<i64, StoreError> {
+    pub(crate) fn session_number(&self, id: &str) -> Result<i64, StoreError> {
         let find = || {
             let sql = "SELECT number FROM session WHERE id = ?1";
             self.connection.prepare_cached(sql)?.query_row([id], |row| row.get(0))

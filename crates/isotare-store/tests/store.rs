@@ -161,6 +161,29 @@ fn nothing_is_written_twice_or_without_a_session() {
 }
 
 #[test]
+fn what_a_session_said_is_kept_with_it_and_goes_with_it() {
+    let folder = tempfile::tempdir().expect("folder");
+    let mut store = store(folder.path());
+    store.begin(&session("a", "1")).expect("begins");
+    store.begin(&session("b", "2")).expect("begins");
+    let at = |ms| std::time::UNIX_EPOCH + std::time::Duration::from_millis(ms);
+    store.log("a", &[(at(1_700_000_000_123), "first\nof two lines".to_owned())]).expect("kept");
+    store.log("a", &[(at(1_700_000_001_000), "second".to_owned())]).expect("kept");
+    store.log("b", &[]).expect("nothing to keep");
+    let lines = store.read_log("a").expect("reads");
+    let texts: Vec<(&str, &str)> = lines.iter().map(|line| (line.at.as_str(), line.line.as_str())).collect();
+    assert_eq!(
+        texts,
+        [("2023-11-14T22:13:20.123Z", "first\nof two lines"), ("2023-11-14T22:13:21.000Z", "second")]
+    );
+    assert_eq!(store.read_log("b").expect("reads"), []);
+    assert!(store.log("c", &[(at(0), String::new())]).is_err() && store.read_log("c").is_err());
+    store.remove("a").expect("removed");
+    store.begin(&session("a", "3")).expect("begins again");
+    assert_eq!(store.read_log("a").expect("reads"), []);
+}
+
+#[test]
 fn several_can_write_and_read_at_once() {
     let folder = tempfile::tempdir().expect("folder");
     let path = folder.path().join("isotare.db");

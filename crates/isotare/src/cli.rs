@@ -195,6 +195,9 @@ pub struct ReportArgs {
     /// List the sessions that are kept.
     #[arg(long, conflicts_with_all = ["session", "format", "out"])]
     pub list: bool,
+    /// Show what the session said on stderr, with times.
+    #[arg(long, conflicts_with_all = ["list", "format", "out"])]
+    pub log: bool,
     /// Where and how to show the result.
     #[command(flatten)]
     pub output: Output,

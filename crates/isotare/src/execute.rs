@@ -115,6 +115,7 @@ pub fn measure(
     };
     let ended = Bench::prepare(&session.plan, works, &unavailable, bench_places, interrupt, &mut progress)
         .and_then(|mut bench| bench.run(&mut progress));
+    let logged = progress.keep_log();
     let mut trials = progress.finish();
     let different = judge_work(&session, &mut trials);
     let left = machine.leave();
@@ -123,7 +124,7 @@ pub fn measure(
     }
     let kept = ended.as_ref().map_or(Ok(()), |end| {
         let judged = store.judge(&session.id, different.iter().map(|at| &trials[*at]));
-        let finished = judged.and_then(|()| store.finish(&session.id, *end));
+        let finished = logged.and(judged).and_then(|()| store.finish(&session.id, *end));
         finished.map_err(|error| store_error(error, "free space for the store"))
     });
     Ok(Measured { session, trials, ended, kept })

@@ -4,11 +4,14 @@ use crate::cli::{Form, Output};
 use crate::exit::{fault, refuse};
 use isotare_core::{is_hidden, visible, visible_json};
 use isotare_report::{Format, Options, RenderError, Report as Outcome, render};
+use isotare_store::LOG_LIMIT;
 use miette::Report;
 use std::borrow::Cow;
 use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
 
 impl From<Form> for Format {
     fn from(form: Form) -> Format {
@@ -83,9 +86,26 @@ pub fn write(text: &str, form: Form) -> io::Result<()> {
     write_stdout(&shown(text, form))
 }
 
-/// Writes a line of talk to stderr, with what is hidden made visible. That nobody reads it is no error.
+/// Writes a message to stderr, with what is hidden made visible. That nobody reads it is no error.
 pub fn say(line: &str) {
+    remember(line);
     let _unheard = writeln!(io::stderr(), "{}", visible(line));
+}
+
+/// Messages that no session has kept yet, with their times.
+static SAID: Mutex<Vec<(SystemTime, String)>> = Mutex::new(Vec::new());
+
+/// Remembers a message for the log of the session. A command without a session takes none, so what waits is bounded.
+pub fn remember(line: &str) {
+    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    if said.iter().map(|(_, line)| line.len()).sum::<usize>() < LOG_LIMIT {
+        said.push((SystemTime::now(), visible(line.trim_end()).into_owned()));
+    }
+}
+
+/// Takes the messages since the last call.
+pub fn said() -> Vec<(SystemTime, String)> {
+    std::mem::take(&mut SAID.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// Writes to stderr what has colours of our own: `styled`, unless the same without them, `plain`, has hidden characters of
@@ -93,7 +113,10 @@ pub fn say(line: &str) {
 pub fn say_styled(plain: &str, styled: &str) {
     match plain.contains(is_hidden) {
         true => say(plain),
-        false => drop(writeln!(io::stderr(), "{styled}")),
+        false => {
+            remember(plain);
+            let _unheard = writeln!(io::stderr(), "{styled}");
+        }
     }
 }
 
@@ -102,7 +125,9 @@ pub struct Log;
 
 impl Write for Log {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        io::stderr().write_all(visible(&String::from_utf8_lossy(line)).as_bytes())?;
+        let text = String::from_utf8_lossy(line);
+        remember(&text);
+        io::stderr().write_all(visible(&text).as_bytes())?;
         Ok(line.len())
     }
 

@@ -1,11 +1,11 @@
 //! Keeps every trial as it ends and shows on stderr what is under way.
 
-use crate::output::{percent, say};
+use crate::output::{percent, remember, said, say};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use isotare_core::{Condition, Outcome, Plan, Session, Trial, visible, visible_line};
 use isotare_report::different_work;
 use isotare_runner::{Event, Forecast, MOST_FORETOLD, Sink, SinkError};
-use isotare_store::Store;
+use isotare_store::{LOG_LIMIT, Store, StoreError};
 use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -22,6 +22,8 @@ pub struct Progress<'a> {
     looked_through: u32,
     /// Conditions that were told to do other work.
     told: BTreeSet<usize>,
+    /// Bytes that may still be added to the session's log.
+    log_left: usize,
 }
 
 impl<'a> Progress<'a> {
@@ -46,6 +48,7 @@ impl<'a> Progress<'a> {
             block_shown: None,
             looked_through: 0,
             told: BTreeSet::new(),
+            log_left: LOG_LIMIT,
         }
     }
 
@@ -73,7 +76,31 @@ impl<'a> Progress<'a> {
     }
 
     fn say(&self, line: &str) {
-        if self.is_terminal { self.bar.println(visible(line)) } else { say(line) }
+        if self.is_terminal {
+            remember(line);
+            self.bar.println(visible(line));
+        } else {
+            say(line);
+        }
+    }
+
+    /// Keeps with the session what was said since the last time, up to a bound.
+    pub fn keep_log(&mut self) -> Result<(), StoreError> {
+        let mut lines = said();
+        let fits = lines.iter().scan(0, |sum, (_, line)| {
+            *sum += line.len();
+            Some(*sum <= self.log_left)
+        });
+        let fitting = fits.take_while(|fits| *fits).count();
+        if fitting < lines.len() && self.log_left > 0 {
+            lines[fitting].1 = format!("more than {LOG_LIMIT} bytes were said; the rest is not kept");
+            lines.truncate(fitting + 1);
+            self.log_left = 0;
+        } else {
+            lines.truncate(fitting);
+            self.log_left -= lines.iter().map(|(_, line)| line.len()).sum::<usize>();
+        }
+        self.store.log(&self.session.id, &lines)
     }
 
     fn show(&self, what: &str) {
@@ -109,7 +136,7 @@ impl Sink for Progress<'_> {
                     }
                     None => Ok(()),
                 });
-                kept.map_err(|error| SinkError(error.to_string()))?;
+                kept.and_then(|()| self.keep_log()).map_err(|error| SinkError(error.to_string()))?;
                 if trial.outcome != Outcome::Completed {
                     let condition = &self.session.plan.conditions[trial.condition];
                     let reason =

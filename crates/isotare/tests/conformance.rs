@@ -24,6 +24,9 @@ const TREE: &str = "/tree.tar";
 /// Where it is.
 const TREE_VARIABLE: &str = "ISOTARE_TEST_TREE";
 
+/// Environments that are tested side by side.
+const AT_ONCE: usize = 4;
+
 /// Each fault with the rule that finds it.
 const FAULTS: &[(Fault, &str)] = &[
     (Fault::DeletesNothing, "nothing is left on the host"),
@@ -47,7 +50,9 @@ fn main() -> ExitCode {
         return with_subject(&asked.subject, |subject| Ok(asked.perform(subject)))
             .unwrap_or(ExitCode::FAILURE);
     }
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    // Instances are mostly waited for.
+    arguments.test_threads.get_or_insert(AT_ONCE);
     let all = arguments.include_ignored || arguments.ignored;
     let named =
         |spec: &str, filter: &String| if arguments.exact { spec == filter } else { spec.contains(filter) };
