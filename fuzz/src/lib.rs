@@ -1,4 +1,10 @@
-//! One fuzz target for each decoder: `cargo fuzz run DECODER`.
+//! One fuzz target for each decoder of another tool's output, and for each format that others may have prepared: `cargo fuzz run TARGET`.
+
+pub mod elf;
+pub mod experiment;
+pub mod frames;
+pub mod image;
+pub mod kernel;
 
 /// A target that feeds any bytes to the decoder of this tool, and to whatever recognises them.
 #[macro_export]

@@ -1,13 +1,16 @@
-//! Development tasks: `cargo xtask demo | test | labs | everywhere | tidy | docs | goals | bench`.
+//! Development tasks: `cargo xtask demo | test | labs | everywhere | tidy | msrv | release-check | fuzz | docs | goals | bench`.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a development task talks to its developer")]
 
 mod bench;
 mod bench_sampling;
+mod checks;
 mod demo;
 mod everywhere;
+mod fuzz;
 mod labs;
 mod mountpoint;
+mod msrv;
 mod programs;
 mod reference;
 mod test;
@@ -33,12 +36,16 @@ fn main() -> ExitCode {
         "test" => test::test(),
         "labs" => labs(&std::env::args().skip(2).collect::<Vec<_>>()),
         "tidy" => tidy::tidy(),
+        "msrv" => msrv::msrv(),
+        "release-check" => checks::release(),
+        "fuzz" => fuzz::smoke(),
         "bench" => bench::bench(&std::env::args().skip(2).collect::<Vec<_>>()),
         "docs" => reference::write(),
         "goals" => goals(),
         "everywhere" => everywhere::everywhere(),
         other => Err(anyhow::anyhow!(
-            "there is no task '{other}'; there are demo, test, labs, everywhere, tidy, docs, goals and bench"
+            "there is no task '{other}'; there are demo, test, labs, everywhere, tidy, msrv, release-check, fuzz, docs, \
+             goals and bench"
         )),
     };
     match done {

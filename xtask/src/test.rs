@@ -1,4 +1,4 @@
-//! `cargo xtask test`: formatting, lints, tidiness, all tests, labs, and what ran on which runtime.
+//! `cargo xtask test`: checks of the source, all tests, labs, and what ran on which runtime.
 
 use crate::programs::Programs;
 use crate::{cargo, newest_agent, root, run, tools};
@@ -9,13 +9,7 @@ use std::fs;
 pub fn test() -> Result<()> {
     // Packages are fetched and installed while the compiler works.
     let images = std::thread::spawn(crate::labs::prepare);
-    crate::tidy::tidy()?;
-    if cargo(&["fmt", "--version"]).output().is_ok_and(|output| output.status.success()) {
-        run(&mut cargo(&["fmt", "--all", "--check"]))?;
-    }
-    if cargo(&["clippy", "--version"]).output().is_ok_and(|output| output.status.success()) {
-        run(&mut cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]))?;
-    }
+    crate::checks::source()?;
     let tally = root().join("target/runtimes.txt");
     fs::create_dir_all(root().join("target")).context("make the target folder")?;
     fs::write(&tally, "").with_context(|| format!("write {}", tally.display()))?;

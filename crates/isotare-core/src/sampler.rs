@@ -1,13 +1,11 @@
 //! The port to what the host can see of an instance while it works.
 
-use crate::{Footprint, MetricDef, Role, Timestamp};
+use crate::{Footprint, Role, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
 /// Reads counters of a footprint. One value lives as long as one measured window.
 pub trait Sampler: Send {
-    /// The metrics it can report.
-    fn metrics(&self) -> Vec<MetricDef>;
     /// Reads everything once. Values are as the kernel gives them (counters are not yet differences); what cannot be
     /// read is left out, never reported as zero.
     fn read(

@@ -39,8 +39,8 @@ pub struct Places<'a> {
 
 /// What a condition of the plan means: its driver and workload with checked settings, in the plan's order.
 pub struct Work {
-    /// The driver, or why there is none here.
-    pub driver: Result<(&'static dyn Driver, Settings), String>,
+    /// The driver with its settings.
+    pub driver: (&'static dyn Driver, Settings),
     /// The workload.
     pub workload: Box<dyn Workload>,
     /// Its settings.
@@ -106,10 +106,9 @@ impl<'a> Bench<'a> {
             if environments.contains_key(&name) || interrupt.is_raised() {
                 continue;
             }
-            let ready = match (unavailable.get(&name), &work.driver) {
-                (Some(reason), _) => Err((Outcome::Unavailable, reason.clone())),
-                (None, Err(reason)) => Err((Outcome::Unavailable, reason.clone())),
-                (None, Ok((driver, settings))) => {
+            let ready = match unavailable.get(&name) {
+                Some(reason) => Err((Outcome::Unavailable, reason.clone())),
+                None => {
                     sink.event(&Event::Preparing { environment: &name })?;
                     let folder = places.work.join(format!("env{}", environments.len()));
                     make_folder(&folder)?;
@@ -122,6 +121,7 @@ impl<'a> Bench<'a> {
                         deadline: deadline_in(PREPARATION, interrupt),
                     };
                     let deadline = deadline_in(UNPACKING, interrupt);
+                    let (driver, settings) = &work.driver;
                     ready(*driver, settings, &works, (&cx, places.cache, &deadline)).map_err(prepare_outcome)
                 }
             };
@@ -218,7 +218,7 @@ impl<'a> Bench<'a> {
             job: &job,
             is_observed: work.is_observed,
             rate: self.plan.sampling.rate,
-            own_kernel: work.driver.as_ref().is_ok_and(|(driver, _)| driver.capabilities().own_kernel),
+            own_kernel: work.driver.0.capabilities().own_kernel,
             timeout: Duration::from_secs_f64(self.plan.timeout),
             clock_tolerance: self.plan.clock_tolerance(),
             wants_facts: first,

@@ -92,7 +92,7 @@ fn execute(
             let driver: &'static dyn Driver =
                 if condition.environment.driver == "native" { good } else { other };
             Work {
-                driver: Ok((driver, Settings::default())),
+                driver: (driver, Settings::default()),
                 workload: Box::new(FakeWorkload { output_needed: kept.output_needed }),
                 settings: Settings::default(),
                 is_observed: !kept.unobserved || condition.environment.driver == "native",

@@ -1,8 +1,8 @@
 //! The sampler of the instance's cgroup. Only names and units are here; `isotare-cgroup` knows the files.
 
-use crate::meter::{self, Meter, MeterKind};
+use crate::meter::{Meter, MeterKind};
 use isotare_cgroup::{CgroupStats, Hierarchies};
-use isotare_core::{Footprint, MetricDef, Reading, Sampler, SamplerError, Timestamp, Unavailable};
+use isotare_core::{Footprint, Reading, Sampler, SamplerError, Timestamp, Unavailable};
 
 use MeterKind::{Counter, Last, Peak};
 
@@ -48,10 +48,6 @@ impl CgroupSampler {
 }
 
 impl Sampler for CgroupSampler {
-    fn metrics(&self) -> Vec<MetricDef> {
-        meter::defs(METERS)
-    }
-
     fn read(
         &mut self,
         footprint: &Footprint,

@@ -41,8 +41,3 @@ impl Meter {
 fn family(metric: &str) -> &str {
     metric.split_once('[').map_or(metric, |(family, _)| family)
 }
-
-/// The definitions alone, as the port wants them.
-pub(crate) fn defs(meters: &[Meter]) -> Vec<MetricDef> {
-    meters.iter().map(|meter| meter.def.clone()).collect()
-}

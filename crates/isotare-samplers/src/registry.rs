@@ -11,10 +11,8 @@ pub type Open = fn(&CpuSet, &Closing) -> Result<Box<dyn Sampler>, Unavailable>;
 
 /// One sampler there is.
 pub struct Entry {
-    /// Name, as in `--samplers process,cgroup`.
+    /// Its name.
     pub name: &'static str,
-    /// One line for help pages.
-    pub summary: &'static str,
     /// What it can report.
     pub meters: &'static [Meter],
     /// Makes one for one window, given the measured CPUs; an error says why it cannot work here.
@@ -23,27 +21,23 @@ pub struct Entry {
 
 /// Every sampler.
 pub static SAMPLERS: &[Entry] = &[
+    // CPU, memory, faults, switches and I/O of the instance's process trees, by role.
     Entry {
         name: "process",
-        summary: "CPU, memory, faults, switches and I/O of the instance's process trees, by role",
         meters: crate::process::METERS,
         open: |_, closing| Ok(Box::new(ProcessSampler::new(Path::new("/"), closing.clone())?)),
     },
-    Entry {
-        name: "cgroup",
-        summary: "CPU, memory, I/O and pressure of the instance's cgroup",
-        meters: crate::cgroup::METERS,
-        open: |_, _| Ok(Box::new(CgroupSampler::new()?)),
-    },
+    // CPU, memory, I/O and pressure of the instance's cgroup.
+    Entry { name: "cgroup", meters: crate::cgroup::METERS, open: |_, _| Ok(Box::new(CgroupSampler::new()?)) },
+    // CPU and steal time, pressure, run delay and major faults of the whole host.
     Entry {
         name: "host",
-        summary: "CPU and steal time, pressure, run delay and major faults of the whole host",
         meters: crate::host::METERS,
         open: |_, closing| Ok(Box::new(HostSampler::new(Path::new("/"), closing.clone())?)),
     },
+    // Cycles, instructions, cache and TLB misses of the measured CPUs.
     Entry {
         name: "perf",
-        summary: "cycles, instructions, cache and TLB misses of the measured CPUs",
         meters: crate::perf::METERS,
         open: |cpus, closing| Ok(Box::new(PerfSampler::new(cpus, closing.clone())?)),
     },

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One sample per metric and role, and for metrics split by role also one without a role: all roles together. A metric of parts
-/// (see [`part`]) has samples for each of them.
+/// (see `part`) has samples for each of them.
 ///
 /// A counter needs two readings at different moments, and is left out if it fell (then it is not the same counter any
 /// more). The sum over roles uses only moments at which every role of the window was read, and is left out where a

@@ -238,9 +238,6 @@ impl Sampler for Counted {
 fn errors_are_told_once_and_end_nothing() {
     struct Broken(u32);
     impl Sampler for Broken {
-        fn metrics(&self) -> Vec<isotare_core::MetricDef> {
-            Vec::new()
-        }
         fn read(&mut self, _: &Footprint, at: Timestamp, out: &mut Vec<Reading>) -> Result<(), SamplerError> {
             self.0 += 1;
             out.push(Reading { at, metric: "n".into(), role: None, value: self.0.into() });
@@ -281,9 +278,6 @@ fn a_window_that_never_begins_has_no_readings_and_readings_keep_off_measured_cpu
 struct Where;
 
 impl Sampler for Where {
-    fn metrics(&self) -> Vec<isotare_core::MetricDef> {
-        Vec::new()
-    }
     fn read(&mut self, _: &Footprint, at: Timestamp, out: &mut Vec<Reading>) -> Result<(), SamplerError> {
         let allowed = rustix::thread::sched_getaffinity(None).expect("affinity");
         let value = f64::from(u8::from(allowed.is_set(0)));

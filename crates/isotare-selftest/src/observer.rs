@@ -70,7 +70,7 @@ pub fn observer_works(plan: &Plan) -> Result<Vec<Work>, String> {
                 Settings::check(&format!("workload {}", spec.name), workload.settings(), spec.pairs())
                     .map_err(|error| error.to_string())?;
             Ok(Work {
-                driver: Ok((&Native, Settings::default())),
+                driver: (&Native, Settings::default()),
                 workload: Box::new(workload),
                 settings,
                 is_observed: condition.environment.replica.is_none(),

@@ -1,5 +1,7 @@
 //! The command line's types.
 
+#![expect(rustdoc::broken_intra_doc_links, reason = "help texts have brackets that are no links")]
+
 mod store;
 
 pub use store::{KeptOutput, Prune, StoreArgs, StoreVerb};

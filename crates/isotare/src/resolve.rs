@@ -40,7 +40,7 @@ pub fn works(plan: &Plan) -> Result<Vec<Work>, Report> {
         .iter()
         .map(|condition| {
             let (workload, settings) = workload(&condition.workload)?;
-            let driver = Ok(environment(&condition.environment)?);
+            let driver = environment(&condition.environment)?;
             Ok(Work { driver, workload, settings, is_observed: true })
         })
         .collect()

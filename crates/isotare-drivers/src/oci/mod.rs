@@ -1,6 +1,6 @@
 //! Containers of an OCI runtime: `runc`, `crun`, `youki` and `runsc` by their command line.
 //!
-//! A [`Bundle`](runtime::Bundle) is the specification of one container, an overlay mounted as its root and its cgroup; a
+//! A [`Bundle`] is the specification of one container, an overlay mounted as its root and its cgroup; a
 //! [`Runtime`] is who is asked to make a container of it. Other drivers bring a `Runtime` of their own, or take the
 //! specification alone.
 

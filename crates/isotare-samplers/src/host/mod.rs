@@ -7,7 +7,7 @@ mod text;
 
 use crate::Closing;
 use crate::meter::{
-    self, Meter,
+    Meter,
     MeterKind::{Counter, Last},
 };
 use crate::process::files::ProcFiles;
@@ -89,10 +89,6 @@ impl HostSampler {
 }
 
 impl Sampler for HostSampler {
-    fn metrics(&self) -> Vec<MetricDef> {
-        meter::defs(METERS)
-    }
-
     fn read(&mut self, _: &Footprint, at: Timestamp, out: &mut Vec<Reading>) -> Result<(), SamplerError> {
         let is_end = !std::mem::replace(&mut self.has_begun, true) || self.closing.is_raised();
         if !is_end {

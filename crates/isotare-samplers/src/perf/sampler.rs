@@ -2,8 +2,8 @@
 
 use super::METERS;
 use super::event::{EVENTS, Event, open};
-use crate::{Closing, meter};
-use isotare_core::{CpuSet, Footprint, MetricDef, Reading, Sampler, SamplerError, Timestamp, Unavailable};
+use crate::Closing;
+use isotare_core::{CpuSet, Footprint, Reading, Sampler, SamplerError, Timestamp, Unavailable};
 use perf_event::Counter;
 use std::time::Duration;
 
@@ -63,10 +63,6 @@ impl PerfSampler {
 }
 
 impl Sampler for PerfSampler {
-    fn metrics(&self) -> Vec<MetricDef> {
-        meter::defs(METERS)
-    }
-
     fn read(&mut self, _: &Footprint, at: Timestamp, out: &mut Vec<Reading>) -> Result<(), SamplerError> {
         let is_first = !std::mem::replace(&mut self.has_begun, true);
         if !is_first && !self.closing.is_raised() {

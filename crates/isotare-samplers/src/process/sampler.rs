@@ -7,11 +7,9 @@ use super::one::{Depth, Ledger, Place, Process, Source};
 use super::stat::Stat;
 use super::tree::Children;
 use super::{METERS, THREAD_CPU};
+use crate::Closing;
 use crate::window::part;
-use crate::{Closing, meter};
-use isotare_core::{
-    Footprint, Member, MetricDef, Reading, Role, Sampler, SamplerError, Timestamp, Unavailable,
-};
+use isotare_core::{Footprint, Member, Reading, Role, Sampler, SamplerError, Timestamp, Unavailable};
 use rustix::param::{clock_ticks_per_second, page_size};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
@@ -224,10 +222,6 @@ impl ProcessSampler {
 }
 
 impl Sampler for ProcessSampler {
-    fn metrics(&self) -> Vec<MetricDef> {
-        meter::defs(METERS)
-    }
-
     fn read(
         &mut self,
         footprint: &Footprint,
