@@ -19,6 +19,7 @@ mod csv_table;
 mod driver;
 mod environment;
 mod image;
+mod label;
 mod markdown;
 mod metric;
 mod noise;
@@ -46,6 +47,7 @@ pub use image::{
     AGENT_PATH, Base, CONTROL_DIR, DATA_DIR, HOST_FOLDERS, IMAGE_SETTING, Image, ImageFile, ImageReference,
     ReferenceError, Source,
 };
+pub use label::{shell_line, workload_label};
 pub use markdown::markdown;
 pub use metric::{Better, MeasuredBy, MetricDef, Sample};
 pub use noise::{Canary, Gate, HostNoise, Noise, Repeats, Throttled};

@@ -87,7 +87,7 @@ fn footer(report: &Report, out: &mut String) {
         escaped(&report.version),
         escaped(&words::budget(report).map(|budget| format!(", {budget}")).unwrap_or_default()),
         words::percent(report.margin),
-        one_line(&words::command_line(&report.argv)),
+        one_line(&isotare_core::shell_line(&report.argv)),
     ));
 }
 

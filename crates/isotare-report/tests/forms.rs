@@ -53,6 +53,24 @@ page with figures: isotare report 20260314-091500-k3f9 --format html --out repor
 }
 
 #[test]
+fn a_command_is_shown_as_a_shell_takes_it_and_given_to_programs_as_a_list() {
+    const ARGV: &str = r#"["head","-c","12M","/a b"]"#;
+    let (mut session, trials) = Fixture { workloads: vec!["command"], ..Fixture::default() }.build();
+    for condition in &mut session.plan.conditions {
+        condition.workload.given = vec![("argv".to_owned(), ARGV.to_owned())];
+    }
+    let report = analyse(&session, &trials, Some(SessionEnd::Complete));
+    let form = |format| render(&report, format, &Options::default()).expect("rendered");
+    for format in [Format::Text, Format::Markdown, Format::Html] {
+        let text = form(format);
+        assert!(text.contains("command -- head -c 12M '/a b'") && !text.contains("argv"), "{text}");
+    }
+    let json: serde_json::Value = serde_json::from_str(&form(Format::Json)).expect("JSON");
+    assert_eq!(json["results"][0]["parameters"]["argv"], ARGV);
+    assert!(form(Format::Csv).contains(r#"argv=[""head"",""-c"",""12M"",""/a b""]"#));
+}
+
+#[test]
 fn markdown() {
     insta::assert_snapshot!(form(Format::Markdown), @r#"
 # Overhead against native

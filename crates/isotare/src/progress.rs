@@ -95,7 +95,7 @@ impl Sink for Progress<'_> {
                 let again = if *is_repeat { ", repeating a disturbed one" } else { "" };
                 let prefix = format!("block {}/{blocks}{again}{left}", block + 1);
                 self.bar.set_prefix(prefix.clone());
-                self.show(&format!("{} in {}", condition.workload, condition.environment));
+                self.show(&format!("{} in {}", condition.workload.label(), condition.environment));
                 if !self.is_terminal && self.block_shown != Some(*block) {
                     self.block_shown = Some(*block);
                     self.say(&prefix);
@@ -115,7 +115,7 @@ impl Sink for Progress<'_> {
                     let reason =
                         trial.failure.as_ref().map(|failure| failure.reason.as_str()).unwrap_or_default();
                     let (outcome, workload, environment) =
-                        (trial.outcome, &condition.workload, &condition.environment);
+                        (trial.outcome, condition.workload.label(), &condition.environment);
                     self.say(&format!("{outcome}: {workload} in {environment}: {reason}"));
                 }
                 self.trials.push((*trial).clone());
@@ -136,7 +136,7 @@ fn foretold(pilot: u32, blocks: u32, plan: &Plan, forecasts: &[Forecast<'_>]) ->
         let name = &it.condition.workload.name;
         match forecasts.iter().filter(|other| other.condition.workload.name == *name).count() {
             1 => name.clone(),
-            _ => it.condition.workload.to_string(),
+            _ => it.condition.workload.label(),
         }
     };
     let effects: Vec<String> = forecasts

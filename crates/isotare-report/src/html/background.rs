@@ -160,7 +160,7 @@ fn failure(reason: &str, trials: &[&TrialRow]) -> Markup {
 pub(super) fn repeat(report: &Report) -> Markup {
     html! {
         h2 { "How to repeat" }
-        pre { (words::command_line(&report.argv)) }
+        pre { (isotare_core::shell_line(&report.argv)) }
         p {
             "isotare " (report.version) ", " (words::provenance(report))
             @if let Some(budget) = words::budget(report) { ", " (budget) }
