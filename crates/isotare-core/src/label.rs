@@ -2,6 +2,7 @@
 
 use crate::WorkloadSpec;
 use shlex::Quoter;
+use std::borrow::Cow;
 
 /// The setting that holds a command as a JSON list; it is shown last, after `--`, as the command line takes it.
 const COMMAND: &str = "argv";
@@ -41,12 +42,20 @@ pub fn workload_label<'a>(name: &str, given: impl IntoIterator<Item = (&'a str, 
 /// Words as a line that a shell reads as the same words.
 ///
 /// ```
-/// assert_eq!(isotare_core::shell_line(&["echo", "a b", ""]), "echo 'a b' ''");
+/// assert_eq!(isotare_core::shell_line(&["-w", "cpu:time=1s", "a b", ""]), "-w cpu:time=1s 'a b' ''");
 /// ```
 pub fn shell_line<W: AsRef<str>>(words: &[W]) -> String {
-    let words = || words.iter().map(AsRef::as_ref);
-    // Only a NUL could be refused, which no program can be given. It is shown.
-    Quoter::new().allow_nul(true).join(words()).unwrap_or_else(|_| words().collect::<Vec<_>>().join(" "))
+    // Signs that shlex quotes without need: no shell takes them for anything inside a word.
+    let is_plain = |word: &str| {
+        word.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '-')
+            && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:@+=,".contains(c))
+    };
+    let quoted = |word: &str| match is_plain(word) {
+        true => word.to_owned(),
+        // Only a NUL could be refused, which no program can be given. It is shown.
+        false => Quoter::new().allow_nul(true).quote(word).map_or_else(|_| word.to_owned(), Cow::into_owned),
+    };
+    words.iter().map(|word| quoted(word.as_ref())).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
