@@ -39,8 +39,8 @@ pub use checksum::Sha256;
 pub use clock::ClockCheck;
 pub use csv_table::{CsvTable, csv_cell, csv_text};
 pub use driver::{
-    CONTROL_FOLDER, Capabilities, Driver, DriverError, Environment, Footprint, Instance, Isolation, Member,
-    PrepareContext, Role, RuntimeInfo, TrialContext, Unavailable,
+    CONTROL_FOLDER, Capabilities, Driver, DriverError, Environment, Exclusion, Footprint, Instance,
+    Isolation, Member, PrepareContext, Role, RuntimeInfo, TrialContext, Unavailable,
 };
 pub use environment::{EnvironmentSpec, SpecError, WorkloadSpec};
 pub use image::{

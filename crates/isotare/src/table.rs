@@ -108,6 +108,9 @@ impl Table {
     fn lines(&self, bullet: &str, escaped: fn(&str) -> String, width: Option<u16>) -> String {
         let gap = if self.rows.is_empty() || self.notes.is_empty() { "" } else { "\n" };
         let line = |note: &String| {
+            if note.is_empty() {
+                return "\n".to_owned();
+            }
             let line = format!("{bullet}{}", escaped(note));
             width.map_or_else(|| format!("{line}\n"), |width| wrap(&line, "", width))
         };
