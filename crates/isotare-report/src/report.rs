@@ -490,9 +490,8 @@ impl EnvironmentStatus {
 
 /// A workload with its parameters, as people read it.
 pub fn workload_label(workload: &str, parameters: &BTreeMap<String, String>) -> String {
-    let mut label = workload.to_owned();
-    for (key, value) in parameters {
-        label.push_str(&format!(" {key}={value}"));
-    }
-    label
+    isotare_core::workload_label(
+        workload,
+        parameters.iter().map(|(key, value)| (key.as_str(), value.as_str())),
+    )
 }

@@ -163,6 +163,9 @@ impl<'a> Bench<'a> {
             if let Some(foretold) = course.foretells() {
                 sink.event(&foretold)?;
             }
+            if let Some(interim) = sink.is_watched().then(|| course.interim()).flatten() {
+                sink.event(&interim)?;
+            }
         }
     }
 

@@ -120,7 +120,7 @@ pub fn measure(
     let different = judge_work(&session, &mut trials);
     let left = machine.leave();
     for (resource, why) in &left.failed {
-        tracing::error!("left behind: {resource:?}: {why}; 'isotare clean' tries again");
+        tracing::error!("left behind: {resource}: {why}; 'isotare clean' tries again");
     }
     let kept = ended.as_ref().map_or(Ok(()), |end| {
         let judged = store.judge(&session.id, different.iter().map(|at| &trials[*at]));

@@ -132,7 +132,7 @@ impl Machine {
 impl Drop for Machine {
     fn drop(&mut self) {
         for (resource, why) in self.sweep().failed {
-            tracing::warn!("left behind: {resource:?}: {why}");
+            tracing::warn!("left behind: {resource}: {why}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::cli::{Form, Output};
 use crate::exit::{fault, refuse};
 use isotare_core::{is_hidden, visible, visible_json};
-use isotare_report::{Format, Options, RenderError, Report as Outcome, render};
+use isotare_report::{Format, Glyphs, Options, RenderError, Report as Outcome, render};
 use isotare_store::LOG_LIMIT;
 use miette::Report;
 use std::borrow::Cow;
@@ -59,19 +59,21 @@ pub fn show_as(
     kept: &str,
     rendered: impl Fn(Form, &Options) -> Result<String, Report>,
 ) -> Result<(), Report> {
-    let rendered = |form: Form, color| {
-        let options = Options { width: terminal_width(), color };
+    let rendered = |form: Form, color, plot| {
+        let options = Options { width: terminal_width().unwrap_or(WIDE), color, plot };
         rendered(form, &options)
     };
     for path in &output.out {
         let form = form_of(path)?;
-        fs::write(path, &*shown(&rendered(form, false)?, form))
+        fs::write(path, &*shown(&rendered(form, false, None)?, form))
             .map_err(|error| fault(format!("{} cannot be written: {error}", path.display()), kept))?;
     }
-    let plain = rendered(output.format, false)?;
-    let may_colour = output.format == Form::Text && io::stdout().is_terminal();
-    match may_colour && std::env::var_os("NO_COLOR").is_none() && !plain.contains(is_hidden) {
-        true => written(write_stdout(&rendered(output.format, true)?)),
+    let is_for_terminal = output.format == Form::Text && io::stdout().is_terminal();
+    let plot = is_for_terminal.then(glyphs);
+    let plain = rendered(output.format, false, plot)?;
+    let may_colour = is_for_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    match may_colour && !plain.contains(is_hidden) {
+        true => written(write_stdout(&rendered(output.format, true, plot)?)),
         false => print(&plain, output.format),
     }
 }
@@ -155,10 +157,19 @@ fn written(result: io::Result<()>) -> Result<(), Report> {
     }
 }
 
-/// Columns of the terminal; what is not a terminal gets enough for every table.
-fn terminal_width() -> u16 {
-    let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
-    size.map(|size| size.ws_col).filter(|&columns| columns > 0).unwrap_or(120)
+/// Columns for what is no terminal: enough for every table.
+const WIDE: u16 = 120;
+
+/// Columns that the user prefers (`COLUMNS`), or that the terminal has; `None`: neither tells.
+pub fn terminal_width() -> Option<u16> {
+    let preferred = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let size = || rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| size.ws_col);
+    preferred.filter(|&columns| columns > 0).or_else(|| size().filter(|&columns| columns > 0))
+}
+
+/// What the terminal can show.
+fn glyphs() -> Glyphs {
+    if supports_unicode::supports_unicode() { Glyphs::Unicode } else { Glyphs::Ascii }
 }
 
 fn form_of(path: &Path) -> Result<Form, Report> {

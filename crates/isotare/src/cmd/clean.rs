@@ -41,11 +41,11 @@ pub fn clean(arguments: &Clean) -> Result<Exit, Report> {
         remove_session_cgroup(&session.id, &mut done);
         let id = session.id.clone();
         for resource in &done.removed {
-            table.row([id.clone(), format!("{resource:?}"), "removed".to_owned()]);
+            table.row([id.clone(), resource.to_string(), "removed".to_owned()]);
             removed.push(json!({ "session": id, "resource": resource }));
         }
         for (resource, why) in &done.failed {
-            table.row([id.clone(), format!("{resource:?}"), why.clone()]);
+            table.row([id.clone(), resource.to_string(), why.clone()]);
             failed.push(json!({ "session": id, "resource": resource, "reason": why }));
         }
         if done.failed.is_empty() {

@@ -74,10 +74,12 @@ fn clean_removes_what_a_killed_session_left() {
     signal(&child, rustix::process::Signal::KILL);
     end(child);
     // Its processes notice the hang-up by themselves.
+    let mut said = String::new();
     let started = Instant::now();
     loop {
         let cleaned = place.run(&["clean"]);
         assert!(cleaned.status.success(), "{}", text(&cleaned));
+        said.push_str(&text(&cleaned));
         if place.leftovers().is_empty() && Place::cgroups(&session).is_empty() {
             break;
         }
@@ -89,6 +91,7 @@ fn clean_removes_what_a_killed_session_left() {
         );
         std::thread::sleep(Duration::from_millis(100));
     }
+    assert!(said.contains("file or folder /") && !said.contains('{'), "what was removed, in words: {said}");
     let kept = place.json(&["report", &session, "--format", "json"]).1;
     assert!(!kept["trials"].as_array().unwrap().is_empty(), "what was measured is kept");
 }
