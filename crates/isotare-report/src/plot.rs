@@ -125,7 +125,7 @@ mod tests {
             unit: "1/s".to_owned(),
             better: Better::Lower,
             headline: true,
-            source: crate::Source::Workload,
+            source: isotare_core::MeasuredBy::Workload,
             environment: "e".to_owned(),
             baseline: "native".to_owned(),
             null: false,

@@ -54,7 +54,6 @@ fn now() -> Timestamp {
     Timestamp(u64::try_from(BEGAN.with(Instant::elapsed).as_nanos()).unwrap())
 }
 
-
 const EVERYTHING: Wanted = Wanted { io: true, switches: true, threads: false, idle: true };
 
 #[test]
@@ -68,7 +67,14 @@ fn a_busy_process_and_a_sleeping_one_are_told_apart() {
     // Until it has had three ticks, however long that takes here.
     let ticks = || {
         let stat = fs::read_to_string(format!("/proc/{}/stat", busy.0.id())).unwrap();
-        stat.rsplit(')').next().unwrap().split(' ').skip(12).take(2).map(|t| t.parse::<u64>().unwrap()).sum::<u64>()
+        stat.rsplit(')')
+            .next()
+            .unwrap()
+            .split(' ')
+            .skip(12)
+            .take(2)
+            .map(|t| t.parse::<u64>().unwrap())
+            .sum::<u64>()
     };
     let before = ticks();
     while ticks() < before + 3 {

@@ -8,7 +8,6 @@ use isotare_protocol::{
 use std::io::Write;
 use std::os::unix::net::UnixListener;
 use std::process::Command;
-use std::time::Duration;
 
 fn command(argv: &[&str]) -> CommandJob {
     CommandJob {
