@@ -1,7 +1,7 @@
 //! What disturbs a session: the canary before and after each trial, and what the host counts meanwhile.
 
 use crate::canary::Canaries;
-use isotare_core::{Canary, CpuSet, Footprint, HostNoise, Interrupt, Noise, Reading, Sample, Throttled};
+use isotare_core::{Canary, CpuSet, Footprint, HostNoise, Interrupt, Noise, Reading, Sample, Throttled, Timestamp};
 use isotare_host::{deadline_in, now, pause};
 use isotare_samplers::{Samplers, meters, summarise};
 use isotare_stats::median;
@@ -11,6 +11,8 @@ use std::time::Duration;
 const REFERENCES: usize = 9;
 /// Time between them, so that one disturbance of a moment does not meet them all.
 const BETWEEN: Duration = Duration::from_millis(40);
+/// A canary that is no older stands for the moment before the next trial, too: nothing runs in between.
+const FRESH: Duration = Duration::from_millis(100);
 /// The sampler that reads the whole host.
 const HOST: &str = "host";
 
@@ -19,6 +21,8 @@ pub(crate) struct Watch {
     canaries: Canaries,
     reference: Canary,
     cpus: CpuSet,
+    /// The canary after the last trial, and when it had ended.
+    last: Option<(Timestamp, Canary)>,
 }
 
 /// What was seen before a trial.
@@ -37,12 +41,13 @@ impl Watch {
         while seen.len() < REFERENCES && pause(BETWEEN, &deadline).is_ok() {
             seen.push(canaries.run());
         }
-        Self { canaries, reference: middle(&seen), cpus: cpus.clone() }
+        Self { canaries, reference: middle(&seen), cpus: cpus.clone(), last: None }
     }
 
     /// To be called immediately before an instance is created.
     pub(crate) fn before(&mut self) -> Before {
-        let canary = self.canaries.run();
+        let fresh = self.last.take().filter(|(at, _)| now().since(*at) <= FRESH);
+        let canary = fresh.map_or_else(|| self.canaries.run(), |(_, canary)| canary);
         // Where the host cannot be read, its counters are absent.
         let samplers = Samplers::open(&[HOST], &self.cpus).unwrap_or_default();
         let mut before = Before { canary, samplers, readings: Vec::new() };
@@ -55,13 +60,9 @@ impl Watch {
         before.samplers.closing.raise();
         before.read();
         let host = host_noise(&summarise(&before.readings, &meters()));
-        Noise {
-            reference: self.reference,
-            before: before.canary,
-            after: self.canaries.run(),
-            host,
-            throttled,
-        }
+        let after = self.canaries.run();
+        self.last = Some((now(), after));
+        Noise { reference: self.reference, before: before.canary, after, host, throttled }
     }
 }
 

@@ -37,7 +37,7 @@ const SETTINGS: &[SettingDef] = &[
     SettingDef {
         key: "time",
         kind: Kind::Duration,
-        default: Some("300ms"),
+        default: Some("100ms"),
         help: "the program is run again until this has passed",
     },
     SettingDef {
