@@ -13,6 +13,7 @@
 //! ```
 
 mod budget;
+mod chain;
 mod checksum;
 mod clock;
 mod csv_table;
@@ -35,6 +36,7 @@ mod visible;
 mod workload;
 
 pub use budget::{Budget, CpuSet, CpuSetError};
+pub use chain::with_sources;
 pub use checksum::Sha256;
 pub use clock::ClockCheck;
 pub use csv_table::{CsvTable, csv_cell, csv_text};

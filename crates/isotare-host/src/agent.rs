@@ -44,7 +44,7 @@ pub enum JobEvent {
 #[derive(Debug, thiserror::Error)]
 pub enum AgentError {
     /// The deadline passed, the user stopped it, or the system refused.
-    #[error("the agent's answer: {0}")]
+    #[error("the agent's answer did not come")]
     Wait(#[from] WaitError),
     /// The connection ended: the instance or its agent died.
     #[error("the agent's connection ended")]
@@ -68,9 +68,7 @@ pub enum AgentError {
         limit: u64,
     },
     /// What the job wrote could not be kept.
-    #[error(
-        "keep the workload's output in the work folder: {0}; free space there, or leave --keep-output out"
-    )]
+    #[error("keep the workload's output in the work folder (free space there, or leave --keep-output out)")]
     Keep(#[source] io::Error),
 }
 

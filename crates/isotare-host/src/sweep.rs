@@ -2,7 +2,7 @@
 
 use crate::{WaitError, process::kill_identified};
 use isotare_cgroup::Hierarchies;
-use isotare_core::{Deadline, Resource, is_plain_name};
+use isotare_core::{Deadline, Resource, is_plain_name, with_sources};
 use rustix::mount::{UnmountFlags, unmount};
 use std::io;
 use std::path::{Component, Path};
@@ -32,7 +32,7 @@ pub fn sweep(resource: &Resource, deadline: &Deadline) -> Swept {
         Resource::Process(process) => kill_identified(*process, deadline),
         Resource::Cgroup { path } => Hierarchies::discover()
             .and_then(|hierarchies| hierarchies.remove_tree(path))
-            .map_err(|error| WaitError::Io(io::Error::other(error.to_string()))),
+            .map_err(|error| WaitError::Io(io::Error::other(error))),
         Resource::Mount { path } => remove_mount(path).map_err(WaitError::Io),
         Resource::Path { path } => isotare_files::remove_tree(path).map_err(WaitError::Io),
         Resource::Link { name } => remove_link(name).map_err(WaitError::Io),
@@ -41,7 +41,7 @@ pub fn sweep(resource: &Resource, deadline: &Deadline) -> Swept {
     match outcome {
         Ok(true) => Swept::Removed,
         Ok(false) => Swept::Absent,
-        Err(error) => Swept::Failed(error.to_string()),
+        Err(error) => Swept::Failed(with_sources(&error)),
     }
 }
 

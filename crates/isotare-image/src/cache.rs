@@ -257,7 +257,7 @@ mod tests {
         let error = made.expect_err("not removed");
         let ImageError::Failed { remedy, .. } = &error else { panic!("{error}") };
         assert!(
-            error.to_string().contains(".partial: ") && remedy.starts_with("remove it"),
+            error.to_string().ends_with(".partial") && remedy.starts_with("remove it"),
             "{error}: {remedy}"
         );
     }
@@ -277,7 +277,7 @@ mod tests {
         let error = asked.expect_err("refused");
         let ImageError::Failed { remedy, .. } = &error else { panic!("{error}") };
         assert!(remedy.contains("ISOTARE_CACHE"));
-        error.to_string()
+        isotare_core::with_sources(&error)
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What can be wrong with an image.
 
-use isotare_core::{DriverError, Unavailable};
+use isotare_core::{DriverError, Unavailable, with_sources};
 use isotare_host::WaitError;
 use std::error::Error;
 use std::io;
@@ -10,25 +10,26 @@ use std::path::Path;
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
     /// It is not there, not what it should be, or cannot be unpacked.
-    #[error("{operation} {subject}: {cause}")]
+    #[error("{operation} {subject}")]
     Failed {
         /// What was being done.
         operation: &'static str,
         /// To what, as a path.
         subject: String,
         /// Why it did not work.
-        cause: String,
+        source: Box<dyn Error + Send + Sync>,
         /// What the user can do.
         remedy: &'static str,
     },
     /// The deadline passed, or the user stopped it.
-    #[error("{operation} {subject}: {wait}")]
+    #[error("{operation} {subject}")]
     Stopped {
         /// What was being done.
         operation: &'static str,
         /// To what.
         subject: String,
         /// How it was stopped.
+        #[source]
         wait: WaitError,
     },
 }
@@ -46,9 +47,7 @@ impl<T, E: Into<Box<dyn Error + Send + Sync>>> During<T> for Result<T, E> {
         let subject = || subject.display().to_string();
         self.map_err(|cause| match stop(cause.into()) {
             Ok(wait) => ImageError::Stopped { operation, subject: subject(), wait },
-            Err(cause) => {
-                ImageError::Failed { operation, subject: subject(), cause: cause.to_string(), remedy }
-            }
+            Err(source) => ImageError::Failed { operation, subject: subject(), source, remedy },
         })
     }
 }
@@ -62,7 +61,7 @@ fn stop(cause: Box<dyn Error + Send + Sync>) -> Result<WaitError, Box<dyn Error 
 impl From<ImageError> for DriverError {
     fn from(error: ImageError) -> Self {
         match error {
-            ImageError::Failed { remedy, .. } => Unavailable::new(error.to_string(), remedy).into(),
+            ImageError::Failed { remedy, .. } => Unavailable::new(with_sources(&error), remedy).into(),
             ImageError::Stopped { operation, subject, wait } => wait.during(operation, subject),
         }
     }

@@ -34,15 +34,15 @@ impl Default for Reading {
 #[derive(Debug, thiserror::Error)]
 pub enum PairedError {
     /// Its bytes could not be had.
-    #[error("it cannot be read: {0}")]
+    #[error("it cannot be read")]
     Unreadable(#[source] std::io::Error),
     /// It is no CSV, or not UTF-8.
-    #[error("line {line}: {cause}")]
+    #[error("line {line} is no CSV")]
     Malformed {
         /// Where.
         line: u64,
         /// What the parser says.
-        cause: String,
+        source: csv::Error,
     },
     /// A column is not there.
     #[error("line 1: there is no column '{column}'; the header is '{found}'")]
@@ -225,10 +225,9 @@ fn find(header: &csv::StringRecord, column: &'static str) -> Result<Option<usize
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the form in which map_err gives it")]
-fn malformed(error: csv::Error) -> PairedError {
-    let line = error.position().map_or(1, csv::Position::line);
-    PairedError::Malformed { line, cause: error.to_string() }
+fn malformed(source: csv::Error) -> PairedError {
+    let line = source.position().map_or(1, csv::Position::line);
+    PairedError::Malformed { line, source }
 }
 
 /// A condition's name as an environment, whose only part that means anything here is what follows `#`: two names stay two

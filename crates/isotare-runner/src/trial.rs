@@ -5,7 +5,7 @@ use isotare_cgroup::{Cgroup, Hierarchies, Tasks};
 use isotare_core::{
     ClockCheck, DriverError, Environment, Failure, Footprint, Instance, Interrupt, Invalid, JobOutput,
     MetricDef, Outcome, Phase, Reading, Sample, Settings, Streams, Throttled, Timestamp, Trial, TrialContext,
-    Workload, shortened,
+    Workload, shortened, with_sources,
 };
 use isotare_host::{AgentClient, AgentError, JobEvent, OutputTap, WaitError, WholeOutput, deadline_in, now};
 use isotare_protocol::{Builtin, CommandJob, Interval, Job, JobResult, Observation, Repetition};
@@ -346,7 +346,7 @@ fn clock_words(strayed: f64, tolerance: f64) -> String {
 
 fn explain(error: TrialError, diagnostics: String) -> (TrialError, Failure) {
     // Either may quote an instance, which can write as much as it likes.
-    let failure = Failure { reason: shortened(error.to_string()), diagnostics: shortened(diagnostics) };
+    let failure = Failure { reason: shortened(with_sources(&error)), diagnostics: shortened(diagnostics) };
     (error, failure)
 }
 

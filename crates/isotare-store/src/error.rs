@@ -1,14 +1,16 @@
 //! What can go wrong with a store: which file, why, and what to do.
 
+use crate::VERSION;
 use crate::migrate::OPEN;
 use rusqlite::ErrorCode;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// An operation on a store that did not work.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The file could not be opened, read or written.
-    #[error("{operation} {}: {cause}; {remedy}", path.display())]
+    #[error("{operation} {}: {cause}", path.display())]
     Access {
         /// What was being done, as `open store`.
         operation: &'static str,
@@ -19,10 +21,31 @@ pub enum StoreError {
         /// What the user can do.
         remedy: String,
     },
+    /// The file, or the folder that it is in, could not be made or opened.
+    #[error("{operation} {}", path.display())]
+    File {
+        /// What was being done, as `open store`.
+        operation: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why it did not work.
+        source: io::Error,
+        /// What the user can do.
+        remedy: &'static str,
+    },
+    /// An older isotare has written the file, and it cannot be brought up to date.
+    #[error("open store {}: its format is version {version}, and it cannot be brought up to {VERSION}", path.display())]
+    Outdated {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        version: i64,
+        /// Why not.
+        source: Box<StoreError>,
+    },
     /// A newer isotare has written the file.
     #[error(
-        "open store {}: its format is version {found}, this isotare knows versions up to {supported}; use a newer \
-         isotare, or another file", path.display()
+        "open store {}: its format is version {found}, this isotare knows versions up to {supported}", path.display()
     )]
     TooNew {
         /// The file.
@@ -33,7 +56,7 @@ pub enum StoreError {
         supported: i64,
     },
     /// The file holds something that isotare never writes.
-    #[error("read store {}: {what}; the file is damaged or was edited, take a copy of before", path.display())]
+    #[error("read store {}: {what}", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -41,7 +64,7 @@ pub enum StoreError {
         what: String,
     },
     /// No session of that name.
-    #[error("no session '{asked}' in {}; {remedy}", path.display())]
+    #[error("no session '{asked}' in {}", path.display())]
     NoSession {
         /// The file.
         path: PathBuf,
@@ -51,7 +74,7 @@ pub enum StoreError {
         remedy: String,
     },
     /// Several sessions begin like that.
-    #[error("session '{asked}' in {} could be any of {}; write more of its name", path.display(), matches.join(", "))]
+    #[error("session '{asked}' in {} could be any of {}", path.display(), matches.join(", "))]
     Ambiguous {
         /// The file.
         path: PathBuf,
@@ -73,7 +96,25 @@ pub enum StoreError {
 impl StoreError {
     /// Whether the machine failed, such as a full disk, rather than what was asked for: another file, or another session.
     pub fn is_fault(&self) -> bool {
-        matches!(self, StoreError::Access { operation, .. } if *operation != OPEN)
+        match self {
+            StoreError::Access { operation, .. } | StoreError::File { operation, .. } => *operation != OPEN,
+            _ => false,
+        }
+    }
+
+    /// What the user can do about it.
+    pub fn remedy(&self) -> &str {
+        match self {
+            StoreError::Access { remedy, .. } | StoreError::NoSession { remedy, .. } => remedy,
+            StoreError::File { remedy, .. } => remedy,
+            StoreError::Outdated { .. } => "make a copy that you can write to and use that (--store)",
+            StoreError::TooNew { .. } => "use a newer isotare, or another file (--store)",
+            StoreError::Damaged { .. } => {
+                "the file is damaged or was edited: use a copy of it from before (--store)"
+            }
+            StoreError::Ambiguous { .. } => "write more of its name",
+            StoreError::Twice { .. } => "this is a defect of isotare; please report it",
+        }
     }
 
     /// What SQLite says in words of this store.
@@ -82,19 +123,19 @@ impl StoreError {
         let (cause, remedy) = match code {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
                 "another process has locked it".to_owned(),
-                "wait until the other isotare is done, or use another file",
+                "wait until the other isotare is done, or use another file (--store)",
             ),
             Some(ErrorCode::ReadOnly) => {
-                ("it is read-only".to_owned(), "make file and folder writable, or use another file")
+                ("it is read-only".to_owned(), "make file and folder writable, or use another file (--store)")
             }
             Some(ErrorCode::DiskFull) => {
                 ("the disk is full".to_owned(), "free some space; every trial recorded so far is safe")
             }
             Some(ErrorCode::NotADatabase) => {
-                ("it is not a database".to_owned(), "use another file, or move this one away")
+                ("it is not a database".to_owned(), "use another file (--store), or move this one away")
             }
             Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
-                (unopened(path), "use a file in a folder that you can write to")
+                (unopened(path), "use a file in a folder that you can write to (--store)")
             }
             Some(ErrorCode::DatabaseCorrupt) => (
                 "the database is damaged".to_owned(),

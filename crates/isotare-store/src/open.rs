@@ -32,14 +32,14 @@ impl Store {
     /// command lines are in it. One that somebody else can have written is refused, and so is a link: what is written goes
     /// to where the user said.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let access = |operation, remedy: &str| {
-            let (path, remedy) = (path.to_owned(), remedy.to_owned());
-            move |error: io::Error| StoreError::Access { operation, path, cause: error.to_string(), remedy }
+        let access = |operation, remedy| {
+            let path = path.to_owned();
+            move |source: io::Error| StoreError::File { operation, path, source, remedy }
         };
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(access(
                 "make the folder of store",
-                "use a file in a folder that you can write to",
+                "use a file in a folder that you can write to (--store)",
             ))?;
         }
         if path != Path::new(IN_MEMORY) {
@@ -48,7 +48,7 @@ impl Store {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => own_file(path),
                 made => made,
             };
-            opened.map_err(access(OPEN, "name a file of your own that is no link"))?;
+            opened.map_err(access(OPEN, "name a file of your own that is no link (--store)"))?;
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
@@ -79,11 +79,11 @@ impl Store {
     /// is in it is shown and exported, and nothing is done because of it. A file of an older version is brought up to date
     /// first, which needs the right to write.
     pub fn open_to_read(path: &Path) -> Result<Self, StoreError> {
-        regular(path, Links::Followed).map_err(|error| StoreError::Access {
+        regular(path, Links::Followed).map_err(|source| StoreError::File {
             operation: OPEN,
             path: path.to_owned(),
-            cause: error.to_string(),
-            remedy: "name a store of sessions that you can read".to_owned(),
+            source,
+            remedy: "name a store of sessions that you can read (--store)",
         })?;
         let failed = |error: rusqlite::Error| StoreError::sqlite(OPEN, path, &error);
         // Where the folder is not writable either, SQLite cannot make the files that readers share. Without a log beside
@@ -100,13 +100,10 @@ impl Store {
             true => Ok(Self { path: path.to_owned(), connection }),
             false => {
                 drop(connection);
-                Self::open(path).map_err(|error| StoreError::Access {
-                    operation: OPEN,
+                Self::open(path).map_err(|error| StoreError::Outdated {
                     path: path.to_owned(),
-                    cause: format!(
-                        "its format is version {version}, and it cannot be brought up to {VERSION}: {error}"
-                    ),
-                    remedy: "make a copy that you can write to and use that".to_owned(),
+                    version,
+                    source: Box::new(error),
                 })
             }
         }
@@ -167,7 +164,7 @@ fn unchanging(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use isotare_core::SessionEnd;
+    use isotare_core::{SessionEnd, with_sources};
 
     #[test]
     fn a_locked_store_is_named_as_such() {
@@ -181,8 +178,9 @@ mod tests {
         store.connection.busy_timeout(Duration::from_millis(1)).expect("set");
         let other = Connection::open(&path).expect("opens");
         other.execute_batch("BEGIN IMMEDIATE").expect("locks");
-        let error = store.finish("a", SessionEnd::Complete).expect_err("locked").to_string();
-        assert!(error.contains("another process has locked it; wait until"), "{error}");
+        let error = store.finish("a", SessionEnd::Complete).expect_err("locked");
+        assert!(error.to_string().ends_with("another process has locked it"), "{error}");
+        assert!(error.remedy().starts_with("wait until"), "{error:?}");
         other.execute_batch("ROLLBACK").expect("unlocks");
         store.finish("a", SessionEnd::Complete).expect("works again");
     }
@@ -199,17 +197,17 @@ mod tests {
         set(0o644);
         Store::open(&path).expect("others may read");
         set(0o666);
-        let error = Store::open(&path).expect_err("others may write").to_string();
+        let error = with_sources(&Store::open(&path).expect_err("others may write"));
         assert!(error.contains("others may write to it (mode 666)"), "{error}");
         set(0o644);
         let link = place.path().join("link.db");
         symlink(&path, &link).expect("linked");
-        assert!(Store::open(&link).expect_err("a link").to_string().contains("link"));
+        assert!(with_sources(&Store::open(&link).expect_err("a link")).contains(" link"));
         Store::open_to_read(&link).expect("reading goes where it leads");
         // Only root can give a file away.
         if rustix::process::geteuid().is_root() {
             chown(&path, Some(65534), Some(65534)).expect("given away");
-            let error = Store::open(&path).expect_err("another user's").to_string();
+            let error = with_sources(&Store::open(&path).expect_err("another user's"));
             assert!(error.contains("belongs to uid 65534"), "{error}");
             Store::open_to_read(&path).expect("anybody's can be read");
         }
@@ -222,7 +220,8 @@ mod tests {
         let path = folder.path().join("fifo");
         mknodat(CWD, &path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).expect("made");
         for opened in [Store::open(&path), Store::open_to_read(&path)] {
-            assert!(opened.expect_err("refused").to_string().contains("a FIFO, not a regular file"));
+            let error = with_sources(&opened.expect_err("refused"));
+            assert!(error.contains("a FIFO, not a regular file"), "{error}");
         }
     }
 }

@@ -7,6 +7,7 @@ use isotare_protocol::{ClockPair, Interval, Observation};
 use isotare_store::{Store, StoreError, VERSION};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use support::{
@@ -15,6 +16,12 @@ use support::{
 
 fn store(folder: &Path) -> Store {
     Store::open(&folder.join("some/where/isotare.db")).expect("opens")
+}
+
+/// What happened, why, and what to do, each from where it is kept.
+fn said(error: &StoreError) -> String {
+    assert!(!with_sources(error).contains(error.remedy()), "{error}");
+    format!("{}; {}", with_sources(error), error.remedy())
 }
 
 #[test]
@@ -68,7 +75,7 @@ fn sessions_are_listed_newest_first_and_found_by_prefix() {
     assert_eq!(found("a-1").expect("an exact id wins over a prefix"), "a-1");
     assert_eq!(found("b").expect("found"), "b-1");
     assert_eq!(found("%").expect("found"), "%");
-    let text = |asked: &str| found(asked).expect_err(asked).to_string();
+    let text = |asked: &str| said(&found(asked).expect_err(asked));
     assert!(text("a").ends_with("could be any of a-10, a-1; write more of its name"), "{}", text("a"));
     assert!(text("c").ends_with("the newest there are a-10, b-1, a-1, %"), "{}", text("c"));
     assert!(found("").is_err());
@@ -248,7 +255,7 @@ fn files_that_are_no_store_are_refused_and_left_alone() {
     let folder = tempfile::tempdir().expect("folder");
     let at = |name: &str| folder.path().join(name);
     let refused = |name: &str| {
-        let error = Store::open(&at(name)).expect_err(name).to_string();
+        let error = said(&Store::open(&at(name)).expect_err(name));
         assert!(error.contains(name), "{error}");
         assert!(Store::open_to_read(&at(name)).is_err());
         error
@@ -282,7 +289,9 @@ fn files_that_are_no_store_are_refused_and_left_alone() {
     std::fs::create_dir(at("folder")).expect("made");
     assert!(refused("folder").contains("it is a folder"));
     std::fs::write(at("file"), "").expect("written");
-    let error = Store::open(&at("file").join("x.db")).expect_err("refused").to_string();
+    let error = Store::open(&at("file").join("x.db")).expect_err("refused");
+    let (why, error) = (error.source().map(ToString::to_string), said(&error));
+    assert!(why.is_some_and(|why| error.matches(&why).count() == 1), "{error}");
     assert!(
         error.contains("make the folder of store") && error.contains("use a file in a folder"),
         "{error}"
@@ -323,7 +332,7 @@ fn files_that_may_not_be_written_can_be_read() {
     let write = Store::open(&path).map(drop);
     let read = Store::open_to_read(&path).and_then(|store| store.load("a"));
     mode(0o755);
-    let error = write.expect_err("refused").to_string();
+    let error = said(&write.expect_err("refused"));
     assert!(error.contains("it is read-only; make file and folder writable"), "{error}");
     assert_eq!(read.expect("loads").trials, [trial(0, 3)]);
 }

@@ -3,7 +3,7 @@
 use isotare_cgroup::Hierarchies;
 use isotare_core::{
     Budget, CONTROL_FOLDER, CpuSet, Driver, DriverError, Environment, Image, Instance, Interrupt, JobOutput,
-    Member, PrepareContext, Resource, Role, RuntimeInfo, Settings, TrialContext, Unavailable,
+    Member, PrepareContext, Resource, Role, RuntimeInfo, Settings, TrialContext, Unavailable, with_sources,
 };
 use isotare_host::{AgentClient, AgentError, JobEvent, OutputTap, SessionState, Swept, deadline_in, sweep};
 use isotare_protocol::Job;
@@ -293,7 +293,7 @@ impl Life {
     /// Runs a job that has to work.
     pub fn run(&mut self, job: Job) -> Result<JobOutput, String> {
         let console = |life: &Self| life.instance.diagnostics();
-        self.try_run(job).map_err(|error| format!("{error}\n{}", console(self)))
+        self.try_run(job).map_err(|error| format!("{}\n{}", with_sources(&error), console(self)))
     }
 
     /// What the agent sees.

@@ -33,7 +33,7 @@ pub fn kept_sessions(path: &Path, elsewhere: &str) -> Result<Store, Report> {
     if !path.exists() {
         return Err(refuse(format!("there is no store of sessions at {}", path.display()), elsewhere));
     }
-    Store::open_to_read(path).map_err(|error| store_error(error, "name another file with --store"))
+    Store::open_to_read(path).map_err(|error| store_error(error, ""))
 }
 
 /// One session of it.
@@ -65,8 +65,7 @@ pub fn execute(
     (output, places): (&Output, &Places),
 ) -> Result<Exit, Report> {
     let works = resolve::works(&plan)?;
-    let mut store = Store::open(&store_path(places)?)
-        .map_err(|error| store_error(error, "name another file with --store"))?;
+    let mut store = Store::open(&store_path(places)?).map_err(|error| store_error(error, ""))?;
     let measured = measure((plan, works), machine, &probed, interrupt, &mut store)?;
     conclude(measured, output)
 }
@@ -101,9 +100,7 @@ pub fn measure(
         workloads: workloads(&plan, &works),
         plan,
     };
-    store
-        .begin(&session)
-        .map_err(|error| store_error(error, "free space, or name another file with --store"))?;
+    store.begin(&session).map_err(|error| store_error(error, ""))?;
     let unavailable = unavailable(probed, &session.plan);
     let mut progress = Progress::new(store, &session);
     let bench_places = BenchPlaces {
@@ -125,7 +122,7 @@ pub fn measure(
     let kept = ended.as_ref().map_or(Ok(()), |end| {
         let judged = store.judge(&session.id, different.iter().map(|at| &trials[*at]));
         let finished = logged.and(judged).and_then(|()| store.finish(&session.id, *end));
-        finished.map_err(|error| store_error(error, "free space for the store"))
+        finished.map_err(|error| store_error(error, ""))
     });
     Ok(Measured { session, trials, ended, kept })
 }

@@ -4,6 +4,7 @@ use crate::output::{say, say_styled};
 use isotare_core::is_hidden;
 use isotare_store::StoreError;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, Report};
+use std::error::Error;
 use std::process::ExitCode;
 
 /// How the program ends.
@@ -39,9 +40,15 @@ pub struct Refusal {
     what: String,
     remedy: String,
     exit: Exit,
+    /// The error that it says, whose causes are shown below it.
+    error: Option<Box<dyn Error + Send + Sync>>,
 }
 
-impl std::error::Error for Refusal {}
+impl Error for Refusal {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.error.as_ref().and_then(|error| error.source())
+    }
+}
 
 impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -57,17 +64,21 @@ impl Diagnostic for Refusal {
 
 /// Bad input: what is wrong with it and what to do.
 pub fn refuse(what: impl std::fmt::Display, remedy: impl Into<String>) -> Report {
-    Report::new(Refusal { what: what.to_string(), remedy: remedy.into(), exit: Exit::BadInput })
+    Report::new(Refusal { what: what.to_string(), remedy: remedy.into(), exit: Exit::BadInput, error: None })
 }
 
 /// The machine could not do what was asked for, such as write to a full disk: what failed and what to do.
 pub fn fault(what: impl std::fmt::Display, remedy: impl Into<String>) -> Report {
-    Report::new(Refusal { what: what.to_string(), remedy: remedy.into(), exit: Exit::Fault })
+    Report::new(Refusal { what: what.to_string(), remedy: remedy.into(), exit: Exit::Fault, error: None })
 }
 
 /// An error of the store: bad input where it is about what was asked for, else a fault.
-pub fn store_error(error: StoreError, remedy: impl Into<String>) -> Report {
-    if error.is_fault() { fault(error, remedy) } else { refuse(error, remedy) }
+/// Its remedy is shown, and `more` to do about it.
+pub fn store_error(error: StoreError, more: &str) -> Report {
+    let exit = if error.is_fault() { Exit::Fault } else { Exit::BadInput };
+    let remedy = [error.remedy(), more].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>();
+    let (what, remedy) = (error.to_string(), remedy.join("; "));
+    Report::new(Refusal { what, remedy, exit, error: Some(Box::new(error)) })
 }
 
 /// Shows an error and gives its exit code. Errors of other crates are about input.
@@ -88,4 +99,26 @@ pub fn usage(error: &clap::Error) -> ExitCode {
         false => say(error.render().to_string().trim_end()),
     }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::BadInput as u8))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use isotare_store::Store;
+
+    #[test]
+    fn what_happened_why_and_what_to_do_are_each_said_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").expect("written");
+        let Err(error) = Store::open(&file.join("x.db")) else { panic!("a file is no folder") };
+        let shown = store_error(error, "or else");
+        let mut text = String::new();
+        let theme = GraphicalTheme::unicode_nocolor();
+        let handler = GraphicalReportHandler::new_themed(theme).with_width(400);
+        handler.render_report(&mut text, shown.as_ref()).expect("written");
+        for part in ["make the folder of store", "File exists", "use a file in a folder", "; or else"] {
+            assert_eq!(text.matches(part).count(), 1, "{part}: {text}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::source::digest;
-use isotare_core::{Interrupt, Source};
+use isotare_core::{Interrupt, Source, with_sources};
 use isotare_host::deadline_in;
 use serde_json::json;
 use std::io::Write;
@@ -142,7 +142,10 @@ fn an_oci_layout_is_read_as_folder_and_as_archive_with_its_whiteouts() {
         assert!(!tree.join("a").exists() && !tree.join("b/old").exists(), "{reference}");
         assert_eq!(fs::read_to_string(tree.join("b/new")).expect("read"), "2");
     }
-    let error = place.resolve(&format!("oci:{folder}:v2")).expect_err("no such tag").to_string();
+    let error = place
+        .resolve(&format!("oci:{folder}:v2"))
+        .map_err(|error| with_sources(&error))
+        .expect_err("no such tag");
     assert!(error.contains("v2") && error.contains("v1"), "{error}");
 }
 
@@ -162,7 +165,7 @@ fn a_layer_or_manifest_that_is_not_what_its_digest_says_is_refused() {
         };
         fs::write(&path, bytes).expect("written");
         let error = place.resolve(&format!("oci:{}", place.path("layout").display()));
-        let error = error.expect_err("forged").to_string();
+        let error = error.map_err(|error| with_sources(&error)).expect_err("forged");
         assert!(error.contains("its content is sha256:"), "{error}");
     }
 }
@@ -215,7 +218,10 @@ fn a_docker_archive_is_read_and_its_layers_checked() {
         }
     }
     let archive = place.write("no.tar", &tar(&[("/a", "1")]));
-    let error = place.resolve(&format!("docker:{}", archive.display())).expect_err("no manifest").to_string();
+    let error = place
+        .resolve(&format!("docker:{}", archive.display()))
+        .map_err(|error| with_sources(&error))
+        .expect_err("no manifest");
     assert!(error.contains("manifest.json"), "{error}");
 }
 
@@ -255,7 +261,10 @@ fn the_bounds_are_those_of_an_image_with_all_its_layers() {
     let place = Place::new();
     place.layout("layout", "v1", &[tar(&[("/a", "123456")]), tar(&[("/b", "123456")])]);
     let reference = format!("oci:{}", place.path("layout").display());
-    let error = place.resolve_within(&reference, "data=11").expect_err("too much").to_string();
+    let error = place
+        .resolve_within(&reference, "data=11")
+        .map_err(|error| with_sources(&error))
+        .expect_err("too much");
     for told in ["layout/sha256:", "member b", "12 bytes", "is 11", "--image-limits data="] {
         assert!(error.contains(told), "{error}");
     }
@@ -276,7 +285,7 @@ fn a_bomb_is_refused_in_every_form() {
     for reference in ["tar:bomb.tar", "tar:bomb.zst", "docker:nested.tar", "oci:nested.tar"] {
         let (kind, name) = reference.split_once(':').expect("a kind");
         let error = place.resolve_within(&format!("{kind}:{}", place.path(name).display()), "data=100K");
-        let error = error.expect_err(reference).to_string();
+        let error = error.map_err(|error| with_sources(&error)).expect_err(reference);
         assert!(error.contains(name) && error.contains("--image-limits"), "{reference}: {error}");
     }
 }
@@ -300,13 +309,16 @@ fn what_is_no_file_is_not_waited_for() {
         format!("docker:{}", archive.display()),
     ];
     for reference in references {
-        let error = place.resolve(&reference).expect_err(&reference).to_string();
+        let error = place.resolve(&reference).map_err(|error| with_sources(&error)).expect_err(&reference);
         assert!(error.contains("a FIFO, not a regular file"), "{error}");
     }
     // Also not read whole.
     fs::remove_file(layout.join("index.json")).expect("removed");
     let index = fs::File::create(layout.join("index.json")).expect("made");
     index.set_len(20 << 30).expect("sized");
-    let error = place.resolve(&format!("oci:{}", layout.display())).expect_err("too large").to_string();
+    let error = place
+        .resolve(&format!("oci:{}", layout.display()))
+        .map_err(|error| with_sources(&error))
+        .expect_err("too large");
     assert!(error.contains("larger than 16 MiB"), "{error}");
 }

@@ -3,6 +3,7 @@
 use crate::cli::Analyze;
 use crate::exit::{Exit, refuse};
 use crate::output;
+use isotare_core::with_sources;
 use isotare_import::{PairedError, Reading, paired};
 use isotare_report::analyse_values;
 use miette::Report;
@@ -24,7 +25,7 @@ pub fn analyze(arguments: &Analyze) -> Result<Exit, Report> {
         lower: arguments.lower.clone(),
     };
     let (mut session, trials) = paired(&contents(&arguments.file, arguments.max_size)?[..], &reading)
-        .map_err(|error| refuse(format!("{name}: {error}"), remedy(&error)))?;
+        .map_err(|error| refuse(format!("{name}: {}", with_sources(&error)), remedy(&error)))?;
     session.argv = std::env::args().collect();
     output::show(&analyse_values(&name, &session, &trials), &arguments.output)?;
     Ok(Exit::Done)

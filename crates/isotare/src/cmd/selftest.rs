@@ -60,7 +60,7 @@ pub fn selftest(arguments: &Selftest) -> Result<Exit, Report> {
         findings: nothing_yet(&base),
         arguments,
         base,
-        store: store.map_err(|error| store_error(error, "name another file with --store"))?,
+        store: store.map_err(|error| store_error(error, ""))?,
         interrupt: interrupt()?,
     };
     run.inject(injections)?;

@@ -141,7 +141,7 @@ fn there(places: &Places) -> Result<Store, Report> {
 fn writable(places: &Places) -> Result<Store, Report> {
     // Asking for a store that is not there must not make one.
     drop(there(places)?);
-    Store::open(&store_path(places)?).map_err(|error| store_error(error, "name another file with --store"))
+    Store::open(&store_path(places)?).map_err(|error| store_error(error, ""))
 }
 
 /// A size as people read it, in powers of 1024.
