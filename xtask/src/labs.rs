@@ -1,12 +1,12 @@
 //! `cargo xtask labs [NAME…]`: tests on lab hosts, machines under software emulation that have what this one has not.
 
-use crate::{cargo, newest_agent, root};
-use anyhow::{Context, Result, bail};
+use crate::programs::Programs;
+use crate::{newest_agent, root};
+use anyhow::{Result, bail};
 use isotare_testkit::lab::{self, Image, LABS, Lab, Program};
-use serde_json::Value;
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::Receiver;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -30,8 +30,9 @@ pub fn prepare() -> Result<()> {
     Ok(())
 }
 
-/// Runs the labs of these names, or all, and adds their lines to the tally.
-pub fn labs(names: &[String], tally: &mut Vec<String>) -> Result<()> {
+/// Runs the labs of these names, or all, and gives their lines for the tally. Where other work goes on beside them, `alone` says when
+/// it has ended: until then one lab runs at a time.
+pub fn labs(names: &[String], built: &Programs, alone: Receiver<()>) -> Result<Vec<String>> {
     if let Some(unknown) = names.iter().find(|name| LABS.iter().all(|lab| lab.name != **name)) {
         let known: Vec<&str> = LABS.iter().map(|lab| lab.name).collect();
         bail!("there is no lab '{unknown}'; there are {}", known.join(", "));
@@ -44,14 +45,11 @@ pub fn labs(names: &[String], tally: &mut Vec<String>) -> Result<()> {
     let labs = match images {
         Ok(labs) => labs,
         Err(why) if std::env::var_os("CI").is_some() => return Err(why.context("labs have to run here")),
-        Err(why) => {
-            tally.extend(chosen().map(|lab| format!("skipped lab {}: {why:#}", lab.name)));
-            return Ok(());
-        }
+        Err(why) => return Ok(chosen().map(|lab| format!("skipped lab {}: {why:#}", lab.name)).collect()),
     };
-    let programs = programs()?;
+    let programs = inside(built)?;
     let next = AtomicUsize::new(0);
-    let found = Mutex::new((tally, Vec::new()));
+    let found = Mutex::new((Vec::new(), Vec::new()));
     let work = || {
         while let Some((lab, image)) = labs.get(next.fetch_add(1, Ordering::Relaxed)) {
             let begin = Instant::now();
@@ -67,9 +65,14 @@ pub fn labs(names: &[String], tally: &mut Vec<String>) -> Result<()> {
         }
     };
     // A machine dies with the thread that started it.
-    std::thread::scope(|scope| (0..AT_ONCE).for_each(|_| drop(scope.spawn(work))));
-    let (_, failures) = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-    if failures.is_empty() { Ok(()) } else { bail!("{}", failures.join("\n\n")) }
+    std::thread::scope(|scope| {
+        scope.spawn(work);
+        // It also ends where whoever should say so is gone.
+        let _alone_now = alone.recv();
+        (1..AT_ONCE).for_each(|_| drop(scope.spawn(work)));
+    });
+    let (lines, failures) = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if failures.is_empty() { Ok(lines) } else { bail!("{}", failures.join("\n\n")) }
 }
 
 fn folder() -> PathBuf {
@@ -81,31 +84,11 @@ fn image(lab: &Lab) -> Result<Image> {
         .map_err(|why| anyhow::anyhow!("make the image of lab {}: {why}", lab.name))
 }
 
-fn programs() -> Result<Vec<Program>> {
-    let mut build = cargo(&["test", "--no-run", "--quiet", "--message-format=json"]);
-    build.args(["--package", "isotare", "--package", "isotare-cgroup"]);
-    let output = build.current_dir(root()).stderr(Stdio::inherit()).output().context("start cargo")?;
-    if !output.status.success() {
-        bail!("build the programs of the labs: {}", output.status);
-    }
-    // One message a line; those with an executable are programs.
-    let messages: Vec<Value> = String::from_utf8_lossy(&output.stdout)
-        .lines()
-        .filter_map(|line| serde_json::from_str(line).ok())
-        .collect();
-    let mut programs = vec![Program { name: "isotare-agent", path: newest_agent("debug")? }];
-    for (package, target, name) in PROGRAMS {
-        let is_it = |message: &&Value| {
-            let package_id = message["package_id"].as_str().unwrap_or_default();
-            message["target"]["name"] == target
-                && package_id.contains(&format!("/{package}#"))
-                && message["executable"].is_string()
-                // A library or program of the same name built as a test is not meant.
-                && (message["profile"]["test"] == false || message["target"]["kind"][0] == "test")
-        };
-        let path = messages.iter().find(is_it).and_then(|message| message["executable"].as_str());
-        let path = path.with_context(|| format!("find the program {target} of {package}"))?;
-        programs.push(Program { name, path: path.into() });
-    }
-    Ok(programs)
+/// What labs call, out of one build.
+fn inside(built: &Programs) -> Result<Vec<Program>> {
+    let agent = Program { name: "isotare-agent", path: newest_agent("debug")? };
+    let called = PROGRAMS
+        .iter()
+        .map(|(package, target, name)| Ok(Program { name, path: built.path(package, target)? }));
+    std::iter::once(Ok(agent)).chain(called).collect()
 }

@@ -12,6 +12,7 @@ mod fuzz;
 mod labs;
 mod mountpoint;
 mod msrv;
+mod programs;
 mod reference;
 mod test;
 mod third_party;
@@ -35,13 +36,7 @@ fn main() -> ExitCode {
     let done = match task.as_str() {
         "demo" => demo::demo(),
         "test" => test::test(),
-        "labs" => {
-            let mut tally = Vec::new();
-            let names: Vec<String> = std::env::args().skip(2).collect();
-            let ran = labs::labs(&names, &mut tally);
-            tally.iter().for_each(|line| println!("{line}"));
-            ran
-        }
+        "labs" => labs(&std::env::args().skip(2).collect::<Vec<_>>()),
         "tidy" => tidy::tidy(),
         "msrv" => msrv::msrv(),
         "release-check" => checks::release(),
@@ -63,6 +58,14 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Runs the labs of these names, or all.
+fn labs(names: &[String]) -> Result<()> {
+    let (_, nothing_beside) = std::sync::mpsc::channel();
+    let lines = labs::labs(names, &programs::Programs::build()?, nothing_beside)?;
+    lines.iter().for_each(|line| println!("{line}"));
+    Ok(())
 }
 
 /// Whether isotare keeps what METHODOLOGY.md promises; what follows `goals` is passed on.

@@ -26,6 +26,10 @@ pub trait Driver: Send + Sync {
     }
     /// What its instances can do.
     fn capabilities(&self) -> Capabilities;
+    /// What must not be probed while one of its probes runs.
+    fn exclusion(&self) -> Exclusion {
+        if self.capabilities().own_kernel { Exclusion::Boots } else { Exclusion::Driver }
+    }
     /// What separates its instances from the host.
     fn isolation(&self) -> Isolation;
     /// Whether it works here with these settings: a version, or a reason and a remedy. `work` is an empty folder for
@@ -123,6 +127,17 @@ pub struct Capabilities {
     pub rootless: bool,
     /// The runtime can suspend and resume it.
     pub pause: bool,
+}
+
+/// Which probes would take each other's time, or wait for each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exclusion {
+    /// None: each probe is a process tree of its own.
+    Nothing,
+    /// Those of the same driver: they share an engine.
+    Driver,
+    /// Those of all drivers that boot a machine, which needs CPUs to be ready in time.
+    Boots,
 }
 
 /// What separates an instance from the host, for the reference page: short phrases that finish a table's cell.

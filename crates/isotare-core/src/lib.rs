@@ -19,6 +19,7 @@ mod csv_table;
 mod driver;
 mod environment;
 mod image;
+mod label;
 mod markdown;
 mod metric;
 mod noise;
@@ -38,16 +39,17 @@ pub use checksum::Sha256;
 pub use clock::ClockCheck;
 pub use csv_table::{CsvTable, csv_cell, csv_text};
 pub use driver::{
-    CONTROL_FOLDER, Capabilities, Driver, DriverError, Environment, Footprint, Instance, Isolation, Member,
-    PrepareContext, Role, RuntimeInfo, TrialContext, Unavailable,
+    CONTROL_FOLDER, Capabilities, Driver, DriverError, Environment, Exclusion, Footprint, Instance,
+    Isolation, Member, PrepareContext, Role, RuntimeInfo, TrialContext, Unavailable,
 };
 pub use environment::{EnvironmentSpec, SpecError, WorkloadSpec};
 pub use image::{
     AGENT_PATH, Base, CONTROL_DIR, DATA_DIR, HOST_FOLDERS, IMAGE_SETTING, Image, ImageFile, ImageReference,
     ReferenceError, Source,
 };
+pub use label::{shell_line, workload_label};
 pub use markdown::markdown;
-pub use metric::{Better, MetricDef, Sample};
+pub use metric::{Better, MeasuredBy, MetricDef, Sample};
 pub use noise::{Canary, Gate, HostNoise, Noise, Repeats, Throttled};
 pub use outcome::{Failure, Outcome};
 pub use output::{Capture, Captured, KEPT_END, OUTPUT_LIMIT, Streams, shortened};
@@ -58,4 +60,4 @@ pub use session::{HostFacts, Phase, PhaseTime, Session, SessionEnd, Trial};
 pub use setting::{Kind, SettingDef, SettingError, Settings, Value};
 pub use time::{Deadline, Interrupt, Timestamp};
 pub use visible::{is_hidden, visible, visible_bytes, visible_json, visible_line};
-pub use workload::{Invalid, JobOutput, Present, Workload};
+pub use workload::{Dependence, Invalid, JobOutput, Present, Workload, WorkloadInfo};

@@ -46,6 +46,8 @@ pub struct Plan {
     pub output_limit: Option<u64>,
     /// Whether all that workloads write is kept, not only both ends of each stream.
     pub keep_output: bool,
+    /// Whether trials count whose workload wrote something else than the baseline's.
+    pub accept_different_output: bool,
 }
 
 impl Plan {

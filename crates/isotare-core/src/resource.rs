@@ -1,6 +1,7 @@
 //! What a session creates on the host, recorded before it exists, so that it can be removed whatever happens.
 
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
@@ -42,6 +43,20 @@ pub enum Resource {
     },
 }
 
+/// As people read it: `cgroup isotare/…`, `mount /…`.
+impl fmt::Display for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Resource::Process(id) => write!(f, "process {}", id.pid),
+            Resource::Cgroup { path } => write!(f, "cgroup {path}"),
+            Resource::Mount { path } => write!(f, "mount {}", path.display()),
+            Resource::Path { path } => write!(f, "file or folder {}", path.display()),
+            Resource::Link { name } => write!(f, "network link {name}"),
+            Resource::Managed { driver, what, id } => write!(f, "{driver} {what} {id}"),
+        }
+    }
+}
+
 /// A process that cannot be mistaken for a later one with the same number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessId {
@@ -77,5 +92,29 @@ pub struct NoLedger;
 impl Ledger for NoLedger {
     fn record(&self, _: &Resource) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resources_are_named_in_words() {
+        let managed = |what: &str| Resource::Managed {
+            driver: "docker".to_owned(),
+            what: what.to_owned(),
+            id: "isotare-s-t3".to_owned(),
+        };
+        for (resource, words) in [
+            (Resource::Process(ProcessId { pid: 17, started: 99 }), "process 17"),
+            (Resource::Cgroup { path: "isotare/s/t3".to_owned() }, "cgroup isotare/s/t3"),
+            (Resource::Mount { path: "/var/tmp/isotare-s".into() }, "mount /var/tmp/isotare-s"),
+            (Resource::Path { path: "/var/tmp/isotare-s".into() }, "file or folder /var/tmp/isotare-s"),
+            (Resource::Link { name: "iso0".to_owned() }, "network link iso0"),
+            (managed("container"), "docker container isotare-s-t3"),
+        ] {
+            assert_eq!(resource.to_string(), words);
+        }
     }
 }

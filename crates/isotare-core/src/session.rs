@@ -2,6 +2,7 @@
 
 use crate::{
     ClockCheck, Failure, Noise, Outcome, Plan, Reading, RuntimeInfo, Sample, Slot, Streams, Unavailable,
+    WorkloadInfo,
 };
 use isotare_protocol::{Interval, Observation};
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,8 @@ pub struct Session {
     pub host: HostFacts,
     /// Environments by spec: what they are, or why they are not there.
     pub environments: BTreeMap<String, Result<RuntimeInfo, Unavailable>>,
+    /// Workloads by spec: what has to be known of them. One that is missing is unknown.
+    pub workloads: BTreeMap<String, WorkloadInfo>,
 }
 
 /// How a session ended.

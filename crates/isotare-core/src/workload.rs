@@ -2,6 +2,8 @@
 
 use crate::{Image, MetricDef, Sample, SettingDef, Settings, Streams};
 use isotare_protocol::{Job, JobResult};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Whether an instance has the program of this absolute path by itself.
@@ -25,6 +27,8 @@ pub trait Workload: Send + Sync {
     fn programs(&self, _settings: &Settings) -> Vec<PathBuf> {
         Vec::new()
     }
+    /// What a reader of its figures has to know of it.
+    fn info(&self, settings: &Settings) -> WorkloadInfo;
     /// What the agent is to run.
     fn job(&self, settings: &Settings) -> Result<Job, String>;
     /// The most bytes of standard output that `decode` reads; where a job writes more, its trial is invalid. 0: `decode`
@@ -56,6 +60,9 @@ impl<W: Workload + ?Sized> Workload for &W {
     fn programs(&self, settings: &Settings) -> Vec<PathBuf> {
         (**self).programs(settings)
     }
+    fn info(&self, settings: &Settings) -> WorkloadInfo {
+        (**self).info(settings)
+    }
     fn job(&self, settings: &Settings) -> Result<Job, String> {
         (**self).job(settings)
     }
@@ -65,6 +72,34 @@ impl<W: Workload + ?Sized> Workload for &W {
     fn decode(&self, output: &JobOutput, settings: &Settings) -> Result<Vec<Sample>, Invalid> {
         (**self).decode(output, settings)
     }
+}
+
+/// What a reader of a workload's figures has to know of it. A session keeps it, so that a report can be made without the
+/// workload. The default is that of a workload that nobody knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WorkloadInfo {
+    /// What its figures may depend on beside CPUs and memory.
+    pub depends_on: BTreeSet<Dependence>,
+    /// Threads that do its work. The times of its events add up to at most so many times the elapsed time. `None`: unknown,
+    /// or its events wait in a queue beside them.
+    pub threads: Option<u32>,
+    /// Whether the same work writes the same output. Then other output than the baseline's shows other work.
+    pub repeats_output: bool,
+    /// Why nobody can know all the files that it needs, such as "sh is a shell"; `None`: they are known.
+    pub needs_more: Option<String>,
+}
+
+/// What a workload's figures may depend on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Dependence {
+    /// The file system of the data folder.
+    Files,
+    /// The loopback link.
+    Loopback,
+    /// Programs and libraries that are not part of the agent.
+    Programs,
 }
 
 /// What came back from an instance.

@@ -360,11 +360,11 @@ fn a_daemon_that_hangs_is_left_at_the_deadline_and_at_an_interrupt() {
         let error = environment.create(cx).err().expect("no answer");
         assert!(matches!(error, DriverError::Interrupted), "{error}");
     });
-    assert!(now().since(begun) < Duration::from_secs(2), "{:?}", now().since(begun));
+    assert!(now().since(begun) < Duration::from_secs(15), "{:?}", now().since(begun));
     bench.signal(Signal::CONT);
     drop(environment);
     // The daemon may still make the first container, or make and remove it, as its client has gone; the record knows its name.
-    let patience = now().plus(Duration::from_secs(10));
+    let patience = now().plus(Duration::from_secs(60));
     loop {
         for resource in bench.state.recorded().expect("recorded").iter().rev() {
             let deadline = deadline_in(Duration::from_secs(10), &Interrupt::default());

@@ -69,7 +69,8 @@ pub fn resolve(
     let bare = |base| Ok(Userland { base, digest: None });
     let mut meter = Meter::new(cache.limits(), deadline);
     match reference {
-        ImageReference::Agent => bare(Base::Empty),
+        // Whoever knows the work and the driver has chosen before.
+        ImageReference::Auto | ImageReference::Agent => bare(Base::Empty),
         ImageReference::Host => bare(Base::Host),
         ImageReference::Dir(path) => {
             let path = path.canonicalize().during(("open image", path, THERE))?;

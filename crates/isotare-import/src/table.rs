@@ -92,7 +92,7 @@ impl Table {
         let cpus = CpuSet::new([0]).filter(|_| !self.values.is_empty())?;
         let mut trials: BTreeMap<(usize, usize), Vec<Sample>> = BTreeMap::new();
         for ((block, condition, metric), (value, _)) in &self.values {
-            let sample = Sample { metric: self.metrics[*metric].clone(), role: None, value: *value };
+            let sample = Sample::of_workload(self.metrics[*metric].clone(), *value);
             trials.entry((*block, *condition)).or_default().push(sample);
         }
         let slots: Vec<Slot> =
@@ -118,6 +118,7 @@ impl Table {
             timeout: 0.0,
             output_limit: None,
             keep_output: false,
+            accept_different_output: false,
         };
         Some((session(plan), trials))
     }
@@ -128,6 +129,8 @@ fn number(count: usize) -> u32 {
 }
 
 fn session(plan: Plan) -> Session {
+    let workloads = plan.conditions.iter().map(|condition| &condition.workload);
+    let workloads = workloads.map(|spec| (spec.to_string(), crate::tools::info(spec))).collect();
     Session {
         id: String::new(),
         started: String::new(),
@@ -136,6 +139,7 @@ fn session(plan: Plan) -> Session {
         plan,
         host: HostFacts::default(),
         environments: BTreeMap::new(),
+        workloads,
     }
 }
 

@@ -53,6 +53,8 @@ pub struct Design {
     pub output_limit: u64,
     /// Whether all of it is kept, not only both ends of each stream.
     pub keep_output: bool,
+    /// Whether trials count whose workload wrote something else than the baseline's.
+    pub accept_different_output: bool,
     /// Seed of the order.
     pub seed: u64,
 }
@@ -171,6 +173,7 @@ impl Design {
             timeout: 60.0,
             output_limit: OUTPUT_LIMIT,
             keep_output: false,
+            accept_different_output: false,
             seed,
         }
     }
@@ -297,6 +300,7 @@ pub fn plan(design: &Design) -> Result<Plan, DesignError> {
         timeout: design.timeout,
         output_limit: Some(design.output_limit),
         keep_output: design.keep_output,
+        accept_different_output: design.accept_different_output,
     })
 }
 

@@ -193,6 +193,10 @@ mod tests {
       "additionalProperties": false,
       "description": "An experiment of isotare.",
       "properties": {
+        "accept-different-output": {
+          "description": "Whether trials count whose command wrote something else than in the baseline, where that writes the same every time.",
+          "type": "boolean"
+        },
         "baseline": {
           "anyOf": [
             {

@@ -1,6 +1,7 @@
 //! The comparison of two sessions, as plain values; serialised as it is, it is the JSON contract.
 
-use crate::report::{ResultRow, Source, Warning};
+use crate::report::{ResultRow, Warning};
+use isotare_core::MeasuredBy;
 use isotare_stats::Verdict;
 use serde::Serialize;
 
@@ -123,7 +124,7 @@ impl Diff {
 
     /// Rows for tables.
     pub(crate) fn shown(&self) -> impl Iterator<Item = &DiffRow> {
-        self.results.iter().filter(|row| row.row.headline && row.row.source != Source::Sampler)
+        self.results.iter().filter(|row| row.row.headline && row.row.source != MeasuredBy::Sampler)
     }
 
     /// Differences that make the sessions two experiments rather than one repeated.

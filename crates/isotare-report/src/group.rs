@@ -1,8 +1,8 @@
 //! Results as tables show them: one group per workload and headline metric.
 
 use crate::quantity::{Scale, common_scale};
-use crate::report::{BaselineRow, EnvironmentStatus, Report, ResultRow, Source, Warning, WarningKind};
-use isotare_core::Better;
+use crate::report::{BaselineRow, EnvironmentStatus, Report, ResultRow, Warning, WarningKind};
+use isotare_core::{Better, MeasuredBy};
 use std::collections::BTreeMap;
 
 /// One table.
@@ -32,7 +32,7 @@ pub(crate) fn groups(report: &Report) -> Vec<Group<'_>> {
     report
         .baseline_values
         .iter()
-        .filter(|row| row.headline && row.source != Source::Sampler)
+        .filter(|row| row.headline && row.source != MeasuredBy::Sampler)
         .map(|row| group(report, row))
         .collect()
 }
@@ -73,6 +73,15 @@ pub(crate) fn why_missing(status: &EnvironmentStatus) -> String {
     status.why_not().unwrap_or_else(|| "no completed trial of this workload".to_owned())
 }
 
+/// Why an environment has no value in a group, for a cell: a short word, and the note that has the reason, if there is more to
+/// say.
+pub(crate) fn missing(status: &EnvironmentStatus) -> (String, Option<String>) {
+    let why = why_missing(status);
+    let word = why.split([':', ';']).next().unwrap_or_default().to_owned();
+    let note = (word != why).then(|| format!("{}: {why}", status.environment));
+    (word, note)
+}
+
 /// Warnings numbered in the order of their first appearance, equal ones once.
 #[derive(Default)]
 pub(crate) struct Footnotes(Vec<String>);
@@ -80,11 +89,15 @@ pub(crate) struct Footnotes(Vec<String>);
 impl Footnotes {
     /// The number of a note, from 1.
     pub fn number(&mut self, note: &str) -> usize {
-        let known = self.0.iter().position(|other| other == note);
-        known.unwrap_or_else(|| {
+        self.known(note).unwrap_or_else(|| {
             self.0.push(note.to_owned());
-            self.0.len() - 1
-        }) + 1
+            self.0.len()
+        })
+    }
+
+    /// The number of a note that is there already.
+    pub fn known(&self, note: &str) -> Option<usize> {
+        self.0.iter().position(|other| other == note).map(|at| at + 1)
     }
 
     /// The numbers of a row's warnings, but of those that the verdict says already.

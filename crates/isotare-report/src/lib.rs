@@ -16,26 +16,30 @@ mod csv;
 mod diff;
 mod diff_forms;
 mod disturbance;
+mod extent;
 mod figure;
 mod group;
 mod html;
 mod json;
 mod markdown;
 mod output;
+mod plot;
 mod quantity;
 mod report;
 mod text;
 mod words;
 
-pub use analysis::{RECORDS, analyse, analyse_values, diff};
+pub use analysis::{RECORDS, analyse, analyse_values, diff, different_work, judge_work};
 pub use diff::{Diff, DiffRow, DiffSide, Difference, Incomparable, Overhead, What};
 pub use disturbance::{Disturbance, DisturbanceRow, Drift, Stopping};
 pub use output::{CutOutput, OutputRow, StreamRow};
+pub use plot::Glyphs;
 pub use report::{
     BaselineRow, CpuRow, EnvironmentStatus, LIFECYCLE, Ledger, LedgerRow, LifecycleRow, MarkRow, NullStatus,
-    NullTest, OutcomeCounts, PhaseRow, Report, ResultRow, SCHEMA_VERSION, SampleRow, Source, Status,
-    TrialRow, Warning, WarningKind, workload_label,
+    NullTest, OutcomeCounts, PhaseRow, Report, ResultRow, SCHEMA_VERSION, SampleRow, Status, TrialRow,
+    Warning, WarningKind, workload_label,
 };
+pub use text::{longest_word, wrap};
 
 /// Forms of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,11 +63,13 @@ pub struct Options {
     pub width: u16,
     /// Whether colours may be used.
     pub color: bool,
+    /// Whether intervals are drawn beside the rows, where there is room.
+    pub plot: Option<Glyphs>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { width: 100, color: false }
+        Self { width: 100, color: false, plot: None }
     }
 }
 

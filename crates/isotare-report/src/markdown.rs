@@ -1,6 +1,6 @@
 //! The report as Markdown, for an issue or a paper's appendix.
 
-use crate::group::{Footnotes, groups, why_missing};
+use crate::group::{Footnotes, groups, missing};
 use crate::quantity::quantity;
 use crate::report::{Report, workload_label};
 use crate::words;
@@ -48,8 +48,13 @@ pub(crate) fn render(report: &Report) -> String {
             ));
         }
         for status in &group.missing {
-            let why = escaped(&why_missing(status));
-            out.push_str(&format!("| {} | – | – | {why} | 0 | |\n", escaped(&status.environment)));
+            let (word, note) = missing(status);
+            let mark = note.map(|note| format!("({})", notes.number(&note))).unwrap_or_default();
+            out.push_str(&format!(
+                "| {} | – | – | {} | 0 | {mark} |\n",
+                escaped(&status.environment),
+                escaped(&word)
+            ));
         }
     }
     if !notes.notes().is_empty() {
@@ -87,7 +92,7 @@ fn footer(report: &Report, out: &mut String) {
         escaped(&report.version),
         escaped(&words::budget(report).map(|budget| format!(", {budget}")).unwrap_or_default()),
         words::percent(report.margin),
-        one_line(&words::command_line(&report.argv)),
+        one_line(&isotare_core::shell_line(&report.argv)),
     ));
 }
 

@@ -3,7 +3,7 @@
 
 use crate::disturbance::{Disturbance, Drift, Stopping};
 use crate::output::{CutOutput, OutputRow};
-use isotare_core::{Better, Failure, HostFacts, Noise, Outcome, Phase, Role, SessionEnd};
+use isotare_core::{Better, Failure, HostFacts, MeasuredBy, Noise, Outcome, Phase, Role, SessionEnd};
 use isotare_stats::{Method, Verdict};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -99,7 +99,7 @@ pub struct ResultRow {
     /// Whether tables show it.
     pub headline: bool,
     /// Who measured it.
-    pub source: Source,
+    pub source: MeasuredBy,
     /// Where it was measured.
     pub environment: String,
     /// What it is compared with.
@@ -146,18 +146,6 @@ pub struct ResultRow {
     pub warnings: Vec<Warning>,
 }
 
-/// Who measured a metric.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Source {
-    /// The workload, about its own work.
-    Workload,
-    /// A sampler, about what the work took.
-    Sampler,
-    /// The runner, about the phases of an instance's life.
-    Runner,
-}
-
 /// A metric of the baseline itself.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct BaselineRow {
@@ -174,7 +162,7 @@ pub struct BaselineRow {
     /// Whether tables show it.
     pub headline: bool,
     /// Who measured it.
-    pub source: Source,
+    pub source: MeasuredBy,
     /// Median over its blocks; `None` if the baseline never completed.
     pub value: Option<f64>,
     /// Its blocks.
@@ -242,6 +230,14 @@ pub enum WarningKind {
     CarryOver,
     /// The first trials are unlike all later ones.
     WarmUp,
+    /// The baseline's output changes by itself, so it does not show that the same work was done.
+    OutputChanges,
+    /// Other output than the baseline's, which the user accepts.
+    DifferentOutput,
+    /// CPU time is as far below the baseline's as the time is.
+    DidLessWork,
+    /// Nobody knows whether the instance held all the files that the work needs.
+    Incomplete,
 }
 
 /// An environment and whether it was measured.
@@ -494,9 +490,8 @@ impl EnvironmentStatus {
 
 /// A workload with its parameters, as people read it.
 pub fn workload_label(workload: &str, parameters: &BTreeMap<String, String>) -> String {
-    let mut label = workload.to_owned();
-    for (key, value) in parameters {
-        label.push_str(&format!(" {key}={value}"));
-    }
-    label
+    isotare_core::workload_label(
+        workload,
+        parameters.iter().map(|(key, value)| (key.as_str(), value.as_str())),
+    )
 }

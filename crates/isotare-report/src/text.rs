@@ -1,7 +1,8 @@
 //! The table in the terminal.
 
 use crate::Options;
-use crate::group::{Footnotes, Group, groups, superscript, why_missing};
+use crate::group::{Footnotes, Group, groups, missing, superscript};
+use crate::plot::{self, Line};
 use crate::quantity::quantity;
 use crate::report::{Report, ResultRow, workload_label};
 use crate::words;
@@ -10,8 +11,13 @@ use comfy_table::{
     Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, Width,
 };
 use isotare_stats::Verdict;
+use textwrap::{WordSeparator, WordSplitter, WrapAlgorithm};
 
 const COLUMNS: usize = 5;
+/// The column of values.
+const VALUE: usize = 1;
+/// What each column takes beside its content: one on each side.
+const PADDING: usize = 2;
 
 /// The report as text.
 pub(crate) fn render(report: &Report, options: &Options) -> String {
@@ -27,7 +33,8 @@ pub(crate) fn render(report: &Report, options: &Options) -> String {
     let widths = widths(&tables);
     for (group, rows) in groups.iter().zip(tables) {
         out.push_str(&format!("{}\n", title(group)));
-        out.push_str(&table(rows, &widths, report, options));
+        let drawn = drawn(group, &widths, report.margin, options);
+        out.push_str(&table(rows, &drawn, &widths, report, options));
         out.push('\n');
     }
     if groups.is_empty() {
@@ -82,15 +89,14 @@ fn rows(group: &Group<'_>, report: &Report, notes: &mut Footnotes) -> Vec<[Cell;
         ]);
     }
     for status in &group.missing {
-        let why = why_missing(status);
-        let number = notes.number(&format!("{}: {why}", status.environment));
-        let word = why.split([':', ';']).next().unwrap_or_default();
-        let text = format!("{word} {}", superscript(&[number]));
+        let (word, note) = missing(status);
+        let number: Vec<usize> = note.iter().map(|note| notes.number(note)).collect();
+        let text = format!("{word} {}", superscript(&number));
         rows.push([
             Cell::new(one_line(&status.environment)),
             right("–".to_owned()),
             Cell::new("–"),
-            Cell::new(text).fg(Color::DarkGrey),
+            Cell::new(text.trim_end()).fg(Color::DarkGrey),
             right("0".to_owned()),
         ]);
     }
@@ -129,7 +135,34 @@ fn header(interval: &str) -> Vec<Cell> {
     ]
 }
 
-fn table(rows: Vec<[Cell; COLUMNS]>, widths: &[u16], report: &Report, options: &Options) -> String {
+/// The intervals of a group, the scale first; nothing where nobody asked for them or there is no room beside the table.
+fn drawn(group: &Group<'_>, widths: &[u16], margin: f64, options: &Options) -> Vec<String> {
+    let left = usize::from(options.width).saturating_sub(needed(widths) + PADDING);
+    match options.plot.filter(|_| left >= *plot::WIDTHS.start()) {
+        Some(glyphs) => {
+            let baseline = group.baseline.value.map(|_| Line::Baseline);
+            let rows = group.rows.iter().map(|row| Line::Row(row));
+            let lines: Vec<Line<'_>> =
+                baseline.into_iter().chain(rows).chain(group.missing.iter().map(|_| Line::Empty)).collect();
+            plot::draw(&lines, margin, left.min(*plot::WIDTHS.end()), glyphs)
+        }
+        None => Vec::new(),
+    }
+}
+
+/// Columns that a table of these widths takes.
+fn needed(widths: &[u16]) -> usize {
+    widths.iter().map(|width| usize::from(*width) + PADDING).sum()
+}
+
+fn table(
+    rows: Vec<[Cell; COLUMNS]>,
+    drawn: &[String],
+    widths: &[u16],
+    report: &Report,
+    options: &Options,
+) -> String {
+    let mut drawn = drawn.iter();
     let mut table = Table::new();
     table.load_style(comfy_table::presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_width(options.width);
@@ -137,20 +170,37 @@ fn table(rows: Vec<[Cell; COLUMNS]>, widths: &[u16], report: &Report, options: &
         true => table.enforce_styling(),
         false => table.force_no_tty(),
     };
-    table.set_header(header(&format!("[{}]", words::percent(report.level))));
+    let header = header(&format!("[{}]", words::percent(report.level)));
+    table.set_header(header.into_iter().chain(drawn.next().map(Cell::new)));
     for row in rows {
-        table.add_row(row.to_vec());
+        table.add_row(row.into_iter().chain(drawn.next().map(Cell::new)));
     }
-    let fits =
-        widths.iter().map(|width| usize::from(*width) + 2).sum::<usize>() <= usize::from(options.width);
-    if fits {
-        for (column, width) in table.column_iter_mut().zip(widths) {
-            // The width includes the padding of one on each side.
-            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(width + 2)));
-        }
+    // Where there is too little room cells are broken at spaces; a table with long words is wider than the terminal.
+    let least: Vec<u16> = match needed(widths) <= usize::from(options.width) {
+        true => widths.to_vec(),
+        false => longest_words(&table),
+    };
+    for (column, width) in table.column_iter_mut().zip(least) {
+        column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(
+            width.saturating_add(PADDING as u16),
+        )));
     }
     let lines: Vec<String> = table.lines().map(|line| format!(" {}\n", line.trim_end())).collect();
     lines.concat()
+}
+
+/// The longest word of each column. A value stays on a line with its unit.
+fn longest_words(table: &Table) -> Vec<u16> {
+    let longest = |at: usize| {
+        let cells =
+            table.header().into_iter().chain(table.row_iter()).filter_map(|row| row.cell_iter().nth(at));
+        let width = |cell: &Cell| match at {
+            VALUE => textwrap::core::display_width(&cell.content()),
+            _ => longest_word(&cell.content()),
+        };
+        u16::try_from(cells.map(width).max().unwrap_or_default()).unwrap_or(u16::MAX)
+    };
+    (0..COLUMNS).map(longest).collect()
 }
 
 fn footer(report: &Report, options: &Options, out: &mut String) {
@@ -183,26 +233,20 @@ fn footer(report: &Report, options: &Options, out: &mut String) {
     }
 }
 
-/// Breaks a line at spaces; continued lines are indented by two more.
-pub(crate) fn wrap(text: &str, indent: &str, width: u16) -> String {
-    let width = usize::from(width).max(20);
-    let mut out = String::new();
-    let mut line = indent.to_owned();
-    let mut is_empty = true;
-    for word in text.split(' ') {
-        if !is_empty && line.chars().count() + 1 + word.chars().count() > width {
-            out.push_str(&line);
-            out.push('\n');
-            line = format!("{indent}  ");
-            is_empty = true;
-        }
-        if !is_empty {
-            line.push(' ');
-        }
-        line.push_str(word);
-        is_empty = false;
-    }
-    out.push_str(&line);
-    out.push('\n');
-    out
+/// Breaks a line at spaces, never within a word; continued lines are indented by two more.
+pub fn wrap(text: &str, indent: &str, width: u16) -> String {
+    let continued = format!("{indent}  ");
+    let options = textwrap::Options::new(usize::from(width).max(20))
+        .break_words(false)
+        .word_separator(WordSeparator::AsciiSpace)
+        .word_splitter(WordSplitter::NoHyphenation)
+        .wrap_algorithm(WrapAlgorithm::FirstFit)
+        .initial_indent(indent)
+        .subsequent_indent(&continued);
+    textwrap::fill(text, options) + "\n"
+}
+
+/// Columns of the longest word.
+pub fn longest_word(text: &str) -> usize {
+    text.split([' ', '\n']).map(textwrap::core::display_width).max().unwrap_or_default()
 }

@@ -204,16 +204,6 @@ pub(crate) fn not_completed(report: &Report) -> Vec<String> {
     report.outcomes.iter().filter_map(lost).collect()
 }
 
-/// The command line, quoted for a shell.
-pub(crate) fn command_line(argv: &[String]) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+#".contains(c);
-    let quote = |word: &String| match !word.is_empty() && word.chars().all(plain) {
-        true => word.clone(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
-    };
-    argv.iter().map(quote).collect::<Vec<_>>().join(" ")
-}
-
 /// Where the values come from.
 pub(crate) fn provenance(report: &Report) -> String {
     let blocks = report.blocks;
@@ -244,11 +234,5 @@ mod tests {
         assert_eq!(percents, ["3.4 %", "0.12 %", "25 %", "1 %", "0 %", "less than 0.01 %"]);
         let factors = [1.0344, 12.34, 2.345, 1234.5, 0.98, f64::INFINITY].map(factor);
         assert_eq!(factors, ["1.034", "12.34", "2.35", "1234", "0.980", "∞"]);
-    }
-
-    #[test]
-    fn command_lines_can_be_pasted() {
-        let argv = ["isotare", "compare", "--", "sh", "-c", "echo 'a b'"].map(str::to_owned);
-        assert_eq!(command_line(&argv), r"isotare compare -- sh -c 'echo '\''a b'\'''");
     }
 }

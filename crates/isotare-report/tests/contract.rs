@@ -156,6 +156,19 @@ fn an_environment_with_failures_only_does_not_vanish() {
 }
 
 #[test]
+fn why_an_environment_is_missing_is_said_once() {
+    let report = complete(&Fixture::default().build());
+    let forms = all_formats(&report);
+    for (at, mark) in
+        [(0, "unavailable ⁵"), (3, "| unavailable | 0 | (5) |"), (4, "unavailable<sup><a href=\"#note-5\"")]
+    {
+        let flat = forms[at].split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(flat.matches("a guest did not boot within 20 s").count(), 1, "format {at}");
+        assert!(flat.matches(mark).count() >= 4, "format {at}: each table has a mark: {flat}");
+    }
+}
+
+#[test]
 fn a_baseline_that_fails_leaves_values_but_no_ratios() {
     let report = complete(&Fixture { failing: Some(("native", 1)), ..Fixture::default() }.build());
     let row = report.results.iter().find(|row| row.headline).expect("a row");
@@ -279,7 +292,7 @@ proptest! {
         }
         let report = analyse(&session, &trials, None);
         for format in FORMATS {
-            render(&report, format, &Options { width: 20, color: true }).expect("rendered");
+            render(&report, format, &Options { width: 20, color: true, ..Options::default() }).expect("rendered");
         }
     }
 }

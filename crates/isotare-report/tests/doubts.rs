@@ -36,7 +36,7 @@ fn doubts(report: &Report, environment: &str) -> Vec<WarningKind> {
     let rows = report.results.iter().filter(|row| row.environment == environment);
     let found: Vec<_> = rows.flat_map(|row| &row.warnings).filter(|w| about.contains(&w.kind)).collect();
     for format in [Format::Text, Format::Json, Format::Csv, Format::Markdown, Format::Html] {
-        let shown = render(report, format, &Options { width: 2000, color: false }).expect("rendered");
+        let shown = render(report, format, &Options { width: 2000, ..Options::default() }).expect("rendered");
         for warning in &found {
             let start: String =
                 warning.message.split(['\'', '"', '<', '&', ';']).next().unwrap_or_default().to_owned();

@@ -4,13 +4,77 @@ mod fixture;
 
 use fixture::Fixture;
 use isotare_core::SessionEnd;
-use isotare_report::{Format, Options, analyse, render};
+use isotare_report::{Format, Glyphs, Options, analyse, render};
 
 fn form(format: Format) -> String {
+    shown(format, Options::default())
+}
+
+fn shown(format: Format, options: Options) -> String {
     let fixture = Fixture { workloads: vec!["cpu"], ..Fixture::default() };
     let (session, trials) = fixture.build();
     let report = analyse(&session, &trials, Some(SessionEnd::Complete));
-    render(&report, format, &Options::default()).expect("rendered")
+    render(&report, format, &options).expect("rendered")
+}
+
+#[test]
+fn words_stay_whole_in_a_narrow_terminal() {
+    let wide: Vec<String> = form(Format::Text).split_whitespace().map(str::to_owned).collect();
+    for width in [40, 80, 120] {
+        let text = shown(Format::Text, Options { width, plot: Some(Glyphs::Unicode), ..Options::default() });
+        let words: Vec<&str> = text.split_whitespace().collect();
+        assert!(wide.iter().all(|word| words.contains(&word.as_str())), "{width}:\n{text}");
+        let notes = text.split_once('¹').map(|(_, notes)| &notes[notes.find("\n¹").unwrap_or(0)..]);
+        let lines = notes.into_iter().flat_map(str::lines);
+        assert!(lines.clone().count() > 10, "{text}");
+        // What cannot be broken, such as the command, may be longer.
+        let is_long = |line: &&str| line.chars().count() > width.into() && line.trim().contains(' ');
+        assert_eq!(lines.filter(is_long).collect::<Vec<_>>(), [""; 0], "{width}");
+        let is_table = |line: &str| line.starts_with("  ") && line.contains('×') && !line.starts_with("  [");
+        assert!(
+            width < 80
+                || text
+                    .lines()
+                    .filter(|line| is_table(line))
+                    .all(|line| line.chars().count() <= width.into())
+        );
+        assert_eq!(text.contains('●'), width == 120, "drawn where there is room");
+    }
+}
+
+#[test]
+fn a_terminal_sees_the_intervals_and_colours_only_in_verdicts() {
+    let drawn =
+        shown(Format::Text, Options { width: 120, plot: Some(Glyphs::Unicode), ..Options::default() });
+    insta::assert_snapshot!(drawn.lines().take(9).collect::<Vec<_>>().join("\n"), @r"
+cpu · events per second (higher is better)
+  environment        value  cost [95 %]            verdict                  blocks  ×1       ×2          ×5       ×10
+  native           1029 /s  ×1                     baseline                     20   │
+  native#null      1030 /s  ×1.000 [0.997, 1.002]  equivalent within 1 %        20   ●
+  container        1031 /s  ×1.002 [0.999, 1.005]  equivalent within 1 %        20   │●
+  docker           1025 /s  ×1.004 [1.001, 1.007]  equivalent within 1 % ¹      16   │●
+  qemu:accel=tcg  83.67 /s  ×12.31 [12.28, 12.33]  12 times slower ² ³ ⁴        20   │                                ●
+  qemu:accel=kvm         –  –                      unavailable ⁵                 0
+");
+    let ascii = shown(Format::Text, Options { width: 120, plot: Some(Glyphs::Ascii), ..Options::default() });
+    assert!(ascii.contains('|') && !ascii.contains(['●', '│', '─', '░']), "{ascii}");
+    let coloured = shown(Format::Text, Options { width: 120, color: true, plot: Some(Glyphs::Unicode) });
+    let of_verdicts = ["baseline", "equivalent", "slower", "faster", "inconclusive", "unavailable"];
+    for part in coloured.split("\u{1b}[38;5;").skip(1) {
+        let text = part.split('\u{1b}').next().unwrap_or_default();
+        assert!(of_verdicts.iter().any(|word| text.contains(word)), "{text}");
+    }
+    let plain = strip(&coloured);
+    assert_eq!(plain, drawn, "colours change nothing else");
+    assert!(!drawn.contains('\u{1b}'));
+}
+
+/// The text without what a terminal takes for colours.
+fn strip(text: &str) -> String {
+    let mut parts = text.split("\u{1b}[");
+    let first = parts.next().unwrap_or_default().to_owned();
+    let lines = parts.fold(first, |text, part| text + part.split_once('m').map_or(part, |(_, rest)| rest));
+    lines.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
 #[test]
@@ -53,6 +117,24 @@ page with figures: isotare report 20260314-091500-k3f9 --format html --out repor
 }
 
 #[test]
+fn a_command_is_shown_as_a_shell_takes_it_and_given_to_programs_as_a_list() {
+    const ARGV: &str = r#"["head","-c","12M","/a b"]"#;
+    let (mut session, trials) = Fixture { workloads: vec!["command"], ..Fixture::default() }.build();
+    for condition in &mut session.plan.conditions {
+        condition.workload.given = vec![("argv".to_owned(), ARGV.to_owned())];
+    }
+    let report = analyse(&session, &trials, Some(SessionEnd::Complete));
+    let form = |format| render(&report, format, &Options::default()).expect("rendered");
+    for format in [Format::Text, Format::Markdown, Format::Html] {
+        let text = form(format);
+        assert!(text.contains("command -- head -c 12M '/a b'") && !text.contains("argv"), "{text}");
+    }
+    let json: serde_json::Value = serde_json::from_str(&form(Format::Json)).expect("JSON");
+    assert_eq!(json["results"][0]["parameters"]["argv"], ARGV);
+    assert!(form(Format::Csv).contains(r#"argv=[""head"",""-c"",""12M"",""/a b""]"#));
+}
+
+#[test]
 fn markdown() {
     insta::assert_snapshot!(form(Format::Markdown), @r#"
 # Overhead against native
@@ -69,7 +151,7 @@ fn markdown() {
 | container | 1031 /s | ×1.002 [0.999, 1.005] | equivalent within 1 % | 20 |  |
 | docker | 1025 /s | ×1.004 [1.001, 1.007] | equivalent within 1 % | 16 | (1) |
 | qemu:accel=tcg | 83.67 /s | ×12.31 [12.28, 12.33] | 12 times slower | 20 | (2) (3) (4) |
-| qemu:accel=kvm | – | – | unavailable: /dev/kvm opens, but a guest did not boot within 20 s; check dmesg for KVM, or use accel=tcg | 0 | |
+| qemu:accel=kvm | – | – | unavailable | 0 | (5) |
 
 ## lifecycle: startup (lower is better)
 
@@ -80,7 +162,7 @@ fn markdown() {
 | container | 14.51 ms | ×3.54 [3.53, 3.54] | 3.5 times slower | 20 |  |
 | docker | 412.5 ms | ×100.5 [100.3, 100.8] | 101 times slower | 16 |  |
 | qemu:accel=tcg | 2309 ms | ×563.3 [562.4, 564.1] | 563 times slower | 20 | (2) |
-| qemu:accel=kvm | – | – | unavailable: /dev/kvm opens, but a guest did not boot within 20 s; check dmesg for KVM, or use accel=tcg | 0 | |
+| qemu:accel=kvm | – | – | unavailable | 0 | (5) |
 
 Notes:
 
@@ -88,6 +170,7 @@ Notes:
 2. software emulation: shows that it works, not how fast virtual machines are
 3. the clock inside ran up to 0.30 % fast against the host's (20 of 20 trials): what it timed is off by as much
 4. its clock comes from another source, so reading it costs something else (hpet, baseline tsc)
+5. qemu:accel=kvm: unavailable: /dev/kvm opens, but a guest did not boot within 20 s; check dmesg for KVM, or use accel=tcg
 
 Null test passed: native against itself differs by at most 0.04 %, and every interval (rows: 2) is within the margin of 1 %; not judged: cgroup memory, cpu system, cpu user.
 

@@ -50,8 +50,9 @@ fn kinds(report: &Report) -> Vec<WarningKind> {
 /// Every form for people says it.
 fn all_say(report: &Report, words: &str) {
     for format in [Format::Text, Format::Markdown, Format::Html] {
-        let shown = render(report, format, &Options { width: 4000, color: false }).expect("rendered");
-        let text = render(report, Format::Text, &Options { width: 4000, color: false }).expect("rendered");
+        let shown = render(report, format, &Options { width: 4000, ..Options::default() }).expect("rendered");
+        let text =
+            render(report, Format::Text, &Options { width: 4000, ..Options::default() }).expect("rendered");
         assert!(shown.contains(words), "{format:?} does not say: {words}\n{text}");
     }
 }

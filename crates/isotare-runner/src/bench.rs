@@ -5,8 +5,8 @@ use crate::event::{Event, Sink, SinkError};
 use crate::phases::Phases;
 use crate::trial::{TrialError, TrialWork, run_trial};
 use isotare_core::{
-    Deadline, Driver, DriverError, Environment, IMAGE_SETTING, Image, ImageReference, Interrupt, Outcome,
-    Plan, PrepareContext, SessionEnd, Settings, Slot, Trial, TrialContext, Workload,
+    Deadline, Dependence, Driver, DriverError, Environment, IMAGE_SETTING, Image, ImageReference, Interrupt,
+    Outcome, Plan, PrepareContext, SessionEnd, Settings, Slot, Trial, TrialContext, Workload,
 };
 use isotare_files::remove_tree;
 use isotare_host::{SessionState, WholeOutput, deadline_in};
@@ -163,6 +163,9 @@ impl<'a> Bench<'a> {
             if let Some(foretold) = course.foretells() {
                 sink.event(&foretold)?;
             }
+            if let Some(interim) = sink.is_watched().then(|| course.interim()).flatten() {
+                sink.event(&interim)?;
+            }
         }
     }
 
@@ -251,38 +254,56 @@ impl<'a> Bench<'a> {
     }
 }
 
-/// Resolves the environment's image, puts on it what the workloads need, and prepares the driver.
+/// Resolves the environment's image, puts on it what the workloads need, and prepares the driver. An image that is chosen by
+/// itself is the first of its candidates that the driver can have here.
 fn ready(
     driver: &dyn Driver,
     settings: &Settings,
     works: &[Work],
     (cx, cache, unpacking): (&PrepareContext<'_>, &Cache, &Deadline),
 ) -> Result<Ready, DriverError> {
-    let mut facts = BTreeMap::new();
-    let mut userland = Userland::default();
-    match settings.text(IMAGE_SETTING.key) {
-        Some(text) => {
-            let reference: ImageReference =
-                text.parse().map_err(|error| DriverError::failed("read", "setting image", error))?;
-            userland = resolve(&reference, cache, unpacking)?;
+    let prepared = |reference: Option<&ImageReference>| {
+        let mut facts = BTreeMap::new();
+        let mut userland = Userland::default();
+        if let Some(reference) = reference {
+            userland = resolve(reference, cache, unpacking)?;
             facts.insert("image".to_owned(), reference.to_string());
             facts.extend(userland.digest.clone().map(|digest| ("image.digest".to_owned(), digest)));
-        }
-        None if driver.capabilities().host_files => {
+        } else if driver.capabilities().host_files {
             facts.insert("image".to_owned(), "the host's own files".to_owned());
         }
-        None => {}
+        let mut files = Image::default();
+        for work in works {
+            // One that cannot run anywhere has been told already.
+            let image = work.workload.image(&work.settings, &|program| userland.has_program(program));
+            image.into_iter().for_each(|image| files.extend(image));
+        }
+        let cx = PrepareContext { deadline: deadline_in(PREPARATION, &cx.deadline.interrupt), ..*cx };
+        let environment = driver.prepare(settings, &userland.furnish(files)?, &cx)?;
+        facts.extend(environment.facts());
+        Ok(Ready { facts, environment })
+    };
+    let Some(text) = settings.text(IMAGE_SETTING.key) else { return prepared(None) };
+    let reference: ImageReference =
+        text.parse().map_err(|error| DriverError::failed("read", "setting image", error))?;
+    match reference {
+        ImageReference::Auto if works.iter().any(needs_programs) => {
+            match prepared(Some(&ImageReference::Host)) {
+                Err(DriverError::Unavailable(why)) => {
+                    tracing::debug!("{}: the host's userland is not shown: {why}", driver.name());
+                    prepared(Some(&ImageReference::Agent))
+                }
+                done => done,
+            }
+        }
+        ImageReference::Auto => prepared(Some(&ImageReference::Agent)),
+        given => prepared(Some(&given)),
     }
-    let mut files = Image::default();
-    for work in works {
-        // One that cannot run anywhere has been told already.
-        let image = work.workload.image(&work.settings, &|program| userland.has_program(program));
-        image.into_iter().for_each(|image| files.extend(image));
-    }
-    let cx = PrepareContext { deadline: deadline_in(PREPARATION, &cx.deadline.interrupt), ..*cx };
-    let environment = driver.prepare(settings, &userland.furnish(files)?, &cx)?;
-    facts.extend(environment.facts());
-    Ok(Ready { facts, environment })
+}
+
+/// Whether work runs programs that are not part of the agent.
+fn needs_programs(work: &Work) -> bool {
+    work.workload.info(&work.settings).depends_on.contains(&Dependence::Programs)
 }
 
 /// Environments are prepared once for all replicas.

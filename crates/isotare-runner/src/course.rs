@@ -100,6 +100,12 @@ impl<'p> Course<'p> {
         (!forecasts.is_empty()).then_some(Event::Foretold { pilot: PILOT, blocks, forecasts })
     }
 
+    /// What the blocks so far show, if they show anything.
+    pub(crate) fn interim(&self) -> Option<Event<'p>> {
+        let estimates = self.figures.interim(self.queue.replaced());
+        (!estimates.is_empty()).then_some(Event::Interim { estimates })
+    }
+
     /// A trial has had its turn; `None` where there is nothing to record.
     pub(crate) fn ended(&mut self, trial: Option<&Trial>) {
         self.position += 1;

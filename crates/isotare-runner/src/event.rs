@@ -51,6 +51,24 @@ pub enum Event<'a> {
         /// The hardest comparison of each workload.
         forecasts: Vec<Forecast<'a>>,
     },
+    /// A block has ended, and [`Sink::is_watched`].
+    Interim {
+        /// What the blocks so far show of each comparison.
+        estimates: Vec<Interim<'a>>,
+    },
+}
+
+/// What a comparison shows so far. It decides nothing: neither what runs next nor when it is enough.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Interim<'a> {
+    /// What is compared with the baseline.
+    pub condition: &'a Condition,
+    /// The ratio of its first figures, turned so that above 1 is worse.
+    pub cost: f64,
+    /// Lower end of its interval.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
 }
 
 /// What a session will be able to see of a workload's first figure, told from its first blocks.
@@ -71,6 +89,10 @@ pub const MOST_FORETOLD: usize = 500;
 pub trait Sink {
     /// Takes one event. An error ends the session, because what cannot be kept is not worth measuring.
     fn event(&mut self, event: &Event<'_>) -> Result<(), SinkError>;
+    /// Whether somebody sees what the blocks so far show; else it is not computed.
+    fn is_watched(&self) -> bool {
+        false
+    }
 }
 
 /// An event that could not be taken.

@@ -1,19 +1,22 @@
 //! The first figure of every trial so far, for those who stop when it is known precisely enough.
 
-use crate::event::{Forecast, MOST_FORETOLD};
-use isotare_core::{EnvironmentSpec, Outcome, Plan, Trial};
-use isotare_stats::{Precision, blocks_to_find, foretold_effect, log_ratios};
+use crate::event::{Forecast, Interim, MOST_FORETOLD};
+use isotare_core::{Better, EnvironmentSpec, Outcome, Plan, Trial};
+use isotare_stats::{Precision, blocks_to_find, foretold_effect, log_ratios, ratio_of_pairs};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Figures by condition and block.
 pub(crate) struct Figures<'p> {
     plan: &'p Plan,
     values: Vec<BTreeMap<u32, f64>>,
+    /// Which way a condition's figure is better; `None`: it has none yet.
+    better: Vec<Option<Better>>,
 }
 
 impl<'p> Figures<'p> {
     pub(crate) fn new(plan: &'p Plan) -> Self {
-        Self { plan, values: vec![BTreeMap::new(); plan.conditions.len()] }
+        let count = plan.conditions.len();
+        Self { plan, values: vec![BTreeMap::new(); count], better: vec![None; count] }
     }
 
     /// Keeps the first figure of a trial that counts.
@@ -21,6 +24,7 @@ impl<'p> Figures<'p> {
         let figure = trial.headline().filter(|_| trial.outcome == Outcome::Completed);
         if let (Some(values), Some(figure)) = (self.values.get_mut(trial.condition), figure) {
             values.insert(trial.block, figure.value);
+            self.better[trial.condition] = Some(figure.metric.better);
         }
     }
 
@@ -44,9 +48,9 @@ impl<'p> Figures<'p> {
     /// those that have figures of `pilot` blocks and are still measured. Replicas of the baseline count only where there is nothing
     /// else.
     pub(crate) fn forecasts(&self, pilot: u32, blocks: u32, given_up: &[bool]) -> Vec<Forecast<'p>> {
-        let level = self.plan.stopping.map_or(self.plan.level, |_| Precision::guarded(self.plan.level));
+        let level = self.level();
         let kind = |spec: &EnvironmentSpec| EnvironmentSpec { replica: None, ..spec.clone() };
-        let baseline = kind(&self.plan.baseline);
+        let baseline = self.baseline();
         let mut hardest: Vec<Forecast<'p>> = Vec::new();
         for (at, condition) in self.plan.conditions.iter().enumerate() {
             if given_up.get(at).copied().unwrap_or(false) || self.values[at].len() < pilot as usize {
@@ -66,6 +70,38 @@ impl<'p> Figures<'p> {
             }
         }
         hardest
+    }
+
+    /// What every comparison shows so far, in the order of the plan. Replicas of the baseline are left out, unless there is nothing
+    /// else. `replaced` blocks do not count.
+    pub(crate) fn interim(&self, replaced: &BTreeSet<u32>) -> Vec<Interim<'p>> {
+        let mut estimates: Vec<Interim<'p>> = Vec::new();
+        for (at, condition) in self.plan.conditions.iter().enumerate() {
+            let Some(pairs) = self.pairs(at, replaced) else { continue };
+            let Some(found) = ratio_of_pairs(&pairs, self.level()) else { continue };
+            let (cost, low, high) = match self.better[at] {
+                Some(Better::Higher) => (found.ratio.recip(), found.high.recip(), found.low.recip()),
+                _ => (found.ratio, found.low, found.high),
+            };
+            estimates.push(Interim { condition, cost, low, high });
+        }
+        let is_replica = |it: &Interim<'_>| {
+            EnvironmentSpec { replica: None, ..it.condition.environment.clone() } == self.baseline()
+        };
+        match estimates.iter().all(is_replica) {
+            true => estimates,
+            false => estimates.into_iter().filter(|it| !is_replica(it)).collect(),
+        }
+    }
+
+    /// The level at which intervals are made, so that looks at fixed blocks do not cost theirs.
+    fn level(&self) -> f64 {
+        self.plan.stopping.map_or(self.plan.level, |_| Precision::guarded(self.plan.level))
+    }
+
+    /// The baseline without its replica.
+    fn baseline(&self) -> EnvironmentSpec {
+        EnvironmentSpec { replica: None, ..self.plan.baseline.clone() }
     }
 
     /// A condition's figures with those of the baseline; `None` for the baseline itself.
@@ -100,10 +136,9 @@ mod tests {
     }
 
     fn trial(block: u32, condition: usize, value: f64) -> Trial {
-        let sample = |name: &'static str, headline, value| Sample {
-            metric: MetricDef { headline, ..MetricDef::headline(name, "s", Better::Lower) },
-            role: None,
-            value,
+        let sample = |name: &'static str, headline, value| {
+            let metric = MetricDef { headline, ..MetricDef::headline(name, "s", Better::Lower) };
+            Sample::of_workload(metric, value)
         };
         let samples =
             vec![sample("detail", false, 1e9), sample("wall", true, value), sample("more", true, -1.0)];
@@ -165,6 +200,32 @@ mod tests {
         assert_eq!(calm.condition.environment.to_string(), "steady");
         assert!(figures.forecasts(21, 40, &[false; 3]).is_empty(), "too little is known");
         assert!(Figures::new(&plan).forecasts(6, 40, &[false; 3]).is_empty(), "nothing was measured");
+    }
+
+    #[test]
+    fn what_the_blocks_so_far_show_is_turned_so_that_above_1_is_worse() {
+        let plan = planned();
+        let figures = figures(&plan, 0.0005);
+        let shown = figures.interim(&BTreeSet::new());
+        let names: Vec<String> = shown.iter().map(|it| it.condition.environment.to_string()).collect();
+        assert_eq!(names, ["steady", "wild"]);
+        assert!(
+            (shown[0].cost - 1.1).abs() < 0.001 && shown[0].low < 1.1 && 1.1 < shown[0].high,
+            "{shown:?}"
+        );
+        let mut rates = Figures::new(&plan);
+        for block in 0..6 {
+            for (condition, value) in [(0, 10.0), (1, 8.0 + 0.01 * f64::from(block)), (2, 10.0)] {
+                let mut trial = trial(block, condition, value);
+                trial.samples.iter_mut().for_each(|sample| sample.metric.better = Better::Higher);
+                rates.add(&trial);
+            }
+        }
+        let shown = rates.interim(&BTreeSet::new());
+        assert!((shown[0].cost - 1.247).abs() < 0.01 && shown[0].low <= shown[0].cost, "{shown:?}");
+        assert!(shown[0].cost <= shown[0].high);
+        assert_eq!(rates.interim(&(1..6).collect()), [], "one block has no interval");
+        assert_eq!(Figures::new(&plan).interim(&BTreeSet::new()), []);
     }
 
     #[test]

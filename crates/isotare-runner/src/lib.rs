@@ -19,4 +19,4 @@ mod watch;
 
 pub use bench::{Bench, BenchError, Places, Work};
 pub use clean::{CleanReport, clean};
-pub use event::{Event, Forecast, MOST_FORETOLD, Sink, SinkError};
+pub use event::{Event, Forecast, Interim, MOST_FORETOLD, Sink, SinkError};

@@ -65,6 +65,11 @@ impl<'p> Queue<'p> {
         self.repeats.ended(turn.block, turn.is_repeat, is_disturbed);
     }
 
+    /// Blocks for which a repeat stands.
+    pub(crate) fn replaced(&self) -> &BTreeSet<u32> {
+        self.repeats.replaced()
+    }
+
     /// Blocks that have ended.
     pub(crate) fn done(&self) -> u32 {
         self.regular + self.repeated

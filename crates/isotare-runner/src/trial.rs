@@ -254,7 +254,7 @@ fn inside(counters: Vec<(String, f64)>) -> impl Iterator<Item = Sample> {
         let meter = meters.iter().find(|meter| meter.is_of(&name)).filter(|_| value.is_finite())?;
         let metric =
             MetricDef { name: format!("inside_{name}").into(), headline: false, ..meter.def.clone() };
-        Some(Sample { metric, role: None, value })
+        Some(Sample::of_sampler(metric, None, value))
     })
 }
 

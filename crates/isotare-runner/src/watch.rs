@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn every_counter_has_a_meter() {
         let all: Vec<Sample> =
-            meters().into_iter().map(|meter| Sample { metric: meter.def, role: None, value: 1.0 }).collect();
+            meters().into_iter().map(|meter| Sample::of_sampler(meter.def, None, 1.0)).collect();
         let one = Some(1.0);
         let expected = HostNoise {
             pressure_cpu: one,

@@ -25,6 +25,10 @@ struct Kept {
     output_needed: usize,
     /// All that each trial wrote on standard output, where it is kept.
     whole: Vec<Vec<u8>>,
+    /// Whether somebody looks.
+    watched: bool,
+    /// Trials that had ended when it was told what they show.
+    interim: Vec<usize>,
 }
 
 impl Sink for Kept {
@@ -45,7 +49,16 @@ impl Sink for Kept {
                 return Err(SinkError("no space left".to_owned()));
             }
         }
+        if let Event::Interim { estimates } = event {
+            assert_eq!(estimates.len(), 1);
+            assert!((estimates[0].cost - 2.0).abs() < 0.01, "{estimates:?}");
+            self.interim.push(self.trials.len());
+        }
         Ok(())
+    }
+
+    fn is_watched(&self) -> bool {
+        self.watched
     }
 }
 
@@ -115,6 +128,15 @@ fn execute(
         .filter(|e| e.as_ref().unwrap().file_name().to_string_lossy().starts_with('t'));
     assert_eq!(folders.count(), 0, "every trial's folder is removed");
     (kept, end, other)
+}
+
+#[test]
+fn what_the_blocks_so_far_show_is_told_between_blocks_and_only_to_who_looks() {
+    let (kept, end, _) = run(Script::Works(2_000), Kept { watched: true, ..Kept::default() });
+    assert_eq!(end, Ok(SessionEnd::Complete));
+    assert_eq!(kept.interim, [4, 6, 8, 10, 12], "after each block, from the second on");
+    let (unseen, end, _) = run(Script::Works(2_000), Kept::default());
+    assert_eq!((unseen.interim, end), (vec![], Ok(SessionEnd::Complete)));
 }
 
 fn outcomes(kept: &Kept, condition: usize) -> Vec<Outcome> {

@@ -27,7 +27,7 @@ pub fn summarise(readings: &[Reading], meters: &[Meter]) -> Vec<Sample> {
             let metric = MetricDef { name: name.clone(), ..meter.def.clone() };
             let values = series.into_iter().filter_map(|(role, values)| {
                 let value = condense(&values, meter.kind)?;
-                Some(Sample { metric: metric.clone(), role, value })
+                Some(Sample::of_sampler(metric.clone(), role, value))
             });
             samples.extend(values);
         }

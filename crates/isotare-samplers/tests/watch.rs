@@ -54,13 +54,6 @@ fn now() -> Timestamp {
     Timestamp(u64::try_from(BEGAN.with(Instant::elapsed).as_nanos()).unwrap())
 }
 
-fn busy_for(time: Duration) {
-    let until = Instant::now() + time;
-    while Instant::now() < until {
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
 const EVERYTHING: Wanted = Wanted { io: true, switches: true, threads: false, idle: true };
 
 #[test]
@@ -70,14 +63,31 @@ fn a_busy_process_and_a_sleeping_one_are_told_apart() {
     let mut watch = Watch::new(Path::new("/"), Scope::Processes(pids), EVERYTHING).unwrap();
     watch.read(now());
     assert!(watch.tasks().all(|task| task.activity().is_none()), "nothing is known of the time before");
-    busy_for(Duration::from_millis(500));
+    let began = Instant::now();
+    // Until it has had three ticks, however long that takes here.
+    let ticks = || {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", busy.0.id())).unwrap();
+        stat.rsplit(')')
+            .next()
+            .unwrap()
+            .split(' ')
+            .skip(12)
+            .take(2)
+            .map(|t| t.parse::<u64>().unwrap())
+            .sum::<u64>()
+    };
+    let before = ticks();
+    while ticks() < before + 3 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let elapsed = began.elapsed();
     watch.read(now());
     let of = |child: &Ended| watch.tasks().find(|task| task.pid == child.0.id()).unwrap();
     let (busy, asleep) = (of(&busy).activity().unwrap(), of(&asleep).activity().unwrap());
     assert!(busy.user + busy.system >= 2 && !busy.is_idle(), "{busy:?}");
     assert!(asleep.user + asleep.system <= 1 && asleep.rss_pages > 0, "{asleep:?}");
     assert!(asleep.switches.is_some() && asleep.io.is_some());
-    assert!(busy.interval >= Duration::from_millis(500));
+    assert!(busy.interval >= elapsed);
 }
 
 #[test]

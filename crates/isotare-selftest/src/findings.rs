@@ -2,10 +2,11 @@
 
 use crate::evidence::{Clocks, Records};
 use crate::injection::Injection;
+use crate::kinds::LARGER_QUOTA;
 use crate::observer::ObserverCost;
 use crate::recounted::CPU_SHARE;
-use isotare_core::HostFacts;
-use isotare_report::{Report, Source};
+use isotare_core::{HostFacts, MeasuredBy};
+use isotare_report::Report;
 use isotare_stats::at_most_p;
 use serde::Serialize;
 
@@ -75,8 +76,8 @@ pub enum Status {
     Failed,
 }
 
-/// Where native has to have its CPU for itself, it must have got this part of it.
-const WHOLE_CPU: f64 = 0.99;
+/// The baseline of quotas must have got this part of what its quota grants; else others left it less than that.
+const WHOLE_QUOTA: f64 = 0.995;
 
 /// A known overhead beside its estimate.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -118,18 +119,20 @@ impl Recovery {
             remedy: remedy.to_owned(),
         };
         let environment = injection.environment.to_string();
-        let share = cpu_share(report).filter(|share| injection.counts_cpu_time() && *share < WHOLE_CPU);
-        if let Some(share) = share {
-            let taken = 100.0 * (1.0 - share);
-            let reason =
-                format!("others took {taken:.1} % of native's CPU, so what it is slower by is not known");
+        let granted = LARGER_QUOTA as f64 / 100.0;
+        let got = cpu_share(report).map(|share| share / granted);
+        if let Some(got) = got.filter(|got| injection.counts_cpu_time() && *got < WHOLE_QUOTA) {
+            let reason = format!(
+                "others left the baseline {:.1} % of what its quota of {LARGER_QUOTA} % grants, so the true ratio is not known",
+                100.0 * got
+            );
             return Err(lost(Status::Disturbed, reason, "repeat it on a quiet machine"));
         }
         let failed = || lost(Status::Failed, why_not(report), "");
         let row = report
             .results
             .iter()
-            .find(|row| row.environment == environment && row.headline && row.source == Source::Workload)
+            .find(|row| row.environment == environment && row.headline && row.source == MeasuredBy::Workload)
             .ok_or_else(failed)?;
         let (Some(ratio), Some(low), Some(high)) = (row.cost, row.cost_low, row.cost_high) else {
             return Err(failed());
@@ -197,7 +200,7 @@ mod tests {
     use isotare_report::analyse;
     use std::collections::BTreeMap;
 
-    /// What a session would say if the slower one took `ratio` times as long and native had `share` of its CPU.
+    /// What a session would say if the slower one took `ratio` times as long and the baseline got `share` of its quota.
     fn found(text: &str, ratio: f64, share: f64, outcome: Outcome) -> Result<Recovery, NotMeasured> {
         let injection = Injection::of(&text.parse().expect(text)).expect(text);
         let budget = Budget { cpus: CpuSet::new([0]).expect("one"), memory: 1 << 30, processes: None };
@@ -207,10 +210,10 @@ mod tests {
             let jitter = 1.0 + 0.001 * f64::from(index * 7 % 11);
             let rate = 1000.0 * jitter / if is_slower { ratio } else { 1.0 };
             let (metric, value) = match injection.counts_cpu_time() {
-                true => (CPU_SHARE, share * rate / 1000.0),
+                true => (CPU_SHARE, 0.8 * share * rate / 1000.0),
                 false => (MetricDef::headline("events_per_second", "1/s", Better::Higher), rate),
             };
-            let samples = vec![Sample { metric, role: None, value }];
+            let samples = vec![Sample::of_workload(metric, value)];
             let failure = Failure { reason: "it broke".to_owned(), diagnostics: String::new() };
             let failure = (outcome != Outcome::Completed).then_some(failure);
             Trial { samples, failure, ..Trial::new(index, *slot, 0, outcome) }
@@ -225,6 +228,7 @@ mod tests {
             argv: Vec::new(),
             host: HostFacts::default(),
             environments: BTreeMap::new(),
+            workloads: BTreeMap::new(),
             plan: plan.clone(),
         };
         Recovery::of(&injection, &analyse(&session, &trials, Some(SessionEnd::Complete)), 1)
@@ -235,7 +239,7 @@ mod tests {
         for (text, ratio, recovered) in [
             ("busy-loop:percent=5", 1.05, true),
             ("busy-loop:percent=5", 1.10, false),
-            ("cpu-quota:percent=50", 2.0, true),
+            ("cpu-quota:percent=40", 2.0, true),
         ] {
             let found = found(text, ratio, 1.0, Outcome::Completed).expect(text);
             assert_eq!((found.recovered, found.blocks), (recovered, 20), "{found:?}");
@@ -245,10 +249,12 @@ mod tests {
 
     #[test]
     fn what_says_nothing_is_told_with_its_reason() {
-        let lost =
-            found("cpu-quota:percent=50", 2.0, 0.8, Outcome::Completed).expect_err("native was disturbed");
+        let lost = found("cpu-quota:percent=40", 2.0, 0.9, Outcome::Completed).expect_err("it was disturbed");
         assert_eq!(lost.status, Status::Disturbed);
-        assert!(lost.reason.contains("% of native's CPU") && !lost.remedy.is_empty(), "{lost:?}");
+        assert!(
+            lost.reason.contains("left the baseline 90.5 % of what its quota") && !lost.remedy.is_empty(),
+            "{lost:?}"
+        );
         found("busy-loop:percent=5", 1.05, 0.8, Outcome::Completed).expect("a busy loop knows no rest");
         let lost = found("busy-loop:percent=5", 1.05, 1.0, Outcome::Failed).expect_err("no trial completed");
         assert_eq!((lost.status, lost.reason.as_str()), (Status::Failed, "it broke"));

@@ -27,8 +27,8 @@ pub(crate) struct Pair {
     pub is_observed: bool,
     /// Whether it gets one CPU of the budget only.
     pub on_one_cpu: bool,
-    /// Whether the CPU time granted is compared in place of the work; the truth then holds only where native had its CPU
-    /// for itself.
+    /// Whether the CPU time granted is compared in place of the work; the truth then holds only where the baseline got all of
+    /// its quota.
     pub counts_cpu_time: bool,
 }
 

@@ -2,6 +2,7 @@
 
 use isotare_core::{
     Better, Image, Invalid, JobOutput, MetricDef, Present, Sample, SettingDef, Settings, Workload,
+    WorkloadInfo,
 };
 use isotare_protocol::Job;
 use std::path::PathBuf;
@@ -37,7 +38,7 @@ impl Counts {
         match self {
             Counts::CpuTime => {
                 let share = value("events_per_second")? * value("cpu_per_event")?;
-                return Ok(vec![Sample { metric: CPU_SHARE, role: None, value: share }]);
+                return Ok(vec![Sample::of_workload(CPU_SHARE, share)]);
             }
             Counts::Share(share) => {
                 for sample in &mut samples {
@@ -82,6 +83,10 @@ impl Workload for Recounted {
         self.inner.programs(settings)
     }
 
+    fn info(&self, settings: &Settings) -> WorkloadInfo {
+        self.inner.info(settings)
+    }
+
     fn job(&self, settings: &Settings) -> Result<Job, String> {
         self.inner.job(settings)
     }
@@ -124,11 +129,14 @@ mod tests {
         fn image(&self, _: &Settings, _: Present<'_>) -> Result<Image, String> {
             Ok(Image::default())
         }
+        fn info(&self, _: &Settings) -> WorkloadInfo {
+            WorkloadInfo::default()
+        }
         fn job(&self, _: &Settings) -> Result<Job, String> {
             Err("it runs nowhere".to_owned())
         }
         fn decode(&self, _: &JobOutput, _: &Settings) -> Result<Vec<Sample>, Invalid> {
-            let sample = |metric| Sample { metric, role: None, value: 150.0 };
+            let sample = |metric| Sample::of_workload(metric, 150.0);
             Ok(self.metrics().into_iter().map(sample).collect())
         }
     }

@@ -1,5 +1,6 @@
 //! What can go wrong with a store: which file, why, and what to do.
 
+use crate::migrate::OPEN;
 use rusqlite::ErrorCode;
 use std::path::{Path, PathBuf};
 
@@ -70,6 +71,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the machine failed, such as a full disk, rather than what was asked for: another file, or another session.
+    pub fn is_fault(&self) -> bool {
+        matches!(self, StoreError::Access { operation, .. } if *operation != OPEN)
+    }
+
     /// What SQLite says in words of this store.
     pub(crate) fn sqlite(operation: &'static str, path: &Path, error: &rusqlite::Error) -> Self {
         let code = error.sqlite_error_code();

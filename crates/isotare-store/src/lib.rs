@@ -20,6 +20,7 @@
 
 mod error;
 mod export;
+mod log;
 mod migrate;
 mod open;
 mod packed;
@@ -30,6 +31,7 @@ mod write;
 
 pub use error::StoreError;
 pub use export::{ExportFormat, ExportScope, export};
+pub use log::{LOG_LIMIT, LogLine};
 pub use migrate::VERSION;
 pub use open::Store;
 pub use read::{Record, Summary};

@@ -2,9 +2,10 @@
 
 use crate::packed::{capture, pack};
 use crate::{Store, StoreError};
-use isotare_core::{Outcome, shortened};
+use isotare_core::{Condition, Dependence, Outcome, WorkloadInfo, WorkloadSpec, shortened};
 use rusqlite::types::Type;
 use rusqlite::{Connection, TransactionBehavior, params};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
@@ -27,10 +28,14 @@ const STEPS: &[Step] = &[
     Step::script(include_str!("schema/1.sql")),
     Step::script(include_str!("schema/2.sql")),
     Step { script: include_str!("schema/3.sql"), then: cut_output },
+    Step { script: include_str!("schema/4.sql"), then: know_workloads },
 ];
 
+/// The operation in errors.
+pub(crate) const OPEN: &str = "open store";
+
 /// Version of the schema that this isotare writes.
-pub const VERSION: i64 = 3;
+pub const VERSION: i64 = 4;
 
 /// Marks a file as a store of isotare (`PRAGMA application_id`): "ISOT".
 pub(crate) const APPLICATION: i64 = 0x4953_4f54;
@@ -64,7 +69,7 @@ pub(crate) fn supported(content: Content, path: &Path, newest: i64) -> Result<i6
         Content::Store(found) if (0..=newest).contains(&found) => Ok(found),
         Content::Store(found) => Err(StoreError::TooNew { path: path.to_owned(), found, supported: newest }),
         Content::Foreign => Err(StoreError::Access {
-            operation: "open store",
+            operation: OPEN,
             path: path.to_owned(),
             cause: "it is a database of another program".to_owned(),
             remedy: "use another file".to_owned(),
@@ -85,7 +90,7 @@ pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), St
 
 /// Runs the steps that are missing. Returns the version that was found.
 fn run(connection: &mut Connection, path: &Path, steps: &[Step]) -> Result<i64, StoreError> {
-    let failed = |error: rusqlite::Error| StoreError::sqlite("open store", path, &error);
+    let failed = |error: rusqlite::Error| StoreError::sqlite(OPEN, path, &error);
     let newest = i64::try_from(steps.len()).unwrap_or(i64::MAX);
     // Looking first spares every later opener the lock of a writer.
     if supported(content(connection).map_err(failed)?, path, newest)? == newest {
@@ -148,6 +153,42 @@ fn cut_output(connection: &Connection) -> rusqlite::Result<()> {
     }
     drop((read, explain, write));
     connection.execute_batch("ALTER TABLE trial DROP COLUMN stdout; ALTER TABLE trial DROP COLUMN stderr")
+}
+
+/// Version 4: what older versions knew of workloads by their names. Nothing then showed that commands did the same work, so
+/// their sessions are not judged by what they wrote.
+fn know_workloads(connection: &Connection) -> rusqlite::Result<()> {
+    let sessions: Vec<(i64, String)> = connection
+        .prepare("SELECT number, ifnull(json_extract(plan, '$.conditions'), '[]') FROM session")?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    for (number, conditions) in sessions {
+        let wrong = |error: serde_json::Error| unreadable(1, error.into());
+        let conditions: Vec<Condition> = serde_json::from_str(&conditions).map_err(wrong)?;
+        let specs = conditions.into_iter().map(|condition| condition.workload);
+        let known: BTreeMap<String, WorkloadInfo> =
+            specs.map(|spec| (spec.to_string(), by_name(&spec))).collect();
+        let known = serde_json::to_string(&known).map_err(wrong)?;
+        connection.execute("UPDATE session SET workloads = ?2 WHERE number = ?1", params![number, known])?;
+    }
+    Ok(())
+}
+
+fn by_name(spec: &WorkloadSpec) -> WorkloadInfo {
+    let depends_on = match spec.name.as_str() {
+        "fileio" => Some(Dependence::Files),
+        "network" => Some(Dependence::Loopback),
+        "command" | "sysbench" => Some(Dependence::Programs),
+        _ => None,
+    };
+    let threads = match spec.name.as_str() {
+        "cpu" | "memory" | "fileio" | "network" | "threads" | "mutex" | "sysbench" => {
+            let given = spec.pairs().find(|(key, _)| *key == "threads");
+            given.map_or(Some(1), |(_, threads)| threads.parse().ok())
+        }
+        _ => None,
+    };
+    WorkloadInfo { depends_on: depends_on.into_iter().collect(), threads, ..WorkloadInfo::default() }
 }
 
 fn unreadable(column: usize, error: io::Error) -> rusqlite::Error {

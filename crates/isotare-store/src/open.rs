@@ -1,7 +1,7 @@
 //! Opening a store.
 
 use crate::StoreError;
-use crate::migrate::{self, Content, VERSION};
+use crate::migrate::{self, Content, OPEN, VERSION};
 use isotare_files::{Links, own_file, regular};
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{DirBuilder, File};
@@ -48,12 +48,12 @@ impl Store {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => own_file(path),
                 made => made,
             };
-            opened.map_err(access("open store", "name a file of your own that is no link"))?;
+            opened.map_err(access(OPEN, "name a file of your own that is no link"))?;
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let failed = |error: rusqlite::Error| StoreError::sqlite("open store", path, &error);
+        let failed = |error: rusqlite::Error| StoreError::sqlite(OPEN, path, &error);
         let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
         prepare(&connection).map_err(failed)?;
         // SQLite opens a file that it may not write to without a word.
@@ -80,12 +80,12 @@ impl Store {
     /// first, which needs the right to write.
     pub fn open_to_read(path: &Path) -> Result<Self, StoreError> {
         regular(path, Links::Followed).map_err(|error| StoreError::Access {
-            operation: "open store",
+            operation: OPEN,
             path: path.to_owned(),
             cause: error.to_string(),
             remedy: "name a store of sessions that you can read".to_owned(),
         })?;
-        let failed = |error: rusqlite::Error| StoreError::sqlite("open store", path, &error);
+        let failed = |error: rusqlite::Error| StoreError::sqlite(OPEN, path, &error);
         // Where the folder is not writable either, SQLite cannot make the files that readers share. Without a log beside
         // the file nobody is writing, so that it can be read as one that never changes.
         let (connection, content) = match reader(path, OpenFlags::empty()) {
@@ -101,7 +101,7 @@ impl Store {
             false => {
                 drop(connection);
                 Self::open(path).map_err(|error| StoreError::Access {
-                    operation: "open store",
+                    operation: OPEN,
                     path: path.to_owned(),
                     cause: format!(
                         "its format is version {version}, and it cannot be brought up to {VERSION}: {error}"
@@ -176,7 +176,7 @@ mod tests {
         let mut store = Store::open(&path).expect("opens");
         store
             .connection
-            .execute_batch("INSERT INTO session VALUES (1, 'a', '', '', '', '', '', '', NULL)")
+            .execute_batch("INSERT INTO session VALUES (1, 'a', '', '', '', '', '', '', NULL, '{}')")
             .expect("made");
         store.connection.busy_timeout(Duration::from_millis(1)).expect("set");
         let other = Connection::open(&path).expect("opens");

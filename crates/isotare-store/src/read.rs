@@ -88,7 +88,7 @@ impl Store {
         // One transaction, so that a session that is being written does not change between the tables.
         let _snapshot = self.connection.unchecked_transaction().map_err(|error| self.unread(&error))?;
         let (number, _) = self.resolve(asked)?;
-        let sql = "SELECT id, started, version, argv, plan, host, environments, ended FROM session WHERE number = ?1";
+        let sql = "SELECT id, started, version, argv, plan, host, environments, workloads, ended FROM session WHERE number = ?1";
         let whole = |row: &Row<'_>| {
             let session = Session {
                 id: row.get(0)?,
@@ -98,8 +98,9 @@ impl Store {
                 plan: json(row, 4)?,
                 host: json(row, 5)?,
                 environments: json(row, 6)?,
+                workloads: json(row, 7)?,
             };
-            Ok((session, optional_word(row, 7)?))
+            Ok((session, optional_word(row, 8)?))
         };
         let (session, end) =
             self.connection.query_row(sql, [number], whole).map_err(|error| self.unread(&error))?;
@@ -163,8 +164,7 @@ impl Store {
             };
             push(&mut trials, at, |trial| trial.phases.push(phase))
         })?;
-        let samples =
-            "name, unit, better, headline, role, value FROM sample JOIN metric ON metric.number = metric";
+        let samples = "name, unit, better, headline, role, value, source FROM sample JOIN metric ON metric.number = metric";
         self.details(session, samples, &places, |at, row| {
             let metric = MetricDef {
                 name: Cow::Owned(row.get(1)?),
@@ -172,7 +172,8 @@ impl Store {
                 better: word::<Better>(row, 3)?,
                 headline: row.get(4)?,
             };
-            let sample = Sample { metric, role: optional_word(row, 5)?, value: real(row, 6)? };
+            let (role, source) = (optional_word(row, 5)?, word(row, 7)?);
+            let sample = Sample { metric, source, role, value: real(row, 6)? };
             push(&mut trials, at, |trial| trial.samples.push(sample))
         })?;
         let readings =

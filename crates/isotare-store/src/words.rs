@@ -1,6 +1,6 @@
 //! The words that enums are stored as, and back.
 
-use isotare_core::{Better, Outcome, Phase, Role, SessionEnd};
+use isotare_core::{Better, MeasuredBy, Outcome, Phase, Role, SessionEnd};
 
 /// An enum that is stored as a word.
 pub(crate) trait Word: Copy + 'static {
@@ -45,6 +45,13 @@ impl Word for Better {
             Better::Higher => "higher",
             Better::Lower => "lower",
         }
+    }
+}
+
+impl Word for MeasuredBy {
+    const ALL: &'static [Self] = &MeasuredBy::ALL;
+    fn word(self) -> &'static str {
+        MeasuredBy::word(self)
     }
 }
 

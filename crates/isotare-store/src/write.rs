@@ -11,7 +11,7 @@ use std::io::{Read, Seek};
 
 /// Size of the pieces in which whole outputs are stored, bytes.
 const PIECE: u64 = 1 << 20;
-const WRITE: &str = "write store";
+pub(crate) const WRITE: &str = "write store";
 
 impl Store {
     /// Writes down that a session begins.
@@ -24,9 +24,10 @@ impl Store {
             self.json(&session.plan)?,
             self.json(&session.host)?,
             self.json(&session.environments)?,
+            self.json(&session.workloads)?,
         ];
-        let sql = "INSERT INTO session (id, started, version, argv, plan, host, environments)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        let sql = "INSERT INTO session (id, started, version, argv, plan, host, environments, workloads)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
         match self.connection.execute(sql, row) {
             Ok(_) => Ok(()),
             Err(error) => Err(self.unwritten(&error, || format!("session {}", session.id))),
@@ -116,6 +117,33 @@ impl Store {
         transaction.commit().map_err(failed)
     }
 
+    /// Writes down that recorded trials ended otherwise than it seemed: their outcomes and failures, all or none.
+    pub fn judge<'t>(
+        &mut self,
+        session: &str,
+        trials: impl IntoIterator<Item = &'t Trial>,
+    ) -> Result<(), StoreError> {
+        let number = self.session_number(session)?;
+        let write = || {
+            let behavior = TransactionBehavior::Immediate;
+            let transaction = rusqlite::Transaction::new_unchecked(&self.connection, behavior)?;
+            let sql = "UPDATE trial SET outcome = ?3, failure_reason = ?4, failure_diagnostics = ?5
+                       WHERE session = ?1 AND idx = ?2";
+            for trial in trials {
+                let failure = trial.failure.as_ref();
+                transaction.prepare_cached(sql)?.execute(params![
+                    number,
+                    trial.index,
+                    trial.outcome.word(),
+                    failure.map(|failure| &failure.reason),
+                    failure.map(|failure| &failure.diagnostics),
+                ])?;
+            }
+            transaction.commit()
+        };
+        write().map_err(self.failed(WRITE))
+    }
+
     /// Writes down how a session ended, and folds the log into the file.
     pub fn finish(&mut self, session: &str, end: SessionEnd) -> Result<(), StoreError> {
         let number = self.session_number(session)?;
@@ -128,7 +156,7 @@ impl Store {
         }
     }
 
-    fn session_number(&self, id: &str) -> Result<i64, StoreError> {
+    pub(crate) fn session_number(&self, id: &str) -> Result<i64, StoreError> {
         let find = || {
             let sql = "SELECT number FROM session WHERE id = ?1";
             self.connection.prepare_cached(sql)?.query_row([id], |row| row.get(0))
@@ -187,10 +215,11 @@ fn details(connection: &Connection, trial: i64, data: &Trial) -> rusqlite::Resul
         let (at, took) = (phase.at_ns.cast_signed(), phase.took_ns.cast_signed());
         insert.execute(params![trial, seq, phase.phase.word(), phase.mark, at, took])?;
     }
-    let mut insert = connection.prepare_cached("INSERT INTO sample VALUES (?1, ?2, ?3, ?4, ?5)")?;
+    let mut insert = connection.prepare_cached("INSERT INTO sample VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
     for (seq, sample) in (0_i64..).zip(&data.samples) {
         let metric = metric_number(connection, &sample.metric)?;
-        insert.execute(params![trial, seq, metric, sample.role.map(Role::word), sample.value])?;
+        let (role, source) = (sample.role.map(Role::word), sample.source.word());
+        insert.execute(params![trial, seq, metric, role, sample.value, source])?;
     }
     let mut insert = connection.prepare_cached("INSERT INTO reading VALUES (?1, ?2, ?3, ?4, ?5)")?;
     let mut known: Vec<(&str, Option<Role>, i64)> = Vec::new();

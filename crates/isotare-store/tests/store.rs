@@ -9,7 +9,9 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use support::{session, session_of_version_1, session_of_version_2, trial, trial_of_version_1};
+use support::{
+    session, session_of_version_1, session_of_version_2, session_of_version_3, trial, trial_of_version_1,
+};
 
 fn store(folder: &Path) -> Store {
     Store::open(&folder.join("some/where/isotare.db")).expect("opens")
@@ -159,6 +161,29 @@ fn nothing_is_written_twice_or_without_a_session() {
 }
 
 #[test]
+fn what_a_session_said_is_kept_with_it_and_goes_with_it() {
+    let folder = tempfile::tempdir().expect("folder");
+    let mut store = store(folder.path());
+    store.begin(&session("a", "1")).expect("begins");
+    store.begin(&session("b", "2")).expect("begins");
+    let at = |ms| std::time::UNIX_EPOCH + std::time::Duration::from_millis(ms);
+    store.log("a", &[(at(1_700_000_000_123), "first\nof two lines".to_owned())]).expect("kept");
+    store.log("a", &[(at(1_700_000_001_000), "second".to_owned())]).expect("kept");
+    store.log("b", &[]).expect("nothing to keep");
+    let lines = store.read_log("a").expect("reads");
+    let texts: Vec<(&str, &str)> = lines.iter().map(|line| (line.at.as_str(), line.line.as_str())).collect();
+    assert_eq!(
+        texts,
+        [("2023-11-14T22:13:20.123Z", "first\nof two lines"), ("2023-11-14T22:13:21.000Z", "second")]
+    );
+    assert_eq!(store.read_log("b").expect("reads"), []);
+    assert!(store.log("c", &[(at(0), String::new())]).is_err() && store.read_log("c").is_err());
+    store.remove("a").expect("removed");
+    store.begin(&session("a", "3")).expect("begins again");
+    assert_eq!(store.read_log("a").expect("reads"), []);
+}
+
+#[test]
 fn several_can_write_and_read_at_once() {
     let folder = tempfile::tempdir().expect("folder");
     let path = folder.path().join("isotare.db");
@@ -183,8 +208,12 @@ fn several_can_write_and_read_at_once() {
 #[test]
 fn committed_files_of_every_version_are_understood() {
     type Made = (fn(&str, &str) -> Session, fn(u32, u64) -> Trial);
-    let made: [Made; 3] =
-        [(session_of_version_1, trial_of_version_1), (session_of_version_2, trial), (session, trial)];
+    let made: [Made; 4] = [
+        (session_of_version_1, trial_of_version_1),
+        (session_of_version_2, trial),
+        (session_of_version_3, trial),
+        (session, trial),
+    ];
     assert_eq!(i64::try_from(made.len()), Ok(VERSION));
     for (version, (session, trial)) in (1..).zip(made) {
         let folder = tempfile::tempdir().expect("folder");
@@ -312,9 +341,18 @@ fn number() -> impl Strategy<Value = f64> {
 }
 
 prop_compose! {
-    fn sample()(name in ".{0,8}", unit in ".{0,4}", up: bool, headline: bool, role in role(), value in number()) -> Sample {
+    fn sample()(
+        name in ".{0,8}",
+        unit in ".{0,4}",
+        up: bool,
+        headline: bool,
+        source in prop::sample::select(&MeasuredBy::ALL[..]),
+        role in role(),
+        value in number(),
+    ) -> Sample {
         let better = if up { Better::Higher } else { Better::Lower };
-        Sample { metric: MetricDef { name: name.into(), unit: unit.into(), better, headline }, role, value }
+        let metric = MetricDef { name: name.into(), unit: unit.into(), better, headline };
+        Sample { metric, source, role, value }
     }
 }
 

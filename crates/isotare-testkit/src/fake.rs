@@ -3,7 +3,7 @@
 use isotare_core::{Better, Capabilities, Driver, Isolation, PrepareContext, RuntimeInfo, Unavailable};
 use isotare_core::{
     DriverError, Environment, Footprint, Image, Instance, Invalid, JobOutput, MetricDef, Present, Sample,
-    SettingDef, Settings, TrialContext, Workload,
+    SettingDef, Settings, TrialContext, Workload, WorkloadInfo,
 };
 use isotare_host::now;
 use isotare_protocol::{
@@ -254,6 +254,9 @@ impl Workload for FakeWorkload {
     fn image(&self, _: &Settings, _: Present<'_>) -> Result<Image, String> {
         Ok(Image::default())
     }
+    fn info(&self, _: &Settings) -> WorkloadInfo {
+        WorkloadInfo::default()
+    }
     fn job(&self, _: &Settings) -> Result<Job, String> {
         Ok(Job::Command(CommandJob {
             argv: vec!["fake".to_owned()],
@@ -268,11 +271,9 @@ impl Workload for FakeWorkload {
     }
     fn decode(&self, output: &JobOutput, _: &Settings) -> Result<Vec<Sample>, Invalid> {
         match &output.result {
-            JobResult::Command { exit, runs } if exit.is_success() && runs.len() == 1 => Ok(vec![Sample {
-                metric: self.metrics().remove(0),
-                role: None,
-                value: runs[0].wall_ns as f64 / 1e9,
-            }]),
+            JobResult::Command { exit, runs } if exit.is_success() && runs.len() == 1 => {
+                Ok(vec![Sample::of_workload(self.metrics().remove(0), runs[0].wall_ns as f64 / 1e9)])
+            }
             other => Err(Invalid(format!("{other:?}"))),
         }
     }

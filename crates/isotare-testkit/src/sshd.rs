@@ -16,6 +16,9 @@ const POLL: Duration = Duration::from_millis(20);
 /// The program insists on this folder: sshd(8).
 const PRIVILEGE_FOLDER: &str = "/run/sshd";
 
+/// The port at which it takes passwords alone.
+pub const PASSWORDS: u16 = 2222;
+
 /// A running server. Dropping it ends it and removes its network.
 #[derive(Debug)]
 pub struct PrivateSshd {
@@ -88,7 +91,8 @@ impl PrivateSshd {
         fs::set_permissions(self.folder.path(), fs::Permissions::from_mode(0o755)).map_err(text)?;
         let config = format!(
             "ListenAddress {}\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\nPermitRootLogin prohibit-password\n\
-             PasswordAuthentication no\nUsePAM no\nStrictModes no\nMaxStartups 100\n",
+             PasswordAuthentication no\nUsePAM no\nStrictModes no\nMaxStartups 100\nPort 22\nPort {PASSWORDS}\n\
+             Match LocalPort {PASSWORDS}\nPubkeyAuthentication no\nPasswordAuthentication yes\nPermitRootLogin yes\n",
             self.address,
             self.path("host").display(),
             self.path("authorized").display(),

@@ -3,10 +3,10 @@
 //! It runs in the instance's data folder, with the same small environment everywhere, so that neither the user's shell
 //! nor a folder that only the host has can make a difference.
 
-use crate::closure::{closure, files};
+use crate::closure::{closure, files, needs_more};
 use isotare_core::{
-    Better, Captured, Image, Invalid, JobOutput, Kind, MetricDef, Present, Sample, SettingDef, Settings,
-    Source, Workload,
+    Better, Captured, Dependence, Image, Invalid, JobOutput, Kind, MetricDef, Present, Sample, SettingDef,
+    Settings, Source, Workload, WorkloadInfo,
 };
 use isotare_protocol::{CommandJob, Job, JobResult, Repetition, Usage};
 use std::path::{Path, PathBuf};
@@ -115,6 +115,20 @@ impl Workload for Command {
         argv(settings).map(|argv| files(&argv[0])).unwrap_or_default()
     }
 
+    /// Nobody knows what a command does, so its figures may depend on everything.
+    fn info(&self, settings: &Settings) -> WorkloadInfo {
+        WorkloadInfo {
+            depends_on: [Dependence::Files, Dependence::Loopback, Dependence::Programs].into(),
+            threads: None,
+            repeats_output: true,
+            // Whoever names files knows what it reads.
+            needs_more: match settings.text("carry") {
+                None => argv(settings).ok().and_then(|argv| needs_more(&argv[0])),
+                Some(_) => None,
+            },
+        }
+    }
+
     fn job(&self, settings: &Settings) -> Result<Job, String> {
         let argv = argv(settings)?;
         let (program, _) = closure(&argv[0])?;
@@ -165,8 +179,12 @@ impl Workload for Command {
             median(&column(|run| run.system_ns)) / 1e9,
             median(&column(|run| run.max_rss)),
         ];
-        let sample = |(metric, value)| Sample { metric, role: None, value };
-        Ok(self.metrics().into_iter().zip(values).map(sample).collect())
+        Ok(self
+            .metrics()
+            .into_iter()
+            .zip(values)
+            .map(|(metric, value)| Sample::of_workload(metric, value))
+            .collect())
     }
 }
 

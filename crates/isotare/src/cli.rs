@@ -25,7 +25,8 @@ const MARGIN: &str = "2%";
 /// running it natively, on this machine?
 ///
 /// Exit codes: 0 done; 1 done, but some trials (or imported runs) did not complete; 2 usage or bad input; 3 nothing could be measured;
-/// 4 something costs more than before (diff); 5 known overheads were not found (selftest); 130 interrupted.
+/// 4 something costs more than before (diff); 5 known overheads were not found (selftest); 6 the machine failed, such as a full disk;
+/// 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(version, long_version = LICENCES, propagate_version = true)]
 pub struct Cli {
@@ -106,8 +107,8 @@ pub struct Compare {
     /// share of the blocks.
     #[arg(long, value_name = "PART", default_value = "25%", value_parser = parse_share)]
     pub repeats: f64,
-    /// Root file system of every environment that takes one and names none: agent (nothing but our own program), host,
-    /// dir:PATH, tar:PATH, oci:PATH[@REF], docker:PATH[@NAME] or debian[:PACKAGE+PACKAGE] [default: agent].
+    /// Root file system of every environment that takes one and names none: auto (host for commands where it can be shown, else agent), agent (nothing but
+    /// our own program), host (the host's userland), dir:PATH, tar:PATH, oci:PATH[@REF], docker:PATH[@NAME] or debian[:PACKAGE+PACKAGE] [default: auto].
     #[arg(long, value_name = "IMAGE")]
     pub image: Option<ImageReference>,
     /// Environment that the others are compared with.
@@ -147,6 +148,10 @@ pub struct Compare {
     /// stream are kept.
     #[arg(long)]
     pub keep_output: bool,
+    /// Count trials of a command that wrote something else than in the baseline. Without it they are invalid where the
+    /// baseline writes the same in every trial, because other output shows other work.
+    #[arg(long)]
+    pub accept_different_output: bool,
     /// Where and how to show the result.
     #[command(flatten)]
     pub output: Output,
@@ -204,6 +209,9 @@ pub struct ReportArgs {
     /// List the sessions that are kept.
     #[arg(long, conflicts_with_all = ["session", "format", "out"])]
     pub list: bool,
+    /// Show what the session said on stderr, with times.
+    #[arg(long, conflicts_with_all = ["list", "format", "out"])]
+    pub log: bool,
     /// Where and how to show the result.
     #[command(flatten)]
     pub output: Output,

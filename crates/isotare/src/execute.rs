@@ -2,12 +2,14 @@
 
 use crate::choose::Probed;
 use crate::cli::{Output, Places};
-use crate::exit::{Exit, refuse};
+use crate::exit::{Exit, fault, refuse, store_error};
 use crate::machine::Machine;
 use crate::progress::Progress;
 use crate::{output, resolve};
-use isotare_core::{EnvironmentSpec, Interrupt, Outcome, Plan, Session, SessionEnd, Trial};
-use isotare_report::analyse;
+use isotare_core::{
+    Condition, EnvironmentSpec, Interrupt, Outcome, Plan, Session, SessionEnd, Trial, WorkloadInfo,
+};
+use isotare_report::{analyse, judge_work};
 use isotare_runner::{Bench, BenchError, Places as BenchPlaces, Work};
 use isotare_store::{Record, Store};
 use miette::Report;
@@ -21,7 +23,7 @@ pub fn interrupt() -> Result<Interrupt, Report> {
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         signal_hook::flag::register_conditional_shutdown(signal, Exit::Interrupted as i32, interrupt.flag())
             .and_then(|_| signal_hook::flag::register(signal, interrupt.flag()))
-            .map_err(|error| refuse(format!("signal {signal} cannot be handled: {error}"), ""))?;
+            .map_err(|error| fault(format!("signal {signal} cannot be handled: {error}"), ""))?;
     }
     Ok(interrupt)
 }
@@ -31,13 +33,16 @@ pub fn kept_sessions(path: &Path, elsewhere: &str) -> Result<Store, Report> {
     if !path.exists() {
         return Err(refuse(format!("there is no store of sessions at {}", path.display()), elsewhere));
     }
-    Store::open_to_read(path).map_err(|error| refuse(error, "name another file with --store"))
+    Store::open_to_read(path).map_err(|error| store_error(error, "name another file with --store"))
 }
 
 /// One session of it.
 pub fn kept_session(store: &Store, session: &str) -> Result<Record, Report> {
     let remedy = "'isotare report --list' shows the sessions that are kept";
-    store.load(session).map_err(|error| refuse(error, remedy))
+    let mut record = store.load(session).map_err(|error| store_error(error, remedy))?;
+    // A session that was killed has not been judged.
+    judge_work(&record.session, &mut record.trials);
+    Ok(record)
 }
 
 /// Where sessions are kept.
@@ -60,8 +65,8 @@ pub fn execute(
     (output, places): (&Output, &Places),
 ) -> Result<Exit, Report> {
     let works = resolve::works(&plan)?;
-    let mut store =
-        Store::open(&store_path(places)?).map_err(|error| refuse(error, "name another file with --store"))?;
+    let mut store = Store::open(&store_path(places)?)
+        .map_err(|error| store_error(error, "name another file with --store"))?;
     let measured = measure((plan, works), machine, &probed, interrupt, &mut store)?;
     conclude(measured, output)
 }
@@ -93,9 +98,12 @@ pub fn measure(
         argv: std::env::args().collect(),
         host: machine.facts(),
         environments: probed.iter().map(|p| (p.environment.to_string(), p.found.clone())).collect(),
+        workloads: workloads(&plan, &works),
         plan,
     };
-    store.begin(&session).map_err(|error| refuse(error, "free space, or name another file with --store"))?;
+    store
+        .begin(&session)
+        .map_err(|error| store_error(error, "free space, or name another file with --store"))?;
     let unavailable = unavailable(probed, &session.plan);
     let mut progress = Progress::new(store, &session);
     let bench_places = BenchPlaces {
@@ -107,15 +115,27 @@ pub fn measure(
     };
     let ended = Bench::prepare(&session.plan, works, &unavailable, bench_places, interrupt, &mut progress)
         .and_then(|mut bench| bench.run(&mut progress));
-    let trials = progress.finish();
+    let logged = progress.keep_log();
+    let mut trials = progress.finish();
+    let different = judge_work(&session, &mut trials);
     let left = machine.leave();
     for (resource, why) in &left.failed {
-        tracing::error!("left behind: {resource:?}: {why}; 'isotare clean' tries again");
+        tracing::error!("left behind: {resource}: {why}; 'isotare clean' tries again");
     }
     let kept = ended.as_ref().map_or(Ok(()), |end| {
-        store.finish(&session.id, *end).map_err(|error| refuse(error, "free space for the store"))
+        let judged = store.judge(&session.id, different.iter().map(|at| &trials[*at]));
+        let finished = logged.and(judged).and_then(|()| store.finish(&session.id, *end));
+        finished.map_err(|error| store_error(error, "free space for the store"))
     });
     Ok(Measured { session, trials, ended, kept })
+}
+
+/// What has to be known of each workload of a plan; `works` are in the order of its conditions.
+fn workloads(plan: &Plan, works: &[Work]) -> BTreeMap<String, WorkloadInfo> {
+    let info = |(condition, work): (&Condition, &Work)| {
+        (condition.workload.to_string(), work.workload.info(&work.settings))
+    };
+    plan.conditions.iter().zip(works).map(info).collect()
 }
 
 /// Environments that take no part, with the reason. Without its baseline a comparison is none, so then nothing runs.
@@ -135,7 +155,7 @@ fn conclude(Measured { session, trials, ended, kept }: Measured, output: &Output
     let end = ended.as_ref().ok().copied();
     output::show(&analyse(&session, &trials, end), output)?;
     if let Err(error) = ended {
-        return Err(refuse(
+        return Err(fault(
             error,
             "what was measured until then is shown above; free space, or use --store and --work",
         ));

@@ -2,6 +2,7 @@
 
 use crate::output::{say, say_styled};
 use isotare_core::is_hidden;
+use isotare_store::StoreError;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, Report};
 use std::process::ExitCode;
 
@@ -20,6 +21,8 @@ pub enum Exit {
     Regression = 4,
     /// Done, and known overheads were missed more often than chance allows (selftest).
     NotRecovered = 5,
+    /// The machine failed: a full disk, a file that cannot be written, a broken pipe.
+    Fault = 6,
     /// Stopped by the user (128 + SIGINT).
     Interrupted = 130,
 }
@@ -30,11 +33,12 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// An error with its remedy.
+/// An error with its remedy and exit code.
 #[derive(Debug)]
 pub struct Refusal {
     what: String,
     remedy: String,
+    exit: Exit,
 }
 
 impl std::error::Error for Refusal {}
@@ -51,18 +55,28 @@ impl Diagnostic for Refusal {
     }
 }
 
-/// An error that says what is wrong and what to do.
+/// Bad input: what is wrong with it and what to do.
 pub fn refuse(what: impl std::fmt::Display, remedy: impl Into<String>) -> Report {
-    Report::new(Refusal { what: what.to_string(), remedy: remedy.into() })
+    Report::new(Refusal { what: what.to_string(), remedy: remedy.into(), exit: Exit::BadInput })
 }
 
-/// Shows an error and gives the exit code for bad input.
+/// The machine could not do what was asked for, such as write to a full disk: what failed and what to do.
+pub fn fault(what: impl std::fmt::Display, remedy: impl Into<String>) -> Report {
+    Report::new(Refusal { what: what.to_string(), remedy: remedy.into(), exit: Exit::Fault })
+}
+
+/// An error of the store: bad input where it is about what was asked for, else a fault.
+pub fn store_error(error: StoreError, remedy: impl Into<String>) -> Report {
+    if error.is_fault() { fault(error, remedy) } else { refuse(error, remedy) }
+}
+
+/// Shows an error and gives its exit code. Errors of other crates are about input.
 pub fn report(error: &Report) -> ExitCode {
     let mut plain = String::new();
     let theme = GraphicalTheme::unicode_nocolor();
     let _only_memory = GraphicalReportHandler::new_themed(theme).render_report(&mut plain, error.as_ref());
     say_styled(&plain, &format!("{error:?}"));
-    Exit::BadInput.into()
+    error.downcast_ref::<Refusal>().map_or(Exit::BadInput, |refusal| refusal.exit).into()
 }
 
 /// Shows what the command line should be, or what is wrong with it, and gives the exit code.

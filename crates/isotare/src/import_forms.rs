@@ -1,7 +1,7 @@
 //! What was imported, in every form.
 
 use crate::cli::Form;
-use crate::exit::refuse;
+use crate::exit::{fault, refuse};
 use crate::output::defect;
 use crate::table::Table;
 use isotare_import::{FileRead, Run, Status};
@@ -32,7 +32,7 @@ impl Found {
             || self.comparison.as_ref().map(|found| render(found, form.into(), options)).transpose();
         match form {
             Form::Json => {
-                let text = serde_json::to_string_pretty(self).map_err(|error| refuse(error, ""))?;
+                let text = serde_json::to_string_pretty(self).map_err(|error| fault(error, "report this as a defect"))?;
                 Ok(format!("{text}\n"))
             }
             Form::Csv => self.numbers().rendered(form, &json!(null)),

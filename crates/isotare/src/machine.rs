@@ -1,7 +1,7 @@
 //! A session's place on this machine: its id, its record, its folders; all of it removed in the end.
 
 use crate::cli::Places;
-use crate::exit::refuse;
+use crate::exit::{fault, refuse};
 use isotare_cgroup::Hierarchies;
 use isotare_core::{Budget, CpuSet, HostFacts, Interrupt, Ledger, Resource};
 use isotare_host::{SessionState, Swept, deadline_in, state_root, utc_now};
@@ -45,7 +45,7 @@ impl Machine {
         let started = format!("{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z");
         let root = state_root();
         let state = SessionState::create(&root, &session).map_err(|error| {
-            refuse(
+            fault(
                 format!("the session's record cannot be made in {}: {error}", root.display()),
                 "make that folder writable, or name another in ISOTARE_STATE",
             )
@@ -132,7 +132,7 @@ impl Machine {
 impl Drop for Machine {
     fn drop(&mut self) {
         for (resource, why) in self.sweep().failed {
-            tracing::warn!("left behind: {resource:?}: {why}");
+            tracing::warn!("left behind: {resource}: {why}");
         }
     }
 }
@@ -154,7 +154,7 @@ pub fn budget(cpus: Option<CpuSet>, memory: u64, processes: Option<u32>) -> Resu
         .lines()
         .find_map(|line| line.strip_prefix("Cpus_allowed_list:"))
         .and_then(|list| list.trim().parse().ok())
-        .ok_or_else(|| refuse("/proc/self/status does not say which CPUs may be used", "mount /proc"))?;
+        .ok_or_else(|| fault("/proc/self/status does not say which CPUs may be used", "mount /proc"))?;
     let cpus = cpus.unwrap_or_else(|| allowed.clone());
     if !cpus.is_subset(&allowed) {
         return Err(refuse(

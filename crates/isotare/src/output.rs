@@ -1,14 +1,17 @@
 //! Where reports go: stdout and files.
 
 use crate::cli::{Form, Output};
-use crate::exit::refuse;
+use crate::exit::{fault, refuse};
 use isotare_core::{is_hidden, visible, visible_json};
-use isotare_report::{Format, Options, RenderError, Report as Outcome, render};
+use isotare_report::{Format, Glyphs, Options, RenderError, Report as Outcome, render};
+use isotare_store::LOG_LIMIT;
 use miette::Report;
 use std::borrow::Cow;
 use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
 
 impl From<Form> for Format {
     fn from(form: Form) -> Format {
@@ -47,7 +50,7 @@ pub fn show(result: &Outcome, output: &Output) -> Result<(), Report> {
 
 /// What a form that cannot be written is.
 pub fn defect(error: RenderError) -> Report {
-    refuse(error, "report this as a defect")
+    fault(error, "report this as a defect")
 }
 
 /// The same for whatever can be rendered; `kept` is what to do when a file cannot be written.
@@ -56,19 +59,21 @@ pub fn show_as(
     kept: &str,
     rendered: impl Fn(Form, &Options) -> Result<String, Report>,
 ) -> Result<(), Report> {
-    let rendered = |form: Form, color| {
-        let options = Options { width: terminal_width(), color };
+    let rendered = |form: Form, color, plot| {
+        let options = Options { width: terminal_width().unwrap_or(WIDE), color, plot };
         rendered(form, &options)
     };
     for path in &output.out {
         let form = form_of(path)?;
-        fs::write(path, &*shown(&rendered(form, false)?, form))
-            .map_err(|error| refuse(format!("{} cannot be written: {error}", path.display()), kept))?;
+        fs::write(path, &*shown(&rendered(form, false, None)?, form))
+            .map_err(|error| fault(format!("{} cannot be written: {error}", path.display()), kept))?;
     }
-    let plain = rendered(output.format, false)?;
-    let may_colour = output.format == Form::Text && io::stdout().is_terminal();
-    match may_colour && std::env::var_os("NO_COLOR").is_none() && !plain.contains(is_hidden) {
-        true => written(write_stdout(&rendered(output.format, true)?)),
+    let is_for_terminal = output.format == Form::Text && io::stdout().is_terminal();
+    let plot = is_for_terminal.then(glyphs);
+    let plain = rendered(output.format, false, plot)?;
+    let may_colour = is_for_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    match may_colour && !plain.contains(is_hidden) {
+        true => written(write_stdout(&rendered(output.format, true, plot)?)),
         false => print(&plain, output.format),
     }
 }
@@ -83,9 +88,26 @@ pub fn write(text: &str, form: Form) -> io::Result<()> {
     write_stdout(&shown(text, form))
 }
 
-/// Writes a line of talk to stderr, with what is hidden made visible. That nobody reads it is no error.
+/// Writes a message to stderr, with what is hidden made visible. That nobody reads it is no error.
 pub fn say(line: &str) {
+    remember(line);
     let _unheard = writeln!(io::stderr(), "{}", visible(line));
+}
+
+/// Messages that no session has kept yet, with their times.
+static SAID: Mutex<Vec<(SystemTime, String)>> = Mutex::new(Vec::new());
+
+/// Remembers a message for the log of the session. A command without a session takes none, so what waits is bounded.
+pub fn remember(line: &str) {
+    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    if said.iter().map(|(_, line)| line.len()).sum::<usize>() < LOG_LIMIT {
+        said.push((SystemTime::now(), visible(line.trim_end()).into_owned()));
+    }
+}
+
+/// Takes the messages since the last call.
+pub fn said() -> Vec<(SystemTime, String)> {
+    std::mem::take(&mut SAID.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// Writes to stderr what has colours of our own: `styled`, unless the same without them, `plain`, has hidden characters of
@@ -93,7 +115,10 @@ pub fn say(line: &str) {
 pub fn say_styled(plain: &str, styled: &str) {
     match plain.contains(is_hidden) {
         true => say(plain),
-        false => drop(writeln!(io::stderr(), "{styled}")),
+        false => {
+            remember(plain);
+            let _unheard = writeln!(io::stderr(), "{styled}");
+        }
     }
 }
 
@@ -102,7 +127,9 @@ pub struct Log;
 
 impl Write for Log {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        io::stderr().write_all(visible(&String::from_utf8_lossy(line)).as_bytes())?;
+        let text = String::from_utf8_lossy(line);
+        remember(&text);
+        io::stderr().write_all(visible(&text).as_bytes())?;
         Ok(line.len())
     }
 
@@ -124,16 +151,25 @@ fn write_stdout(text: &str) -> io::Result<()> {
 fn written(result: io::Result<()>) -> Result<(), Report> {
     match result {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(refuse(format!("stdout cannot be written: {error}"), ""))
+            Err(fault(format!("stdout cannot be written: {error}"), ""))
         }
         _ => Ok(()),
     }
 }
 
-/// Columns of the terminal; what is not a terminal gets enough for every table.
-fn terminal_width() -> u16 {
-    let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
-    size.map(|size| size.ws_col).filter(|&columns| columns > 0).unwrap_or(120)
+/// Columns for what is no terminal: enough for every table.
+const WIDE: u16 = 120;
+
+/// Columns that the user prefers (`COLUMNS`), or that the terminal has; `None`: neither tells.
+pub fn terminal_width() -> Option<u16> {
+    let preferred = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let size = || rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| size.ws_col);
+    preferred.filter(|&columns| columns > 0).or_else(|| size().filter(|&columns| columns > 0))
+}
+
+/// What the terminal can show.
+fn glyphs() -> Glyphs {
+    if supports_unicode::supports_unicode() { Glyphs::Unicode } else { Glyphs::Ascii }
 }
 
 fn form_of(path: &Path) -> Result<Form, Report> {

@@ -2,10 +2,11 @@
 
 use crate::cli::Form;
 use crate::exit::refuse;
-use crate::output::print;
+use crate::output::{print, terminal_width};
 use comfy_table::presets::{ASCII_MARKDOWN, NOTHING};
-use comfy_table::{ContentArrangement, TableStyle};
+use comfy_table::{ColumnConstraint, ContentArrangement, TableStyle, Width};
 use isotare_core::{CsvTable, markdown, visible_line};
+use isotare_report::{longest_word, wrap};
 use miette::Report;
 use serde_json::Value;
 
@@ -50,13 +51,22 @@ impl Table {
 
     /// It as text in this form; `json` is the same for programs.
     pub fn rendered(&self, form: Form, json: &Value) -> Result<String, Report> {
+        self.as_wide(form, json, terminal_width())
+    }
+
+    /// The same for a terminal of this many columns; `None`: as wide as it is.
+    fn as_wide(&self, form: Form, json: &Value, width: Option<u16>) -> Result<String, Report> {
         match form {
-            Form::Text => {
-                Ok(format!("{}{}", self.drawn(NOTHING, str::to_owned), self.lines("", str::to_owned)))
-            }
-            Form::Markdown => {
-                Ok(format!("{}{}", self.drawn(ASCII_MARKDOWN, markdown), self.lines("- ", markdown)))
-            }
+            Form::Text => Ok(format!(
+                "{}{}",
+                self.drawn(NOTHING, str::to_owned, width),
+                self.lines("", str::to_owned, width)
+            )),
+            Form::Markdown => Ok(format!(
+                "{}{}",
+                self.drawn(ASCII_MARKDOWN, markdown, None),
+                self.lines("- ", markdown, None)
+            )),
             Form::Csv => self.csv(),
             Form::Json => {
                 let text = serde_json::to_string_pretty(json).map_err(|error| refuse(error, ""))?;
@@ -66,7 +76,7 @@ impl Table {
         }
     }
 
-    fn drawn(&self, style: TableStyle, escaped: fn(&str) -> String) -> String {
+    fn drawn(&self, style: TableStyle, escaped: fn(&str) -> String, width: Option<u16>) -> String {
         if self.rows.is_empty() {
             return String::new();
         }
@@ -76,13 +86,35 @@ impl Table {
             .set_content_arrangement(ContentArrangement::Dynamic)
             .set_header(self.headers.iter().map(|header| escaped(header)))
             .add_rows(self.rows.iter().map(|row| row.iter().map(|cell| escaped(cell))));
+        match width {
+            Some(width) => {
+                // Cells are broken at spaces; a table with long words is wider than the terminal.
+                let cells =
+                    |at: usize| self.rows.iter().chain([&self.headers]).filter_map(move |row| row.get(at));
+                let least = |at: usize| cells(at).map(|cell| longest_word(cell)).max().unwrap_or_default();
+                table.set_width(width);
+                for (at, column) in table.column_iter_mut().enumerate() {
+                    let least =
+                        u16::try_from(least(at)).unwrap_or(width).saturating_add(column.padding_width());
+                    column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(least)));
+                }
+            }
+            None => drop(table.set_content_arrangement(ContentArrangement::Disabled)),
+        }
         let text: String = table.lines().map(|line| format!("{}\n", line.trim_end())).collect();
         text
     }
 
-    fn lines(&self, bullet: &str, escaped: fn(&str) -> String) -> String {
+    fn lines(&self, bullet: &str, escaped: fn(&str) -> String, width: Option<u16>) -> String {
         let gap = if self.rows.is_empty() || self.notes.is_empty() { "" } else { "\n" };
-        let lines: String = self.notes.iter().map(|note| format!("{bullet}{}\n", escaped(note))).collect();
+        let line = |note: &String| {
+            if note.is_empty() {
+                return "\n".to_owned();
+            }
+            let line = format!("{bullet}{}", escaped(note));
+            width.map_or_else(|| format!("{line}\n"), |width| wrap(&line, "", width))
+        };
+        let lines: String = self.notes.iter().map(line).collect();
         format!("{gap}{lines}")
     }
 
@@ -118,5 +150,34 @@ mod tests {
         assert!(text(Form::Text).contains("\\x1b]0;x\\x07|`<b>\\n\\u{202e}"));
         assert!(text(Form::Markdown).contains("\\|\\`&lt;b>"));
         assert!(text(Form::Csv).contains("\n'=1+1\n"));
+    }
+
+    #[test]
+    fn words_stay_whole_in_a_narrow_terminal() {
+        let mut table = Table::new(&["environment", "status", "why not and what to do"]);
+        table.row(
+            ["qemu:accel=kvm", "unavailable", "/dev/kvm-of-this-host is missing; load a module"]
+                .map(str::to_owned),
+        );
+        table.note("isotare-measures what containers and virtual-machines cost");
+        let words: Vec<String> = std::iter::once(&table.headers)
+            .chain(&table.rows)
+            .flatten()
+            .chain(&table.notes)
+            .flat_map(|text| text.split(' ').map(str::to_owned))
+            .collect();
+        for width in [40, 80, 120] {
+            let text = table.as_wide(Form::Text, &Value::Null, Some(width)).expect("rendered");
+            let shown: Vec<&str> = text.split_whitespace().collect();
+            assert!(words.iter().all(|word| shown.contains(&word.as_str())), "{width}:\n{text}");
+            let (wide, notes) = text.split_once("\n\n").expect("a table and notes");
+            assert!(notes.lines().all(|line| line.chars().count() <= width.into()), "{width}:\n{text}");
+            assert!(
+                width < 80 || wide.lines().all(|line| line.chars().count() <= width.into()),
+                "{width}:\n{text}"
+            );
+        }
+        let piped = table.as_wide(Form::Text, &Value::Null, None).expect("rendered");
+        assert_eq!(piped.lines().count(), 4, "{piped}");
     }
 }

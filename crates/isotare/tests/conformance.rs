@@ -12,6 +12,7 @@ use isotare_testkit::coverage::{COVERAGE, Tested};
 use isotare_testkit::engines::{Engines, SSH_SETTINGS};
 use isotare_testkit::fake::{FakeDriver, Script};
 use isotare_testkit::faulty::{Fault, Faulty};
+use isotare_testkit::sshd::PASSWORDS;
 use isotare_testkit::tally;
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::ffi::OsString;
@@ -23,6 +24,9 @@ use std::time::Duration;
 const TREE: &str = "/tree.tar";
 /// Where it is.
 const TREE_VARIABLE: &str = "ISOTARE_TEST_TREE";
+
+/// Environments that are tested side by side.
+const AT_ONCE: usize = 4;
 
 /// Each fault with the rule that finds it.
 const FAULTS: &[(Fault, &str)] = &[
@@ -47,7 +51,9 @@ fn main() -> ExitCode {
         return with_subject(&asked.subject, |subject| Ok(asked.perform(subject)))
             .unwrap_or(ExitCode::FAILURE);
     }
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    // Instances are mostly waited for.
+    arguments.test_threads.get_or_insert(AT_ONCE);
     let all = arguments.include_ignored || arguments.ignored;
     let named =
         |spec: &str, filter: &String| if arguments.exact { spec == filter } else { spec.contains(filter) };
@@ -76,7 +82,7 @@ fn main() -> ExitCode {
         Trial::test(format!("the suite refuses {fault:?}"), move || refuses(*fault, rule))
     }));
     trials.push(Trial::test(
-        "ssh: a wrong key, an unknown machine and a closed port are told apart",
+        "ssh: a wrong key, an unknown machine, a closed port and a password are told apart",
         ssh_refusals,
     ));
     let conclusion = libtest_mimic::run(&arguments, trials);
@@ -169,6 +175,7 @@ fn ssh_refusals() -> Result<(), Failed> {
         (replaced("key", &other("key")), "Permission denied", "key="),
         (replaced("known-hosts", &other("known")), "Host key verification failed", "known-hosts="),
         (format!("{good},port=1"), "Connection refused", "sshd"),
+        (format!("{good},port={PASSWORDS}"), "it asks for a password", "ssh-copy-id"),
     ] {
         let spec: EnvironmentSpec = spec.parse().map_err(|error| format!("{error}"))?;
         let agent = agent();

@@ -44,8 +44,8 @@ pub enum Base {
 pub const IMAGE_SETTING: SettingDef = SettingDef {
     key: "image",
     kind: Kind::Image,
-    default: Some("agent"),
-    help: "root file system: agent, host, dir:PATH, tar:PATH, oci:PATH[@REF], docker:PATH[@NAME], debian[:PACKAGE+PACKAGE]",
+    default: Some("auto"),
+    help: "root file system: auto (host for commands where it can be shown, else agent), agent, host, dir:PATH, tar:PATH, oci:PATH[@REF], docker:PATH[@NAME], debian[:PACKAGE+PACKAGE]",
 };
 
 /// One file of an image.

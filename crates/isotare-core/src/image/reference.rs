@@ -7,6 +7,8 @@ use std::str::FromStr;
 /// Where an image's base comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ImageReference {
+    /// The host's own userland where the work may need any of it and the driver can show it, else [`ImageReference::Agent`].
+    Auto,
     /// Nothing but what an instance is given.
     Agent,
     /// The host's own userland.
@@ -44,7 +46,7 @@ pub struct ReferenceError {
 impl ImageReference {
     /// What can be written.
     pub const FORMS: &str =
-        "agent, host, dir:PATH, tar:PATH, oci:PATH[@REF], docker:PATH[@NAME], debian[:PACKAGE+PACKAGE]";
+        "auto, agent, host, dir:PATH, tar:PATH, oci:PATH[@REF], docker:PATH[@NAME], debian[:PACKAGE+PACKAGE]";
 }
 
 impl FromStr for ImageReference {
@@ -65,6 +67,7 @@ impl FromStr for ImageReference {
             None => Ok((path(text)?, None)),
         };
         match (kind, rest) {
+            ("auto", None) => Ok(Self::Auto),
             ("agent", None) => Ok(Self::Agent),
             ("host", None) => Ok(Self::Host),
             ("dir", _) => place().map(Self::Dir),
@@ -84,7 +87,7 @@ impl FromStr for ImageReference {
                 packages.dedup();
                 Ok(Self::Debian(packages))
             }
-            (_, Some(_)) if ["agent", "host"].contains(&kind) => {
+            (_, Some(_)) if ["auto", "agent", "host"].contains(&kind) => {
                 Err(error(format!("{kind} takes nothing after it")))
             }
             _ => Err(error(format!("there is no kind '{kind}'"))),
@@ -117,6 +120,7 @@ impl fmt::Display for ImageReference {
             reference.iter().try_for_each(|reference| write!(f, "@{reference}"))
         };
         match self {
+            Self::Auto => f.write_str("auto"),
             Self::Agent => f.write_str("agent"),
             Self::Host => f.write_str("host"),
             Self::Dir(path) => with(f, "dir", path, &None),

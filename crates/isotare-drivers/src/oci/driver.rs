@@ -5,8 +5,8 @@ use super::environment::BundleEnvironment;
 use crate::installed::{program, version};
 use crate::trial_life;
 use isotare_core::{
-    Capabilities, Driver, DriverError, Environment, IMAGE_SETTING, Image, Isolation, Kind, PrepareContext,
-    RuntimeInfo, SettingDef, Settings, Unavailable,
+    Capabilities, Driver, DriverError, Environment, Exclusion, IMAGE_SETTING, Image, Isolation, Kind,
+    PrepareContext, RuntimeInfo, SettingDef, Settings, Unavailable,
 };
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -166,6 +166,11 @@ impl Driver for Oci {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities { own_kernel: self.is_gvisor, host_files: false, rootless: false, pause: true }
+    }
+
+    /// There is no daemon, and the kernel that gVisor has is a program.
+    fn exclusion(&self) -> Exclusion {
+        Exclusion::Nothing
     }
 
     fn isolation(&self) -> Isolation {

@@ -10,7 +10,9 @@ use crate::guest::{DiskPlan, Kernel, Template, initramfs, monitor_limits, size_f
 use crate::root::{MountedRoot, Tree};
 use crate::spawned::usable_cgroups;
 use isotare_cgroup::Hierarchies;
-use isotare_core::{Budget, DriverError, Environment, Image, Instance, PrepareContext, TrialContext};
+use isotare_core::{
+    Base, Budget, DriverError, Environment, Image, Instance, PrepareContext, TrialContext, Unavailable,
+};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -49,6 +51,11 @@ impl QemuEnvironment {
         }
         spec.memory.check(&meminfo())?;
         let virtiofsd = share::usable(spec.root)?;
+        if image.base == Base::Host && spec.root == Root::Disk {
+            let remedy =
+                "use root=9p or root=virtiofs, which show it, or an image that is a tree, such as debian";
+            return Err(Unavailable::new("the host's userland is not copied onto a disk", remedy).into());
+        }
         let ip = spec.network.map_or(Ok(None), |network| network.usable())?;
         let modules = spec.modules();
         let mut kernel = Kernel::find(spec.kernel.as_deref(), &modules)?;

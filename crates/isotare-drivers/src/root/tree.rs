@@ -3,7 +3,9 @@
 use super::host::HostView;
 use super::{copy_tree, socket_inside};
 use crate::sparse::until;
-use isotare_core::{AGENT_PATH, Base, CONTROL_DIR, DATA_DIR, DriverError, Image, PrepareContext, Source};
+use isotare_core::{
+    AGENT_PATH, Base, CONTROL_DIR, DATA_DIR, DriverError, Image, PrepareContext, Source, Unavailable,
+};
 use isotare_host::{WaitError, lay_out};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,6 +23,11 @@ impl Tree {
     /// Lays the image's own files out in the environment's folder, which its owner removes, and puts them on its base.
     pub(crate) fn lay_out(image: &Image, cx: &PrepareContext<'_>) -> Result<Self, DriverError> {
         let folder = cx.work.join("lower");
+        // First what may be refused, so that nothing is left of the attempt.
+        let host = match &image.base {
+            Base::Host => Some(Arc::new(HostView::mount(cx)?)),
+            Base::Empty | Base::Tree(_) => None,
+        };
         let mut files = image.clone();
         // Mount points that were missing would be made in each instance's writable layer, a trial at a time.
         for (path, mode) in [("/proc", 0o555), ("/sys", 0o555), ("/dev", 0o755), ("/tmp", 0o1777)] {
@@ -36,14 +43,10 @@ impl Tree {
             .and_then(|()| lay_out(&files, &folder))
             .map_err(|e| DriverError::failed("lay out image below", cx.work.display().to_string(), e))?;
         let mut lowers = vec![folder];
-        let mut host = None;
-        match &image.base {
-            Base::Empty => {}
-            Base::Tree(tree) => lowers.push(tree.clone()),
-            Base::Host => {
-                let view = host.insert(Arc::new(HostView::mount(cx)?));
-                lowers.push(view.path().to_owned());
-            }
+        match (&image.base, &host) {
+            (Base::Tree(tree), _) => lowers.push(tree.clone()),
+            (_, Some(view)) => lowers.push(view.path().to_owned()),
+            (_, None) => {}
         }
         Ok(Self { lowers, _host: host })
     }
@@ -52,6 +55,10 @@ impl Tree {
     pub(crate) fn flat(self, cx: &PrepareContext<'_>) -> Result<Self, DriverError> {
         if self.lowers.len() == 1 {
             return Ok(self);
+        }
+        if self._host.is_some() {
+            let remedy = "use root=overlay, or an image that is a tree, such as debian or dir:PATH";
+            return Err(Unavailable::new("the host's userland is not copied into a root", remedy).into());
         }
         let flat = cx.work.join("flat");
         for lower in self.lowers.iter().rev() {

@@ -13,8 +13,8 @@ const CAUSES: [(&str, &str); 9] = [
         "check the machine's key; if the change is right, ssh-keygen -R HOST",
     ),
     (
-        "Permission denied",
-        "name the right user= and key=, load the key into ssh-agent, or authorise it there",
+        REFUSED,
+        "name the right user= and key=, load the key into ssh-agent (ssh-add), or authorise it there (ssh-copy-id HOST)",
     ),
     ("Too many authentication failures", "name the key: key=FILE"),
     ("Connection refused", "start sshd there, or name its port="),
@@ -24,8 +24,35 @@ const CAUSES: [(&str, &str); 9] = [
     ("not done by the deadline", "check that the machine runs and can be reached"),
 ];
 
+/// How a refusal begins; the ways of logging in that the machine still takes follow in parentheses.
+const REFUSED: &str = "Permission denied";
+
+/// Nobody is asked for a password: it would have to be given again in every trial, and its reader would be timed.
+const NO_PASSWORDS: &str = "it asks for a password, and isotare gives none";
+const KEYS: &str = "log in by a key: put yours there (ssh-copy-id HOST; its sshd must allow PubkeyAuthentication), and name \
+    it with key= or load it into ssh-agent (ssh-add)";
+
+/// Whether what the client said last of a refusal leaves a password as the only way, or as another way than keys.
+fn wants_password(said: &str) -> Option<(bool, &str)> {
+    let refusal = said.lines().rev().find(|line| line.contains(REFUSED))?.trim();
+    let (_, ways) = refusal.trim_end_matches('.').split_once(" (")?;
+    let ways: Vec<&str> = ways.trim_end_matches(')').split(',').collect();
+    let is_typed = |way: &&str| ["password", "keyboard-interactive"].contains(way);
+    ways.iter().any(is_typed).then(|| (ways.iter().all(is_typed), refusal))
+}
+
 /// The reason as seen, and what to do about it.
 pub(super) fn diagnose(how: &str, said: &str) -> Unavailable {
+    match wants_password(said) {
+        Some((true, refusal)) => return Unavailable::new(format!("{NO_PASSWORDS} ({refusal})"), KEYS),
+        Some((false, refusal)) => {
+            let reason = format!(
+                "it takes none of the keys that were tried, and isotare gives no password ({refusal})"
+            );
+            return Unavailable::new(reason, KEYS);
+        }
+        None => {}
+    }
     let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let known = CAUSES.iter().find(|(cause, _)| said.contains(cause) || how.contains(cause));
     let told = known.and_then(|(cause, _)| lines.iter().rev().find(|line| line.contains(cause)));
@@ -42,6 +69,26 @@ mod tests {
     use super::*;
 
     // As OpenSSH 9.2 says it.
+    #[test]
+    fn a_password_is_never_given() {
+        for (said, reason) in [
+            ("me@vm: Permission denied (password,keyboard-interactive).\r\n", "it asks for a password"),
+            ("banner\nme@vm: Permission denied (password).\r\n", "it asks for a password"),
+            ("me@vm: Permission denied (publickey,password).\r\n", "it takes none of the keys"),
+        ] {
+            let found = diagnose("ssh: exit status: 255", said);
+            assert!(
+                found.reason.starts_with(reason) && found.reason.contains("Permission denied ("),
+                "{found:?}"
+            );
+            for help in ["key=", "ssh-agent", "ssh-copy-id"] {
+                assert!(found.remedy.contains(help), "{found:?}");
+            }
+        }
+        let by_key = diagnose("ssh: exit status: 255", "me@vm: Permission denied (publickey).\r\n");
+        assert!(!by_key.to_string().contains("password"), "{by_key:?}");
+    }
+
     #[test]
     fn each_cause_has_its_remedy() {
         for (said, remedy) in [

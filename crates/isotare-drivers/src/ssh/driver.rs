@@ -23,7 +23,10 @@ pub(super) const SETTINGS: &[SettingDef] = &[
     text("host", "the machine, as ssh takes it: a name of ~/.ssh/config, a name or an address"),
     SettingDef { key: "port", kind: Kind::Integer { min: 1, max: 65535 }, default: None, help: "its port" },
     text("user", "the user there"),
-    text("key", "file of the private key; no other is tried"),
+    text(
+        "key",
+        "file of the private key; no other is tried; without it ssh-agent and ~/.ssh count, and no password is ever given",
+    ),
     text("known-hosts", "file of the machine's known keys, in place of the user's and the system's"),
     text("config", "file in place of ~/.ssh/config"),
     text("folder", "folder there below which a private one is made; default: /var/tmp"),

@@ -30,6 +30,7 @@ mod wrk;
 mod ycsb;
 
 use crate::Decoded;
+use isotare_core::{WorkloadInfo, WorkloadSpec};
 
 /// A tool whose output is understood.
 pub struct Tool {
@@ -48,6 +49,15 @@ impl std::fmt::Debug for Tool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name)
     }
+}
+
+/// What has to be known of the workload that a tool's runs make: latencies of sysbench are times of work of its threads, unless
+/// its events wait in a queue.
+pub fn info(spec: &WorkloadSpec) -> WorkloadInfo {
+    let label = |key: &str| spec.pairs().find(|(known, _)| *known == key).map(|(_, value)| value);
+    let is_known = spec.name == sysbench::SYSBENCH.name && label("rate").is_none();
+    let threads = is_known.then(|| label("threads").map_or(Some(1), |threads| threads.parse().ok()));
+    WorkloadInfo { threads: threads.flatten(), ..WorkloadInfo::default() }
 }
 
 /// Bytes of a text that are looked at to tell whose it is.

@@ -82,6 +82,8 @@ pub(crate) struct ExperimentFile {
     output_limit: Option<Located<Size>>,
     /// Whether all that workloads write is kept, not only the first and last 64 KiB of each stream.
     keep_output: Option<Located<bool>>,
+    /// Whether trials count whose command wrote something else than in the baseline, where that writes the same every time.
+    accept_different_output: Option<Located<bool>>,
     /// CPUs, memory and processes of every instance.
     budget: Option<Located<BudgetTable>>,
     /// What is read on the host meanwhile.
@@ -162,6 +164,7 @@ impl ExperimentFile {
             timeout: table.take("timeout", problems),
             output_limit: table.take("output-limit", problems),
             keep_output: table.take("keep-output", problems),
+            accept_different_output: table.take("accept-different-output", problems),
             budget: table.take_table("budget", "[budget]", problems, |table, problems| BudgetTable {
                 cpus: table.take("cpus", problems),
                 memory: table.take("memory", problems),
@@ -239,6 +242,8 @@ impl Reading<'_, '_> {
         design.timeout = file.timeout.as_ref().map_or(design.timeout, |time| time.value.0);
         design.output_limit = file.output_limit.as_ref().map_or(design.output_limit, |size| size.value.0);
         design.keep_output = file.keep_output.as_ref().map_or(design.keep_output, |flag| flag.value);
+        design.accept_different_output =
+            file.accept_different_output.as_ref().map_or(design.accept_different_output, |flag| flag.value);
         design.time_limit = file.time.as_ref().map_or(design.time_limit, |time| Some(time.value.0));
         design.precision = file.precision.as_ref().map_or(design.precision, |part| Some(part.value.0));
         design.repeats = file.repeats.as_ref().map_or(design.repeats, |share| share.value.0);

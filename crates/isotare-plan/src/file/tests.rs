@@ -75,6 +75,7 @@ level = 0.9
 null-test = false
 timeout = 90
 output-limit = "64M"
+accept-different-output = true
 keep-output = true
 [budget]
 cpus = "0-1"
@@ -113,6 +114,7 @@ fn a_complete_file_is_understood() {
     assert_eq!((design.precision, design.repeats), (Some(0.015), 0.0));
     assert_eq!((design.margin, design.level, design.null_test), (0.02, 0.9, false));
     assert_eq!((design.output_limit, design.keep_output), (64 << 20, true));
+    assert!(design.accept_different_output);
     assert_eq!((design.timeout, design.seed, design.sampling.rate), (90.0, 1, 5.0));
     assert_eq!((design.budget.cpus.to_string().as_str(), design.budget.memory), ("0-1", 1 << 30));
     assert_eq!(design.budget.processes, Some(300));

@@ -3,8 +3,8 @@
 use super::compare::metric_name;
 use super::design::Design;
 use super::series::Series;
-use crate::report::{ResultRow, Source, Warning, WarningKind};
-use isotare_core::Outcome;
+use crate::report::{ResultRow, Warning, WarningKind};
+use isotare_core::{MeasuredBy, Outcome};
 use isotare_stats::{Placed, carry_over_p};
 
 /// As rare as this by chance alone.
@@ -19,7 +19,7 @@ pub(super) fn mark(design: &Design<'_>, series: &[Series], rows: &mut [ResultRow
         return;
     }
     for series in
-        series.iter().filter(|s| s.source == Source::Workload && s.metric.headline && s.role.is_none())
+        series.iter().filter(|s| s.source == MeasuredBy::Workload && s.metric.headline && s.role.is_none())
     {
         let measured: Vec<usize> = (0..design.environments.len())
             .filter(|at| series.blocks.get(*at).is_some_and(|b| !b.is_empty()))

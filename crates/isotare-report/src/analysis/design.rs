@@ -1,11 +1,8 @@
 //! Which environments and workloads there are, and to which of them each trial belongs.
 
 use super::blocks::Blocks;
-use isotare_core::{EnvironmentSpec, Outcome, Plan, Trial, WorkloadSpec};
+use isotare_core::{EnvironmentSpec, Outcome, Session, Trial, WorkloadInfo, WorkloadSpec};
 use std::collections::BTreeMap;
-
-/// Workloads whose latencies are times of work of `threads` threads, by default one.
-const BUILT_IN: [&str; 7] = ["cpu", "memory", "fileio", "network", "threads", "mutex", "sysbench"];
 
 /// The conditions of a plan as a grid, with the trials in it.
 pub(super) struct Design<'a> {
@@ -13,6 +10,8 @@ pub(super) struct Design<'a> {
     pub environments: Vec<Arm>,
     /// Workloads in the order of the plan.
     pub workloads: Vec<&'a WorkloadSpec>,
+    /// What has to be known of each of them.
+    infos: Vec<WorkloadInfo>,
     /// Grid place of each condition of the plan.
     places: Vec<Place>,
     /// Trials whose condition is in the plan.
@@ -43,7 +42,8 @@ pub(super) struct Place {
 }
 
 impl<'a> Design<'a> {
-    pub fn new(plan: &'a Plan, trials: &'a [Trial]) -> Self {
+    pub fn new(session: &'a Session, trials: &'a [Trial]) -> Self {
+        let plan = &session.plan;
         let mut specs: Vec<&EnvironmentSpec> = vec![&plan.baseline];
         let mut workloads: Vec<&WorkloadSpec> = Vec::new();
         for condition in &plan.conditions {
@@ -69,7 +69,10 @@ impl<'a> Design<'a> {
         let blocks = Blocks::of(plan, trials);
         let trials = trials.iter().filter_map(|trial| Some((*places.get(trial.condition)?, trial))).collect();
         let environments = specs.iter().map(|spec| arm_of(spec, &plan.baseline)).collect();
-        Self { environments, workloads, places, trials, blocks }
+        let info =
+            |spec: &&WorkloadSpec| session.workloads.get(&spec.to_string()).cloned().unwrap_or_default();
+        let infos = workloads.iter().map(info).collect();
+        Self { environments, workloads, infos, places, trials, blocks }
     }
 
     /// The trials that completed.
@@ -98,12 +101,9 @@ impl<'a> Design<'a> {
         pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
     }
 
-    /// Threads that do the work of a workload; `None`: not known, or its events wait in a queue beside them.
-    pub fn threads(&self, workload: usize) -> Option<f64> {
-        let spec = self.workloads.get(workload)?;
-        let given = |key: &str| spec.pairs().find(|(known, _)| *known == key).map(|(_, value)| value);
-        let is_known = BUILT_IN.contains(&spec.name.as_str()) && given("rate").is_none();
-        is_known.then(|| given("threads").map_or(Some(1.0), |threads| threads.parse().ok())).flatten()
+    /// What has to be known of a workload.
+    pub fn info(&self, workload: usize) -> &WorkloadInfo {
+        &self.infos[workload]
     }
 
     /// Name of a workload.

@@ -8,9 +8,9 @@ use super::design::Design;
 use super::series::Series;
 use super::{blocks, lifecycle, series};
 use crate::diff::{Diff, DiffRow, DiffSide, Difference, Incomparable, Overhead, What};
-use crate::report::{ResultRow, SCHEMA_VERSION, Source, Warning, WarningKind, workload_label};
+use crate::report::{ResultRow, SCHEMA_VERSION, Warning, WarningKind, workload_label};
 use crate::words;
-use isotare_core::{Better, Session, Trial};
+use isotare_core::{Better, MeasuredBy, Session, Trial};
 use isotare_stats::{Change, Estimate, Margin, Precision, Verdict, holm, median, ratio_of_pairs};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -48,7 +48,7 @@ pub fn diff(
         let [before, after] = plans.map(|plan| plan.baseline.to_string());
         return Err(Incomparable::Baselines { before, after });
     }
-    let designs = [Design::new(plans[0], before.1), Design::new(plans[1], after.1)];
+    let designs = [before, after].map(|(session, trials)| Design::new(session, trials));
     let series = [0, 1].map(|at| {
         let mut all = series::of_samples(&designs[at]);
         all.extend(lifecycle::series(&designs[at]));
@@ -289,7 +289,7 @@ fn bits<'a>((session, trials): (&'a Session, &'a [Trial])) -> BTreeMap<(String, 
 
 /// Null rows in what workloads say, as within a session.
 fn is_judged(row: &ResultRow) -> bool {
-    row.null && row.headline && row.source == Source::Workload
+    row.null && row.headline && row.source == MeasuredBy::Workload
 }
 
 fn warnings(differences: &[Difference], results: &[DiffRow], emulated: bool, margin: f64) -> Vec<Warning> {

@@ -4,9 +4,9 @@
 use super::design::Design;
 use super::series::Series;
 use crate::disturbance::Drift;
-use crate::report::{Source, Warning, WarningKind, workload_label};
+use crate::report::{Warning, WarningKind, workload_label};
 use crate::words;
-use isotare_core::Better;
+use isotare_core::{Better, MeasuredBy};
 use isotare_stats::{median, trend_p};
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ pub(super) fn drifts(design: &Design<'_>, series: &[Series], baseline: &str) -> 
     let mut seen: Vec<(&str, &BTreeMap<String, String>)> = Vec::new();
     let at = design.environments.iter().position(|arm| arm.is_baseline);
     for series in
-        series.iter().filter(|s| s.source == Source::Workload && s.metric.headline && s.role.is_none())
+        series.iter().filter(|s| s.source == MeasuredBy::Workload && s.metric.headline && s.role.is_none())
     {
         let workload = (series.workload.as_str(), &series.parameters);
         if seen.contains(&workload) {

@@ -2,6 +2,7 @@
 
 use super::design::Design;
 use crate::report::{Ledger, LedgerRow};
+use isotare_core::{Dependence, WorkloadInfo};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Memory that differs by more than this is another budget; less is what a kernel keeps for itself.
@@ -167,15 +168,14 @@ fn clock_counters(sources: &str) -> BTreeSet<&str> {
     sources.split(" | ").map(|source| source.trim_end_matches("-early")).collect()
 }
 
-/// Whether an unfair fact matters to a workload.
-pub(super) fn concerns(fact: &str, workload: &str) -> bool {
+/// Whether an unfair fact matters to a workload; `None`: to the lifecycle, whose phases are timed from outside.
+pub(super) fn concerns(fact: &str, workload: Option<&WorkloadInfo>) -> bool {
+    let depends_on = |on| workload.is_some_and(|info| info.depends_on.contains(&on));
     match fact {
-        "data.filesystem" | "data.options" => workload == "fileio",
-        "thp" | "hugepages" | "ksm" => workload != crate::report::LIFECYCLE,
-        "network.loopback" => workload == "network",
-        fact if fact.starts_with(PROGRAM) => ["command", "sysbench"].contains(&workload),
-        // The phases are timed from outside.
-        "clock.source" => workload != crate::report::LIFECYCLE,
+        "data.filesystem" | "data.options" => depends_on(Dependence::Files),
+        "network.loopback" => depends_on(Dependence::Loopback),
+        fact if fact.starts_with(PROGRAM) => depends_on(Dependence::Programs),
+        "thp" | "hugepages" | "ksm" | "clock.source" => workload.is_some(),
         _ => true,
     }
 }
@@ -225,10 +225,10 @@ mod tests {
         ] {
             assert_eq!(unfairness(fact, value, base).is_some(), unfair, "{fact}: {value} against {base}");
         }
+        let files = WorkloadInfo { depends_on: [Dependence::Files].into(), ..WorkloadInfo::default() };
+        assert!(concerns("data.filesystem", Some(&files)) && concerns("clock.source", Some(&files)));
         assert!(
-            !concerns("data.filesystem", "cpu")
-                && !concerns("clock.source", "lifecycle")
-                && concerns("data.filesystem", "fileio")
+            !concerns("data.filesystem", Some(&WorkloadInfo::default())) && !concerns("clock.source", None)
         );
     }
 }

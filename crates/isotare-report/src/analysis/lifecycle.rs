@@ -2,8 +2,8 @@
 
 use super::design::Design;
 use super::series::{Gathered, Series};
-use crate::report::{LIFECYCLE, LifecycleRow, MarkRow, Source};
-use isotare_core::{Better, MetricDef, Phase, Trial};
+use crate::report::{LIFECYCLE, LifecycleRow, MarkRow};
+use isotare_core::{Better, MeasuredBy, MetricDef, Phase, Trial};
 use isotare_stats::median;
 use std::collections::BTreeMap;
 
@@ -52,7 +52,7 @@ pub(super) fn series(design: &Design<'_>) -> Vec<Series> {
                 parameters: BTreeMap::new(),
                 metric,
                 role: None,
-                source: Source::Runner,
+                source: MeasuredBy::Runner,
                 blocks: gathered.medians(design.environments.len()),
             })
         })

@@ -17,6 +17,7 @@ mod null_test;
 mod order;
 mod output;
 mod plausibility;
+mod same_work;
 mod series;
 mod shape;
 mod stopping;
@@ -24,6 +25,7 @@ mod trial_rows;
 
 pub use diff::diff;
 pub use ledger::RECORDS;
+pub use same_work::{different_work, judge_work};
 
 use crate::report::{Report, SCHEMA_VERSION, Warning, WarningKind};
 use design::Design;
@@ -50,7 +52,7 @@ pub fn analyse(session: &Session, trials: &[Trial], end: Option<SessionEnd>) -> 
 
 fn judged(session: &Session, trials: &[Trial], end: Option<SessionEnd>, no_null: &str) -> Report {
     let plan = &session.plan;
-    let design = Design::new(plan, trials);
+    let design = Design::new(session, trials);
     let mut series = series::of_samples(&design);
     series.extend(lifecycle::series(&design));
     let mut compared = compare::compare(&design, &series, plan);

@@ -1,7 +1,8 @@
 //! The baseline against itself: what this session would call a difference where there is none.
 
-use crate::report::{NullStatus, NullTest, ResultRow, Source, Warning, WarningKind, workload_label};
+use crate::report::{NullStatus, NullTest, ResultRow, Warning, WarningKind, workload_label};
 use crate::words;
+use isotare_core::MeasuredBy;
 use isotare_stats::Verdict;
 use std::collections::BTreeSet;
 
@@ -14,7 +15,7 @@ const RARE: f64 = 0.01;
 pub(super) fn judge(results: &[ResultRow], margin: f64, absent: &str) -> NullTest {
     let shown = |row: &&ResultRow| row.null && row.headline;
     let (counters, rows): (Vec<&ResultRow>, Vec<&ResultRow>) =
-        results.iter().filter(shown).partition(|row| row.source == Source::Sampler);
+        results.iter().filter(shown).partition(|row| row.source == MeasuredBy::Sampler);
     let left_out: Vec<String> =
         counters.iter().map(|row| words::metric(&row.metric)).collect::<BTreeSet<_>>().into_iter().collect();
     let named = |of: &dyn Fn(&ResultRow) -> bool| -> Vec<String> {

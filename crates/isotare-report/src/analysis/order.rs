@@ -99,11 +99,7 @@ mod tests {
         let mut trial = Trial::new(0, Slot { block: 0, condition: 0 }, 0, Outcome::Completed);
         trial.samples = values
             .iter()
-            .map(|(name, value)| Sample {
-                metric: MetricDef::detail(name, "s", Better::Lower),
-                role: None,
-                value: *value,
-            })
+            .map(|(name, value)| Sample::of_workload(MetricDef::detail(name, "s", Better::Lower), *value))
             .collect();
         of_trial(&trial, threads)
     }

@@ -6,8 +6,9 @@ use super::design::{Design, Place};
 use super::ledger::{concerns, unfairness};
 use super::noise;
 use super::order;
-use crate::report::{LIFECYCLE, Ledger, ResultRow, Source, Warning, WarningKind};
-use isotare_core::{Outcome, Session};
+use super::same_work;
+use crate::report::{LIFECYCLE, Ledger, ResultRow, Warning, WarningKind};
+use isotare_core::{MeasuredBy, Outcome, Session, WorkloadInfo};
 use isotare_stats::Verdict;
 use std::collections::BTreeMap;
 
@@ -28,6 +29,7 @@ impl Notes {
             let emulated = is_emulated(design, session, environment);
             for workload in (0..design.workloads.len()).map(Some).chain([None]) {
                 let name = workload.map_or(LIFECYCLE, |workload| design.workload_name(workload));
+                let info = workload.map(|workload| design.info(workload));
                 let mut warnings = Vec::new();
                 let mut warn = |kind, message| warnings.push(Warning { kind, message });
                 if emulated {
@@ -44,16 +46,23 @@ impl Notes {
                 if let Some(message) = workload.and_then(throttled) {
                     warn(WarningKind::Unfair, message);
                 }
-                for message in unfair(ledger, &arm.name, session, name) {
+                for message in unfair(ledger, &arm.name, session, info) {
                     warn(WarningKind::Unfair, message);
                 }
                 if let Some(message) = workload.and_then(|w| lost(design, Place { environment, workload: w }))
                 {
                     warn(WarningKind::LostTrials, message);
                 }
+                if let Some((name, info)) = workload.zip(info) {
+                    let place = Place { environment, workload: name };
+                    warnings.extend(same_work::doubts(design, place));
+                    warnings.extend(same_work::missing(design, place, info));
+                    warnings.extend(baseline.and_then(|baseline| same_work::less(design, place, baseline)));
+                }
+                let mut warn = |kind, message| warnings.push(Warning { kind, message });
                 let impossible = |environment| {
                     let place = Place { environment, workload: workload? };
-                    order::contradictions(design, place, design.threads(workload?))
+                    order::contradictions(design, place, info?.threads.map(f64::from))
                 };
                 if let Some(message) = impossible(environment) {
                     warn(WarningKind::Impossible, message);
@@ -83,7 +92,7 @@ impl Notes {
                 && is_better
                 && !row.null
                 && row.headline
-                && row.source != Source::Sampler
+                && row.source != MeasuredBy::Sampler
             {
                 let message = "faster than the baseline: check that both did the same work (caches, durability of \
                                writes, clock, CPU frequency) before believing it";
@@ -108,7 +117,12 @@ fn is_emulated(design: &Design<'_>, session: &Session, environment: usize) -> bo
         .any(|accelerator| accelerator == "tcg")
 }
 
-fn unfair(ledger: &Ledger, environment: &str, session: &Session, workload: &str) -> Vec<String> {
+fn unfair(
+    ledger: &Ledger,
+    environment: &str,
+    session: &Session,
+    workload: Option<&WorkloadInfo>,
+) -> Vec<String> {
     let baseline = session.plan.baseline.to_string();
     let rows = ledger.differs.iter().filter(|row| concerns(&row.fact, workload));
     rows.filter_map(|row| unfairness(&row.fact, row.values.get(environment)?, row.values.get(&baseline)?))

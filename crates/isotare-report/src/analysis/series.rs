@@ -1,10 +1,9 @@
 //! Values by environment and block: the unit of analysis is the block.
 
 use super::design::Design;
-use crate::report::Source;
-use isotare_core::{MetricDef, Role};
+use isotare_core::{MeasuredBy, MetricDef, Role, Sample};
 use isotare_stats::median;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 /// One metric of one workload.
 pub(super) struct Series {
@@ -17,7 +16,7 @@ pub(super) struct Series {
     /// Whose share.
     pub role: Option<Role>,
     /// Who measured it.
-    pub source: Source,
+    pub source: MeasuredBy,
     /// Per environment: the median of each block.
     pub blocks: Vec<BTreeMap<u32, f64>>,
 }
@@ -48,42 +47,34 @@ impl Gathered {
     }
 }
 
+/// What makes values one series: workload, metric, whose share, who measured it.
+type Key<'a> = (usize, &'a str, Option<Role>, MeasuredBy);
+
 /// Every metric that completed trials reported, by workload, in the order in which they were first reported.
 pub(super) fn of_samples(design: &Design<'_>) -> Vec<Series> {
-    let mut found: Vec<(usize, &MetricDef, Option<Role>, Gathered)> = Vec::new();
-    let mut index: HashMap<(usize, &str, Option<Role>), usize> = HashMap::new();
+    let mut found: Vec<(usize, &Sample, Gathered)> = Vec::new();
+    let mut index: HashMap<Key<'_>, usize> = HashMap::new();
     for (place, trial) in design.counted() {
         for sample in &trial.samples {
-            let key = (place.workload, sample.metric.name.as_ref(), sample.role);
+            let key = (place.workload, sample.metric.name.as_ref(), sample.role, sample.source);
             let at = *index.entry(key).or_insert_with(|| {
-                found.push((place.workload, &sample.metric, sample.role, Gathered::default()));
+                found.push((place.workload, sample, Gathered::default()));
                 found.len() - 1
             });
-            found[at].3.add(place.environment, trial.block, sample.value);
+            found[at].2.add(place.environment, trial.block, sample.value);
         }
     }
     found.sort_by_key(|(workload, ..)| *workload);
     let environments = design.environments.len();
-    let split: HashSet<(usize, String)> = found
-        .iter()
-        .filter(|(_, _, role, _)| role.is_some())
-        .map(|(workload, metric, ..)| (*workload, metric.name.to_string()))
-        .collect();
     found
         .into_iter()
-        .map(|(workload, metric, role, gathered)| Series {
+        .map(|(workload, sample, gathered)| Series {
             workload: design.workload_name(workload).to_owned(),
             parameters: design.parameters(workload),
-            source: source(&metric.name, split.contains(&(workload, metric.name.to_string()))),
-            metric: metric.clone(),
-            role,
+            source: sample.source,
+            metric: sample.metric.clone(),
+            role: sample.role,
             blocks: gathered.medians(environments),
         })
         .collect()
-}
-
-/// Samples do not say who took them; samplers either split by role or name what they look at.
-fn source(metric: &str, is_split: bool) -> Source {
-    let is_sampler = is_split || ["cgroup_", "host_"].iter().any(|prefix| metric.starts_with(prefix));
-    if is_sampler { Source::Sampler } else { Source::Workload }
 }

@@ -3,9 +3,9 @@
 use super::compare::metric_name;
 use super::design::Design;
 use super::series::Series;
-use crate::report::{ResultRow, Source, Warning, WarningKind};
+use crate::report::{ResultRow, Warning, WarningKind};
 use crate::words;
-use isotare_core::Better;
+use isotare_core::{Better, MeasuredBy};
 use isotare_stats::{Verdict, is_too_steady, median, trend_p, two_modes, warm_up};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +25,7 @@ type Blocks = BTreeMap<u32, f64>;
 pub(super) fn mark(design: &Design<'_>, series: &[Series], rows: &mut [ResultRow], margin: f64) {
     let hasty = hasty(rows);
     for row in rows.iter_mut() {
-        if row.source == Source::Workload && !row.null {
+        if row.source == MeasuredBy::Workload && !row.null {
             let at = (row.workload.clone(), row.parameters.clone(), row.environment.clone());
             let message = hasty.get(&at).map(|times| {
                 format!(
@@ -36,7 +36,8 @@ pub(super) fn mark(design: &Design<'_>, series: &[Series], rows: &mut [ResultRow
             warn(row, WarningKind::SyncNotHonoured, message);
         }
     }
-    for series in series.iter().filter(|series| series.source != Source::Sampler && series.role.is_none()) {
+    for series in series.iter().filter(|series| series.source != MeasuredBy::Sampler && series.role.is_none())
+    {
         let metric = metric_name(series);
         let mine = |row: &&mut ResultRow| {
             row.headline

@@ -1,15 +1,15 @@
 //! Whether the session became as precise as it was to become.
 
 use crate::disturbance::Stopping;
-use crate::report::{BaselineRow, ResultRow, Source, Warning, WarningKind, workload_label};
+use crate::report::{BaselineRow, ResultRow, Warning, WarningKind, workload_label};
 use crate::words;
-use isotare_core::Plan;
+use isotare_core::{MeasuredBy, Plan};
 
 /// The widest interval among the first figures of all workloads; `None` if no precision was asked for.
 pub(super) fn stopping(plan: &Plan, firsts: &[BaselineRow], results: &[ResultRow]) -> Option<Stopping> {
     let target = plan.stopping?;
     let mut seen: Vec<&BaselineRow> = Vec::new();
-    for row in firsts.iter().filter(|row| row.headline && row.source == Source::Workload) {
+    for row in firsts.iter().filter(|row| row.headline && row.source == MeasuredBy::Workload) {
         let is_known =
             |other: &&&BaselineRow| (&other.workload, &other.parameters) == (&row.workload, &row.parameters);
         if seen.iter().find(is_known).is_none() {

@@ -2,7 +2,7 @@
 
 /// A logarithmic or linear mapping of `low..=high` onto pixels.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Axis {
+pub(crate) struct Axis {
     pub low: f64,
     pub high: f64,
     pub from: f64,

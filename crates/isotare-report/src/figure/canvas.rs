@@ -159,7 +159,7 @@ impl Canvas<'_> {
 }
 
 /// A text no longer than `limit` characters.
-pub(super) fn shortened(text: &str, limit: usize) -> String {
+pub(crate) fn shortened(text: &str, limit: usize) -> String {
     match text.chars().count() > limit {
         true => text.chars().take(limit.saturating_sub(1)).chain(['…']).collect(),
         false => text.to_owned(),

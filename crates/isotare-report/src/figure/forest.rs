@@ -6,6 +6,7 @@ use super::axis::Axis;
 use super::canvas::{Anchor, Canvas, Drawn, Type, sheet, shortened};
 use super::palette::{BAND, GRID, INK, MUTED, look};
 use crate::RenderError;
+use crate::extent::{ends, span};
 use crate::group::{Group, groups};
 use crate::report::{Report, ResultRow, workload_label};
 use crate::words;
@@ -75,24 +76,11 @@ pub(crate) fn forest(report: &Report) -> Result<Option<Figure>, RenderError> {
 }
 
 fn axes(rows: &[&ResultRow], margin: f64) -> Vec<Axis> {
-    let ends = |row: &ResultRow| {
-        let cost = row.cost.unwrap_or(1.0);
-        // The end of a boundless interval is not a reason for an endless axis.
-        let low = row.cost_low.filter(|low| *low > cost / 10.0).unwrap_or(cost / 1.1);
-        let high = row.cost_high.filter(|high| *high < cost * 10.0).unwrap_or(cost * 1.1);
-        (low, high)
-    };
-    let span = |rows: &mut dyn Iterator<Item = (f64, f64)>| {
-        let edge = (1.0 + 1.5 * margin).clamp(1.002, 1.5);
-        let (low, high) = rows.fold((1.0 / edge, edge), |(low, high), (l, h)| (low.min(l), high.max(h)));
-        let pad = (high / low).powf(0.04).max(1.001);
-        (low / pad, high * pad)
-    };
-    let all = span(&mut rows.iter().map(|row| ends(row)));
+    let all = span(rows.iter().map(|row| ends(row)), margin);
     let is_near = |row: &&&ResultRow| row.cost.is_some_and(|cost| cost.max(cost.recip()) < NEAR);
     let near = rows.iter().filter(is_near);
     let clip = |(low, high): (f64, f64)| (low.max(1.0 / 1.5), high.min(1.5));
-    let zoom = span(&mut near.clone().map(|row| clip(ends(row))));
+    let zoom = span(near.clone().map(|row| clip(ends(row))), margin);
     let axis = |(low, high): (f64, f64), from, to| Axis { low, high, from, to, log: true };
     let (left, right) = PLOT;
     let is_wide = (all.1 / all.0).ln() > 3.0 * (zoom.1 / zoom.0).ln() && near.count() > 0;

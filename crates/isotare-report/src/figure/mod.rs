@@ -9,6 +9,8 @@ mod life;
 mod palette;
 mod stacked;
 
+pub(crate) use axis::Axis;
+pub(crate) use canvas::shortened;
 pub(crate) use cpu::cpu_by_role;
 pub(crate) use drift::drift;
 pub(crate) use forest::forest;

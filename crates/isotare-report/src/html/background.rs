@@ -1,9 +1,17 @@
 //! What a sceptic asks for: what differed, what failed, how to repeat it, on which machine, by which method.
 
+use super::SCROLLS;
+use super::tables::absent_as_noted;
+use crate::figure::shortened;
+use crate::group::Footnotes;
 use crate::report::{Report, TrialRow, workload_label};
 use crate::words;
 use isotare_core::Outcome;
 use maud::{Markup, html};
+
+/// Longest value of a fact that a table of environments shows whole, and how much it shows of one that is longer, characters.
+const LONGEST_FACT: usize = 120;
+const SHOWN_OF_FACT: usize = 40;
 
 /// Failures of one kind shown with what they wrote.
 const DIAGNOSTICS_SHOWN: usize = 20;
@@ -26,8 +34,8 @@ pub(super) fn ledger(report: &Report) -> Markup {
                 @else { "These facts differ between the environments:" }
             }
             @if !differs.is_empty() {
-                div.scroll {
-                    table {
+                div.scroll tabindex="0" role="group" aria-label=(SCROLLS) {
+                    table.ledger style=(format!("min-width:{}rem", 13 + 9 * names.len())) {
                         thead {
                             tr {
                                 th scope="col" { "fact" }
@@ -42,7 +50,7 @@ pub(super) fn ledger(report: &Report) -> Markup {
                                         (row.fact)
                                     }
                                     @for name in &names {
-                                        td.wrap { (row.values.get(*name).map_or("–", String::as_str)) }
+                                        td.wrap { (value(row.values.get(*name).map_or("–", String::as_str))) }
                                     }
                                 }
                             }
@@ -65,13 +73,23 @@ pub(super) fn ledger(report: &Report) -> Markup {
     }
 }
 
+/// A value of a fact; one that would fill the table can be unfolded.
+fn value(text: &str) -> Markup {
+    html! {
+        @if text.chars().count() <= LONGEST_FACT { (text) }
+        @else { details { summary { (shortened(text, SHOWN_OF_FACT)) } (text) } }
+    }
+}
+
 fn facts<'a>(facts: impl Iterator<Item = (&'a String, &'a String)>) -> Markup {
     html! {
-        table {
-            thead { tr { th scope="col" { "fact" } th scope="col" { "value" } } }
-            tbody {
-                @for (fact, value) in facts {
-                    tr { th scope="row" { (fact) } td.wrap { (value) } }
+        div.scroll tabindex="0" role="group" aria-label=(SCROLLS) {
+            table {
+                thead { tr { th scope="col" { "fact" } th scope="col" { "value" } } }
+                tbody {
+                    @for (fact, value) in facts {
+                        tr { th scope="row" { (fact) } td.wrap { (value) } }
+                    }
                 }
             }
         }
@@ -79,14 +97,14 @@ fn facts<'a>(facts: impl Iterator<Item = (&'a String, &'a String)>) -> Markup {
 }
 
 /// How trials ended, and why some did not complete.
-pub(super) fn outcomes(report: &Report) -> Markup {
+pub(super) fn outcomes(report: &Report, notes: &Footnotes) -> Markup {
     let occurred: Vec<Outcome> = Outcome::ALL
         .into_iter()
         .filter(|outcome| report.outcomes.iter().any(|row| row.counts.contains_key(outcome.word())))
         .collect();
     html! {
         h2 { "Outcomes" }
-        div.scroll {
+        div.scroll tabindex="0" role="group" aria-label=(SCROLLS) {
             table {
                 thead {
                     tr {
@@ -101,7 +119,7 @@ pub(super) fn outcomes(report: &Report) -> Markup {
                         tr {
                             th scope="row" { (status.environment) }
                             td {
-                                @if let Some(why) = status.why_not() { span.missing { (why) } }
+                                @if status.why_not().is_some() { span.missing { (absent_as_noted(status, notes)) } }
                                 @else { (status.version.as_deref().unwrap_or("–")) }
                             }
                             @for outcome in &occurred {
@@ -160,7 +178,7 @@ fn failure(reason: &str, trials: &[&TrialRow]) -> Markup {
 pub(super) fn repeat(report: &Report) -> Markup {
     html! {
         h2 { "How to repeat" }
-        pre { (words::command_line(&report.argv)) }
+        pre { (isotare_core::shell_line(&report.argv)) }
         p {
             "isotare " (report.version) ", " (words::provenance(report))
             @if let Some(budget) = words::budget(report) { ", " (budget) }
@@ -181,7 +199,7 @@ pub(super) fn host(report: &Report) -> Markup {
             p.warning role="note" { (warning) }
         }
         @if report.host.facts.is_empty() { p.quiet { "Nothing was recorded about the host." } }
-        @else { div.scroll { (facts(report.host.facts.iter())) } }
+        @else { (facts(report.host.facts.iter())) }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What stands behind the results: values by block, phases, CPU time.
 
+use super::SCROLLS;
 use crate::group::groups;
 use crate::quantity::quantity;
 use crate::report::{LIFECYCLE, Report, workload_label};
@@ -23,7 +24,7 @@ pub(super) fn block_values(report: &Report) -> Markup {
                 @let label = workload_label(group.workload, group.parameters);
                 @let cells = cells(report, group);
                 h3 { (label) " · " (words::metric(group.metric)) }
-                div.scroll {
+                div.scroll tabindex="0" role="group" aria-label=(SCROLLS) {
                     table {
                         thead {
                             tr {
@@ -83,7 +84,7 @@ pub(super) fn lifecycle(report: &Report, figure: Markup) -> Markup {
                  start and ready together; ready is the agent's first word, not a guess."
             }
             (figure)
-            div.scroll {
+            div.scroll tabindex="0" role="group" aria-label=(SCROLLS) {
                 table {
                     thead {
                         tr {
@@ -117,23 +118,25 @@ fn marks(report: &Report) -> Markup {
         @if report.lifecycle.iter().any(|row| !row.marks.is_empty()) {
             details {
                 summary { "Steps within the phases" }
-                table {
-                    thead {
-                        tr {
-                            th scope="col" { "environment" }
-                            th scope="col" { "phase" }
-                            th scope="col" { "mark" }
-                            th.n scope="col" { "after" }
+                div.scroll tabindex="0" role="group" aria-label=(SCROLLS) {
+                    table {
+                        thead {
+                            tr {
+                                th scope="col" { "environment" }
+                                th scope="col" { "phase" }
+                                th scope="col" { "mark" }
+                                th.n scope="col" { "after" }
+                            }
                         }
-                    }
-                    tbody {
-                        @for row in &report.lifecycle {
-                            @for mark in &row.marks {
-                                tr {
-                                    th scope="row" { (row.environment) }
-                                    td { (mark.phase.word()) }
-                                    td { (mark.mark) }
-                                    td.n { (seconds(mark.after)) }
+                        tbody {
+                            @for row in &report.lifecycle {
+                                @for mark in &row.marks {
+                                    tr {
+                                        th scope="row" { (row.environment) }
+                                        td { (mark.phase.word()) }
+                                        td { (mark.mark) }
+                                        td.n { (seconds(mark.after)) }
+                                    }
                                 }
                             }
                         }
@@ -161,30 +164,32 @@ pub(super) fn cpu(report: &Report, figure: Markup) -> Markup {
             (figure)
             details {
                 summary { "The same as a table" }
-                table {
-                    thead {
-                        tr {
-                            th scope="col" { "workload" }
-                            th scope="col" { "environment" }
-                            @for role in &roles { th.n scope="col" { (role.word()) } }
-                            th.n scope="col" { "host in all" }
-                            th.n scope="col" { "not attributed" }
-                            th.n scope="col" { "for one event" }
-                            th.n scope="col" { "trials" }
-                        }
-                    }
-                    tbody {
-                        @for row in &report.cpu_by_role {
+                div.scroll tabindex="0" role="group" aria-label=(SCROLLS) {
+                    table {
+                        thead {
                             tr {
-                                th scope="row" { (workload_label(&row.workload, &row.parameters)) }
-                                td { (row.environment) }
-                                @for role in &roles {
-                                    td.n { (share(row.roles.get(role).copied())) }
+                                th scope="col" { "workload" }
+                                th scope="col" { "environment" }
+                                @for role in &roles { th.n scope="col" { (role.word()) } }
+                                th.n scope="col" { "host in all" }
+                                th.n scope="col" { "not attributed" }
+                                th.n scope="col" { "for one event" }
+                                th.n scope="col" { "trials" }
+                            }
+                        }
+                        tbody {
+                            @for row in &report.cpu_by_role {
+                                tr {
+                                    th scope="row" { (workload_label(&row.workload, &row.parameters)) }
+                                    td { (row.environment) }
+                                    @for role in &roles {
+                                        td.n { (share(row.roles.get(role).copied())) }
+                                    }
+                                    td.n { (share(row.host)) }
+                                    td.n { (share(row.unattributed)) }
+                                    td.n { (row.seconds_per_event.map_or("–".to_owned(), seconds)) }
+                                    td.n { (row.trials) }
                                 }
-                                td.n { (share(row.host)) }
-                                td.n { (share(row.unattributed)) }
-                                td.n { (row.seconds_per_event.map_or("–".to_owned(), seconds)) }
-                                td.n { (row.trials) }
                             }
                         }
                     }

@@ -10,12 +10,16 @@ use crate::RenderError;
 use crate::diff::Diff;
 use crate::diff_forms;
 use crate::figure::{Figure, cpu_by_role, drift, forest, life};
-use crate::report::Report;
+use crate::group::Footnotes;
+use crate::report::{NullStatus, Report};
 use crate::words;
 use isotare_core::visible;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 const STYLE: &str = include_str!("style.css");
+
+/// What a table says that scrolls by itself where the window is too narrow, so that the page never does.
+const SCROLLS: &str = "table, may scroll sideways";
 
 /// What a browser may load for the page: nothing but its own styles. A script would not run, whoever put it there.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
@@ -28,9 +32,10 @@ pub(crate) fn render(report: &Report) -> Result<String, RenderError> {
     let cpu = cpu_by_role(report)?;
     let source = report.origin.as_deref().unwrap_or(&report.session);
     let title = format!("Overhead against {} · {source}", report.baseline);
+    let mut notes = Footnotes::default();
     let main = html! {
         (answers(report))
-        (tables::results(report))
+        (tables::results(report, &mut notes))
         @if forest.is_some() || drift.is_some() {
             h2 { "Figures" }
             (figure(forest.as_ref()))
@@ -42,7 +47,7 @@ pub(crate) fn render(report: &Report) -> Result<String, RenderError> {
         (resources::resources(report))
         (noise::noise(report))
         (background::ledger(report))
-        (background::outcomes(report))
+        (background::outcomes(report, &notes))
         (background::repeat(report))
         (background::host(report))
         (background::method(report))
@@ -62,7 +67,7 @@ pub(crate) fn diff(diff: &Diff) -> String {
         }
         @for block in &blocks {
             h2 { (block.title) }
-            div.scroll tabindex="0" role="group" aria-label="table, may scroll sideways" {
+            div.scroll tabindex="0" role="group" aria-label=(SCROLLS) {
                 table {
                     thead { tr { @for name in diff_forms::HEADER { th scope="col" { (name) } } } }
                     tbody { @for row in &block.rows { tr { @for cell in row { td { (cell) } } } } }
@@ -112,7 +117,7 @@ fn answers(report: &Report) -> Markup {
             }
         }
         @if !report.null_test.status.is_warning() {
-            p.calibrated { (sentence(&report.null_test.sentence)) }
+            p class=(if report.null_test.status == NullStatus::Passed { "calibrated" } else { "open" }) { (sentence(&report.null_test.sentence)) }
         }
         @for warning in &report.warnings {
             p.warning role="note" { (sentence(&warning.message)) }

@@ -1,6 +1,6 @@
 //! What disturbed the session from outside, and what was done about it.
 
-use super::sentence;
+use super::{SCROLLS, sentence};
 use crate::disturbance::DisturbanceRow;
 use crate::quantity::quantity;
 use crate::report::Report;
@@ -42,7 +42,7 @@ fn table(rows: &[DisturbanceRow]) -> Markup {
     let relative = |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("×{value:.3}"));
     let seconds = |value: Option<f64>| value.map_or("–".to_owned(), |value| quantity(value, "s", None));
     html! {
-        div.scroll tabindex="0" role="group" aria-label="table, may scroll sideways" {
+        div.scroll tabindex="0" role="group" aria-label=(SCROLLS) {
             table {
                 thead {
                     tr {

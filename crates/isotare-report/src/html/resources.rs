@@ -1,8 +1,10 @@
 //! What the work took, as the samplers saw it.
 
+use super::SCROLLS;
 use crate::quantity::quantity;
-use crate::report::{BaselineRow, Report, Source, workload_label};
+use crate::report::{BaselineRow, Report, workload_label};
 use crate::words;
+use isotare_core::MeasuredBy;
 use maud::{Markup, html};
 use std::collections::BTreeMap;
 
@@ -23,8 +25,8 @@ pub(super) fn resources(report: &Report) -> Markup {
         }
         @for (workload, parameters, metrics) in &workloads {
             h3 { (workload_label(workload, parameters)) }
-            div.scroll {
-                table {
+            div.scroll tabindex="0" role="group" aria-label=(SCROLLS) {
+                table.resources {
                     thead {
                         tr {
                             th scope="col" { "environment" }
@@ -33,13 +35,21 @@ pub(super) fn resources(report: &Report) -> Markup {
                     }
                     tbody {
                         @for status in &report.environments {
-                            @let cells: Vec<String> =
+                            @let cells: Vec<Option<Cell>> =
                                 metrics.iter().map(|metric| cell(report, metric, &status.environment)).collect();
-                            @if cells.iter().any(|cell| !cell.is_empty()) {
+                            @if cells.iter().any(Option::is_some) {
                                 tr {
                                     th scope="row" { (status.environment) }
                                     @for cell in &cells {
-                                        td.n { @if cell.is_empty() { "–" } @else { (cell) } }
+                                        td.n {
+                                            @match cell {
+                                                Some((value, cost)) => {
+                                                    span.whole { (value) }
+                                                    @if let Some(cost) = cost { " " span.whole { "(×" (cost) ")" } }
+                                                },
+                                                None => "–",
+                                            }
+                                        }
                                     }
                                 }
                             }
@@ -53,7 +63,7 @@ pub(super) fn resources(report: &Report) -> Markup {
 
 fn sampled(report: &Report) -> Vec<Sampled<'_>> {
     let mut workloads: Vec<Sampled<'_>> = Vec::new();
-    for row in report.baseline_values.iter().filter(|row| row.headline && row.source == Source::Sampler) {
+    for row in report.baseline_values.iter().filter(|row| row.headline && row.source == MeasuredBy::Sampler) {
         match workloads.last_mut() {
             Some((name, parameters, metrics))
                 if (*name, *parameters) == (row.workload.as_str(), &row.parameters) =>
@@ -66,17 +76,17 @@ fn sampled(report: &Report) -> Vec<Sampled<'_>> {
     workloads
 }
 
-/// A value, with its cost unless it is the baseline's; empty without a value.
-fn cell(report: &Report, metric: &BaselineRow, environment: &str) -> String {
+/// A value, with its cost unless it is the baseline's.
+type Cell = (String, Option<String>);
+
+fn cell(report: &Report, metric: &BaselineRow, environment: &str) -> Option<Cell> {
     if environment == report.baseline {
-        return metric.value.map(|value| quantity(value, &metric.unit, None)).unwrap_or_default();
+        return Some((quantity(metric.value?, &metric.unit, None), None));
     }
     let row = report.results.iter().find(|row| {
         row.environment == environment
             && (&row.workload, &row.parameters, &row.metric)
                 == (&metric.workload, &metric.parameters, &metric.metric)
-    });
-    let Some(row) = row else { return String::new() };
-    let cost = row.cost.map(|cost| format!(" (×{})", words::factor(cost))).unwrap_or_default();
-    format!("{}{cost}", quantity(row.value, &metric.unit, None))
+    })?;
+    Some((quantity(row.value, &metric.unit, None), row.cost.map(words::factor)))
 }

@@ -1,15 +1,18 @@
 //! The tables of results.
 
-use crate::group::{Footnotes, Group, groups, why_missing};
+use super::SCROLLS;
+use crate::group::{Footnotes, Group, groups, missing, why_missing};
 use crate::quantity::quantity;
-use crate::report::{Report, ResultRow, workload_label};
+use crate::report::{EnvironmentStatus, Report, ResultRow, workload_label};
 use crate::words;
 use isotare_stats::Verdict;
 use maud::{Markup, html};
 
-/// All tables with their footnotes.
-pub(super) fn results(report: &Report) -> Markup {
-    let mut notes = Footnotes::default();
+/// Widths of the columns, the same in all tables so that they read as one.
+const WIDTHS: [&str; 8] = ["18%", "10%", "19%", "21%", "8.5%", "9.5%", "8%", "6%"];
+
+/// All tables with their footnotes, which stand below them.
+pub(super) fn results(report: &Report, notes: &mut Footnotes) -> Markup {
     let groups = groups(report);
     html! {
         h2 { "Results" }
@@ -23,7 +26,7 @@ pub(super) fn results(report: &Report) -> Markup {
                 }
             }
         }
-        @for group in &groups { (table(report, group, &mut notes)) }
+        @for group in &groups { (table(report, group, notes)) }
         @if let Some(about) = words::about_resolution(report) { p.quiet { (about) "." } }
         @if !notes.notes().is_empty() {
             ol.notes {
@@ -43,9 +46,9 @@ fn table(report: &Report, group: &Group<'_>, notes: &mut Footnotes) -> Markup {
             (name) " · " (words::metric(group.metric))
             " " span.quiet { "(" (words::direction(group.better)) ")" }
         }
-        div.scroll {
+        div.scroll tabindex="0" role="group" aria-label=(SCROLLS) {
             table.results {
-                colgroup { @for width in ["21%", "11%", "21%", "20%", "8%", "8%", "7%", "4%"] { col style=(format!("width:{width}")); } }
+                colgroup { @for width in WIDTHS { col style=(format!("width:{width}")); } }
                 thead {
                     tr {
                         th scope="col" { "environment" }
@@ -73,9 +76,9 @@ fn table(report: &Report, group: &Group<'_>, notes: &mut Footnotes) -> Markup {
                         tr {
                             th scope="row" { (row.environment) }
                             td.n { (quantity(row.value, group.unit, scale)) }
-                            td.w { (words::cost(row)) }
-                            td class=(format!("w {}", class(row))) {
-                                (words::verdict(row, report.margin))
+                            td { (cost(row)) }
+                            td class=(class(row)) {
+                                (words::verdict(row, report.margin).replace(" %", "\u{a0}%"))
                                 (marks(&notes.numbers(&row.warnings)))
                             }
                             td.n { (row.p_adjusted.map(p_value).unwrap_or_default()) }
@@ -88,7 +91,9 @@ fn table(report: &Report, group: &Group<'_>, notes: &mut Footnotes) -> Markup {
                         tr {
                             th scope="row" { (status.environment) }
                             td.n { "–" }
-                            td.missing colspan="5" { (why_missing(status)) }
+                            td { "–" }
+                            td.missing { (absent(status, notes)) }
+                            td.n {} td.n {} td.n {}
                             td.n { "0" }
                         }
                     }
@@ -98,10 +103,39 @@ fn table(report: &Report, group: &Group<'_>, notes: &mut Footnotes) -> Markup {
     }
 }
 
+/// Why there is no value: a word, with the mark of the note that says more.
+fn absent(status: &EnvironmentStatus, notes: &mut Footnotes) -> Markup {
+    let (word, note) = missing(status);
+    html! { (word) (marks(&note.iter().map(|note| notes.number(note)).collect::<Vec<_>>())) }
+}
+
+/// The same where the notes are already there: what none of them says is said whole.
+pub(super) fn absent_as_noted(status: &EnvironmentStatus, notes: &Footnotes) -> Markup {
+    let (word, note) = missing(status);
+    let known = note.as_deref().and_then(|note| notes.known(note));
+    html! {
+        @match known {
+            Some(number) => { (word) (marks(&[number])) },
+            None => (why_missing(status)),
+        }
+    }
+}
+
 fn marks(numbers: &[usize]) -> Markup {
     html! {
         @for number in numbers {
             sup { a href=(format!("#note-{number}")) aria-label=(format!("note {number}")) { (number) } }
+        }
+    }
+}
+
+/// The cost; its interval is not broken.
+fn cost(row: &ResultRow) -> Markup {
+    let interval = words::interval(row.cost_low, row.cost_high);
+    html! {
+        @match row.cost {
+            Some(cost) => { "×" (words::factor(cost)) " " span.whole { (interval) } },
+            None => (words::cost(row)),
         }
     }
 }

@@ -222,7 +222,7 @@ pub fn memory_available() -> Option<f64> {
 pub fn memory_taken(before: f64, window: &[Sample]) -> Option<Sample> {
     let left = window.iter().find(|sample| sample.metric.name == "host_memory_available")?;
     let metric = MetricDef::headline("host_memory_taken", "B", Better::Lower);
-    Some(Sample { metric, role: None, value: before - left.value })
+    Some(Sample::of_sampler(metric, None, before - left.value))
 }
 
 #[cfg(test)]

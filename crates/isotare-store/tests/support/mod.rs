@@ -3,9 +3,10 @@
 #![allow(dead_code, clippy::allow_attributes, reason = "each test program uses its own part")]
 
 use isotare_core::{
-    Better, Budget, Canary, Captured, ClockCheck, Condition, CpuSet, Failure, Gate, HostFacts, HostNoise,
-    MetricDef, Noise, Outcome, Phase, PhaseTime, Plan, Reading, Role, RuntimeInfo, Sample, Sampling, Session,
-    Slot, Streams, Throttled, Timestamp, Trial, Unavailable, WorkloadSpec,
+    Better, Budget, Canary, Captured, ClockCheck, Condition, CpuSet, Dependence, Failure, Gate, HostFacts,
+    HostNoise, MeasuredBy, MetricDef, Noise, Outcome, Phase, PhaseTime, Plan, Reading, Role, RuntimeInfo,
+    Sample, Sampling, Session, Slot, Streams, Throttled, Timestamp, Trial, Unavailable, WorkloadInfo,
+    WorkloadSpec,
 };
 use isotare_protocol::{ClockPair, Interval, Observation};
 use std::borrow::Cow;
@@ -44,7 +45,17 @@ pub fn session(id: &str, started: &str) -> Session {
             timeout: 60.0,
             output_limit: Some(8 << 30),
             keep_output: false,
+            accept_different_output: true,
         },
+        workloads: BTreeMap::from([(
+            workload.to_string(),
+            WorkloadInfo {
+                depends_on: [Dependence::Files, Dependence::Programs].into(),
+                threads: Some(2),
+                repeats_output: true,
+                needs_more: Some("a is a shell".into()),
+            },
+        )]),
         host: HostFacts {
             facts: BTreeMap::from([("kernel".into(), "6.1".into())]),
             warnings: vec!["busy; stop something".into()],
@@ -67,6 +78,7 @@ pub fn trial(index: u32, readings: u64) -> Trial {
             better: Better::Higher,
             headline: true,
         },
+        source: if name == "cpu" { MeasuredBy::Sampler } else { MeasuredBy::Workload },
         role,
         value,
     };
@@ -136,9 +148,19 @@ fn noise(n: u64) -> Noise {
     }
 }
 
+/// The same session as version 3 of the schema kept it.
+pub fn session_of_version_3(id: &str, started: &str) -> Session {
+    let mut session = session(id, started);
+    session.plan.accept_different_output = false;
+    for info in session.workloads.values_mut() {
+        *info = WorkloadInfo { depends_on: [Dependence::Programs].into(), ..WorkloadInfo::default() };
+    }
+    session
+}
+
 /// The same session as version 2 of the schema kept it.
 pub fn session_of_version_2(id: &str, started: &str) -> Session {
-    let mut session = session(id, started);
+    let mut session = session_of_version_3(id, started);
     session.plan.output_limit = None;
     session
 }

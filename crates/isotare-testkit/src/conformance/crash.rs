@@ -86,7 +86,7 @@ impl Rehearsal {
 
 /// What is there and stays: an agent whose host is gone takes a moment to end.
 fn lasting_traces(session: &str) -> Vec<String> {
-    let end = Instant::now() + Duration::from_secs(5);
+    let end = Instant::now() + Duration::from_secs(30);
     loop {
         let left = traces(session);
         if left.is_empty() || Instant::now() > end {

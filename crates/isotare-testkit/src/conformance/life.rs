@@ -6,7 +6,7 @@ use isotare_host::AgentError;
 use std::time::{Duration, Instant};
 
 /// Time in which a killed instance has to be gone.
-const DEATH: Duration = Duration::from_secs(10);
+const DEATH: Duration = Duration::from_secs(30);
 
 pub(super) fn cycle(bed: &mut Bed<'_>) -> Result<(), String> {
     let life = bed.begin()?;

@@ -3,8 +3,8 @@
 use super::report::{self, Checked, invalid};
 use super::schedule::{self, EVENTS, INTERVAL, THREADS, TIME, WARMUP};
 use isotare_core::{
-    Better, Image, Invalid, JobOutput, Kind as SettingKind, MetricDef, Present, Sample, SettingDef, Settings,
-    Workload,
+    Better, Dependence, Image, Invalid, JobOutput, Kind as SettingKind, MetricDef, Present, Sample,
+    SettingDef, Settings, Workload, WorkloadInfo,
 };
 use isotare_protocol::{FileMode, FileioJob, Job, Kind, Pattern};
 
@@ -122,6 +122,10 @@ impl Workload for Fileio {
 
     fn image(&self, _: &Settings, _: Present<'_>) -> Result<Image, String> {
         Ok(Image::default())
+    }
+
+    fn info(&self, settings: &Settings) -> WorkloadInfo {
+        schedule::info(settings, [Dependence::Files])
     }
 
     fn job(&self, settings: &Settings) -> Result<Job, String> {

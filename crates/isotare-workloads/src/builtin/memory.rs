@@ -4,7 +4,7 @@ use super::report::{self, invalid};
 use super::schedule::{self, EVENTS, INTERVAL, THREADS, TIME, WARMUP};
 use isotare_core::{
     Better, Image, Invalid, JobOutput, Kind as SettingKind, MetricDef, Present, Sample, SettingDef, Settings,
-    Workload,
+    Workload, WorkloadInfo,
 };
 use isotare_protocol::{Access, Job, Kind, MemoryJob, Operation};
 
@@ -80,6 +80,10 @@ impl Workload for Memory {
 
     fn image(&self, _: &Settings, _: Present<'_>) -> Result<Image, String> {
         Ok(Image::default())
+    }
+
+    fn info(&self, settings: &Settings) -> WorkloadInfo {
+        schedule::info(settings, [])
     }
 
     fn job(&self, settings: &Settings) -> Result<Job, String> {

@@ -3,8 +3,8 @@
 use super::report::{self, EVENTS_PER_SECOND, invalid};
 use super::schedule::{self, EVENTS, INTERVAL, THREADS, TIME, WARMUP};
 use isotare_core::{
-    Better, Image, Invalid, JobOutput, Kind as SettingKind, MetricDef, Present, Sample, SettingDef, Settings,
-    Workload,
+    Better, Dependence, Image, Invalid, JobOutput, Kind as SettingKind, MetricDef, Present, Sample,
+    SettingDef, Settings, Workload, WorkloadInfo,
 };
 use isotare_protocol::{Job, Kind};
 
@@ -46,6 +46,10 @@ impl Workload for Network {
 
     fn image(&self, _: &Settings, _: Present<'_>) -> Result<Image, String> {
         Ok(Image::default())
+    }
+
+    fn info(&self, settings: &Settings) -> WorkloadInfo {
+        schedule::info(settings, [Dependence::Loopback])
     }
 
     fn job(&self, settings: &Settings) -> Result<Job, String> {

@@ -154,7 +154,7 @@ impl Checked<'_> {
     /// Adds a sample; the name is one of the metrics.
     pub fn push(&mut self, name: &str, value: f64) {
         if let Some(metric) = self.metrics.iter().find(|metric| metric.name == name) {
-            self.samples.push(Sample { metric: metric.clone(), role: None, value });
+            self.samples.push(Sample::of_workload(metric.clone(), value));
         }
     }
 

@@ -1,6 +1,6 @@
 //! The settings that every built-in workload has: threads and when to begin and end.
 
-use isotare_core::{Kind as SettingKind, SettingDef, Settings};
+use isotare_core::{Dependence, Kind as SettingKind, SettingDef, Settings, WorkloadInfo};
 use isotare_protocol::{Builtin, Job, Kind, Limit};
 
 /// Many short trials in many blocks resolve more than few long ones: noise that lasts longer than a trial cancels in its
@@ -52,6 +52,12 @@ pub fn job(kind: Kind, settings: &Settings) -> Result<Job, String> {
         warmup_ms: milliseconds(settings, "warmup")?.unwrap_or(0),
         interval_ms: milliseconds(settings, "interval")?.unwrap_or(0),
     }))
+}
+
+/// What has to be known of a built-in workload.
+pub fn info<const N: usize>(settings: &Settings, depends_on: [Dependence; N]) -> WorkloadInfo {
+    let threads = narrow(settings, "threads").ok();
+    WorkloadInfo { depends_on: depends_on.into(), threads, ..WorkloadInfo::default() }
 }
 
 fn limit(settings: &Settings) -> Result<Limit, String> {

@@ -46,6 +46,36 @@ pub fn files(program: &str) -> Vec<PathBuf> {
     std::iter::once(program).chain(loaded).collect()
 }
 
+/// Programs whose work is to run other programs, or files that their arguments name.
+const SHELLS: [&str; 8] = ["ash", "bash", "busybox", "dash", "fish", "ksh", "sh", "zsh"];
+const INTERPRETERS: [&str; 10] =
+    ["R", "Rscript", "awk", "java", "lua", "node", "perl", "php", "python", "ruby"];
+const STARTERS: [&str; 13] = [
+    "chrt", "env", "find", "flock", "make", "nice", "nohup", "parallel", "setsid", "strace", "taskset",
+    "timeout", "xargs",
+];
+
+/// Why a program's closure may not be all that it needs, such as "sh is a shell"; `None`: nothing says so.
+pub fn needs_more(program: &str) -> Option<String> {
+    let path = find(program).ok()?;
+    let name = path.file_name()?.to_str()?;
+    // `python3.11` is `python`, and `perl5.36` is `perl`.
+    let stem = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+    let what = match stem {
+        stem if SHELLS.contains(&stem) => "a shell, which starts other programs",
+        stem if INTERPRETERS.contains(&stem) => "an interpreter, which reads other files",
+        stem if STARTERS.contains(&stem) => "a program that starts other programs",
+        _ if is_script(&path) => "a script, which may start other programs",
+        _ => return None,
+    };
+    Some(format!("{name} is {what}"))
+}
+
+fn is_script(path: &Path) -> bool {
+    let mut start = [0; 2];
+    fs::File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok_and(|()| start == *b"#!")
+}
+
 /// Absolute path of a program as a shell would find it.
 fn find(program: &str) -> Result<PathBuf, String> {
     let is_program = |path: &Path| {

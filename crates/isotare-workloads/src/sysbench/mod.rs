@@ -6,8 +6,8 @@ mod output;
 use crate::closure::{closure, files};
 use crate::command::quote;
 use isotare_core::{
-    Better, Image, Invalid, JobOutput, Kind, MetricDef, Present, Sample, SettingDef, Settings, Value,
-    Workload,
+    Better, Dependence, Image, Invalid, JobOutput, Kind, MetricDef, Present, Sample, SettingDef, Settings,
+    Value, Workload, WorkloadInfo,
 };
 use isotare_protocol::{CommandJob, Job, JobResult, Repetition};
 use output::Output;
@@ -154,6 +154,14 @@ impl Workload for Sysbench {
         files(PROGRAM)
     }
 
+    /// Its report holds times, so it is never the same twice; the decoder shows that the work was done.
+    fn info(&self, settings: &Settings) -> WorkloadInfo {
+        let files = (test(settings) == "fileio").then_some(Dependence::Files);
+        let threads = settings.integer("threads").and_then(|threads| u32::try_from(threads).ok());
+        let depends_on = files.into_iter().chain([Dependence::Programs]).collect();
+        WorkloadInfo { depends_on, threads, ..WorkloadInfo::default() }
+    }
+
     fn job(&self, settings: &Settings) -> Result<Job, String> {
         let arguments = std::iter::once(PROGRAM.to_owned()).chain(arguments(settings)?);
         let argv: Vec<String> = match test(settings) {
@@ -188,7 +196,7 @@ impl Workload for Sysbench {
         let read = Output::read(&stdout, test(settings), threads).map_err(Invalid)?;
         let sample = |metric: MetricDef| {
             let value = read.value(&metric.name)?;
-            Some(Sample { metric, role: None, value })
+            Some(Sample::of_workload(metric, value))
         };
         Ok(self.metrics().into_iter().filter_map(sample).collect())
     }

@@ -1,7 +1,7 @@
 //! `isotare clean`: removes what interrupted sessions left, by recorded identity.
 
 use crate::cli::Clean;
-use crate::exit::{Exit, refuse};
+use crate::exit::{Exit, fault, refuse};
 use crate::machine::remove_session_cgroup;
 use crate::table::Table;
 use isotare_core::Interrupt;
@@ -41,15 +41,15 @@ pub fn clean(arguments: &Clean) -> Result<Exit, Report> {
         remove_session_cgroup(&session.id, &mut done);
         let id = session.id.clone();
         for resource in &done.removed {
-            table.row([id.clone(), format!("{resource:?}"), "removed".to_owned()]);
+            table.row([id.clone(), resource.to_string(), "removed".to_owned()]);
             removed.push(json!({ "session": id, "resource": resource }));
         }
         for (resource, why) in &done.failed {
-            table.row([id.clone(), format!("{resource:?}"), why.clone()]);
+            table.row([id.clone(), resource.to_string(), why.clone()]);
             failed.push(json!({ "session": id, "resource": resource, "reason": why }));
         }
         if done.failed.is_empty() {
-            session.close().map_err(|error| refuse(format!("the record of {id} stays: {error}"), ""))?;
+            session.close().map_err(|error| fault(format!("the record of {id} stays: {error}"), ""))?;
             table.note(format!("{id}: nothing is left"));
         }
     }

@@ -1,12 +1,12 @@
 //! `isotare compare`: the quick question.
 
-use crate::choose::{Probed, probe, probe_usual};
+use crate::choose::{Probed, probe_these, probe_usual};
 use crate::cli::Compare;
 use crate::execute::{execute, interrupt};
 use crate::exit::{Exit, refuse};
 use crate::machine::{Machine, budget};
 use crate::{output, resolve};
-use isotare_core::{Budget, EnvironmentSpec, IMAGE_SETTING, Interrupt, Sampling, WorkloadSpec};
+use isotare_core::{EnvironmentSpec, IMAGE_SETTING, Sampling, WorkloadSpec};
 use isotare_plan::{Blocks, Design, OPEN_BLOCKS};
 use miette::Report;
 use std::path::{Path, PathBuf};
@@ -44,6 +44,7 @@ pub fn compare(arguments: &Compare) -> Result<Exit, Report> {
         timeout: arguments.timeout,
         output_limit: arguments.output_limit,
         keep_output: arguments.keep_output,
+        accept_different_output: arguments.accept_different_output,
         ..Design::new(budget.clone(), arguments.seed.unwrap_or_else(|| rand::random::<u32>().into()))
     };
     // What can be wrong with it is found before anything is probed; the baseline stands for the choice still to come.
@@ -86,26 +87,6 @@ fn with_image(environment: &EnvironmentSpec, arguments: &Compare) -> Environment
         environment.default_to(IMAGE_SETTING.key, &image.to_string(), driver.settings());
     }
     environment
-}
-
-/// Probes each environment that has not been probed yet, whatever its replica.
-pub fn probe_these(
-    asked: &[EnvironmentSpec],
-    machine: &Machine,
-    budget: &Budget,
-    interrupt: &Interrupt,
-    probed: &mut Vec<Probed>,
-) -> Result<(), Report> {
-    for spec in asked {
-        let environment = EnvironmentSpec { replica: None, ..spec.clone() };
-        if probed.iter().any(|p| p.environment == environment) {
-            continue;
-        }
-        let (driver, settings) = resolve::environment(&environment)?;
-        let found = probe(driver, &settings, machine, budget, interrupt);
-        probed.push(Probed { environment, found });
-    }
-    Ok(())
 }
 
 fn workloads(arguments: &Compare) -> Result<Vec<WorkloadSpec>, Report> {

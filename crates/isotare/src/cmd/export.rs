@@ -2,7 +2,7 @@
 
 use crate::cli::{Export, ExportForm};
 use crate::execute::{kept_session, kept_sessions, store_path};
-use crate::exit::{Exit, refuse};
+use crate::exit::{Exit, fault, refuse, store_error};
 use isotare_store::{ExportFormat, ExportScope, export as write};
 use miette::Report;
 use std::fs::File;
@@ -15,9 +15,12 @@ pub fn export(arguments: &Export) -> Result<Exit, Report> {
     let path = store_path(&arguments.places)?;
     let store = kept_sessions(&path, "run 'isotare compare' first, or name the store with --store")?;
     let sessions = match arguments.all {
-        true => {
-            store.sessions().map_err(|error| refuse(error, ""))?.into_iter().map(|known| known.id).collect()
-        }
+        true => store
+            .sessions()
+            .map_err(|error| store_error(error, ""))?
+            .into_iter()
+            .map(|known| known.id)
+            .collect(),
         false => arguments.sessions.clone(),
     };
     let load = |session: &String| kept_session(&store, session);
@@ -34,7 +37,7 @@ pub fn export(arguments: &Export) -> Result<Exit, Report> {
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             let place = arguments.out.as_deref().unwrap_or(Path::new("stdout"));
-            Err(refuse(
+            Err(fault(
                 format!("{} cannot be written: {error}", place.display()),
                 "write elsewhere with --out",
             ))

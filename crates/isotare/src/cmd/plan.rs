@@ -1,6 +1,6 @@
 //! `isotare plan`: the exact order in which an experiment would run.
 
-use crate::cli::Plan;
+use crate::cli::{Form, Plan};
 use crate::cmd::run::read;
 use crate::exit::Exit;
 use crate::table::Table;
@@ -18,7 +18,10 @@ pub fn plan(arguments: &Plan) -> Result<Exit, Report> {
             index.to_string(),
             slot.block.to_string(),
             condition.environment.to_string(),
-            condition.workload.to_string(),
+            match arguments.format {
+                Form::Csv => condition.workload.to_string(),
+                _ => condition.workload.label(),
+            },
         ]);
     }
     let hash = isotare_plan::hash(&plan.order);

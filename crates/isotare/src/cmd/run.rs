@@ -1,7 +1,7 @@
 //! `isotare run`: an experiment from a file.
 
+use crate::choose::probe_these;
 use crate::cli::Run;
-use crate::cmd::compare::probe_these;
 use crate::execute::{execute, interrupt};
 use crate::exit::{Exit, refuse};
 use crate::machine::{Machine, budget};

@@ -2,7 +2,7 @@
 
 use crate::cli::{Form, Sample};
 use crate::execute::interrupt;
-use crate::exit::{Exit, refuse};
+use crate::exit::{Exit, fault, refuse};
 use crate::output;
 use crate::sample_forms::{Sheet, Tables, time_of_day};
 use hdrhistogram::Histogram;
@@ -68,7 +68,7 @@ pub fn sample(arguments: &Sample) -> Result<Exit, Report> {
                 interrupted = true;
                 break;
             }
-            Err(error) => return Err(refuse(error, "")),
+            Err(error) => return Err(fault(error, "")),
         }
         pace.arrived();
         let before = thread_cpu_time();
@@ -83,7 +83,7 @@ pub fn sample(arguments: &Sample) -> Result<Exit, Report> {
         written.and_then(|()| sheet.end(&watch)).and_then(|text| output::write(&text, arguments.format));
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            return Err(refuse(format!("stdout cannot be written: {error}"), ""));
+            return Err(fault(format!("stdout cannot be written: {error}"), ""));
         }
         _ => {}
     }

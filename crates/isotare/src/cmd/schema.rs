@@ -2,7 +2,7 @@
 
 use crate::cli::Form;
 use crate::cmd::run::known;
-use crate::exit::{Exit, refuse};
+use crate::exit::{Exit, fault};
 use crate::output;
 use isotare_plan::json_schema;
 use miette::Report;
@@ -11,7 +11,7 @@ use miette::Report;
 pub fn schema() -> Result<Exit, Report> {
     let (drivers, workloads) = known();
     let text = serde_json::to_string_pretty(&json_schema(&drivers, &workloads))
-        .map_err(|error| refuse(error, ""))?;
+        .map_err(|error| fault(error, "report this as a defect"))?;
     output::print(&format!("{text}\n"), Form::Json)?;
     Ok(Exit::Done)
 }

@@ -3,7 +3,7 @@
 use crate::choose::{Probed, probe};
 use crate::cli::{Form, Selftest};
 use crate::execute::{Measured, interrupt, measure};
-use crate::exit::{Exit, refuse};
+use crate::exit::{Exit, fault, refuse, store_error};
 use crate::machine::{Machine, budget};
 use crate::output::say;
 use crate::selftest_forms::show;
@@ -60,7 +60,7 @@ pub fn selftest(arguments: &Selftest) -> Result<Exit, Report> {
         findings: nothing_yet(&base),
         arguments,
         base,
-        store: store.map_err(|error| refuse(error, "name another file with --store"))?,
+        store: store.map_err(|error| store_error(error, "name another file with --store"))?,
         interrupt: interrupt()?,
     };
     run.inject(injections)?;
@@ -136,7 +136,7 @@ impl Run<'_> {
                 let design = injection.design(&self.base);
                 let plan = isotare_plan::plan(&design)?;
                 let works =
-                    injection.works(&plan).map_err(|error| refuse(error, "report this as a defect"))?;
+                    injection.works(&plan).map_err(|error| fault(error, "report this as a defect"))?;
                 let analysis = self.session(machine, &probed, &design, works)?;
                 match Recovery::of(&injection, &analysis, repeat) {
                     Ok(recovery) => self.findings.injections.push(recovery),
@@ -156,14 +156,14 @@ impl Run<'_> {
         let machine = Machine::enter(&self.arguments.places)?;
         let design = observed(&self.base, self.arguments);
         let plan = isotare_plan::plan(&design)?;
-        let works = observer_works(&plan).map_err(|error| refuse(error, "report this as a defect"))?;
+        let works = observer_works(&plan).map_err(|error| fault(error, "report this as a defect"))?;
         let analysis = self.session(machine, &[], &design, works)?;
         self.findings.observer = observer_costs(&analysis);
         Ok(())
     }
 
     fn probe(&self, injection: &Injection, machine: &Machine) -> Result<Vec<Probed>, Report> {
-        let drivers = injection.drivers().map_err(|error| refuse(error, "report this as a defect"))?;
+        let drivers = injection.drivers().map_err(|error| fault(error, "report this as a defect"))?;
         let budget = injection.design(&self.base).budget;
         let one = |(environment, driver, settings): (&isotare_core::EnvironmentSpec, _, _)| Probed {
             environment: environment.clone(),
@@ -185,7 +185,7 @@ impl Run<'_> {
             measure((plan, works), machine, probed, &self.interrupt, &mut self.store)?;
         self.base.seed = self.base.seed.wrapping_add(1);
         let ended: SessionEnd =
-            ended.map_err(|error| refuse(error, "free space, or use --store and --work"))?;
+            ended.map_err(|error| fault(error, "free space, or use --store and --work"))?;
         kept?;
         let analysis = analyse(&session, &trials, Some(ended));
         self.note(&session, &analysis);

@@ -2,7 +2,7 @@
 
 use crate::cli::{KeptOutput, Places, Prune, StoreArgs, StoreVerb};
 use crate::execute::{kept_sessions, store_path};
-use crate::exit::{Exit, refuse};
+use crate::exit::{Exit, fault, refuse, store_error};
 use crate::output::say;
 use crate::table::Table;
 use isotare_host::{StaleSession, state_root};
@@ -16,10 +16,10 @@ pub fn store(arguments: &StoreArgs) -> Result<Exit, Report> {
     match &arguments.verb {
         StoreVerb::Size { format, places } => {
             let store = there(places)?;
-            let usage = store.usage().map_err(|error| refuse(error, ""))?;
+            let usage = store.usage().map_err(|error| store_error(error, ""))?;
             let mut table = Table::new(&["session", "started", "trials", "kept output"]);
             let mut rows = Vec::new();
-            for session in store.sessions().map_err(|error| refuse(error, ""))? {
+            for session in store.sessions().map_err(|error| store_error(error, ""))? {
                 let output = usage.output.get(&session.id).copied().unwrap_or(0);
                 let cells =
                     [session.id.clone(), session.started.clone(), session.trials.to_string(), bytes(output)];
@@ -45,7 +45,7 @@ pub fn store(arguments: &StoreArgs) -> Result<Exit, Report> {
 /// Removes sessions, or only says which.
 fn prune(arguments: &Prune) -> Result<(), Report> {
     let mut store = writable(&arguments.places)?;
-    let sessions = store.sessions().map_err(|error| refuse(error, ""))?;
+    let sessions = store.sessions().map_err(|error| store_error(error, ""))?;
     let chosen = chosen(arguments, &store, &sessions)?;
     let mut table = Table::new(&["session", "started", "trials", "result"]);
     let mut rows = Vec::new();
@@ -55,7 +55,7 @@ fn prune(arguments: &Prune) -> Result<(), Report> {
             (true, _) => "kept: it is still running",
             (false, true) => "would be removed",
             (false, false) => {
-                store.remove(&session.id).map_err(|error| refuse(error, ""))?;
+                store.remove(&session.id).map_err(|error| store_error(error, ""))?;
                 removed += 1;
                 "removed"
             }
@@ -84,7 +84,7 @@ fn chosen<'a>(arguments: &Prune, store: &Store, sessions: &'a [Summary]) -> Resu
         return Ok(sessions.iter().filter(|session| ids.contains(&session.id)).collect());
     }
     let old = match arguments.older_than {
-        Some(seconds) => Some(store.older_than(seconds).map_err(|error| refuse(error, ""))?),
+        Some(seconds) => Some(store.older_than(seconds).map_err(|error| store_error(error, ""))?),
         None => None,
     };
     let is_old = |session: &&Summary| old.as_ref().is_none_or(|old| old.contains(&session.id));
@@ -102,9 +102,9 @@ fn is_running(session: &Summary) -> bool {
 }
 
 fn vacuum(store: &mut Store) -> Result<(), Report> {
-    let size = |store: &Store| store.usage().map(|usage| usage.file).map_err(|error| refuse(error, ""));
+    let size = |store: &Store| store.usage().map(|usage| usage.file).map_err(|error| store_error(error, ""));
     let before = size(store)?;
-    store.vacuum().map_err(|error| refuse(error, "then run 'isotare store vacuum'"))?;
+    store.vacuum().map_err(|error| store_error(error, "then run 'isotare store vacuum'"))?;
     say(&format!("{}: {} before, {} now", store.path().display(), bytes(before), bytes(size(store)?)));
     Ok(())
 }
@@ -130,7 +130,7 @@ fn output(arguments: &KeptOutput) -> Result<(), Report> {
             "measure with --keep-output; trials are numbered from 0, as in the JSON report",
         )),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        Err(error) => Err(refuse(format!("stdout cannot be written: {error}"), "write elsewhere")),
+        Err(error) => Err(fault(format!("stdout cannot be written: {error}"), "write elsewhere")),
     }
 }
 
@@ -141,7 +141,7 @@ fn there(places: &Places) -> Result<Store, Report> {
 fn writable(places: &Places) -> Result<Store, Report> {
     // Asking for a store that is not there must not make one.
     drop(there(places)?);
-    Store::open(&store_path(places)?).map_err(|error| refuse(error, "name another file with --store"))
+    Store::open(&store_path(places)?).map_err(|error| store_error(error, "name another file with --store"))
 }
 
 /// A size as people read it, in powers of 1024.

@@ -41,7 +41,7 @@ fn tree(place: &Place) -> std::path::PathBuf {
     tree
 }
 
-fn can_chroot() -> bool {
+pub fn can_chroot() -> bool {
     rustix::process::geteuid().is_root()
 }
 

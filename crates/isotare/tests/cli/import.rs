@@ -115,7 +115,7 @@ fn a_session_is_exported_in_every_form() {
     assert!(place.isotare(&["export", "--out", file.to_str().unwrap()]).status().unwrap().success());
     let bytes = fs::read(&file).unwrap();
     assert!(bytes.starts_with(b"PAR1") && bytes.ends_with(b"PAR1"));
-    let output = place.isotare(&["export", "--out", "/tmp/x.xyz"]).output().unwrap();
+    let output = place.isotare(&["export", "--out", place.path("x.xyz").to_str().unwrap()]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
 }
 

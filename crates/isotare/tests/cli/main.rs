@@ -13,4 +13,5 @@ mod neighbours;
 mod others;
 mod output;
 mod place;
+mod same_work;
 mod selftest;

@@ -8,7 +8,6 @@ use isotare_protocol::{
 use std::io::Write;
 use std::os::unix::net::UnixListener;
 use std::process::Command;
-use std::time::Duration;
 
 fn command(argv: &[&str]) -> CommandJob {
     CommandJob {
@@ -35,7 +34,7 @@ fn alive(pid: &str) -> bool {
 
 /// The kernel ends a group's members in its own time.
 fn ends(pid: &str) -> bool {
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(5);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
     while alive(pid) && std::time::Instant::now() < deadline {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
@@ -204,14 +203,18 @@ fn a_loop_times_its_runs_and_stops_at_a_failure() {
 #[test]
 fn what_cannot_run_is_refused_with_its_cause() {
     let (mut agent, _) = Agent::start();
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::write(path("no-program"), "").expect("written");
     let mut nowhere = command(&["true"]);
-    nowhere.directory = Some("/nonexistent".into());
+    nowhere.directory = Some(path("missing"));
+    let no_folder = format!("{} does not exist", path("missing"));
     for (job, why) in [
-        (command(&["no-such-program"]), "not found in PATH"),
-        (command(&["/no/such/program"]), "No such file"),
-        (command(&["/etc/passwd"]), "ermission denied"),
+        (command(&[path("missing").rsplit_once('/').expect("absolute").1]), "not found in PATH"),
+        (command(&[&path("missing")]), "No such file"),
+        (command(&[&path("no-program")]), "ermission denied"),
         (command(&[]), "empty"),
-        (nowhere, "/nonexistent does not exist"),
+        (nowhere, no_folder.as_str()),
     ] {
         let answer = agent.run(Job::Command(job));
         assert!(answer.refusal().contains(why), "{}", answer.refusal());
@@ -255,8 +258,7 @@ fn what_a_program_leaves_behind_is_ended() {
     let answer = shell(&mut agent, "sleep 60 & echo $!");
     assert_eq!(answer.command().0, Exit::Code(0));
     let pid = String::from_utf8_lossy(&answer.stdout).trim().to_owned();
-    std::thread::sleep(Duration::from_millis(20));
-    assert!(!alive(&pid), "{pid} still runs");
+    assert!(ends(&pid), "{pid} still runs");
 }
 
 #[test]
@@ -272,7 +274,7 @@ fn the_end_of_the_connection_ends_everything() {
         agent.stream.shutdown(std::net::Shutdown::Both).expect("closes");
         agent.wait_exit();
         for pid in String::from_utf8_lossy(&data).split_whitespace() {
-            assert!(!alive(pid), "{pid} still runs");
+            assert!(ends(pid), "{pid} still runs");
         }
     }
     let (mut agent, _) = Agent::start();
@@ -334,7 +336,8 @@ fn each_builtin_workload_runs() {
         assert!(report.elapsed_ns >= 99_000_000, "{kind:?}: {report:?}");
         assert_eq!(report.intervals.iter().map(|i| i.events).sum::<u64>(), report.events, "{kind:?}");
         assert!(report.usage.cpu_ns() > 0, "{kind:?}");
-        assert!(observed.readings.len() >= 3, "{kind:?}: {observed:?}");
+        // The first and the last; whether there is time for others in between is the scheduler's choice.
+        assert!(observed.readings.len() >= 2, "{kind:?}: {observed:?}");
         let counted =
             |name: &str| observed.counters.iter().find(|(of, _)| of == name).map(|(_, value)| *value);
         let burnt = counted("cpu_user").zip(counted("cpu_system")).map(|(user, system)| user + system);
