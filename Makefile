@@ -1,20 +1,49 @@
 # Two commands do all set-up on a fresh Debian 12 as root: `make demo` and `make test`.
-# Elsewhere, install what PACKAGES stands for (a C compiler with a static libc, Docker, QEMU, a Linux kernel with
-# modules, sysbench, mkfs.ext4, ip) by other means; what is missing is reported as unavailable, with its reason.
+# Elsewhere, install what the lists of packages stand for by other means; what is missing is reported as unavailable,
+# with its reason.
 
-PACKAGES := btrfs-progs bubblewrap build-essential ca-certificates conmon containerd crun docker.io e2fsprogs fuse-overlayfs \
-  iproute2 kmod libvirt-clients libvirt-daemon linux-image-amd64 linux-image-cloud-amd64 lxc mmdebstrap netavark openssh-client openssh-server podman procps runc sysbench systemd-container uidmap util-linux
+# What the build needs: a C compiler with a static libc.
+COMPILER := ca-certificates gcc libc6-dev
+# What `isotare compare` measures without arguments: Docker, and QEMU with one Linux kernel, its modules and mkfs.ext4.
+DEMO_PACKAGES := docker.io e2fsprogs iproute2 kmod linux-image-cloud-amd64 procps util-linux
+DEMO_QEMU := qemu-system-x86
+# What only the tests need.
+TEST_PACKAGES := btrfs-progs bubblewrap build-essential conmon containerd crun fuse-overlayfs libvirt-clients libvirt-daemon \
+  linux-image-amd64 lxc mmdebstrap netavark openssh-client openssh-server podman runc sysbench systemd-container uidmap
 # For building youki, which no package has.
-PACKAGES += libdbus-1-dev libelf-dev libseccomp-dev pkg-config
+TEST_PACKAGES += libdbus-1-dev libelf-dev libseccomp-dev pkg-config
 # In Debian 12 only as backports, or too old without: its gVisor has no systrap.
 BACKPORTS := incus-base runsc
-QEMU := qemu-system-x86 qemu-utils
+QEMU := $(DEMO_QEMU) qemu-utils
 JOBS ?= 2
 export CARGO_BUILD_JOBS ?= $(JOBS)
+ifndef BEGAN
+BEGAN := $(shell date +%s)
+endif
+export BEGAN
+say = printf '\n== %d:%02d %s\n' $$((($$(date +%s) - BEGAN) / 60)) $$((($$(date +%s) - BEGAN) % 60))
 
-.PHONY: demo test setup bench
-demo: setup
-	cargo xtask demo
+.PHONY: demo demo-packages demo-build test setup setup-compiler setup-demo bench
+# Packages are installed while the compiler works.
+demo:
+	@mkdir -p out
+	@$(say) 'packages: a C compiler'
+	@$(MAKE) --no-print-directory setup-compiler
+	@$(MAKE) --no-print-directory -j2 demo-packages demo-build
+	@$(say) 'measuring'
+	@target/release/xtask demo
+
+demo-packages:
+	@$(say) 'packages: $(DEMO_PACKAGES) $(DEMO_QEMU) (apt writes to out/packages.log)'
+	@$(MAKE) --no-print-directory setup-demo > out/packages.log 2>&1 || { tail -n 20 out/packages.log; exit 1; }
+	@! grep 'cannot install' out/packages.log
+	@$(say) 'packages: done'
+
+# Cargo counts its jobs itself.
+demo-build:
+	@$(say) 'build'
+	@env -u MAKEFLAGS -u MFLAGS cargo build --release --package isotare --package xtask
+	@$(say) 'build: done'
 
 test: setup
 	cargo xtask test
@@ -24,13 +53,20 @@ bench: setup
 	[ "$$(id -u)" != 0 ] || DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends crun hyperfine sysstat
 	cargo xtask bench
 
+setup: WANTED = $(COMPILER) $(DEMO_PACKAGES) $(TEST_PACKAGES)
+setup: NEWER = $(BACKPORTS)
+setup: EMULATOR = $(QEMU)
+setup-compiler: WANTED = $(COMPILER)
+setup-demo: WANTED = $(DEMO_PACKAGES)
+setup-demo: EMULATOR = $(DEMO_QEMU)
+
 # QEMU comes from backports only where another part of it did.
-setup:
+setup setup-compiler setup-demo:
 	@command -v dpkg-query >/dev/null || { echo 'not a Debian system: see the head of the Makefile for what is needed'; exit 0; }; \
 	absent() { for p; do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done; }; \
-	missing=$$(absent $(PACKAGES)); newer=$$(absent $(BACKPORTS)); qemu=$$(absent $(QEMU)); \
+	missing=$$(absent $(WANTED)); newer=$$(absent $(NEWER)); qemu=$$(absent $(EMULATOR)); \
 	[ -z "$$missing$$newer$$qemu" ] && exit 0; \
-	[ "$$(id -u)" = 0 ] || { echo "not root: cannot install $$missing $$newer $$qemu; what needs them will be skipped"; exit 0; }; \
+	[ "$$(id -u)" = 0 ] || { echo "not root: cannot install" $$missing $$newer $$qemu"; what needs them will be skipped"; exit 0; }; \
 	export DEBIAN_FRONTEND=noninteractive; set -e; \
 	get() { apt-get install -y --no-install-recommends "$$@"; }; \
 	backports() { \

@@ -85,22 +85,27 @@ impl Member {
             Sort::Fifo => (b'6', String::new(), Vec::new()),
             Sort::Device => (b'4', String::new(), Vec::new()),
         };
-        let mut header = [0; BLOCK];
-        let mut put = |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());
-        put(0, &self.path.text());
-        put(100, &format!("{:07o}", self.mode & 0o7777));
-        put(108, "0000001");
-        put(116, "0000001");
-        put(124, &format!("{:011o}", data.len()));
-        put(136, "00000000001");
-        put(157, &link);
-        put(257, "ustar\x0000");
-        header[156] = kind;
-        seal(&mut header);
-        archive.extend(header);
-        archive.extend(&data);
-        archive.resize(archive.len().next_multiple_of(BLOCK), 0);
+        append(archive, (&self.path.text(), kind, &link), self.mode & 0o7777, &data);
     }
+}
+
+/// Appends a member: its name, its kind and where it leads, its mode and what it holds.
+fn append(archive: &mut Vec<u8>, (name, kind, link): (&str, u8, &str), mode: u16, data: &[u8]) {
+    let mut header = [0; BLOCK];
+    let mut put = |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());
+    put(0, name);
+    put(100, &format!("{mode:07o}"));
+    put(108, "0000001");
+    put(116, "0000001");
+    put(124, &format!("{:011o}", data.len()));
+    put(136, "00000000001");
+    put(157, link);
+    put(257, "ustar\x0000");
+    header[156] = kind;
+    seal(&mut header);
+    archive.extend(header);
+    archive.extend(data);
+    archive.resize(archive.len().next_multiple_of(BLOCK), 0);
 }
 
 /// Writes the sum that a header must have: tar(5).
@@ -169,20 +174,13 @@ pub fn saved(bytes: &[u8]) {
     let name = format!("{}.json", hex(&config));
     let manifest = match which % 2 {
         0 => bytes.to_vec(),
-        _ => json!([{ "Config": name, "RepoTags": ["a:b"], "Layers": ["layer.tar"] }]).to_string().into_bytes(),
+        _ => {
+            json!([{ "Config": name, "RepoTags": ["a:b"], "Layers": ["layer.tar"] }]).to_string().into_bytes()
+        }
     };
     let mut archive = Vec::new();
     for (name, data) in [("manifest.json", &manifest[..]), (&name, &config), ("layer.tar", &layer)] {
-        let mut header = [0; BLOCK];
-        header[..name.len()].copy_from_slice(name.as_bytes());
-        header[100..107].copy_from_slice(b"0000644");
-        header[124..135].copy_from_slice(format!("{:011o}", data.len()).as_bytes());
-        header[156] = b'0';
-        header[257..265].copy_from_slice(b"ustar\x0000");
-        seal(&mut header);
-        archive.extend(header);
-        archive.extend(data);
-        archive.resize(archive.len().next_multiple_of(BLOCK), 0);
+        append(&mut archive, (name, b'0', ""), 0o644, data);
     }
     archive.resize(archive.len() + 2 * BLOCK, 0);
     checked(|folder| {
@@ -239,8 +237,12 @@ fn sealed(bytes: &[u8]) -> Vec<u8> {
         }
         seal(header);
         let size = header[124..136].iter().filter(|byte| (b'0'..=b'7').contains(byte));
-        let size = size.fold(0_usize, |size, &byte| size.saturating_mul(8).saturating_add(usize::from(byte - b'0')));
-        let Some(next) = size.checked_next_multiple_of(BLOCK).and_then(|size| at.checked_add(BLOCK + size)) else { break };
+        let size =
+            size.fold(0_usize, |size, &byte| size.saturating_mul(8).saturating_add(usize::from(byte - b'0')));
+        let Some(next) = size.checked_next_multiple_of(BLOCK).and_then(|size| at.checked_add(BLOCK + size))
+        else {
+            break;
+        };
         at = next;
     }
     bytes

@@ -1,4 +1,4 @@
-//! Development tasks: `cargo xtask demo | test | labs | everywhere | tidy | msrv | release-check | fuzz | docs | goals | bench`.
+//! Development tasks: `cargo xtask demo | test | labs | everywhere | tidy | msrv | release-check | fuzz | dist | docs | goals | bench`.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a development task talks to its developer")]
 
@@ -6,6 +6,7 @@ mod bench;
 mod bench_sampling;
 mod checks;
 mod demo;
+mod dist;
 mod everywhere;
 mod fuzz;
 mod labs;
@@ -14,6 +15,7 @@ mod msrv;
 mod programs;
 mod reference;
 mod test;
+mod third_party;
 mod tidy;
 mod tools;
 
@@ -39,12 +41,13 @@ fn main() -> ExitCode {
         "msrv" => msrv::msrv(),
         "release-check" => checks::release(),
         "fuzz" => fuzz::smoke(),
+        "dist" => dist::dist(std::env::args().any(|argument| argument == "--check")),
         "bench" => bench::bench(&std::env::args().skip(2).collect::<Vec<_>>()),
         "docs" => reference::write(),
         "goals" => goals(),
         "everywhere" => everywhere::everywhere(),
         other => Err(anyhow::anyhow!(
-            "there is no task '{other}'; there are demo, test, labs, everywhere, tidy, msrv, release-check, fuzz, docs, \
+            "there is no task '{other}'; there are demo, test, labs, everywhere, tidy, msrv, release-check, fuzz, dist, docs, \
              goals and bench"
         )),
     };

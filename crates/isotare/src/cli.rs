@@ -69,6 +69,18 @@ pub enum Verb {
     Store(StoreArgs),
     /// Print the JSON schema of experiment files, for editors.
     Schema,
+    /// Print what completes our commands in a shell. Packages bring it with them.
+    #[command(hide = true)]
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write our manual pages. Packages bring them with them.
+    #[command(hide = true)]
+    Man {
+        /// The folder to write them into.
+        folder: PathBuf,
+    },
 }
 
 /// `isotare compare`.

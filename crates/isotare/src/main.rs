@@ -16,7 +16,7 @@ mod sample_forms;
 mod selftest_forms;
 mod table;
 
-use clap::{CommandFactory, FromArgMatches};
+use clap::{Command, CommandFactory, FromArgMatches};
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::PanicHookInfo;
 use std::process::ExitCode;
@@ -25,9 +25,7 @@ fn main() -> ExitCode {
     if let Some(status) = isotare_drivers::helper_process() {
         return status;
     }
-    let command =
-        cli::Cli::command().mut_subcommand("compare", |compare| compare.after_long_help(listing::settings()));
-    let arguments = command.try_get_matches().and_then(|given| cli::Cli::from_arg_matches(&given));
+    let arguments = command().try_get_matches().and_then(|given| cli::Cli::from_arg_matches(&given));
     let arguments = match arguments {
         Ok(arguments) => arguments,
         Err(error) => return exit::usage(&error),
@@ -40,6 +38,11 @@ fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(error) => exit::report(&error),
     }
+}
+
+/// The command line, with what the drivers and workloads say of themselves.
+fn command() -> Command {
+    cli::Cli::command().mut_subcommand("compare", |compare| compare.after_long_help(listing::settings()))
 }
 
 /// Says what the standard library says of a panic: it may quote text of others on which something failed.

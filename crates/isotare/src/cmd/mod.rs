@@ -13,6 +13,7 @@ mod run;
 mod sample;
 mod schema;
 mod selftest;
+mod shipped;
 mod store;
 
 use crate::cli::Verb;
@@ -36,5 +37,7 @@ pub fn dispatch(verb: Verb) -> Result<Exit, Report> {
         Verb::Clean(arguments) => clean::clean(&arguments),
         Verb::Store(arguments) => store::store(&arguments),
         Verb::Schema => schema::schema(),
+        Verb::Completions { shell } => shipped::completions(shell),
+        Verb::Man { folder } => shipped::man(&folder),
     }
 }
