@@ -1,7 +1,9 @@
 //! What disturbs a session: the canary before and after each trial, and what the host counts meanwhile.
 
 use crate::canary::Canaries;
-use isotare_core::{Canary, CpuSet, Footprint, HostNoise, Interrupt, Noise, Reading, Sample, Throttled, Timestamp};
+use isotare_core::{
+    Canary, CpuSet, Footprint, HostNoise, Interrupt, Noise, Reading, Sample, Throttled, Timestamp,
+};
 use isotare_host::{deadline_in, now, pause};
 use isotare_samplers::{Samplers, meters, summarise};
 use isotare_stats::median;
