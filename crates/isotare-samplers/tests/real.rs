@@ -196,13 +196,11 @@ fn threads_with_a_role_of_their_own_are_split_off() {
 fn readings_come_at_the_rate_and_dear_ones_at_both_ends() {
     const RATE: f64 = 20.0;
     let (read, reads) = std::sync::mpsc::channel();
-    let list: Vec<Box<dyn Sampler>> = vec![
-        (find("process").expect("process").open)(&first_cpu(), &Default::default()).expect("opens"),
-        Box::new(Counted(read)),
-    ];
+    let mut samplers = Samplers::open(&["process"], &first_cpu()).expect("process");
+    samplers.list.push(Box::new(Counted(read)));
     let mut shell = Shell::new("sleep 0.1");
     let asked = Instant::now();
-    let collector = begun(shell.footprint(), RATE, list);
+    let collector = begun(shell.footprint(), RATE, samplers);
     shell.work();
     // Until so many have come, however long that takes here.
     reads.iter().take(6).for_each(drop);
