@@ -53,7 +53,7 @@ fn check_page(page: &str) {
                     assert!(!attribute.key.as_ref().starts_with("on"), "{name} has a handler of events");
                 }
                 assert_ne!(name, "script", "the page needs no scripts");
-                if !["meta", "col", "br"].contains(&name.as_str()) {
+                if !["meta", "col", "br", "wbr"].contains(&name.as_str()) {
                     open.push(name);
                 }
             }
@@ -166,6 +166,16 @@ fn why_an_environment_is_missing_is_said_once() {
         assert_eq!(flat.matches("a guest did not boot within 20 s").count(), 1, "format {at}");
         assert!(flat.matches(mark).count() >= 4, "format {at}: each table has a mark: {flat}");
     }
+}
+
+#[test]
+fn a_long_name_is_broken_between_its_settings() {
+    let mut fixture = Fixture::default();
+    fixture.arms[2].spec = "container:network=none,root=copy";
+    let page = all_formats(&complete(&fixture.build())).remove(4);
+    assert!(page.contains("<th scope=\"row\">container:<wbr>network=none,<wbr>root=copy</th>"), "{page}");
+    assert!(page.contains("<th scope=\"row\">qemu:accel=tcg</th>"));
+    check_page(&page);
 }
 
 #[test]

@@ -158,10 +158,37 @@ impl Canvas<'_> {
     }
 }
 
+/// Longest name of an environment beside a plot, characters.
+const LONGEST_NAME: usize = 30;
+
+/// A name that fits beside a plot. Names that begin alike are told apart by their ends, so that its middle is left out.
+pub(super) fn beside_plot(name: &str) -> String {
+    let letters: Vec<char> = name.chars().collect();
+    if letters.len() <= LONGEST_NAME {
+        return name.to_owned();
+    }
+    let (head, tail) = (LONGEST_NAME / 2 - 3, LONGEST_NAME / 2 + 2);
+    letters[..head].iter().chain(&['…']).chain(&letters[letters.len() - tail..]).collect()
+}
+
 /// A text no longer than `limit` characters.
 pub(crate) fn shortened(text: &str, limit: usize) -> String {
     match text.chars().count() > limit {
         true => text.chars().take(limit.saturating_sub(1)).chain(['…']).collect(),
         false => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_names_stay_different() {
+        assert_eq!(beside_plot("qemu:accel=tcg,machine=microvm"), "qemu:accel=tcg,machine=microvm");
+        let disk = |cache: &str| beside_plot(&format!("qemu:accel=tcg,disk=qcow2,cache={cache}"));
+        assert_eq!(disk("writeback"), "qemu:accel=t…2,cache=writeback");
+        assert_ne!(disk("writeback"), disk("none"));
+        assert_eq!(disk("none").chars().count(), LONGEST_NAME);
     }
 }

@@ -3,7 +3,7 @@
 
 use super::Figure;
 use super::axis::Axis;
-use super::canvas::{Anchor, Canvas, Drawn, Type, sheet, shortened};
+use super::canvas::{Anchor, Canvas, Drawn, Type, beside_plot, sheet, shortened};
 use super::palette::{BAND, GRID, INK, MUTED, look};
 use crate::RenderError;
 use crate::extent::{ends, span};
@@ -130,7 +130,7 @@ fn line(canvas: &Canvas<'_>, axes: &[Axis], row: &ResultRow, report: &Report, y:
     let Some(cost) = row.cost else { return Ok(()) };
     let at = report.environments.iter().position(|status| status.environment == row.environment);
     let (color, marker) = look(at.unwrap_or(1), row.null);
-    canvas.text(&shortened(&row.environment, 28), (LABELS_END, y), Type::new(Anchor::End).size(12.5))?;
+    canvas.text(&beside_plot(&row.environment), (LABELS_END, y), Type::new(Anchor::End).size(12.5))?;
     canvas.text(&words::cost(row), (NUMBERS, y), Type::new(Anchor::Start).size(12.5))?;
     for axis in axes {
         let inside = |value: f64| axis.pixel(value.clamp(axis.low, axis.high));

@@ -1,7 +1,7 @@
 //! Horizontal bars in parts, one line each, on a linear axis from zero.
 
 use super::axis::Axis;
-use super::canvas::{Anchor, Canvas, Drawn, Type, shortened};
+use super::canvas::{Anchor, Canvas, Drawn, Type, beside_plot};
 use super::palette::{GRID, MUTED, part_color};
 
 pub(super) const WIDTH: f64 = 960.0;
@@ -59,7 +59,7 @@ pub(super) fn bar(
     y: f64,
 ) -> Drawn {
     let middle = y + LINE / 2.0;
-    canvas.text(&shortened(label, 28), (LABELS_END, middle), Type::new(Anchor::End).size(12.5))?;
+    canvas.text(&beside_plot(label), (LABELS_END, middle), Type::new(Anchor::End).size(12.5))?;
     let mut done = 0.0;
     for (at, part) in parts.iter().enumerate() {
         let Some(part) = part.filter(|part| part.is_finite() && *part > 0.0) else { continue };

@@ -1,7 +1,7 @@
 //! What a sceptic asks for: what differed, what failed, how to repeat it, on which machine, by which method.
 
-use super::SCROLLS;
 use super::tables::absent_as_noted;
+use super::{SCROLLS, name};
 use crate::figure::shortened;
 use crate::group::Footnotes;
 use crate::report::{Report, TrialRow, workload_label};
@@ -39,7 +39,7 @@ pub(super) fn ledger(report: &Report) -> Markup {
                         thead {
                             tr {
                                 th scope="col" { "fact" }
-                                @for name in &names { th scope="col" { (name) } }
+                                @for environment in &names { th scope="col" { (name(environment)) } }
                             }
                         }
                         tbody {
@@ -117,7 +117,7 @@ pub(super) fn outcomes(report: &Report, notes: &Footnotes) -> Markup {
                     @for status in &report.environments {
                         @let counts = report.outcomes.iter().find(|row| row.environment == status.environment);
                         tr {
-                            th scope="row" { (status.environment) }
+                            th scope="row" { (name(&status.environment)) }
                             td {
                                 @if status.why_not().is_some() { span.missing { (absent_as_noted(status, notes)) } }
                                 @else { (status.version.as_deref().unwrap_or("–")) }

@@ -1,6 +1,6 @@
 //! What stands behind the results: values by block, phases, CPU time.
 
-use super::SCROLLS;
+use super::{SCROLLS, name};
 use crate::group::groups;
 use crate::quantity::quantity;
 use crate::report::{LIFECYCLE, Report, workload_label};
@@ -29,7 +29,7 @@ pub(super) fn block_values(report: &Report) -> Markup {
                         thead {
                             tr {
                                 th scope="col" { "block" }
-                                @for name in &names { th.n scope="col" { (name) } }
+                                @for environment in &names { th.n scope="col" { (name(environment)) } }
                             }
                         }
                         tbody {
@@ -97,7 +97,7 @@ pub(super) fn lifecycle(report: &Report, figure: Markup) -> Markup {
                     tbody {
                         @for row in &report.lifecycle {
                             tr {
-                                th scope="row" { (row.environment) }
+                                th scope="row" { (name(&row.environment)) }
                                 @for phase in PHASES {
                                     td.n { (row.phases.get(&phase).map_or("–".to_owned(), |s| seconds(*s))) }
                                 }
@@ -132,7 +132,7 @@ fn marks(report: &Report) -> Markup {
                             @for row in &report.lifecycle {
                                 @for mark in &row.marks {
                                     tr {
-                                        th scope="row" { (row.environment) }
+                                        th scope="row" { (name(&row.environment)) }
                                         td { (mark.phase.word()) }
                                         td { (mark.mark) }
                                         td.n { (seconds(mark.after)) }
@@ -181,7 +181,7 @@ pub(super) fn cpu(report: &Report, figure: Markup) -> Markup {
                             @for row in &report.cpu_by_role {
                                 tr {
                                     th scope="row" { (workload_label(&row.workload, &row.parameters)) }
-                                    td { (row.environment) }
+                                    td { (name(&row.environment)) }
                                     @for role in &roles {
                                         td.n { (share(row.roles.get(role).copied())) }
                                     }

@@ -136,6 +136,22 @@ fn sentence(phrase: &str) -> String {
     format!("{first}{}{stop}", chars.as_str())
 }
 
+/// Longest name of an environment that no table breaks.
+const UNBROKEN: usize = 24;
+
+/// The name of an environment. A long one may be broken between its settings.
+fn name(environment: &str) -> Markup {
+    let is_long = environment.chars().count() > UNBROKEN;
+    html! {
+        @if is_long {
+            @for (at, part) in environment.split_inclusive([':', ',']).enumerate() {
+                @if at > 0 { wbr; }
+                (part)
+            }
+        } @else { (environment) }
+    }
+}
+
 fn figure(figure: Option<&Figure>) -> Markup {
     html! {
         @if let Some(figure) = figure {

@@ -1,6 +1,6 @@
 //! What disturbed the session from outside, and what was done about it.
 
-use super::{SCROLLS, sentence};
+use super::{SCROLLS, name, sentence};
 use crate::disturbance::DisturbanceRow;
 use crate::quantity::quantity;
 use crate::report::Report;
@@ -58,7 +58,7 @@ fn table(rows: &[DisturbanceRow]) -> Markup {
                 tbody {
                     @for row in rows {
                         tr {
-                            th scope="row" { (row.environment) }
+                            th scope="row" { (name(&row.environment)) }
                             td.n { (relative(row.canary_integer)) }
                             td.n { (relative(row.canary_memory)) }
                             td.n { (row.canary_waited.map_or("–".to_owned(), words::percent)) }

@@ -1,6 +1,6 @@
 //! What the work took, as the samplers saw it.
 
-use super::SCROLLS;
+use super::{SCROLLS, name};
 use crate::quantity::quantity;
 use crate::report::{BaselineRow, Report, workload_label};
 use crate::words;
@@ -39,7 +39,7 @@ pub(super) fn resources(report: &Report) -> Markup {
                                 metrics.iter().map(|metric| cell(report, metric, &status.environment)).collect();
                             @if cells.iter().any(Option::is_some) {
                                 tr {
-                                    th scope="row" { (status.environment) }
+                                    th scope="row" { (name(&status.environment)) }
                                     @for cell in &cells {
                                         td.n {
                                             @match cell {

@@ -1,6 +1,6 @@
 //! The tables of results.
 
-use super::SCROLLS;
+use super::{SCROLLS, name};
 use crate::group::{Footnotes, Group, groups, missing, why_missing};
 use crate::quantity::quantity;
 use crate::report::{EnvironmentStatus, Report, ResultRow, workload_label};
@@ -40,10 +40,10 @@ pub(super) fn results(report: &Report, notes: &mut Footnotes) -> Markup {
 
 fn table(report: &Report, group: &Group<'_>, notes: &mut Footnotes) -> Markup {
     let scale = group.scale();
-    let name = workload_label(group.workload, group.parameters);
+    let workload = workload_label(group.workload, group.parameters);
     html! {
         h3 {
-            (name) " · " (words::metric(group.metric))
+            (workload) " · " (words::metric(group.metric))
             " " span.quiet { "(" (words::direction(group.better)) ")" }
         }
         div.scroll tabindex="0" role="group" aria-label=(SCROLLS) {
@@ -64,7 +64,7 @@ fn table(report: &Report, group: &Group<'_>, notes: &mut Footnotes) -> Markup {
                 tbody {
                     @if let Some(value) = group.baseline.value {
                         tr.base {
-                            th scope="row" { (report.baseline) }
+                            th scope="row" { (name(&report.baseline)) }
                             td.n { (quantity(value, group.unit, scale)) }
                             td { "×1" }
                             td { "baseline" }
@@ -74,7 +74,7 @@ fn table(report: &Report, group: &Group<'_>, notes: &mut Footnotes) -> Markup {
                     }
                     @for row in &group.rows {
                         tr {
-                            th scope="row" { (row.environment) }
+                            th scope="row" { (name(&row.environment)) }
                             td.n { (quantity(row.value, group.unit, scale)) }
                             td { (cost(row)) }
                             td class=(class(row)) {
@@ -89,7 +89,7 @@ fn table(report: &Report, group: &Group<'_>, notes: &mut Footnotes) -> Markup {
                     }
                     @for status in &group.missing {
                         tr {
-                            th scope="row" { (status.environment) }
+                            th scope="row" { (name(&status.environment)) }
                             td.n { "–" }
                             td { "–" }
                             td.missing { (absent(status, notes)) }
