@@ -1,5 +1,5 @@
-//! `cargo xtask everywhere`: one session over every environment that continuous integration has on the host, with daemons of
-//! our own where none answers.
+//! `cargo xtask everywhere [ARGUMENTS]`: one session over every environment that continuous integration has on the host, with
+//! daemons of our own where none answers. The arguments are those of `isotare compare`, such as `-- sh -c 'seq 10 | sort'`.
 
 #![expect(unsafe_code, reason = "variables of the environment are set before there are threads")]
 
@@ -19,8 +19,11 @@ const ALSO: [&str; 5] = [
     "qemu:accel=tcg,machine=pc",
 ];
 
-/// Compares them all; the page is `out/everywhere.html`.
-pub fn everywhere() -> Result<()> {
+/// What is compared where nothing is asked for.
+const USUAL: [&str; 4] = ["--workload", "cpu:time=300ms", "--blocks", "6"];
+
+/// Compares them all; the page is `out/everywhere.html`. `asked` are further arguments of the comparison.
+pub fn everywhere(asked: &[String]) -> Result<()> {
     run(&mut cargo(&["build", "--release", "--package", "isotare"]))?;
     tools::build();
     let specs = specs();
@@ -29,18 +32,14 @@ pub fn everywhere() -> Result<()> {
     let ssh = std::env::var(SSH_SETTINGS).unwrap_or_default();
     std::fs::create_dir_all(root().join("out")).context("make the folder out")?;
     let mut isotare = Command::new(root().join("target/release/isotare"));
-    isotare.args([
-        "compare",
-        "--workload",
-        "cpu:time=300ms",
-        "--blocks",
-        "6",
-        "--out",
-        "out/everywhere.html",
-    ]);
+    isotare.args(["compare", "--out", "out/everywhere.html"]);
     for spec in specs {
         isotare.arg("--env").arg(if spec == "ssh" { format!("ssh:{ssh}") } else { spec.to_owned() });
     }
+    match asked {
+        [] => isotare.args(USUAL),
+        asked => isotare.args(asked),
+    };
     let status = isotare.env("PATH", tools::path()?).current_dir(root()).status().context("start isotare")?;
     drop(engines);
     if status.success() { Ok(()) } else { bail!("isotare compare: {status}") }

@@ -45,7 +45,7 @@ fn main() -> ExitCode {
         "bench" => bench::bench(&std::env::args().skip(2).collect::<Vec<_>>()),
         "docs" => reference::write(),
         "goals" => goals(),
-        "everywhere" => everywhere::everywhere(),
+        "everywhere" => everywhere::everywhere(&std::env::args().skip(2).collect::<Vec<_>>()),
         other => Err(anyhow::anyhow!(
             "there is no task '{other}'; there are demo, test, labs, everywhere, tidy, msrv, release-check, fuzz, dist, docs, \
              goals and bench"

@@ -46,7 +46,7 @@ fn every_environment_has_the_usual_limit_of_processes() {
         return;
     }
     let place = Place::new();
-    let (status, json) = compare(&place, &["-w", "threads:threads=900,time=10ms"]);
+    let (status, json) = compare(&place, &["-w", "threads:threads=900,events=900"]);
     assert_eq!((status, &json["processes"]), (0, &Value::from(1024)), "{json:#}");
     assert_eq!(json["ledger"]["same"]["processes"], "1024", "{:#}", json["ledger"]);
     let page = text(&place.run(&["report", "--format", "markdown"]));
