@@ -63,9 +63,29 @@ fn there_is(version: &mut Command, tool: &str, remedy: &str, needed: Where) -> R
     if asked.is_ok_and(|status| status.success()) {
         return Ok(true);
     }
-    if needed == Where::Ci && env::var_os("CI").is_some() {
+    left_out(tool, remedy, needed == Where::Ci && env::var_os("CI").is_some())
+}
+
+/// Tells that a check is left out, or fails where it must not be.
+fn left_out(tool: &str, remedy: &str, must_run: bool) -> Result<bool> {
+    if must_run {
         bail!("{tool} is missing, and this check has to run where CI is set; remedy: {remedy}");
     }
     println!("skipped {tool}: it is not installed; remedy: {remedy}");
     Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_tool_fails_only_where_it_must_run() {
+        assert!(!left_out("cargo fmt", "install it", false).expect("skipped"));
+        let why = left_out("cargo fmt", "install it", true).expect_err("refused").to_string();
+        let expected = "cargo fmt is missing, and this check has to run where CI is set; remedy: install it";
+        assert_eq!(why, expected);
+        let absent = &mut Command::new("/nonexistent/typos");
+        assert!(!there_is(absent, "typos", "install it", Where::Release).expect("skipped"));
+    }
 }
