@@ -1,5 +1,5 @@
-//! Overhead with intervals: one line per environment and workload. Where some environments cost many times as much
-//! as others, a second panel shows the neighbourhood of 1 enlarged.
+//! Overhead with intervals: one line per environment and workload. If some environments cost many times as
+//! much as others, a second panel shows the values near 1 enlarged.
 
 use super::Figure;
 use super::axis::Axis;
@@ -62,12 +62,13 @@ pub(crate) fn forest(report: &Report) -> Result<Option<Figure>, RenderError> {
     let panels = match axes.len() {
         1 => "",
         _ => {
-            " Left: the neighbourhood of 1 enlarged, an arrow where a value lies beyond it. Right: everything."
+            "  Left: the values near 1, enlarged; an arrow means that a value is outside this range. Right: \
+             all values."
         }
     };
     let caption = format!(
-        "Cost over {} (above 1 is worse) with {interval} intervals, on a logarithmic axis. The band is the margin of \
-         ±{}.{panels}",
+        "Cost over {} (above 1 is worse) with {interval} intervals, on a logarithmic axis. The band is the \
+         margin of ±{}.{panels}",
         report.baseline,
         words::percent(report.margin)
     );
@@ -77,7 +78,7 @@ pub(crate) fn forest(report: &Report) -> Result<Option<Figure>, RenderError> {
 fn axes(rows: &[&ResultRow], margin: f64) -> Vec<Axis> {
     let ends = |row: &ResultRow| {
         let cost = row.cost.unwrap_or(1.0);
-        // The end of a boundless interval is not a reason for an endless axis.
+        // An interval without a bound must not make the axis endless.
         let low = row.cost_low.filter(|low| *low > cost / 10.0).unwrap_or(cost / 1.1);
         let high = row.cost_high.filter(|high| *high < cost * 10.0).unwrap_or(cost * 1.1);
         (low, high)
