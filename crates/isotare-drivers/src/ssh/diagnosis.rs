@@ -1,8 +1,8 @@
-//! Why the client could not do it, from what it said.
+//! Finds the reason of a failure in the client's output.
 
 use isotare_core::Unavailable;
 
-/// What the client says, and what helps.
+/// Messages of the client, and their remedies.
 const CAUSES: [(&str, &str); 9] = [
     (
         "Host key verification failed",
@@ -14,17 +14,17 @@ const CAUSES: [(&str, &str); 9] = [
     ),
     (
         "Permission denied",
-        "name the right user= and key=, load the key into ssh-agent, or authorise it there",
+        "set the right user= and key=, load the key into ssh-agent, or authorise it on that machine",
     ),
     ("Too many authentication failures", "name the key: key=FILE"),
-    ("Connection refused", "start sshd there, or name its port="),
-    ("Could not resolve hostname", "correct host=, or add it to ~/.ssh/config"),
-    ("timed out", "check that the machine runs and can be reached"),
-    ("No route to host", "check that the machine runs and can be reached"),
-    ("not done by the deadline", "check that the machine runs and can be reached"),
+    ("Connection refused", "start sshd on that machine, or set its port="),
+    ("Could not resolve hostname", "correct host=, or add the name to ~/.ssh/config"),
+    ("timed out", "check that the machine is running and reachable"),
+    ("No route to host", "check that the machine is running and reachable"),
+    ("not done by the deadline", "check that the machine is running and reachable"),
 ];
 
-/// The reason as seen, and what to do about it.
+/// The reason and the remedy.
 pub(super) fn diagnose(how: &str, said: &str) -> Unavailable {
     let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let known = CAUSES.iter().find(|(cause, _)| said.contains(cause) || how.contains(cause));
@@ -33,7 +33,7 @@ pub(super) fn diagnose(how: &str, said: &str) -> Unavailable {
         Some(line) => format!("{how}: {line}"),
         None => how.to_owned(),
     };
-    let remedy = known.map_or("try the same with ssh by hand", |(_, remedy)| remedy);
+    let remedy = known.map_or("try to log in with ssh by hand", |(_, remedy)| remedy);
     Unavailable::new(reason, remedy)
 }
 
@@ -53,7 +53,7 @@ mod tests {
             ("root@10.0.0.2: Permission denied (publickey).\r\n", "key="),
             ("ssh: connect to host 127.0.0.1 port 1: Connection refused\r\n", "start sshd"),
             ("ssh: Could not resolve hostname nope: Name or service not known\r\n", "host="),
-            ("ssh: connect to host 10.9.9.9 port 22: Connection timed out\r\n", "can be reached"),
+            ("ssh: connect to host 10.9.9.9 port 22: Connection timed out\r\n", "reachable"),
             ("cat: write error: No space left on device\n", "by hand"),
         ] {
             let found = diagnose("ssh: exit status: 255", said);
