@@ -1,4 +1,4 @@
-//! What can go wrong with a store: which file, why, and what to do.
+//! Errors of a store, with the file, the reason and the remedy.
 
 use crate::migrate::OPEN;
 use rusqlite::ErrorCode;
@@ -10,7 +10,7 @@ pub enum StoreError {
     /// The file could not be opened, read or written.
     #[error("{operation} {}: {cause}; {remedy}", path.display())]
     Access {
-        /// What was being done, as `open store`.
+        /// What was being done, such as `open store`.
         operation: &'static str,
         /// The file.
         path: PathBuf,
@@ -21,8 +21,8 @@ pub enum StoreError {
     },
     /// A newer isotare has written the file.
     #[error(
-        "open store {}: its format is version {found}, this isotare knows versions up to {supported}; use a newer \
-         isotare, or another file", path.display()
+        "open store {}: its format has version {found}, but this isotare supports only versions up to \
+         {supported}; use a newer isotare, or another file", path.display()
     )]
     TooNew {
         /// The file.
@@ -32,8 +32,8 @@ pub enum StoreError {
         /// The newest version that can be read.
         supported: i64,
     },
-    /// The file holds something that isotare never writes.
-    #[error("read store {}: {what}; the file is damaged or was edited, take a copy of before", path.display())]
+    /// The file contains something that isotare never writes.
+    #[error("read store {}: {what}; the file is damaged or was edited; use an older copy of it", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -51,7 +51,7 @@ pub enum StoreError {
         remedy: String,
     },
     /// Several sessions begin like that.
-    #[error("session '{asked}' in {} could be any of {}; write more of its name", path.display(), matches.join(", "))]
+    #[error("session '{asked}' in {} could be any of {}; write more characters of its name", path.display(), matches.join(", "))]
     Ambiguous {
         /// The file.
         path: PathBuf,
@@ -61,7 +61,7 @@ pub enum StoreError {
         matches: Vec<String>,
     },
     /// The session or trial is in the store already.
-    #[error("write store {}: {what} is there already", path.display())]
+    #[error("write store {}: {what} exists already", path.display())]
     Twice {
         /// The file.
         path: PathBuf,
@@ -71,12 +71,13 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether the machine failed, such as a full disk, rather than what was asked for: another file, or another session.
+    /// Whether the machine failed, such as a full disk, rather than what was asked for: another file, or
+    /// another session.
     pub fn is_fault(&self) -> bool {
         matches!(self, StoreError::Access { operation, .. } if *operation != OPEN)
     }
 
-    /// What SQLite says in words of this store.
+    /// An error of SQLite as an error of the store.
     pub(crate) fn sqlite(operation: &'static str, path: &Path, error: &rusqlite::Error) -> Self {
         let code = error.sqlite_error_code();
         let (cause, remedy) = match code {
@@ -98,23 +99,23 @@ impl StoreError {
             }
             Some(ErrorCode::DatabaseCorrupt) => (
                 "the database is damaged".to_owned(),
-                "move it away and use a copy; `sqlite3 FILE .recover` may save what is in it",
+                "move it away and use a copy; `sqlite3 FILE .recover` can perhaps save its content",
             ),
             Some(ErrorCode::SystemIoFailure) => (
                 format!("input or output failed ({error})"),
-                "check the disk and its free space; network file systems cannot hold a store",
+                "check the disk and its free space; a store cannot be on a network file system",
             ),
-            _ => (error.to_string(), "this is a defect of isotare; please report it"),
+            _ => (error.to_string(), "this is a bug in isotare; please report it"),
         };
         Self::Access { operation, path: path.to_owned(), cause, remedy: remedy.to_owned() }
     }
 }
 
-/// Why SQLite could not open a file, which it does not tell.
+/// The reason why SQLite could not open a file, because SQLite does not report it.
 fn unopened(path: &Path) -> String {
     match std::fs::File::open(path) {
         _ if path.is_dir() => "it is a folder".to_owned(),
         Err(error) => error.to_string(),
-        Ok(_) => "the files beside it cannot be made or opened".to_owned(),
+        Ok(_) => "the files next to it cannot be created or opened".to_owned(),
     }
 }
