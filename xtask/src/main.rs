@@ -1,6 +1,10 @@
 //! Development tasks: `cargo xtask demo | test | labs | everywhere | tidy | docs | goals | bench`.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a development task talks to its developer")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a development task prints messages for its developer"
+)]
 
 mod bench;
 mod bench_sampling;
@@ -43,7 +47,8 @@ fn main() -> ExitCode {
         "goals" => goals(),
         "everywhere" => everywhere::everywhere(),
         other => Err(anyhow::anyhow!(
-            "there is no task '{other}'; there are demo, test, labs, everywhere, tidy, docs, goals and bench"
+            "the task '{other}' is not known; known tasks: demo, test, labs, everywhere, tidy, docs, goals \
+             and bench"
         )),
     };
     match done {

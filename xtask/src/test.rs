@@ -21,7 +21,7 @@ pub fn test() -> Result<()> {
     run(&mut cargo(&["build", "--package", "isotare"]))?;
     let agent = newest_agent("debug")?;
     tools::build();
-    // What did not work is tried again, and told, when the labs are to run.
+    // If this fails, it is tried again when the labs have to run, and the error is reported then.
     let _tried_again = images.join();
     let mut tests = cargo(&["test", "--workspace", "--no-fail-fast"]);
     let tested =
