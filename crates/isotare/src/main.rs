@@ -42,7 +42,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Says what the standard library says of a panic: it may quote text of others on which something failed.
+/// Prints the standard library's message about a panic. The message may quote text from outside.
 fn tell_panic(panic: &PanicHookInfo<'_>) {
     output::say(&panic.to_string());
     let trace = Backtrace::capture();
