@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: isotare beside the tools that it is measured against, in turn, on this machine.
+//! `cargo xtask bench`: compares isotare with other tools, in turn, on this machine.
 
 use crate::bench_sampling::sampling;
 use crate::{cargo, newest_agent, root, run};
@@ -18,7 +18,10 @@ const BENCHES: [(&str, Bench); 4] =
 /// Runs those named, or all, one after another; each prints its own lines.
 pub fn bench(names: &[String]) -> Result<()> {
     if let Some(unknown) = names.iter().find(|name| BENCHES.iter().all(|(known, _)| known != name)) {
-        bail!("there is no benchmark '{unknown}'; there are {}", BENCHES.map(|(name, _)| name).join(", "));
+        bail!(
+            "the benchmark '{unknown}' is not known; known benchmarks: {}",
+            BENCHES.map(|(name, _)| name).join(", ")
+        );
     }
     run(&mut cargo(&["build", "--release", "--package", "isotare"]))?;
     let wanted = |name: &str| names.is_empty() || names.iter().any(|given| given == name);

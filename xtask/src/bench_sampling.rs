@@ -1,5 +1,5 @@
-//! What a reading of all processes costs: `isotare sample` beside `pidstat`, a loop that only reads the files, and `below` where it
-//! is installed; and the values of the first two for one process.
+//! The cost of a reading of all processes: `isotare sample`, `pidstat`, a loop that only reads the files, and
+//! `below` if it is installed. Also compares the values of the first two for one process.
 
 use crate::{cargo, root, run};
 use anyhow::{Context, Result, bail};
@@ -68,7 +68,8 @@ fn costs() -> Result<[f64; 3]> {
     Ok([pidstat, ours, 1e3 * (own_seconds() - before) / f64::from(READINGS)])
 }
 
-/// CPU ms for one sample of `below record`, from its first to its last. It compresses only when told to; its BPF part is off.
+/// CPU ms for one sample of `below record`, from its first to its last. It compresses only when told to; its
+/// BPF part is off.
 fn below() -> Result<f64> {
     let program = env::var("ISOTARE_BELOW").unwrap_or_else(|_| "below".into());
     let groups = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]
@@ -107,7 +108,8 @@ fn below_sample(below: &mut Child) -> Result<f64> {
     Ok(1e3 * (after - before) / (last - first) as f64)
 }
 
-/// The samples in the store, once there are so many, and the CPU seconds until then. An entry of an index has 32 bytes.
+/// The samples in the store, once there are so many, and the CPU seconds until then. An entry of an index has
+/// 32 bytes.
 fn below_reaches(below: &mut Child, wanted: u64) -> Result<(u64, f64)> {
     for _ in 0..300 {
         thread::sleep(Duration::from_millis(200));
@@ -152,8 +154,8 @@ fn own_seconds() -> f64 {
     seconds("self", 13).unwrap_or(f64::NAN)
 }
 
-/// Two counters of `/proc/PID/stat` after the name and the state, in ticks of 10 ms (proc_pid_stat(5)): user and system time of
-/// a process, or of its ended children.
+/// Two counters of `/proc/PID/stat` after the name and the state, in ticks of 10 ms (proc_pid_stat(5)): user
+/// and system time of a process, or of its ended children.
 fn seconds(pid: &str, first: usize) -> Result<f64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     let after_name = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);

@@ -1,4 +1,5 @@
-//! `cargo xtask labs [NAME…]`: tests on lab hosts, machines under software emulation that have what this one has not.
+//! `cargo xtask labs [NAME…]`: tests on lab hosts, machines under software emulation with features that this
+//! machine does not have.
 
 use crate::programs::Programs;
 use crate::{newest_agent, root};
@@ -35,7 +36,7 @@ pub fn prepare() -> Result<()> {
 pub fn labs(names: &[String], built: &Programs, alone: Receiver<()>) -> Result<Vec<String>> {
     if let Some(unknown) = names.iter().find(|name| LABS.iter().all(|lab| lab.name != **name)) {
         let known: Vec<&str> = LABS.iter().map(|lab| lab.name).collect();
-        bail!("there is no lab '{unknown}'; there are {}", known.join(", "));
+        bail!("the lab '{unknown}' is not known; known labs: {}", known.join(", "));
     }
     let chosen = || LABS.iter().filter(|lab| names.is_empty() || names.iter().any(|name| lab.name == name));
     let images = match lab::missing() {

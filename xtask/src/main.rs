@@ -1,6 +1,10 @@
 //! Development tasks: `cargo xtask demo | test | labs | everywhere | tidy | msrv | release-check | fuzz | dist | docs | goals | bench`.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a development task talks to its developer")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a development task prints messages for its developer"
+)]
 
 mod bench;
 mod bench_sampling;

@@ -16,7 +16,7 @@ pub fn test() -> Result<()> {
     let built = Programs::build()?;
     let agent = newest_agent("debug")?;
     tools::build();
-    // What did not work is tried again, and told, when the labs are to run.
+    // If this fails, it is tried again when the labs have to run, and the error is reported then.
     let _tried_again = images.join();
     let mut tests = cargo(&["test", "--workspace", "--no-fail-fast"]);
     tests.env("ISOTARE_TALLY", &tally).env("ISOTARE_AGENT", agent).env("PATH", tools::path()?);

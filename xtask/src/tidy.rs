@@ -1,4 +1,4 @@
-//! `cargo xtask tidy`: what the compiler cannot see about the tree.
+//! `cargo xtask tidy`: checks of the source tree that the compiler cannot do.
 
 use crate::root;
 use anyhow::{Context, Result, bail};
@@ -23,11 +23,11 @@ pub fn tidy() -> Result<()> {
                 complaints.push(format!("{shown} has {lines} lines, more than {LONGEST}"));
             }
             if !text.starts_with("//!") && !text.starts_with("#!") {
-                complaints.push(format!("{shown} does not open with a module doc"));
+                complaints.push(format!("{shown} does not begin with a module doc"));
             }
             let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
             if VAGUE.iter().any(|vague| name == *vague || name == format!("{vague}s")) {
-                complaints.push(format!("{shown}: the name says nothing"));
+                complaints.push(format!("{shown}: the name is too vague"));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Programs that tests need and no package has, built once into `target/tools`.
+//! Programs that tests need and that no package contains. They are built once into `target/tools`.
 
 use crate::{cargo, root, run};
 use anyhow::{Context, Result};
@@ -9,7 +9,8 @@ use std::path::PathBuf;
 /// youki, with support for cgroup version 1, which its default build lacks.
 const YOUKI: [&str; 6] = ["--locked", "youki", "--version", "0.7.0", "--features", "v1"];
 
-/// Builds what is missing. Where that fails (without a network, or a C library's headers) tests say what they skip.
+/// Builds what is missing. Where that fails (without a network, or a C library's headers) tests say what they
+/// skip.
 pub fn build() {
     let folder = root().join("target/tools");
     if !folder.join("bin/youki").exists() {

@@ -1,4 +1,4 @@
-//! Where this process may make groups, and why not.
+//! Where this process may create groups, and the reason if it may not.
 
 use crate::files;
 use crate::hierarchies::{Hierarchies, Hierarchy};
@@ -6,8 +6,8 @@ use isotare_core::Unavailable;
 use rustix::fs::{Access, access};
 use std::path::{Path, PathBuf};
 
-/// The folder of a version 2 hierarchy below which to make groups: its root if that is ours to write, else the
-/// outermost group around `own` (our own group, relative to the mount) that was delegated to us, such as
+/// The folder of a version 2 hierarchy below which to make groups: its root if that is ours to write, else
+/// the outermost group around `own` (our own group, relative to the mount) that was delegated to us, such as
 /// `user@1000.service`. Without any, the root, so that errors name it.
 pub(crate) fn v2_base(point: &Path, own: Option<&Path>) -> PathBuf {
     let mut candidate = point.to_owned();
@@ -33,8 +33,8 @@ fn writable(path: &Path) -> bool {
 }
 
 impl Hierarchies {
-    /// Whether groups with a budget can be made below `parent`, which need not be there yet; else the reason and a
-    /// remedy.
+    /// Whether groups with a budget can be made below `parent`, which need not be there yet; else the reason
+    /// and a remedy.
     pub fn writable(&self, parent: &str) -> Result<(), Unavailable> {
         let parent = parent.trim_matches('/');
         for controller in ["cpuset", "memory"] {
@@ -66,8 +66,9 @@ impl Hierarchies {
         Err(Unavailable::new(
             format!("the cgroup controller {controller} is not available"),
             format!(
-                "boot without cgroup_disable={controller} (some small boards need cgroup_enable={controller}), or have \
-                 it delegated: as root, 'systemctl edit user@.service' with '[Service] Delegate=cpu cpuset io memory pids'"
+                "boot without cgroup_disable={controller} (some small boards need \
+                 cgroup_enable={controller}), or delegate it: as root, 'systemctl edit user@.service' with \
+                 '[Service] Delegate=cpu cpuset io memory pids'"
             ),
         ))
     }
@@ -92,21 +93,27 @@ fn refused(tree: &Hierarchy, dir: &Path, pure_v2: bool) -> Unavailable {
     let at = tree.point.display();
     let remedy = match (read_only, root, pure_v2) {
         (true, ..) => {
-            format!("remount it: mount -o remount,rw {at} (in a container: start that with --privileged)")
+            format!(
+                "remount it: mount -o remount,rw {at} (in a container: start the container with \
+                     --privileged)"
+            )
         }
-        (false, true, _) => "run it with the capability to override file permissions".to_owned(),
+        (false, true, _) => "run isotare with the capability to override file permissions".to_owned(),
         (false, false, true) => {
-            "run it as root, or in a delegated group: systemd-run --user --scope -p Delegate=yes isotare …"
+            "run isotare as root, or in a delegated group: systemd-run --user --scope -p Delegate=yes \
+             isotare …"
                 .to_owned()
         }
-        (false, false, false) => "run it as root; cgroup version 1 cannot be delegated safely".to_owned(),
+        (false, false, false) => {
+            "run isotare as root; cgroup version 1 cannot be delegated safely".to_owned()
+        }
     };
-    let why = if read_only { "is mounted read-only" } else { "may not be written by this user" };
+    let why = if read_only { "is mounted read-only" } else { "is not writable for this user" };
     Unavailable::new(format!("cgroup {} {why}", dir.display()), remedy)
 }
 
-/// A group with processes cannot pass controllers on ("No Internal Process Constraint"); only the real root, which
-/// has no `cgroup.type`, is exempt. Only controllers that are not on version 1 need passing on.
+/// A group with processes cannot pass controllers on ("No Internal Process Constraint"); only the real root,
+/// which has no `cgroup.type`, is exempt. Only controllers that are not on version 1 need passing on.
 fn free_of_processes(tree: &Hierarchy, parent: &str) -> Result<(), Unavailable> {
     let available = files::read(&tree.base.join("cgroup.controllers")).unwrap_or_default();
     let needed: Vec<&str> =
@@ -122,7 +129,10 @@ fn free_of_processes(tree: &Hierarchy, parent: &str) -> Result<(), Unavailable> 
     match occupied {
         None => Ok(()),
         Some(group) => Err(Unavailable::new(
-            format!("cgroup {} holds processes, so groups below it get no controllers", group.display()),
+            format!(
+                "cgroup {} contains processes, so groups below it cannot have controllers",
+                group.display()
+            ),
             format!(
                 "move them first: mkdir {0}/init && for p in $(cat {0}/cgroup.procs); do echo $p > {0}/init/cgroup.procs; done",
                 group.display()

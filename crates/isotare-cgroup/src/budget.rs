@@ -1,6 +1,7 @@
-//! Puts a budget on a group, and makes parents ready for it.
+//! Applies a budget to a group, and prepares its parents for it.
 //!
-//! Sources: cgroup-v1/cpusets.rst, cgroup-v1/memory.rst, cgroup-v1/pids.rst, admin-guide/cgroup-v2.rst of the kernel's documentation.
+//! Sources: cgroup-v1/cpusets.rst, cgroup-v1/memory.rst, cgroup-v1/pids.rst, admin-guide/cgroup-v2.rst of the
+//! kernel's documentation.
 
 use crate::{Cgroup, CgroupError, Version, files};
 use isotare_core::Budget;
@@ -11,9 +12,9 @@ use std::path::Path;
 /// The version 2 controllers that budgets and readings need.
 const PASSED_ON: [&str; 5] = ["cpuset", "cpu", "memory", "io", "pids"];
 
-/// Fills what a new version 1 group must have: a `cpuset` without CPUs or memory nodes takes no process. Groups that others
-/// make below it get theirs from it (`cgroup.clone_children`, cgroup-v1/cgroups.rst): liblxc fills none but the outermost,
-/// gVisor none.
+/// Fills what a new version 1 group must have: a `cpuset` without CPUs or memory nodes takes no process.
+/// Groups that others make below it get theirs from it (`cgroup.clone_children`, cgroup-v1/cgroups.rst):
+/// liblxc fills none but the outermost, gVisor none.
 pub(crate) fn inherit(dir: &Path, controllers: &[String]) -> Result<(), CgroupError> {
     if controllers.iter().any(|name| name == "cpuset") {
         for file in ["cpuset.cpus", "cpuset.mems"] {
@@ -75,8 +76,8 @@ pub(crate) fn apply(group: &Cgroup, budget: &Budget) -> Result<(), CgroupError> 
 }
 
 impl Cgroup {
-    /// What a budget writes to which file of a group such as this one, in order, for a runtime that makes its groups
-    /// itself. This one is there: files that the kernel lacks are left out.
+    /// What a budget writes to which file of a group such as this one, in order, for a runtime that makes its
+    /// groups itself. This one is there: files that the kernel lacks are left out.
     pub fn limits(&self, budget: &Budget) -> Vec<(Version, &'static str, String)> {
         let (cpus, memory) = (budget.cpus.to_string(), budget.memory.to_string());
         let mut limits = Vec::new();

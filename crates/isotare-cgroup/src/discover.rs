@@ -1,4 +1,4 @@
-//! Finds the cgroup hierarchies in the mount table. Pure but for reading two files of `/proc/self`.
+//! Finds the cgroup hierarchies in the mount table. It reads only two files of `/proc/self`.
 //!
 //! Format of mountinfo: proc_pid_mountinfo(5). Format of `/proc/self/cgroup`: cgroups(7).
 
@@ -69,7 +69,8 @@ fn unescape(text: &str) -> String {
         .fold(text.to_owned(), |text, (escape, plain)| text.replace(escape, plain))
 }
 
-/// The version 2 group of a process as a path relative to what is mounted at `root`; `None` if it lies outside.
+/// The version 2 group of a process as a path relative to what is mounted at `root`; `None` if it lies
+/// outside.
 pub(crate) fn own_v2_group(proc_cgroup: &str, root: &str) -> Option<PathBuf> {
     let path = proc_cgroup.lines().find_map(|line| line.strip_prefix("0::"))?;
     let below = Path::new(path).strip_prefix(root).ok()?;

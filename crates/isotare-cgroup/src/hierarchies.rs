@@ -1,4 +1,4 @@
-//! The hierarchies of the host, and how a group comes to be in all of them.
+//! The hierarchies of the host, and how a group is created in all of them.
 
 use crate::discover::{self, Mount};
 use crate::{Cgroup, CgroupError, access, budget, files};
@@ -35,7 +35,8 @@ pub struct Hierarchies {
     pub(crate) v2: Option<Hierarchy>,
     /// Whether version 2 is mounted, in use or not.
     has_v2: bool,
-    /// Mount points of hierarchies that limit nothing. Runtimes make groups there all the same, so removal looks there.
+    /// Mount points of hierarchies that limit nothing. Runtimes make groups there all the same, so removal
+    /// looks there.
     idle: Vec<PathBuf>,
 }
 
@@ -71,8 +72,9 @@ impl Hierarchies {
         let has_v2 = v2.is_some();
         let named = mounts.iter().filter(|mount| mount.controllers.as_ref().is_some_and(Vec::is_empty));
         let mut idle: Vec<PathBuf> = named.map(place).collect();
-        // Where version 1 holds every controller, version 2 limits nothing; and joining one of its groups takes the lock
-        // that `Cgroup::joining_files` speaks of, some ten milliseconds in the life of every instance.
+        // Where version 1 holds every controller, version 2 limits nothing; and joining one of its groups
+        // takes the lock that `Cgroup::joining_files` speaks of, some ten milliseconds in the life of every
+        // instance.
         let is_idle = |point: &Path| {
             let ours = ["cpu", "cpuset", "io", "memory", "pids"];
             let list = files::read(&point.join("cgroup.controllers")).unwrap_or_default();
@@ -108,8 +110,8 @@ impl Hierarchies {
         }
     }
 
-    /// What to tell a runtime (`cgroupsPath`, `--cgroup-parent`) so that it makes or joins the group `path`: the same
-    /// path, seen from the hierarchies' roots.
+    /// The path for a runtime (`cgroupsPath`, `--cgroup-parent`) that has to create or join the group `path`:
+    /// the same path, seen from the hierarchies' roots.
     pub fn runtime_path(&self, path: &str) -> String {
         let delegated = self.v2.as_ref().filter(|_| self.v1.is_empty());
         let below = delegated.and_then(|v2| v2.base.strip_prefix(&v2.point).ok()).unwrap_or(Path::new(""));
@@ -134,13 +136,13 @@ impl Hierarchies {
         }
     }
 
-    /// Makes the group at `path` in every hierarchy, its parents first, and applies the budget. Parents are given what
-    /// their children need: `cpuset` contents on version 1, controllers in `cgroup.subtree_control` on version 2,
-    /// where a parent must therefore hold no processes. A group that is there already is taken over, unless
-    /// processes are in it: it is somebody else's then.
+    /// Makes the group at `path` in every hierarchy, its parents first, and applies the budget. Parents are
+    /// given what their children need: `cpuset` contents on version 1, controllers in
+    /// `cgroup.subtree_control` on version 2, where a parent must therefore hold no processes. A group that
+    /// is there already is taken over, unless processes are in it: it is somebody else's then.
     ///
-    /// The real root of version 2 is used even under systemd: it leaves groups alone that are none of its units, and
-    /// cannot take a controller back while a child passes it on (systemd.io/CGROUP_DELEGATION).
+    /// The real root of version 2 is used even under systemd: it leaves groups alone that are none of its
+    /// units, and cannot take a controller back while a child passes it on (systemd.io/CGROUP_DELEGATION).
     pub fn create(&self, path: &str, budget: Option<&Budget>) -> Result<Cgroup, CgroupError> {
         let parts = parts(path)?;
         self.refuse_taken(path)?;

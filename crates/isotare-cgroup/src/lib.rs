@@ -1,12 +1,13 @@
-//! Control groups of the host: create one with a budget, read what it used, remove it with all that runs in it.
+//! Control groups of the host: creates a group with a budget, reads its use of resources, and removes it with
+//! all processes in it.
 //!
-//! Linux has two interfaces ([v1], [v2]); a host may have either, or v1 controllers beside an empty v2 hierarchy
-//! ("hybrid"). A group here is one path below every hierarchy at once, so callers never ask which interface it is;
-//! only [`CgroupStats`] shows the difference, by what is absent from it. Budgets pin CPUs, bound memory and, where there
-//! is the controller for it, the number of processes; they never set a CPU quota, which would throttle and so make long
-//! tails ([`Cgroup::throttle`] does it on purpose).
+//! Linux has two interfaces ([v1], [v2]); a host may have either, or v1 controllers beside an empty v2
+//! hierarchy ("hybrid"). Here, a group is one path below all hierarchies, so callers do not have to know the
+//! interface. Only [`CgroupStats`] shows the difference: some values are absent. Budgets pin CPUs, bound
+//! memory and, where there is the controller for it, the number of processes; they never set a CPU quota,
+//! because throttling causes long tails ([`Cgroup::throttle`] sets one on purpose).
 //!
-//! Refuses: to limit anything but an instance's group, and to move processes that it was not told of.
+//! It limits only the groups of instances, and moves only the processes that it is asked to move.
 //!
 //! [v1]: https://docs.kernel.org/admin-guide/cgroup-v1/cgroups.html
 //! [v2]: https://docs.kernel.org/admin-guide/cgroup-v2.html

@@ -6,11 +6,11 @@ use crate::remove::deepest_first;
 use crate::{Cgroup, Version, files};
 use std::path::{Path, PathBuf};
 
-/// What the controller `pids` says of a group.
+/// The state of the controller `pids` for a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tasks {
-    /// The smallest limit that counts for the group: its own, of one above it, or of one that a runtime made below it.
-    /// `None`: not limited.
+    /// The smallest limit that counts for the group: its own, of one above it, or of one that a runtime made
+    /// below it. `None`: not limited.
     pub limit: Option<u64>,
     /// How often a new task was refused for a limit, in the group and below it.
     pub refused: u64,
@@ -30,7 +30,8 @@ impl Cgroup {
             let events = files::read(&group.join("pids.events")).unwrap_or_default();
             files::keyed(&events, "max").unwrap_or(0)
         };
-        // Version 2 counts what happens below too since it has the other file; before, and in version 1, each group alone.
+        // Version 2 counts what happens below too since it has the other file; before, and in version 1, each
+        // group alone.
         let refused = match dir.join("pids.events.local").exists() {
             true => refused(dir),
             false => groups.iter().map(|group| refused(group)).sum(),

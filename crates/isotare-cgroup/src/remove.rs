@@ -16,9 +16,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: (Duration, Duration) = (Duration::from_micros(100), Duration::from_millis(20));
 
 impl Hierarchies {
-    /// Removes the group at `path` and all below it from every hierarchy; true if there was one. What still runs in it
-    /// is killed: by `cgroup.kill` where there is one (version 2, Linux 5.14), else by signals to a frozen group, again
-    /// until none is left. Waits at most ten seconds for the dead. Doing it twice does no harm.
+    /// Removes the group at `path` and all below it from every hierarchy; true if there was one. What still
+    /// runs in it is killed: by `cgroup.kill` where there is one (version 2, Linux 5.14), else by signals to
+    /// a frozen group, again until none is left. Waits at most ten seconds until they have ended. It can be
+    /// called twice.
     pub fn remove_tree(&self, path: &str) -> Result<bool, CgroupError> {
         Self::check(path)?;
         let group = self.open(path);
@@ -71,7 +72,8 @@ pub(crate) fn deepest_first(dir: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Kills what runs in the groups and tells what was there. A process may sit in some hierarchies only, so each counts.
+/// Kills what runs in the groups and tells what was there. A process may sit in some hierarchies only, so
+/// each counts.
 fn kill(group: &Cgroup, dirs: &[PathBuf]) -> Result<BTreeSet<u32>, CgroupError> {
     let found = processes(dirs);
     if found.is_empty() {
@@ -79,7 +81,7 @@ fn kill(group: &Cgroup, dirs: &[PathBuf]) -> Result<BTreeSet<u32>, CgroupError> 
     }
     let own = std::process::id();
     if found.contains(&own) {
-        let why = io::Error::new(io::ErrorKind::ResourceBusy, "this very process runs in it");
+        let why = io::Error::new(io::ErrorKind::ResourceBusy, "this process itself runs in it");
         return Err(CgroupError::of("remove cgroup of process", own.to_string(), why));
     }
     if let Some(dir) = &group.v2 {

@@ -1,14 +1,15 @@
-//! What a group has used, from whichever files there are.
+//! The resources that a group has used, from all files that exist.
 //!
 //! Sources: cgroup-v1/{cpuacct,memory,blkio-controller}.rst and admin-guide/cgroup-v2.rst of the kernel's
-//! documentation; `cpu.stat` of version 1: scheduler/sched-bwc.rst. Where a hybrid host offers both, version 1 wins for
-//! what its controllers count, and pressure comes from version 2, which alone has it.
+//! documentation; `cpu.stat` of version 1: scheduler/sched-bwc.rst. Where a hybrid host offers both, version
+//! 1 wins for what its controllers count, and pressure comes from version 2, which alone has it.
 
 use crate::{Cgroup, files};
 use rustix::param::clock_ticks_per_second;
 use std::path::Path;
 
-/// What a group and the groups below it have used since it was made. Absent: this host does not tell.
+/// The resources that a group and the groups below it have used since it was created. Absent: this host does
+/// not report it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CgroupStats {
     /// CPU time, exact.
@@ -17,9 +18,9 @@ pub struct CgroupStats {
     pub cpu_user_ns: Option<u64>,
     /// Part of it in the kernel; sampled likewise.
     pub cpu_system_ns: Option<u64>,
-    /// Periods in which a CPU quota held it back; of the group alone on version 1.
+    /// Number of periods in which a CPU quota throttled it; on version 1, only of the group itself.
     pub throttled_periods: Option<u64>,
-    /// How long a CPU quota held it back.
+    /// How long a CPU quota throttled it.
     pub throttled_ns: Option<u64>,
     /// Memory charged now, page cache included.
     pub memory_current: Option<u64>,
@@ -110,8 +111,9 @@ fn read_v1(group: &Cgroup) -> CgroupStats {
     }
 }
 
-/// Sum over devices of lines `MAJ:MIN Read BYTES`. Without any such line nothing is known: newer kernels count only
-/// after someone has set a throttle on the device, and show `Total 0` until then (seen on Linux 6.18).
+/// Sum over devices of lines `MAJ:MIN Read BYTES`. Without any such line nothing is known: newer kernels
+/// count only after someone has set a throttle on the device, and show `Total 0` until then (seen on Linux
+/// 6.18).
 fn device_sum_v1(text: Option<&str>, direction: &str) -> Option<u64> {
     let of_device = |line: &str| {
         let mut words = line.split_ascii_whitespace().skip(1);

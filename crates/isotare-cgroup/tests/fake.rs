@@ -37,8 +37,8 @@ fn budget() -> Budget {
     Budget { cpus: CpuSet::new([1]).expect("not empty"), memory: 64 << 20, processes: Some(300) }
 }
 
-// Linux 6.18, version 1; numbers as recorded from a Debian 12 virtual machine, `io_service_bytes` after a throttle was
-// set on a device.
+// Linux 6.18, version 1; numbers as recorded from a Debian 12 virtual machine, `io_service_bytes` after a
+// throttle was set on a device.
 const V1_FILES: &[(&str, &str)] = &[
     ("cg/cpu,cpuacct/s/i/cpuacct.usage", "830971777610\n"),
     ("cg/cpu,cpuacct/s/i/cpuacct.stat", "user 72817\nsystem 10279\n"),
@@ -254,7 +254,7 @@ fn reasons_come_with_remedies() {
         ],
     );
     let occupied = hierarchies.writable("s").expect_err("processes inside");
-    assert!(occupied.reason.contains("holds processes"), "{occupied}");
+    assert!(occupied.reason.contains("contains processes"), "{occupied}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What every environment gets: the same CPUs, the same memory, and the same limit of processes.
+//! The budget of every environment: the same CPUs, the same memory, and the same limit of processes.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -12,14 +12,14 @@ pub struct Budget {
     pub cpus: CpuSet,
     /// Memory limit, bytes.
     pub memory: u64,
-    /// Limit of processes and threads together (admin-guide/cgroup-v2.rst, "PID"); `None`: not limited, as in sessions that
-    /// were made before there was a limit.
+    /// Limit of processes and threads together (admin-guide/cgroup-v2.rst, "PID"); `None`: not limited, as in
+    /// sessions that were made before there was a limit.
     #[serde(default)]
     pub processes: Option<u32>,
 }
 
 impl Budget {
-    /// The limit of processes where nobody chooses one.
+    /// The default limit of processes.
     pub const PROCESSES: u32 = 1024;
 
     /// The limit of processes in words.
@@ -33,9 +33,9 @@ impl Budget {
 #[serde(into = "String", try_from = "String")]
 pub struct CpuSet(BTreeSet<u32>);
 
-/// A text that is no CPU list.
+/// A text that is not a list of CPUs.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is no CPU list; write it as 0, 0-3 or 0,2")]
+#[error("'{0}' is not a list of CPUs; write it as 0, 0-3 or 0,2")]
 pub struct CpuSetError(String);
 
 impl CpuSet {

@@ -3,7 +3,7 @@
 use sha2::Digest;
 use std::fmt::Write;
 
-/// A SHA-256 sum of bytes that pass in pieces.
+/// A SHA-256 sum of bytes that arrive in pieces.
 ///
 /// ```
 /// let sum = isotare_core::Sha256::of(b"");

@@ -15,8 +15,8 @@ pub struct ClockCheck {
 }
 
 impl ClockCheck {
-    /// How fast the agent's clock ran, as agent seconds per host second, and the bound on its error: half of both
-    /// round trips over the time between (Cristian 1989).
+    /// How fast the agent's clock ran, as agent seconds per host second, and the bound on its error: half of
+    /// both round trips over the time between (Cristian 1989).
     pub fn rate(&self) -> Option<(f64, f64)> {
         let length = self.length();
         (length > 0.0).then(|| {
@@ -25,9 +25,10 @@ impl ClockCheck {
         })
     }
 
-    /// How far the clocks certainly came apart between any two readings, as a share of the host's time from first to last:
-    /// above zero if the agent's gained, zero if the round trips explain it all. What a rate that is off adds up to, and also
-    /// a jump in the middle that a second one takes back, which the rate does not show.
+    /// The smallest difference between the two clocks that the readings prove, between any two readings, as a
+    /// fraction of the host's time from the first reading to the last. It is above zero if the agent's clock
+    /// ran faster, and zero if the round trips can explain all of the difference. It shows a wrong rate, and
+    /// also a jump that a second jump cancels, which the rate does not show.
     pub fn strayed(&self) -> Option<f64> {
         let readings: Vec<&ClockPair> =
             [&self.before].into_iter().chain(&self.during).chain([&self.after]).collect();
@@ -61,7 +62,7 @@ fn offset(pair: &ClockPair) -> f64 {
     pair.agent_ns as f64 - middle(pair)
 }
 
-/// How far [`offset`] may be wrong, ns: half the round trip.
+/// Bound on the error of [`offset`], ns: half the round trip.
 fn error(pair: &ClockPair) -> f64 {
     pair.answered_ns.saturating_sub(pair.asked_ns) as f64 / 2.0
 }

@@ -1,4 +1,4 @@
-//! CSV that a spreadsheet shows and does not run.
+//! CSV whose cells a spreadsheet shows as text and does not execute as formulas.
 
 use crate::visible_line;
 use serde::Serialize;
@@ -7,13 +7,13 @@ use std::io::{self, Write};
 
 /// Writes rows as CSV, each cell as [`csv_cell`] gives it.
 pub struct CsvTable<W: Write> {
-    /// Rows as their types serialize, whose cells are still as they came.
+    /// Serialized rows, whose cells have not gone through [`csv_cell`] yet.
     raw: csv::Writer<Vec<u8>>,
     out: csv::Writer<W>,
     has_header: bool,
 }
 
-/// So many bytes of rows are gathered before they go through [`csv_cell`].
+/// This many bytes of rows are collected before they go through [`csv_cell`].
 const GATHERED: usize = 64 << 10;
 
 impl<W: Write> CsvTable<W> {
@@ -22,7 +22,7 @@ impl<W: Write> CsvTable<W> {
         Self { raw: raw(), out: csv::Writer::from_writer(out), has_header: false }
     }
 
-    /// One whose header has been written before.
+    /// A table whose header has been written before.
     pub fn continued(out: W) -> Self {
         Self { has_header: true, ..Self::new(out) }
     }
@@ -75,9 +75,9 @@ fn to_io(error: csv::Error) -> io::Error {
     }
 }
 
-/// A cell that a spreadsheet shows as text: one that would be a formula has a single quote in front (OWASP, "CSV
-/// Injection"), and characters that would be hidden are escapes ([`visible_line`]). Numbers stay as they are.
-/// [`csv_text`] takes the quote off again.
+/// A cell that a spreadsheet shows as text. A text that would be a formula gets a single quote in front
+/// (OWASP, "CSV Injection"), and hidden characters become escapes ([`visible_line`]). Numbers do not change.
+/// [`csv_text`] removes the quote again.
 ///
 /// ```
 /// assert_eq!(isotare_core::csv_cell("=HYPERLINK(A1)"), "'=HYPERLINK(A1)");
@@ -88,7 +88,7 @@ pub fn csv_cell(text: &str) -> Cow<'_, str> {
     if is_formula(&text) { format!("'{text}").into() } else { text }
 }
 
-/// The text of a cell that [`csv_cell`] wrote, but for hidden characters, which stay escapes.
+/// The text of a cell that [`csv_cell`] wrote. Hidden characters stay escapes.
 ///
 /// ```
 /// assert_eq!(isotare_core::csv_text("'=1+1"), "=1+1");
@@ -98,8 +98,9 @@ pub fn csv_text(cell: &str) -> &str {
     cell.strip_prefix('\'').filter(|rest| is_formula(rest)).unwrap_or(cell)
 }
 
-/// Whether a spreadsheet would compute it, or whether it is such a text with quotes in front already. Spreadsheets also take the wide forms
-/// of the signs, and a tab or a return in front is shown as an escape before it comes here.
+/// Whether a spreadsheet would compute it, or whether it is such a text that already has quotes in front.
+/// Spreadsheets also accept the wide forms of the signs. A tab or a return in front has become an escape
+/// before.
 fn is_formula(text: &str) -> bool {
     let begin = text.trim_start_matches('\'');
     let is_number = || {

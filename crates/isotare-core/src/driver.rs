@@ -1,8 +1,9 @@
-//! The port to a runtime.
+//! The interface to a runtime.
 //!
-//! A [`Driver`] is a static adapter. [`Driver::prepare`] does everything that is not measured (unpack a root,
-//! import an image) and gives an [`Environment`], which makes one fresh [`Instance`] for each trial. The runner
-//! brackets each call with its clock, so no driver times itself.
+//! A [`Driver`] is a static adapter. [`Driver::prepare`] does everything that is not measured, such as
+//! unpacking a root or importing an image. It returns an [`Environment`], which creates a new [`Instance`]
+//! for each trial. The runner reads its clock before and after each call, so drivers do not measure time
+//! themselves.
 
 use crate::{Budget, Deadline, Image, Ledger, Resource, SettingDef, Settings, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Adapter to one runtime. Cheap to build, holds no instance.
+/// Adapter to one runtime. It is cheap to create and does not hold an instance.
 pub trait Driver: Send + Sync {
     /// Name in environment specs.
     fn name(&self) -> &'static str;
@@ -19,12 +20,13 @@ pub trait Driver: Send + Sync {
     fn summary(&self) -> &'static str;
     /// The settings it understands.
     fn settings(&self) -> &'static [SettingDef];
-    /// Settings (as in a spec, after the colon) that stand for an environment of their own in `doctor`, the best first;
-    /// the first that works is what a comparison without a choice of environments takes.
+    /// The variants that `doctor` lists, each given by its settings as in a spec after the colon. The best
+    /// variant comes first. If the user does not choose environments, a comparison uses the first variant
+    /// that works.
     fn variants(&self) -> &'static [&'static str] {
         &[""]
     }
-    /// What its instances can do.
+    /// The capabilities of its instances.
     fn capabilities(&self) -> Capabilities;
     /// What must not be probed while one of its probes runs.
     fn exclusion(&self) -> Exclusion {
@@ -32,8 +34,8 @@ pub trait Driver: Send + Sync {
     }
     /// What separates its instances from the host.
     fn isolation(&self) -> Isolation;
-    /// Whether it works here with these settings: a version, or a reason and a remedy. `work` is an empty folder for
-    /// trial instances; a probe that has to boot something does so within `deadline`.
+    /// Whether it works here with these settings: a version, or a reason and a remedy. `work` is an empty
+    /// folder for trial instances; a probe that has to boot something does so within `deadline`.
     fn probe(&self, settings: &Settings, cx: &PrepareContext<'_>) -> Result<RuntimeInfo, Unavailable>;
     /// Unmeasured preparation for one condition's settings.
     fn prepare(
@@ -50,9 +52,9 @@ pub trait Driver: Send + Sync {
 
 /// A driver's settings made ready for trials. Dropping it undoes `prepare`.
 pub trait Environment: Send {
-    /// Begins the life of an instance: after this, nothing of the workload's side runs yet.
+    /// Creates an instance. After this, nothing inside the instance runs yet.
     fn create(&mut self, cx: &TrialContext<'_>) -> Result<Box<dyn Instance>, DriverError>;
-    /// Facts for the fairness ledger that only the driver knows: name to value.
+    /// Facts for the fairness ledger that only the driver knows, as names and values.
     fn facts(&self) -> BTreeMap<String, String>;
 }
 
@@ -60,16 +62,17 @@ pub trait Environment: Send {
 pub trait Instance: Send {
     /// Starts it; returns when the runtime says that it has started.
     fn start(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError>;
-    /// Waits for the agent's connection, on which its `Hello` is the next thing to read. Returns early with an error
-    /// when the instance dies.
+    /// Waits for the agent's connection, on which its `Hello` is the next thing to read. Returns early with
+    /// an error when the instance dies.
     fn wait_ready(&mut self, cx: &TrialContext<'_>) -> Result<UnixStream, DriverError>;
     /// Its processes and cgroups on the host by role, now.
     fn footprint(&self) -> Footprint;
-    /// Waits until it has ended by itself, the agent having been told to end; after `grace` it is killed.
+    /// Waits until it has ended by itself. The agent has been told to end before. After `grace` it is killed.
     fn stop(&mut self, grace: Duration, cx: &TrialContext<'_>) -> Result<(), DriverError>;
     /// Removes it and all that `create` made. Idempotent; works in every state; kills what still runs.
     fn delete(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError>;
-    /// What it wrote outside the agent's connection: console, runtime's stderr. For failure reports.
+    /// What it wrote outside the agent's connection, such as its console and the runtime's stderr. Used in
+    /// failure reports.
     fn diagnostics(&self) -> String;
 }
 
@@ -83,16 +86,16 @@ pub struct PrepareContext<'a> {
     pub agent: &'a Path,
     /// CPUs, memory and processes of an instance.
     pub budget: &'a Budget,
-    /// Where to record what outlives a call.
+    /// Where to record resources that outlive a call.
     pub ledger: &'a dyn Ledger,
-    /// When to give up.
+    /// The deadline.
     pub deadline: Deadline,
 }
 
 /// Name of the control folder in an instance's run folder.
 pub const CONTROL_FOLDER: &str = "control";
 
-/// What one trial works with.
+/// What one trial needs.
 pub struct TrialContext<'a> {
     /// Session, safe for file, container and cgroup names.
     pub session: &'a str,
@@ -100,15 +103,16 @@ pub struct TrialContext<'a> {
     pub instance: &'a str,
     /// Path of the instance's cgroup below each hierarchy's root.
     pub cgroup: &'a str,
-    /// Empty folder of this instance alone on the file system where every environment keeps its data; the runner made
-    /// it and removes it. The instance may see folders below it, never the folder itself: logs lie there.
+    /// Empty folder of this instance alone on the file system where every environment keeps its data; the
+    /// runner made it and removes it. The instance may see folders below it, never the folder itself: logs
+    /// lie there.
     pub work: &'a Path,
-    /// Folder with a short path (for sockets), removed by the runner; mode 0700. It holds the control folder and is
-    /// otherwise empty. No instance sees it.
+    /// Folder with a short path, for sockets. The runner removes it; its mode is 0700. It contains the
+    /// control folder and nothing else. No instance sees it.
     pub run: &'a Path,
     /// CPUs, memory and processes.
     pub budget: &'a Budget,
-    /// Where to record what outlives a call.
+    /// Where to record resources that outlive a call.
     pub ledger: &'a dyn Ledger,
     /// When the present phase must end.
     pub deadline: Deadline,
@@ -140,10 +144,10 @@ pub enum Exclusion {
     Boots,
 }
 
-/// What separates an instance from the host, for the reference page: short phrases that finish a table's cell.
+/// What separates an instance from the host. The reference page shows these short phrases in a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Isolation {
-    /// Whose kernel serves it, as `the host's`.
+    /// Whose kernel serves it, such as `the host's`.
     pub kernel: &'static str,
     /// Which system calls reach the host's kernel.
     pub system_calls: &'static str,
@@ -158,7 +162,8 @@ pub struct Isolation {
 pub struct RuntimeInfo {
     /// Its version, as it says itself.
     pub version: String,
-    /// What else decides its speed: storage driver, kernel of the guest, … Name to value.
+    /// Other facts that affect its speed, such as the storage driver or the kernel of the guest, as names and
+    /// values.
     pub details: BTreeMap<String, String>,
 }
 
@@ -166,25 +171,26 @@ pub struct RuntimeInfo {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{reason}; {remedy}")]
 pub struct Unavailable {
-    /// What is missing or broken, as seen.
+    /// What is missing or broken.
     pub reason: String,
     /// What the user can do.
     pub remedy: String,
 }
 
-/// Whose work a process or cgroup does.
+/// What kind of work a process or cgroup does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// The workload itself with the agent, where they are processes of the host.
+    /// The workload and the agent, if they are processes of the host.
     Workload,
-    /// Threads that execute a guest's virtual CPUs: the workload, the guest's kernel and, under emulation, its translation.
+    /// Threads that execute a guest's virtual CPUs: the workload, the guest's kernel and, under emulation,
+    /// its translation.
     Vcpu,
-    /// A virtual machine monitor beside what its other threads do.
+    /// A virtual machine monitor, without its threads that have another role.
     Vmm,
     /// Threads that move data between a guest and files, sockets or taps.
     Io,
-    /// Threads of the host's kernel that do so.
+    /// Threads of the host's kernel that move such data.
     Vhost,
     /// A shim that stays beside each instance.
     Shim,
@@ -195,7 +201,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// Each, in the order of tables.
+    /// All roles, in the order of tables.
     pub const ALL: [Role; 8] = [
         Role::Workload,
         Role::Vcpu,
@@ -207,7 +213,7 @@ impl Role {
         Role::Kernel,
     ];
 
-    /// The word for it in every output.
+    /// The word that every output uses for it.
     pub fn word(self) -> &'static str {
         match self {
             Role::Workload => "workload",
@@ -256,15 +262,15 @@ impl Member {
     }
 }
 
-/// An operation that a driver could not do.
+/// An operation of a driver that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum DriverError {
-    /// It broke.
+    /// It failed.
     #[error("{operation} {subject}: {cause}")]
     Failed {
-        /// What was being done, as `start container`.
+        /// What was being done, such as `start container`.
         operation: &'static str,
-        /// To what: a path, an id, a command line.
+        /// What it was done to: a path, an id or a command line.
         subject: String,
         /// Why it did not work, with all that is known.
         cause: String,
@@ -283,13 +289,13 @@ pub enum DriverError {
     /// This environment cannot do it.
     #[error("not supported: {0}")]
     Unsupported(String),
-    /// The runtime is not (or no longer) there.
+    /// The runtime is not available, or not any more.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
 }
 
 impl DriverError {
-    /// An operation that broke.
+    /// An operation that failed.
     pub fn failed(
         operation: &'static str,
         subject: impl Into<String>,
@@ -307,8 +313,8 @@ impl Unavailable {
 }
 
 impl TrialContext<'_> {
-    /// The folder that holds the agent's control socket and nothing else: what an instance on the host's kernel sees
-    /// at [`CONTROL_DIR`](crate::CONTROL_DIR), read-only. It exists.
+    /// The folder that holds the agent's control socket and nothing else: what an instance on the host's
+    /// kernel sees at [`CONTROL_DIR`](crate::CONTROL_DIR), read-only. It exists.
     pub fn control(&self) -> PathBuf {
         self.run.join(CONTROL_FOLDER)
     }

@@ -1,7 +1,7 @@
 //! How users name environments and workloads: `name[:key=value,…]`.
 //!
-//! A backslash takes the next character as it is, so that any text can be a value: `command:argv=["ls"\,"-l"]`. Written
-//! texts escape only what would not be read back otherwise (`,`, `#`, `\` and, in keys, `=`).
+//! A backslash escapes the next character, so that any text can be a value: `command:argv=["ls"\,"-l"]`. When
+//! Isotare writes such a text, it escapes only the characters that need it: `,`, `#`, `\` and, in keys, `=`.
 
 use crate::SettingDef;
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// An environment as the user wrote it: a driver and the settings given. A replica, such as `native#null`, is
-/// the same environment as a condition of its own.
+/// the same environment again, as another condition.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct EnvironmentSpec {
@@ -31,7 +31,7 @@ pub struct WorkloadSpec {
     pub given: Vec<(String, String)>,
 }
 
-/// A text that names no environment or workload.
+/// A text that is not a valid environment or workload.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{text}' is not of the form name[:key=value,…]: {why}")]
 pub struct SpecError {
@@ -40,7 +40,7 @@ pub struct SpecError {
 }
 
 impl EnvironmentSpec {
-    /// This environment as another condition, `DRIVER#name`.
+    /// This environment again as another condition, `DRIVER#name`.
     #[must_use]
     pub fn replica(&self, name: &str) -> Self {
         Self { replica: Some(name.to_owned()), ..self.clone() }
@@ -51,7 +51,7 @@ impl EnvironmentSpec {
         pairs(&self.given)
     }
 
-    /// Gives it a setting, unless it has it or is not `taken`, one of those that its driver understands.
+    /// Adds a setting, if the spec does not have this setting yet and the driver knows it (it is in `taken`).
     pub fn default_to(&mut self, key: &str, value: &str, taken: &[SettingDef]) {
         if taken.iter().any(|def| def.key == key) && self.given.iter().all(|(given, _)| given != key) {
             self.given.push((key.to_owned(), value.to_owned()));
@@ -60,7 +60,8 @@ impl EnvironmentSpec {
 }
 
 impl EnvironmentSpec {
-    /// An environment without settings. The name may be one that could not be written as a spec, such as `bare metal`.
+    /// An environment without settings. Unlike in a spec, the name may contain any characters, as in `bare
+    /// metal`.
     pub fn plain(name: &str) -> Self {
         Self { driver: name.to_owned(), given: Vec::new(), replica: None }
     }
@@ -102,16 +103,23 @@ fn parse(text: &str) -> Result<(String, Vec<(String, String)>), SpecError> {
         let equals = find(pair, '=').ok_or_else(|| error(&format!("'{pair}' has no '='")))?;
         let (key, value) = (&pair[..equals], &pair[equals + 1..]);
         if key.is_empty() || value.is_empty() {
-            return Err(error(&format!("'{pair}' lacks its key or its value")));
+            return Err(error(&format!("'{pair}' has no key or no value")));
         }
-        let plain = |part| unescape(part).ok_or_else(|| error("it ends in a backslash"));
+        let plain = |part| {
+            unescape(part).ok_or_else(|| {
+                error(
+                    "a backslash is the last character; it has to be followed by \
+                                                the character that it escapes",
+                )
+            })
+        };
         given.push((plain(key)?, plain(value)?));
         rest = more;
     }
     Ok((name.to_owned(), given))
 }
 
-/// Where `wanted` first stands without a backslash before it.
+/// The first place of `wanted` without a backslash before it.
 fn find(text: &str, wanted: char) -> Option<usize> {
     let mut escaped = false;
     text.char_indices().find_map(|(at, c)| {
@@ -121,7 +129,7 @@ fn find(text: &str, wanted: char) -> Option<usize> {
     })
 }
 
-/// Where `wanted` last stands without a backslash before it.
+/// The last place of `wanted` without a backslash before it.
 fn rfind(text: &str, wanted: char) -> Option<usize> {
     let mut found = None;
     let mut from = 0;
@@ -132,7 +140,7 @@ fn rfind(text: &str, wanted: char) -> Option<usize> {
     found
 }
 
-/// Takes the backslashes away; `None` if nothing follows the last one.
+/// Removes the backslashes; `None` if nothing follows the last one.
 fn unescape(text: &str) -> Option<String> {
     let mut plain = String::with_capacity(text.len());
     let mut chars = text.chars();
@@ -173,7 +181,10 @@ impl FromStr for EnvironmentSpec {
         };
         let replica = match replica {
             Some("") => return Err(error("the replica after '#' has no name")),
-            Some(replica) => Some(unescape(replica).ok_or_else(|| error("it ends in a backslash"))?),
+            Some(replica) => Some(
+                unescape(replica)
+                    .ok_or_else(|| error("it ends in a backslash, which has to escape a character"))?,
+            ),
             None => None,
         };
         parse(spec).map(|(driver, given)| Self { driver, given, replica })
@@ -241,7 +252,7 @@ mod tests {
     #[test]
     fn errors_say_what_is_wrong() {
         for (text, why) in
-            [("", "name is missing"), ("qemu:accel", "has no '='"), ("a b", "characters"), ("x:=1", "lacks")]
+            [("", "name is missing"), ("qemu:accel", "has no '='"), ("a b", "characters"), ("x:=1", "no key")]
         {
             let error = text.parse::<EnvironmentSpec>().expect_err(text).to_string();
             assert!(error.contains(why), "{error}");

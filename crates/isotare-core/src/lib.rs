@@ -1,9 +1,9 @@
-//! The words of the field and the ports around the runner. No input or output of its own.
+//! The basic types, and the interfaces around the runner. This crate does no input or output.
 //!
-//! A [`Plan`] lists [`Condition`]s (an [`EnvironmentSpec`] × a [`WorkloadSpec`]) and the random order of their trials. The
-//! runner turns each [`Slot`] into a [`Trial`] by way of three ports: [`Driver`] (an adapter to one runtime),
-//! [`Workload`] (what runs inside, and how its result is read and verified) and [`Sampler`] (what the host sees
-//! meanwhile). The GLOSSARY has every word.
+//! A [`Plan`] lists [`Condition`]s (an [`EnvironmentSpec`] × a [`WorkloadSpec`]) and the random order of
+//! their trials. The runner turns each [`Slot`] into a [`Trial`]. It uses three interfaces: [`Driver`] (an
+//! adapter to one runtime), [`Workload`] (what runs inside, and how its result is read and verified) and
+//! [`Sampler`] (what the host sees meanwhile). GLOSSARY.md explains every term.
 //!
 //! ```
 //! use isotare_core::EnvironmentSpec;

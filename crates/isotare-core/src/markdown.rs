@@ -1,4 +1,4 @@
-//! Text that Markdown shows as it is.
+//! Text that Markdown shows unchanged.
 
 use crate::visible_line;
 

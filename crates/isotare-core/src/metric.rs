@@ -11,9 +11,9 @@ pub struct MetricDef {
     pub name: Cow<'static, str>,
     /// Unit, such as `1/s`, `s`, `B/s`.
     pub unit: Cow<'static, str>,
-    /// Which way is better.
+    /// Whether higher or lower values are better.
     pub better: Better,
-    /// Whether tables meant for people show it; machine-readable output always does.
+    /// Whether the tables for people show it. Machine-readable output always contains it.
     pub headline: bool,
 }
 
@@ -39,23 +39,23 @@ pub enum Better {
     Lower,
 }
 
-/// Who measured a value.
+/// Which part of Isotare measured a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MeasuredBy {
     /// The workload, about its own work.
     Workload,
-    /// A sampler, about what the work took.
+    /// A sampler, about the resources that the work took.
     Sampler,
     /// The runner, about the phases of an instance's life.
     Runner,
 }
 
 impl MeasuredBy {
-    /// Every one.
+    /// All of them.
     pub const ALL: [MeasuredBy; 3] = [MeasuredBy::Workload, MeasuredBy::Sampler, MeasuredBy::Runner];
 
-    /// The word for it in every output.
+    /// The word that every output uses for it.
     pub fn word(self) -> &'static str {
         match self {
             MeasuredBy::Workload => "workload",
@@ -72,7 +72,8 @@ pub struct Sample {
     pub metric: MetricDef,
     /// Who measured it.
     pub source: MeasuredBy,
-    /// Whose share, where a sampler splits by role; `None`: the workload's own figure, or all roles together.
+    /// The role that it belongs to, if a sampler splits it by role. `None`: the workload's own figure, or all
+    /// roles together.
     pub role: Option<Role>,
     /// The value, in the metric's unit.
     pub value: f64,
@@ -84,7 +85,7 @@ impl Sample {
         Self { metric, source: MeasuredBy::Workload, role: None, value }
     }
 
-    /// What a sampler counted; `role` is whose share it is.
+    /// A value that a sampler counted for `role`.
     pub fn of_sampler(metric: MetricDef, role: Option<Role>, value: f64) -> Self {
         Self { metric, source: MeasuredBy::Sampler, role, value }
     }

@@ -1,9 +1,9 @@
-//! What disturbed a trial, and which blocks are measured again because of it.
+//! What disturbed a trial, and which blocks are therefore measured again.
 
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, VecDeque};
 
-/// How the canary fared: a fixed piece of native work that is the same before and after every trial.
+/// The result of the canary: a fixed piece of native work that runs before and after every trial.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Canary {
     /// Arithmetic in registers, s.
@@ -14,7 +14,7 @@ pub struct Canary {
     pub waited: f64,
 }
 
-/// What the machine was like around one trial. What could not be read is absent.
+/// The state of the machine around one trial. Values that could not be read are absent.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Noise {
     /// The canary when the session began; the same for all its trials.
@@ -23,9 +23,9 @@ pub struct Noise {
     pub before: Canary,
     /// The canary immediately after the instance was deleted.
     pub after: Canary,
-    /// What the host counted from create to delete, whoever caused it.
+    /// What the host counted from create to delete, for all its processes.
     pub host: HostNoise,
-    /// How often and how long a CPU quota held the instance's cgroup back while it worked.
+    /// How often and for how long a CPU quota throttled the instance's cgroup during the work.
     pub throttled: Option<Throttled>,
 }
 
@@ -46,17 +46,17 @@ pub struct HostNoise {
     pub major_faults: Option<f64>,
 }
 
-/// What a CPU quota did to a cgroup.
+/// How a CPU quota throttled a cgroup.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Throttled {
-    /// Periods in which it was held back.
+    /// Number of periods in which it was throttled.
     pub periods: u64,
     /// For how long, s.
     pub time: f64,
 }
 
-/// When a trial counts as disturbed. Only the canary is asked: it runs while there is no instance, so that no environment
-/// can make itself be measured again. Fixed before the first trial.
+/// When a trial counts as disturbed. Only the canary decides this. It runs while no instance exists, so an
+/// environment cannot cause its own repetition. The thresholds are fixed before the first trial.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Gate {
     /// Longest time of the canary's arithmetic, as a multiple of the reference.
@@ -84,9 +84,9 @@ impl Canary {
     }
 }
 
-/// Which blocks stand for which, told in the order in which blocks end: a disturbed block waits, and a repeat takes the place
-/// of the one that has waited longest. A repeat that is disturbed itself waits in its turn, so that as many blocks count
-/// as would without any noise.
+/// Which repeat replaces which disturbed block. The blocks are reported in the order in which they end. A
+/// disturbed block waits for a repeat, and each repeat replaces the block that has waited longest. A repeat
+/// that is itself disturbed waits too. So the number of blocks that count is the same as without noise.
 #[derive(Clone, Debug, Default)]
 pub struct Repeats {
     waiting: VecDeque<u32>,
@@ -104,12 +104,13 @@ impl Repeats {
         }
     }
 
-    /// Disturbed blocks that no repeat stands for, in the order in which they ran.
+    /// Disturbed blocks without a repeat, in the order in which they ran.
     pub fn waiting(&self) -> impl ExactSizeIterator<Item = u32> {
         self.waiting.iter().copied()
     }
 
-    /// Blocks that repeats stand for: they are kept and counted, and not in any estimate.
+    /// Blocks that were replaced by repeats. They are stored and counted, but they are not part of any
+    /// estimate.
     pub fn replaced(&self) -> &BTreeSet<u32> {
         &self.replaced
     }

@@ -12,13 +12,13 @@ pub enum Outcome {
     Unavailable,
     /// The environment works, but cannot do this.
     Unsupported,
-    /// Something broke.
+    /// Something failed.
     Failed,
     /// A phase passed its deadline.
     TimedOut,
-    /// It ended, but did not do its work.
+    /// It ended, but its work was not done.
     Invalid,
-    /// The user stopped the session in its middle.
+    /// The user stopped the session during the trial.
     Interrupted,
 }
 
@@ -34,7 +34,7 @@ impl Outcome {
         Outcome::Interrupted,
     ];
 
-    /// The word for it in every output.
+    /// The word that every output uses for it.
     pub fn word(self) -> &'static str {
         match self {
             Outcome::Completed => "completed",
@@ -59,7 +59,7 @@ impl std::fmt::Display for Outcome {
 pub struct Failure {
     /// Operation, subject and cause, with every source of the error.
     pub reason: String,
-    /// What the runtime, the guest's console or the workload wrote that may explain it; may be empty. What is long is cut, see
-    /// [`crate::shortened`].
+    /// Output of the runtime, the guest's console or the workload that may explain it. It can be empty. Long
+    /// output is shortened, see [`crate::shortened`].
     pub diagnostics: String,
 }

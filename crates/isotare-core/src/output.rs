@@ -1,13 +1,14 @@
-//! What a job writes, kept in a bounded size: each stream is counted and hashed as it passes, and its two ends are kept.
+//! The output of a job, kept in a bounded size. Each stream is counted and hashed while it is read, and its
+//! beginning and its end are kept.
 
 use crate::Sha256;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
-/// How much of each end of a stream is kept, bytes.
+/// How much of the beginning and of the end of a stream is kept, bytes.
 pub const KEPT_END: usize = 64 << 10;
 
-/// The most that a job may write on both streams together unless a setting says otherwise, bytes.
+/// The default limit for what a job may write to both streams together, bytes.
 pub const OUTPUT_LIMIT: u64 = 8 << 30;
 
 /// One output stream of a job.
@@ -19,7 +20,8 @@ pub struct Captured {
     pub sha256: String,
     /// The first bytes: [`KEPT_END`] of them, and more only until a decoder has read them.
     pub head: Vec<u8>,
-    /// The last bytes that are not in `head`, at most [`KEPT_END`]. Without a cut, `head` and `tail` are the whole stream.
+    /// The last bytes that are not in `head`, at most [`KEPT_END`]. Without a cut, `head` and `tail` are the
+    /// whole stream.
     pub tail: Vec<u8>,
 }
 
@@ -36,7 +38,8 @@ impl Captured {
         self.bytes.saturating_sub(self.head.len() as u64).saturating_sub(self.tail.len() as u64)
     }
 
-    /// What is kept, as text: both ends, and between them a line that says how much is left out.
+    /// What is kept, as text: the beginning and the end, and between them a line that says how many bytes are
+    /// omitted.
     pub fn text(&self) -> Cow<'_, str> {
         match (self.cut(), self.tail.as_slice()) {
             (0, []) => String::from_utf8_lossy(&self.head),
@@ -85,13 +88,14 @@ impl Streams {
     }
 }
 
-/// A stream while it passes. It takes any number of bytes in a bounded amount of memory.
+/// A stream that is still being read. It accepts any number of bytes and needs a bounded amount of memory.
 #[derive(Clone, Debug)]
 pub struct Capture {
     bytes: u64,
     hash: Sha256,
     head: Vec<u8>,
-    /// The last [`KEPT_END`] bytes after the head, and up to as many before them, so that they are seldom moved.
+    /// The last [`KEPT_END`] bytes after the head, and up to as many before them, so that they are seldom
+    /// moved.
     tail: Vec<u8>,
     head_limit: usize,
 }
@@ -135,7 +139,8 @@ impl Capture {
     }
 }
 
-/// A text of which at most [`KEPT_END`] bytes from each end are kept. A line between them says how much is left out.
+/// Shortens a text to at most [`KEPT_END`] bytes from its beginning and from its end. A line between them
+/// says how many bytes are omitted.
 pub fn shortened(text: String) -> String {
     if text.len() <= 2 * KEPT_END {
         return text;
@@ -147,7 +152,7 @@ pub fn shortened(text: String) -> String {
 }
 
 fn joined(head: &str, cut: u64, tail: &str) -> String {
-    format!("{head}\n[… {cut} bytes are left out …]\n{tail}")
+    format!("{head}\n[… {cut} bytes are omitted …]\n{tail}")
 }
 
 #[cfg(test)]
@@ -172,7 +177,7 @@ mod tests {
         let cut = shortened(long);
         assert!(cut.starts_with("aé") && cut.ends_with("éz"), "both ends");
         // 1 + 2 × 65,546 + 1 bytes, cut at 65,535 and 65,559, which are boundaries of characters.
-        assert!(cut.contains("\n[… 24 bytes are left out …]\n"), "{} bytes", cut.len());
+        assert!(cut.contains("\n[… 24 bytes are omitted …]\n"), "{} bytes", cut.len());
     }
 
     proptest! {

@@ -3,8 +3,8 @@
 use crate::{Budget, EnvironmentSpec, Gate, WorkloadSpec};
 use serde::{Deserialize, Serialize};
 
-/// Equivalence margin where nobody gives one, as a fraction: what a session of a few minutes resolves on a shared machine with
-/// two cores.
+/// The default equivalence margin, as a fraction. A session of a few minutes on a shared machine with two
+/// cores can find differences of this size.
 pub const DEFAULT_MARGIN: f64 = 0.02;
 
 /// An experiment, expanded and ordered. The order is fixed before anything runs.
@@ -12,22 +12,23 @@ pub const DEFAULT_MARGIN: f64 = 0.02;
 pub struct Plan {
     /// Every combination of environment and workload, baseline and null test included.
     pub conditions: Vec<Condition>,
-    /// All trials, block after block, those of spare blocks last; `slot.condition` is an index into `conditions`.
+    /// All trials, block after block, those of spare blocks last; `slot.condition` is an index into
+    /// `conditions`.
     pub order: Vec<Slot>,
     /// Seed of the order.
     pub seed: u64,
     /// The environment that the others are compared with.
     pub baseline: EnvironmentSpec,
-    /// Blocks that run whatever the time limit says.
+    /// Minimum number of blocks. They run even if the time limit is over.
     pub min_blocks: u32,
-    /// Blocks in `order` that are to run; those from this number on are spare.
+    /// Number of the regular blocks in `order`. The blocks after them are spare.
     pub max_blocks: u32,
-    /// Blocks in `order` beyond those, to repeat blocks that something else disturbed.
+    /// Number of spare blocks in `order`, which repeat blocks that something else disturbed.
     pub spare: u32,
-    /// No further blocks are needed once every interval is this narrow: half its width on the log scale, such as 0.01;
-    /// `None`: precision ends nothing.
+    /// The session stops once every interval is at most this wide: half its width on the log scale, such as
+    /// 0.01. `None`: it does not stop because of precision.
     pub stopping: Option<f64>,
-    /// When a trial counts as disturbed; `None`: nobody looks.
+    /// When a trial counts as disturbed; `None`: this is not checked.
     pub gate: Option<Gate>,
     /// No new block begins when it would probably end after this, s; `None`: all blocks run.
     pub time_limit: Option<f64>,
@@ -37,22 +38,23 @@ pub struct Plan {
     pub level: f64,
     /// CPUs and memory of every instance.
     pub budget: Budget,
-    /// What is read on the host meanwhile.
+    /// Which counters of the host are read during the measurement, and how often.
     pub sampling: Sampling,
-    /// A phase longer than this is timed out, s. The `exec` phase gets it on top of the workload's own length.
+    /// Timeout of each phase, s. For the `exec` phase, the workload's own length is added.
     pub timeout: f64,
-    /// A trial ends as failed once its workload has written more than this on standard output and standard error together,
-    /// bytes; `None`: nothing ends it.
+    /// A trial is stopped as failed if its workload writes more than this to standard output and standard
+    /// error together, bytes. `None`: no limit.
     pub output_limit: Option<u64>,
-    /// Whether all that workloads write is kept, not only both ends of each stream.
+    /// Whether the complete output of workloads is kept, not only the beginning and the end of each stream.
     pub keep_output: bool,
-    /// Whether trials count whose workload wrote something else than the baseline's.
+    /// Whether trials are accepted whose workload wrote a different output than the baseline's.
     pub accept_different_output: bool,
 }
 
 impl Plan {
-    /// How far the clocks of host and agent may come apart in a trial, as a share of its length: a tenth of the margin, so that
-    /// no verdict hangs on it, but not less than the 100 ppm from which on the report warns, and not more than 1 %.
+    /// How far the clocks of host and agent may differ in a trial, as a fraction of its length. It is a tenth
+    /// of the margin, so that it cannot change a verdict, but at least 100 ppm, from which on the report
+    /// warns, and at most 1 %.
     pub fn clock_tolerance(&self) -> f64 {
         (self.margin / 10.0).clamp(100e-6, 0.01)
     }
@@ -74,7 +76,7 @@ pub struct Condition {
     pub workload: WorkloadSpec,
 }
 
-/// One trial to come.
+/// One planned trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Slot {
     /// Block, from 0.

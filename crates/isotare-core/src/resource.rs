@@ -1,17 +1,20 @@
-//! What a session creates on the host, recorded before it exists, so that it can be removed whatever happens.
+//! The resources that a session creates on the host. Each is recorded before it is created, so that it can be
+//! removed in any case.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-/// One thing that has to be gone in the end. Removal is by this identity only, never by a name pattern.
+/// One resource that has to be removed in the end. It is removed only by this identity, never by a name
+/// pattern.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Resource {
-    /// A process, with what it started.
+    /// A process, with all processes that it started.
     Process(ProcessId),
-    /// A cgroup, by its path below each hierarchy's root, with its children and whatever still runs in it.
+    /// A cgroup, given by its path below each hierarchy's root, with its children and all processes that
+    /// still run in it.
     Cgroup {
         /// Such as `isotare/SESSION/INSTANCE`.
         path: String,
@@ -31,14 +34,14 @@ pub enum Resource {
         /// Its name.
         name: String,
     },
-    /// Something only its driver can remove: a Docker container or image.
+    /// Something that only its driver can remove, such as a Docker container or image.
     Managed {
         /// The driver's name.
         driver: String,
         /// Kind of thing, in the driver's words.
         what: String,
-        /// Its identity, in the driver's words: names, addresses and paths, each of which the driver checks for its shape
-        /// before it uses it. Never a program to run, nor an option or a file that names one.
+        /// Its identity, in the driver's words: names, addresses and paths, each of which the driver checks
+        /// for its shape before it uses it. Never a program to run, nor an option or a file that names one.
         id: String,
     },
 }
@@ -57,7 +60,7 @@ impl fmt::Display for Resource {
     }
 }
 
-/// A process that cannot be mistaken for a later one with the same number.
+/// A process, identified so that it cannot be confused with a later process of the same number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessId {
     /// Its number.
@@ -66,8 +69,8 @@ pub struct ProcessId {
     pub started: u64,
 }
 
-/// Whether a recorded name may become a program's argument, the name of a file or a part of a URL: letters, digits and
-/// `. _ -`, of which the first is a letter or a digit.
+/// Whether a recorded name may become a program's argument, the name of a file or a part of a URL: letters,
+/// digits and `. _ -`, of which the first is a letter or a digit.
 ///
 /// ```
 /// use isotare_core::is_plain_name;
@@ -79,13 +82,13 @@ pub fn is_plain_name(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
 }
 
-/// Where resources are written down before they are made.
+/// Where resources are recorded before they are created.
 pub trait Ledger: Send + Sync {
-    /// Writes one down; it is durable against `kill -9` of this process when this returns.
+    /// Records one. When this returns, the record survives a `kill -9` of this process.
     fn record(&self, resource: &Resource) -> io::Result<()>;
 }
 
-/// Writes nothing down: for tests whose driver creates nothing.
+/// Records nothing. For tests whose driver creates nothing.
 #[derive(Debug)]
 pub struct NoLedger;
 

@@ -1,13 +1,13 @@
-//! The port to what the host can see of an instance while it works.
+//! The interface to the counters that the host has of a running instance.
 
 use crate::{Footprint, Role, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
-/// Reads counters of a footprint. One value lives as long as one measured window.
+/// Reads counters of a footprint. One sampler is used for one measured window.
 pub trait Sampler: Send {
-    /// Reads everything once. Values are as the kernel gives them (counters are not yet differences); what cannot be
-    /// read is left out, never reported as zero.
+    /// Reads everything once. Values are as the kernel gives them; counters are not yet differences. What
+    /// cannot be read is omitted, and is never reported as zero.
     fn read(
         &mut self,
         footprint: &Footprint,

@@ -1,4 +1,4 @@
-//! What one execution of a plan leaves behind: the record that the store keeps and reports are made from.
+//! The record of one execution of a plan. The store keeps it, and reports are made from it.
 
 use crate::{
     ClockCheck, Failure, Noise, Outcome, Plan, Reading, RuntimeInfo, Sample, Slot, Streams, Unavailable,
@@ -23,9 +23,9 @@ pub struct Session {
     pub plan: Plan,
     /// The machine.
     pub host: HostFacts,
-    /// Environments by spec: what they are, or why they are not there.
+    /// The environments by spec: a description, or the reason why one is not available.
     pub environments: BTreeMap<String, Result<RuntimeInfo, Unavailable>>,
-    /// Workloads by spec: what has to be known of them. One that is missing is unknown.
+    /// What is known about the workloads, by spec. If a workload is missing here, nothing is known about it.
     pub workloads: BTreeMap<String, WorkloadInfo>,
 }
 
@@ -35,7 +35,7 @@ pub struct Session {
 pub enum SessionEnd {
     /// All blocks ran.
     Complete,
-    /// Every interval became as narrow as was asked for.
+    /// Every interval reached the requested precision.
     Precise,
     /// The time limit was reached.
     TimeLimit,
@@ -48,7 +48,7 @@ impl SessionEnd {
     pub const ALL: [SessionEnd; 4] =
         [SessionEnd::Complete, SessionEnd::Precise, SessionEnd::TimeLimit, SessionEnd::Interrupted];
 
-    /// The word for it in every output.
+    /// The word that every output uses for it.
     pub fn word(self) -> &'static str {
         match self {
             SessionEnd::Complete => "complete",
@@ -59,12 +59,12 @@ impl SessionEnd {
     }
 }
 
-/// What the machine is and what will disturb a measurement on it.
+/// A description of the machine, and what can disturb a measurement on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostFacts {
-    /// Name to value; a fact that cannot be found out is `unknown`.
+    /// Names and values. A fact that cannot be found out has the value `unknown`.
     pub facts: BTreeMap<String, String>,
-    /// Sentences: what was seen and what to do.
+    /// Sentences that say what was found and what to do about it.
     pub warnings: Vec<String>,
 }
 
@@ -72,7 +72,7 @@ pub struct HostFacts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
-    /// The instance comes to be.
+    /// The instance is created.
     Create,
     /// The runtime starts it.
     Start,
@@ -80,14 +80,14 @@ pub enum Phase {
     Ready,
     /// The workload, its warm-up included.
     Exec,
-    /// From asking the agent to end until the instance has ended.
+    /// From the request to the agent to end, until the instance has ended.
     Stop,
-    /// Everything of it is removed.
+    /// Everything that belongs to the instance is removed.
     Delete,
 }
 
 impl Phase {
-    /// The word for it in every output.
+    /// The word that every output uses for it.
     pub fn word(self) -> &'static str {
         match self {
             Phase::Create => "create",
@@ -100,7 +100,7 @@ impl Phase {
     }
 }
 
-/// When a phase, or a driver's mark in it, was.
+/// The time of a phase, or of a driver's mark in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PhaseTime {
     /// Which.
@@ -114,7 +114,7 @@ pub struct PhaseTime {
 }
 
 impl Trial {
-    /// A trial of which nothing is known yet but how it ended.
+    /// A trial of which only the outcome is known yet.
     pub fn new(index: u32, slot: Slot, at_ns: u64, outcome: Outcome) -> Self {
         Self {
             index,
@@ -136,7 +136,7 @@ impl Trial {
         }
     }
 
-    /// The workload's first figure that tables show: what a session measures until it is precise enough.
+    /// The first metric of the workload that tables show. The rule for the precision uses this metric.
     pub fn headline(&self) -> Option<&Sample> {
         self.samples.iter().find(|sample| sample.metric.headline && sample.role.is_none())
     }
@@ -171,7 +171,7 @@ pub struct Trial {
     pub latency: Option<Vec<u8>>,
     /// Both clocks.
     pub clock: Option<ClockCheck>,
-    /// What the machine was like around it; `None`: it did not run, or nobody looked.
+    /// The state of the machine around it. `None`: it did not run, or this was not checked.
     pub noise: Option<Noise>,
     /// The agent's facts and the driver's, for the ledger.
     pub facts: BTreeMap<String, String>,

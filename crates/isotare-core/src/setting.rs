@@ -5,14 +5,14 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// One key that a driver or workload understands.
+/// One setting that a driver or workload knows.
 #[derive(Clone, Debug)]
 pub struct SettingDef {
     /// The key.
     pub key: &'static str,
-    /// What values it takes.
+    /// Its possible values.
     pub kind: Kind,
-    /// Value when the user gives none, in the text form that [`Kind::parse`] reads; `None`: the setting is optional.
+    /// The default value, in the text form that [`Kind::parse`] reads. `None`: the setting is optional.
     pub default: Option<&'static str>,
     /// One line for help pages.
     pub help: &'static str,
@@ -36,7 +36,7 @@ pub enum Kind {
     Duration,
     /// `true` or `false`.
     Flag,
-    /// Any text but the empty one.
+    /// Any text that is not empty.
     Text,
     /// An image: see [`crate::ImageReference`].
     Image,
@@ -58,42 +58,43 @@ pub enum Value {
     Text(String),
 }
 
-/// A key or value that is not understood.
+/// A key or value that is not known.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SettingError {
     /// No such key.
-    #[error("unknown setting '{key}' of {owner}; it takes {known}")]
+    #[error("unknown setting '{key}' of {owner}; known settings: {known}")]
     UnknownKey {
-        /// Who was asked, as `driver qemu`.
+        /// The owner of the settings, such as `driver qemu`.
         owner: String,
         /// The key.
         key: String,
-        /// The keys there are.
+        /// The known keys.
         known: String,
     },
     /// A value of the wrong type.
-    #[error("setting '{key}' of {owner} cannot be '{value}'; it takes {expected}")]
+    #[error("setting '{key}' of {owner} cannot be '{value}'; it has to be {expected}")]
     BadValue {
-        /// Who was asked.
+        /// The owner of the settings.
         owner: String,
         /// The key.
         key: String,
         /// The text given.
         value: String,
-        /// What would do.
+        /// The possible values.
         expected: String,
     },
     /// A key given twice.
     #[error("setting '{key}' of {owner} is given twice")]
     Repeated {
-        /// Who was asked.
+        /// The owner of the settings.
         owner: String,
         /// The key.
         key: String,
     },
 }
 
-/// Checked settings by key. Those given by the user come first in a label; defaults are filled in by [`Settings::check`].
+/// Checked settings by key. Those given by the user come first in a label; defaults are filled in by
+/// [`Settings::check`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Settings(BTreeMap<String, Value>);
@@ -144,7 +145,7 @@ impl fmt::Display for Value {
 }
 
 impl Settings {
-    /// Checks pairs of key and text against `defs` and fills in the defaults. `owner` names the asked one in errors.
+    /// Checks pairs of key and text against `defs` and fills in the defaults. `owner` is named in errors.
     pub fn check<'a>(
         owner: &str,
         defs: &[SettingDef],
@@ -274,11 +275,11 @@ mod tests {
         };
         assert_eq!(
             error(&[("acel", "kvm")]),
-            "unknown setting 'acel' of driver x; it takes accel, size, time"
+            "unknown setting 'acel' of driver x; known settings: accel, size, time"
         );
         assert_eq!(
             error(&[("accel", "xen")]),
-            "setting 'accel' of driver x cannot be 'xen'; it takes one of tcg, kvm"
+            "setting 'accel' of driver x cannot be 'xen'; it has to be one of tcg, kvm"
         );
         assert_eq!(error(&[("size", "1"), ("size", "2")]), "setting 'size' of driver x is given twice");
     }

@@ -1,4 +1,4 @@
-//! Moments, deadlines and the user's wish to stop. Reading a clock is `isotare-host`'s business.
+//! Moments, deadlines and the user's request to stop. The code that reads clocks is in `isotare-host`.
 
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -22,7 +22,7 @@ impl Timestamp {
     }
 }
 
-/// Set once by the signal handler; everything that waits looks at it.
+/// The signal handler sets it once. Everything that waits checks it.
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt(Arc<AtomicBool>);
 
@@ -43,11 +43,11 @@ impl Interrupt {
     }
 }
 
-/// Until when to wait, and whose wish to stop to heed.
+/// How long to wait, and the interrupt that ends the waiting early.
 #[derive(Clone, Debug)]
 pub struct Deadline {
     /// The last moment.
     pub at: Timestamp,
-    /// The user's wish.
+    /// The user's request to stop.
     pub interrupt: Interrupt,
 }

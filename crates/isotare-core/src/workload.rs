@@ -1,4 +1,4 @@
-//! The port to a workload: what runs inside an instance, and how its result is read and verified.
+//! The interface to a workload: what runs inside an instance, and how its result is read and verified.
 
 use crate::{Image, MetricDef, Sample, SettingDef, Settings, Streams};
 use isotare_protocol::{Job, JobResult};
@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Whether an instance has the program of this absolute path by itself.
+/// Whether an instance already has the program at this absolute path.
 pub type Present<'a> = &'a dyn Fn(&Path) -> bool;
 
-/// A workload. Decoding is a pure function of what the instance sent back.
+/// A workload. Decoding depends only on what the instance sent back.
 pub trait Workload: Send + Sync {
     /// Name in workload specs.
     fn name(&self) -> &str;
@@ -17,30 +17,30 @@ pub trait Workload: Send + Sync {
     fn summary(&self) -> &str;
     /// The settings it understands.
     fn settings(&self) -> &[SettingDef];
-    /// The metrics it can report, most telling first.
+    /// The metrics it can report, the most important first.
     fn metrics(&self) -> Vec<MetricDef>;
-    /// Files that an instance must hold for it; the error says which program is missing and how to get it. `present` tells
-    /// which programs the instance has without being given them.
+    /// Files that an instance must contain for it. The error says which program is missing and how to get it.
+    /// `present` says which programs the instance has already.
     fn image(&self, settings: &Settings, present: Present<'_>) -> Result<Image, String>;
-    /// The files whose bits decide what its job runs, the program first; none for what is compiled into the agent, or
-    /// where the program is not on the host.
+    /// The files whose content decides what its job runs, the program first. The list is empty for workloads
+    /// that are compiled into the agent, and if the program is not on the host.
     fn programs(&self, _settings: &Settings) -> Vec<PathBuf> {
         Vec::new()
     }
-    /// What a reader of its figures has to know of it.
+    /// What is needed to interpret its figures.
     fn info(&self, settings: &Settings) -> WorkloadInfo;
-    /// What the agent is to run.
+    /// The job that the agent has to run.
     fn job(&self, settings: &Settings) -> Result<Job, String>;
-    /// The most bytes of standard output that `decode` reads; where a job writes more, its trial is invalid. 0: `decode`
-    /// needs none of it, and any amount may be written.
+    /// The maximum number of bytes of standard output that `decode` reads. If a job writes more, its trial is
+    /// invalid. 0: `decode` does not read it, and the job may write any amount.
     fn output_needed(&self) -> usize {
         0
     }
-    /// Reads the result and verifies that the work was really done.
+    /// Reads the result and verifies that the work was done.
     fn decode(&self, output: &JobOutput, settings: &Settings) -> Result<Vec<Sample>, Invalid>;
 }
 
-/// A workload of a registry is one wherever a workload is asked for.
+/// A workload of a registry can be used wherever a workload is needed.
 impl<W: Workload + ?Sized> Workload for &W {
     fn name(&self) -> &str {
         (**self).name()
@@ -74,19 +74,21 @@ impl<W: Workload + ?Sized> Workload for &W {
     }
 }
 
-/// What a reader of a workload's figures has to know of it. A session keeps it, so that a report can be made without the
-/// workload. The default is that of a workload that nobody knows.
+/// What is needed to interpret a workload's figures. A session keeps it, so that a report can be made without
+/// the workload. The default is used for unknown workloads.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct WorkloadInfo {
-    /// What its figures may depend on beside CPUs and memory.
+    /// What its figures may depend on, besides CPUs and memory.
     pub depends_on: BTreeSet<Dependence>,
-    /// Threads that do its work. The times of its events add up to at most so many times the elapsed time. `None`: unknown,
-    /// or its events wait in a queue beside them.
+    /// Threads that do its work. The times of its events add up to at most this number times the elapsed
+    /// time. `None`: unknown, or its events also wait in a queue.
     pub threads: Option<u32>,
-    /// Whether the same work writes the same output. Then other output than the baseline's shows other work.
+    /// Whether the same work writes the same output. If so, an output that differs from the baseline's shows
+    /// that different work was done.
     pub repeats_output: bool,
-    /// Why nobody can know all the files that it needs, such as "sh is a shell"; `None`: they are known.
+    /// Why the list of files that it needs may be incomplete, such as "sh is a shell"; `None`: the list is
+    /// complete.
     pub needs_more: Option<String>,
 }
 
@@ -102,12 +104,12 @@ pub enum Dependence {
     Programs,
 }
 
-/// What came back from an instance.
+/// The result that an instance sent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct JobOutput {
     /// The agent's result.
     pub result: JobResult,
-    /// What the job wrote.
+    /// The output of the job.
     pub streams: Streams,
 }
 

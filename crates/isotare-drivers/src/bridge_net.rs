@@ -1,4 +1,5 @@
-//! A bridge with a small net of its own for a private engine, so that neither the user's networks nor the firewall are touched.
+//! A bridge with a small private net for a private engine. It does not change the user's networks or the
+//! firewall.
 
 use isotare_core::{Deadline, DriverError, Interrupt, Ledger, Resource};
 use isotare_host::{deadline_in, find_program, output_of, sweep};
@@ -18,16 +19,17 @@ pub(crate) struct BridgeNet {
 }
 
 impl BridgeNet {
-    /// Chooses a name from the engine's folder, which is unique, and a net that the host has no route to. It is in the
-    /// ledger after this, and not made.
+    /// Chooses a name from the engine's folder, which is unique, and a net to which the host has no route.
+    /// After this it is recorded in the ledger, but not created yet.
     pub(crate) fn plan(folder: &Path, ledger: &dyn Ledger) -> Result<Self, DriverError> {
         let mut hasher = DefaultHasher::new();
         (folder, std::process::id()).hash(&mut hasher);
         let hash = hasher.finish();
         let link = format!("isob{:010x}", hash & 0xff_ffff_ffff);
         let routes = std::fs::read_to_string("/proc/net/route").unwrap_or_default();
-        let number = free(hash.to_le_bytes()[7], &routes)
-            .ok_or_else(|| DriverError::failed("find net for", &link, "10.232.0.0/16 is all taken"))?;
+        let number = free(hash.to_le_bytes()[7], &routes).ok_or_else(|| {
+            DriverError::failed("find net for", &link, "all networks in 10.232.0.0/16 are in use")
+        })?;
         ledger
             .record(&Resource::Link { name: link.clone() })
             .map_err(|error| DriverError::failed("record link", &link, error))?;
@@ -44,7 +46,7 @@ impl BridgeNet {
         format!("10.232.{}.1", self.number)
     }
 
-    /// Makes it, for an engine that does not do so itself.
+    /// Creates it, for an engine that does not create it itself.
     pub(crate) fn make(&self, deadline: &Deadline) -> Result<(), DriverError> {
         let failed = |cause: &dyn std::fmt::Display| DriverError::failed("make bridge", &self.link, cause);
         let ip = find_program("ip").ok_or_else(|| failed(&"there is no program 'ip' (Debian: iproute2)"))?;
@@ -67,14 +69,14 @@ impl BridgeNet {
 
 impl Drop for BridgeNet {
     fn drop(&mut self) {
-        // What cannot be removed now is in the ledger.
+        // What cannot be removed now stays recorded in the ledger.
         let _recorded =
             sweep(&Resource::Link { name: self.link.clone() }, &deadline_in(REMOVAL, &Interrupt::default()));
     }
 }
 
-/// The first N from `first` on for which no route's destination is 10.232.N.0. `/proc/net/route` has addresses in
-/// hexadecimal in the byte order of the machine.
+/// The first N, starting at `first`, for which no route has the destination 10.232.N.0. `/proc/net/route` has
+/// addresses in hexadecimal in the byte order of the machine.
 fn free(first: u8, routes: &str) -> Option<u8> {
     let taken = |number: u8| {
         let destination = format!("{:08X}", u32::from_ne_bytes([10, 232, number, 0]));

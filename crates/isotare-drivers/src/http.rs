@@ -1,4 +1,5 @@
-//! HTTP/1.1 over Unix sockets as blocking calls, each of which ends by a deadline and reads no more than [`LARGEST`].
+//! HTTP/1.1 over Unix sockets as blocking calls, each of which ends by a deadline and reads no more than
+//! [`LARGEST`].
 
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -18,19 +19,19 @@ use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::runtime::{Builder, Runtime};
 
-/// Longest time in which a wish to stop goes unnoticed.
+/// Longest time until an interrupt is noticed.
 const SLICE: Duration = Duration::from_millis(50);
-/// The longest answer that is read, bytes: many times what any daemon or monitor has to say.
+/// Maximum size of an answer, bytes. It is many times larger than the answers of all daemons and monitors.
 pub(crate) const LARGEST: usize = 16 << 20;
 
-/// What is sent with a request, as it is sent.
+/// The body of a request, as it is sent.
 pub(crate) type Body = BoxBody<Bytes, io::Error>;
 
 /// What is sent with a request.
 pub(crate) enum Content<'a> {
     Nothing,
     Json(&'a Value),
-    /// As many bytes as there are, of a kind that the server finds out.
+    /// Bytes whose content type the server detects.
     Stream(Body),
 }
 
@@ -42,7 +43,7 @@ pub(crate) struct Http {
 /// A connection to one server, for one request after another.
 pub(crate) struct Connection(SendRequest<Body>);
 
-/// What a server says.
+/// An answer of a server.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -50,16 +51,16 @@ pub(crate) struct Answer {
     pub(crate) body: Bytes,
 }
 
-/// Why there is no answer.
+/// The reason why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HttpError {
-    /// Nobody takes the connection.
+    /// Nothing accepts the connection.
     #[error(transparent)]
     Unconnected(io::Error),
     /// It took too long, or the user wants to stop.
     #[error(transparent)]
     Wait(#[from] WaitError),
-    /// The conversation broke, or the answer is too long.
+    /// The connection failed, or the answer is too long.
     #[error("{0}")]
     Broken(String),
 }
@@ -79,14 +80,14 @@ impl Http {
         let greeting = async {
             let stream = UnixStream::connect(socket).await.map_err(HttpError::Unconnected)?;
             let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(broken)?;
-            // It ends with the connection, whose end the next request tells.
+            // It ends with the connection. The next request reports the error.
             tokio::spawn(connection);
             Ok(Connection(sender))
         };
         until(&self.runtime, deadline, greeting)?
     }
 
-    /// Makes a request and reads the whole answer, whatever its status is.
+    /// Makes a request and reads the whole answer, with any status.
     pub(crate) fn ask(
         &self,
         connection: &mut Connection,
@@ -119,7 +120,7 @@ impl Http {
             match Limited::new(body, LARGEST).collect().await {
                 Ok(body) => Ok(Answer { status: head.status, headers: head.headers, body: body.to_bytes() }),
                 Err(error) if error.is::<LengthLimitError>() => Err(HttpError::Broken(format!(
-                    "an answer to {path} of more than {} MiB, which is not read",
+                    "the answer to {path} has more than {} MiB and is not read",
                     LARGEST >> 20
                 ))),
                 Err(error) => Err(HttpError::Broken(error.to_string())),
@@ -133,7 +134,7 @@ fn broken(error: hyper::Error) -> HttpError {
     HttpError::Broken(error.to_string())
 }
 
-/// Runs a future to its end, or until the deadline or the wish to stop.
+/// Runs a future until it ends, or until the deadline or an interrupt.
 pub(crate) fn until<F: Future>(
     runtime: &Runtime,
     deadline: &Deadline,
@@ -163,7 +164,8 @@ mod tests {
     use std::io::{Read, Write};
     use std::os::unix::net::UnixListener;
 
-    /// Takes a connection and a request, answers with `head`, then with a piece again and again for as long as it is read.
+    /// Takes a connection and a request, answers with `head`, then with a piece again and again for as long
+    /// as it is read.
     fn endless(
         listener: UnixListener,
         head: &'static str,
@@ -192,7 +194,7 @@ mod tests {
         let mut connection = http.connect(&path, &deadline).expect("connected");
         let answer = http.ask(&mut connection, Method::GET, "/x", Content::Nothing, &deadline);
         let error = answer.expect_err("too long").to_string();
-        assert_eq!(error, "an answer to /x of more than 16 MiB, which is not read");
+        assert_eq!(error, "the answer to /x has more than 16 MiB and is not read");
         drop((connection, http));
         let sent = server.join().expect("served");
         assert!(sent > LARGEST as u64 && sent < 2 * LARGEST as u64, "{sent}");

@@ -1,4 +1,5 @@
-//! Programs that a driver needs on the host: where they are, which version, and what to install when they are not.
+//! Programs that a driver needs on the host: where they are, which version, and what to install when they are
+//! not.
 
 use isotare_core::{Deadline, Unavailable};
 use isotare_host::{find_program, output_of};
@@ -25,10 +26,10 @@ pub(crate) fn version(
     }
     let said = [text(&output.stdout), text(&output.stderr)];
     let first = said.iter().flat_map(|text| text.lines()).next();
-    first.map(str::to_owned).ok_or_else(|| broken("it says nothing".to_owned()))
+    first.map(str::to_owned).ok_or_else(|| broken("it did not print anything".to_owned()))
 }
 
-/// Refuses to go on without root, for `what`.
+/// Returns an error without root, for `what`.
 pub(crate) fn root_only(what: &str) -> Result<(), Unavailable> {
     match rustix::process::geteuid().is_root() {
         true => Ok(()),

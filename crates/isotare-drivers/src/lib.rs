@@ -1,7 +1,7 @@
 //! Adapters to runtimes, one folder each, listed in the [registry](DRIVERS).
 //!
-//! To add one: a folder here that implements [`isotare_core::Driver`], a line in `registry.rs`, a page in
-//! `docs/drivers/`. The conformance suite runs over the registry.
+//! To add one, you need: a folder here that implements [`isotare_core::Driver`], a line in `registry.rs`, a
+//! page in `docs/drivers/`. The conformance suite runs over the registry.
 
 mod bridge_net;
 mod bubblewrap;

@@ -1,4 +1,4 @@
-//! A file system of another kind in a file of the environment's folder, for storage that needs one.
+//! A file system of another type in a file in the environment's folder, for storage that needs it.
 
 use isotare_core::{Deadline, DriverError, Interrupt, PrepareContext, Resource, Unavailable};
 use isotare_host::{deadline_in, find_program, output_of, sweep};
@@ -11,13 +11,13 @@ const SIZE: u64 = 16 << 30;
 /// Longest time for unmounting it.
 const REMOVAL: Duration = Duration::from_secs(10);
 
-/// A btrfs on a loop device. Dropping it unmounts it; the device goes with it (`mount -o loop` sets its auto-clear flag:
-/// mount(8)).
+/// A btrfs on a loop device. Dropping it unmounts it; the device goes with it (`mount -o loop` sets its
+/// auto-clear flag: mount(8)).
 #[derive(Debug)]
 pub(crate) struct LoopMount(PathBuf);
 
 impl LoopMount {
-    /// Why there can be none here.
+    /// Why it cannot be used here.
     pub(crate) fn btrfs_usable() -> Result<(), Unavailable> {
         crate::installed::root_only("a btrfs on a loop device")?;
         crate::installed::program("mkfs.btrfs", "Debian: btrfs-progs")?;

@@ -29,15 +29,15 @@ pub static DRIVERS: &[&dyn Driver] = &[
     &crate::ssh::Ssh,
 ];
 
-/// What a comparison takes when nobody chooses: one environment of each kind.
+/// The default environments of a comparison: one of each kind.
 pub static USUAL: &[&str] = &["native", "container", "docker", "qemu"];
 
-/// A name that no driver has.
+/// A name of an unknown driver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownDriver {
     /// The name asked for.
     pub name: String,
-    /// The names there are.
+    /// The known names.
     pub known: Vec<&'static str>,
 }
 
@@ -45,7 +45,7 @@ impl std::error::Error for UnknownDriver {}
 
 impl std::fmt::Display for UnknownDriver {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "unknown driver '{}'; there are {}", self.name, self.known.join(", "))
+        write!(f, "unknown driver '{}'; known drivers: {}", self.name, self.known.join(", "))
     }
 }
 

@@ -10,15 +10,15 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-/// Bytes that the kernel copies between two looks at the time.
+/// Bytes that the kernel copies between two checks of the deadline.
 const PIECE: u64 = 32 << 20;
-/// Bytes of a piece that is copied by way of our memory.
+/// Bytes of a piece that is copied through our memory.
 const BUFFER: u64 = 1 << 20;
 
-/// What long work asks between its pieces: an error ends it.
+/// A check that long work calls between its pieces. An error ends the work.
 pub(crate) type Going<'a> = &'a dyn Fn() -> io::Result<()>;
 
-/// Goes on until the deadline, and as long as the user wants to.
+/// Continues until the deadline or an interrupt.
 pub(crate) fn until(deadline: &Deadline) -> impl Fn() -> io::Result<()> + '_ {
     move || in_time(deadline).map_err(io::Error::other)
 }
@@ -35,7 +35,7 @@ pub(crate) fn copy_sparse(from: &Path, to: &Path, going: Going<'_>) -> io::Resul
     while end < length {
         let start = match seek(&source, SeekFrom::Data(end)) {
             Ok(start) => start,
-            // Nothing but a hole is left.
+            // The rest of the file is a hole.
             Err(Errno::NXIO) => break,
             Err(error) => return Err(error.into()),
         };

@@ -18,18 +18,19 @@ pub(crate) struct Spawned {
     child: Option<Child>,
     /// The agent, once it has connected.
     agent: Option<u32>,
-    /// What the program leaves on the host when it is killed.
+    /// Things that the program leaves on the host if it is killed.
     leftovers: Vec<Resource>,
 }
 
-/// The hierarchies if groups with a budget can be made in them, else why not.
+/// The hierarchies if groups with a budget can be created in them, otherwise the reason why not.
 pub(crate) fn usable_cgroups() -> Result<Hierarchies, String> {
     let hierarchies = Hierarchies::discover().map_err(|error| error.to_string())?;
     hierarchies.writable("isotare").map_err(|unavailable| unavailable.to_string())?;
     Ok(hierarchies)
 }
 
-/// The session's group, for runtimes that make those of their instances themselves and take it for granted.
+/// The session's group, for runtimes that create the groups of their instances themselves and expect it to
+/// exist.
 pub(crate) fn session_group(
     hierarchies: &Hierarchies,
     cx: &PrepareContext<'_>,
@@ -47,8 +48,8 @@ pub(crate) fn budget_fact(hierarchies: &Result<Hierarchies, String>) -> (String,
 }
 
 impl Spawned {
-    /// Listens for the agent and makes the cgroup. `spawn` is the program with its arguments; where it runs in and what
-    /// becomes of its output is settled here. `root` is unmounted with the instance.
+    /// Listens for the agent and makes the cgroup. `spawn` is the program with its arguments. Its working
+    /// directory and its output are set here. `root` is unmounted with the instance.
     pub(crate) fn create(
         spawn: Spawn,
         root: Option<MountedRoot>,
@@ -86,7 +87,8 @@ impl Spawned {
         Ok(self)
     }
 
-    /// Removes this as well when the instance is deleted: what the program makes on the host beside its processes.
+    /// Also removes this when the instance is deleted: something that the program creates on the host besides
+    /// its processes.
     pub(crate) fn leaving(mut self, resource: Resource, cx: &TrialContext<'_>) -> Result<Self, DriverError> {
         cx.ledger.record(&resource).map_err(|e| DriverError::failed("record resource of", cx.instance, e))?;
         self.leftovers.push(resource);
@@ -133,7 +135,7 @@ impl Instance for Spawned {
             Err(error) => {
                 child.kill().map_err(|e| DriverError::failed("kill agent of", cx.instance, e))?;
                 if let Some(process) = self.agent.and_then(isotare_host::identify) {
-                    // Behind a launcher it may outlive that.
+                    // If it was started by a launcher, it can outlive the launcher.
                     let _gone = isotare_host::sweep(&Resource::Process(process), &cx.deadline);
                 }
                 Err(error.during("stop", cx.instance))

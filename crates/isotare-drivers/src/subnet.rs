@@ -10,7 +10,7 @@ const FIRST: Ipv4Addr = Ipv4Addr::new(10, 231, 0, 0);
 /// How many nets of four addresses there are in 10.231.0.0/16.
 const NETS: u32 = 1 << 14;
 
-/// A link's name for an instance, as long as names may be; the prefix has three letters.
+/// A link's name for an instance, of the maximum length of names. The prefix has three letters.
 pub(crate) fn link_name(prefix: &str, instance: &str) -> String {
     format!("{prefix}{:012x}", hash(instance) & 0xffff_ffff_ffff)
 }

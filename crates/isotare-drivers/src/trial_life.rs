@@ -1,16 +1,16 @@
-//! The proof that an environment works: one instance that lives until its agent has connected. That a program or a device
-//! node is there proves nothing.
+//! Tests that an environment works: one instance runs until its agent has connected. It is not enough that a
+//! program or a device node exists.
 
 use isotare_core::{DriverError, Environment, PrepareContext, TrialContext};
 use isotare_host::{make_run_folder, now};
 use std::fs;
 use std::time::Duration;
 
-/// How much longer everything may take on a processor that is itself emulated.
+/// Factor for timeouts on a processor that is itself emulated.
 const EMULATED: u32 = 8;
 
-/// Creates, starts and deletes an instance as a trial would; why that did not work. It has `patience` to be ready, and in
-/// any case no longer than the context.
+/// Creates, starts and deletes an instance as a trial would; why that did not work. It has `patience` to be
+/// ready, and in any case no longer than the context.
 pub(crate) fn live(
     environment: &mut dyn Environment,
     patience: Duration,
@@ -47,12 +47,12 @@ pub(crate) fn live(
         };
         let said = life.diagnostics();
         match said.lines().rev().map(str::trim).find(|line| !line.is_empty()) {
-            Some(words) if !error.contains(words) => format!("{error}; the last it said: {words}"),
+            Some(words) if !error.contains(words) => format!("{error}; its last output: {words}"),
             Some(_) => error,
-            None => format!("{error}; it has said nothing"),
+            None => format!("{error}; it wrote nothing"),
         }
     });
-    // Not within the patience, which may have passed.
+    // Not within the timeout, which may be over.
     let deleted = life.delete(&trial).map_err(|error| error.to_string());
     for folder in [&work, &run] {
         // They are in the environment's work folder, which its owner removes as well.

@@ -1,7 +1,7 @@
 //! The driver `docker` with a real daemon of the test's own.
 //!
-//! The agent is the program that `ISOTARE_AGENT` names; without one, or where no daemon can be had, a test says so and
-//! does nothing.
+//! The agent is the program that `ISOTARE_AGENT` names; without one, or where no daemon can be had, a test
+//! says so and does nothing.
 
 use isotare_core::{
     Budget, CpuSet, DATA_DIR, Deadline, Driver, DriverError, Environment, Image, Instance, Interrupt, Ledger,
@@ -363,7 +363,8 @@ fn a_daemon_that_hangs_is_left_at_the_deadline_and_at_an_interrupt() {
     assert!(now().since(begun) < Duration::from_secs(15), "{:?}", now().since(begun));
     bench.signal(Signal::CONT);
     drop(environment);
-    // The daemon may still make the first container, or make and remove it, as its client has gone; the record knows its name.
+    // The daemon may still make the first container, or make and remove it, as its client has gone; the
+    // record knows its name.
     let patience = now().plus(Duration::from_secs(60));
     loop {
         for resource in bench.state.recorded().expect("recorded").iter().rev() {
@@ -439,7 +440,7 @@ fn what_cannot_work_is_unavailable_with_a_remedy() {
         "{text}"
     );
     let text = probe(&elsewhere("tcp://127.0.0.1:2375"));
-    assert!(text.contains("no Unix socket"), "{text}");
+    assert!(text.contains("not a Unix socket"), "{text}");
 
     let silent = bench.folder.path().join("silent.sock");
     let _listener = std::os::unix::net::UnixListener::bind(&silent).expect("listens");

@@ -1,7 +1,8 @@
-//! Whether this machine's processor is real, or software that plays one.
+//! Whether this machine's processor is real, or emulated in software.
 //!
-//! Sources: the hypervisor's signature in CPUID leaf 0x40000000 (Documentation/virt/kvm/x86/cpuid.rst; QEMU's software
-//! emulation answers `TCGTCGTCGTCG`, target/i386/cpu.c), as systemd-detect-virt(1) reads it; model name in proc_cpuinfo(5).
+//! Sources: the hypervisor's signature in CPUID leaf 0x40000000 (Documentation/virt/kvm/x86/cpuid.rst; QEMU's
+//! software emulation answers `TCGTCGTCGTCG`, target/i386/cpu.c), as systemd-detect-virt(1) reads it; model
+//! name in proc_cpuinfo(5).
 
 use crate::root::{Fact, Root, colon};
 

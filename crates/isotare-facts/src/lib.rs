@@ -1,7 +1,8 @@
-//! What the host is, and what on it will disturb a measurement.
+//! Facts about the host, and what on it can disturb a measurement.
 //!
-//! Facts are texts by name, `unknown` where the host does not tell; [`host_facts`] never fails. Warnings are sentences
-//! about true disturbers only: what was seen, and what to do. Nothing is changed.
+//! Facts are texts by name. A fact that the host does not report is `unknown`; [`host_facts`] never fails.
+//! Warnings are sentences about real problems: what was found, and what to do. Nothing on the host is
+//! changed.
 //!
 //! ```
 //! use std::path::Path;
@@ -27,11 +28,11 @@ use std::time::Duration;
 
 pub use storage::storage_facts;
 
-/// What a fact is that cannot be found out.
+/// The value of a fact that cannot be found out.
 pub const UNKNOWN: &str = "unknown";
 
-/// Whether this machine's processor is played by software, so that what it measures is worth nothing and all that
-/// waits must wait longer.
+/// Whether this machine's processor is emulated in software. If so, its times say nothing about real speed,
+/// and timeouts have to be longer.
 pub fn is_emulated() -> bool {
     emulation::facts(&Root::new(Path::new("/"))).iter().any(|(_, value)| is_yes(value.as_deref()))
 }
@@ -41,10 +42,11 @@ pub(crate) fn is_yes(fact: Option<&str>) -> bool {
     fact.is_some_and(|value| value.starts_with("yes"))
 }
 
-/// How long steal is watched for.
+/// How long the steal time is watched.
 const STEAL_WINDOW: Duration = Duration::from_millis(100);
 
-/// Everything about the machine whose file systems are below `root`. Takes a tenth of a second, to watch steal.
+/// Everything about the machine whose file systems are below `root`. Takes a tenth of a second, to watch
+/// steal.
 pub fn host_facts(root: &Path) -> HostFacts {
     let root = Root::new(root);
     let before = load::cpu_times(&root);

@@ -1,4 +1,4 @@
-//! What else the machine is doing: load, and time that a hypervisor takes from it.
+//! Other activity on the machine: the load, and the time that a hypervisor takes.
 //!
 //! Sources: proc_loadavg(5), proc_stat(5).
 

@@ -1,4 +1,4 @@
-//! Memory: how much, and what the kernel does with it unasked.
+//! Memory: its size, and what the kernel does with it automatically.
 //!
 //! Sources: proc_meminfo(5), proc_swaps(5), Documentation/admin-guide/mm/{transhuge,ksm}.rst.
 

@@ -1,4 +1,4 @@
-//! Sentences about what will disturb a measurement. A pure function of the facts.
+//! Warnings about problems that can disturb a measurement, derived from the facts.
 
 use isotare_core::CpuSet;
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ const STEAL_PERCENT: f64 = 1.0;
 /// Less memory than this makes instances reclaim.
 const LITTLE_MEMORY: u64 = 1 << 30;
 
-/// What was seen, and what to do.
+/// What was found, and what to do.
 pub(crate) fn of(facts: &Facts) -> Vec<String> {
     let checks =
         [governor, turbo, smt, emulated, virtualised, clock, steal, load, memory, huge_pages, ksm, cgroup];
@@ -29,14 +29,16 @@ fn governor(facts: &Facts) -> Option<String> {
     let governor =
         fact(facts, "governor").filter(|word| !matches!(*word, "performance" | "none" | "unknown"))?;
     Some(format!(
-        "The CPU frequency governor is {governor}, so speed depends on load; set it: cpupower frequency-set -g performance."
+        "The CPU frequency governor is {governor}, so the speed depends on the load; change it: cpupower \
+         frequency-set -g performance."
     ))
 }
 
 fn turbo(facts: &Facts) -> Option<String> {
     (fact(facts, "turbo")? == "yes").then(|| {
-        "Turbo is on, so speed depends on heat and on what other cores do; switch it off for close comparisons: \
-         echo 1 > /sys/devices/system/cpu/intel_pstate/no_turbo, or echo 0 > /sys/devices/system/cpu/cpufreq/boost."
+        "Turbo is on, so the speed depends on the temperature and on the load of other cores; switch it off \
+         for precise comparisons: echo 1 > /sys/devices/system/cpu/intel_pstate/no_turbo, or echo 0 > \
+         /sys/devices/system/cpu/cpufreq/boost."
             .to_owned()
     })
 }
@@ -46,16 +48,16 @@ fn smt(facts: &Facts) -> Option<String> {
     let shared = groups.split(' ').find(|group| group.parse::<CpuSet>().is_ok_and(|set| set.count() > 1))?;
     (fact(facts, "smt")? == "active").then(|| {
         format!(
-            "CPUs {shared} share a core, so what runs on one slows the other; give instances one CPU of each core or \
-             whole cores, or switch it off: echo off > /sys/devices/system/cpu/smt/control."
+            "CPUs {shared} share a core, so a program on one of them slows the other; give instances one CPU \
+             of each core or whole cores, or switch SMT off: echo off > /sys/devices/system/cpu/smt/control."
         )
     })
 }
 
 fn emulated(facts: &Facts) -> Option<String> {
     crate::is_yes(fact(facts, "emulated")).then(|| {
-        "This host's processor is emulated in software: what works here works, but its times mean nothing; use a real \
-         machine to measure."
+        "This host's processor is emulated in software: you can test what works, but the times say nothing \
+         about real speed; use a real machine to measure."
             .to_owned()
     })
 }
@@ -63,8 +65,8 @@ fn emulated(facts: &Facts) -> Option<String> {
 fn virtualised(facts: &Facts) -> Option<String> {
     let yes = |name| crate::is_yes(fact(facts, name));
     (yes("virtualised") && !yes("emulated")).then(|| {
-        "This host is itself a virtual machine: its neighbours disturb it unseen, and virtual machines on it are \
-         nested; use real hardware to compare virtual machines with native."
+        "This host is itself a virtual machine: other virtual machines can disturb it without being visible, \
+         and virtual machines on it are nested; use real hardware to compare virtual machines with native."
             .to_owned()
     })
 }
@@ -73,8 +75,8 @@ fn clock(facts: &Facts) -> Option<String> {
     let source =
         fact(facts, "clock-source").filter(|name| matches!(*name, "hpet" | "acpi_pm" | "jiffies"))?;
     Some(format!(
-        "The clock source is {source}, whose reading is slow; see in the kernel's log why tsc is not used, and boot with \
-         tsc=reliable if that is right for this machine."
+        "The clock source is {source}, and reading it is slow; look in the kernel's log why tsc is not used, \
+         and boot with tsc=reliable if that is correct for this machine."
     ))
 }
 
@@ -84,7 +86,8 @@ fn steal(facts: &Facts) -> Option<String> {
         .map(|percent| (percent, "now"))
         .or_else(|| steal("steal-since-boot-percent").map(|percent| (percent, "since boot")))?;
     Some(format!(
-        "The hypervisor takes {percent:.1} % of the CPU time away ({when}); use a machine with CPUs of its own, or more blocks."
+        "The hypervisor takes {percent:.1} % of the CPU time away ({when}); use a machine with dedicated \
+         CPUs, or more blocks."
     ))
 }
 
@@ -92,7 +95,10 @@ fn load(facts: &Facts) -> Option<String> {
     let load = number(facts, "load-average")?;
     let cpus = f64::from(fact(facts, "cpus-online")?.parse::<CpuSet>().ok()?.count());
     (load > cpus / 2.0).then(|| {
-        format!("The load average is {load} on {cpus} CPUs: others are working here; end them, or wait until they are done.")
+        format!(
+            "The load average is {load} on {cpus} CPUs: other programs are running; end them, or wait \
+                 until they have finished."
+        )
     })
 }
 
@@ -100,7 +106,8 @@ fn memory(facts: &Facts) -> Option<String> {
     let available = fact(facts, "memory-available-bytes")?.parse::<u64>().ok()?;
     (available < LITTLE_MEMORY).then(|| {
         format!(
-            "Only {} MiB of memory are available, so instances will reclaim or swap; free some.",
+            "Only {} MiB of memory are available, so instances will reclaim memory or swap; free some \
+             memory.",
             available >> 20
         )
     })
@@ -108,16 +115,16 @@ fn memory(facts: &Facts) -> Option<String> {
 
 fn huge_pages(facts: &Facts) -> Option<String> {
     (fact(facts, "transparent-huge-pages")? == "always").then(|| {
-        "Transparent huge pages are always used, which containers and virtual machines gain from unequally; for equal \
-         terms: echo madvise > /sys/kernel/mm/transparent_hugepage/enabled."
+        "Transparent huge pages are always used, and they do not help containers and virtual machines \
+         equally; for a fair comparison: echo madvise > /sys/kernel/mm/transparent_hugepage/enabled."
             .to_owned()
     })
 }
 
 fn ksm(facts: &Facts) -> Option<String> {
     (fact(facts, "ksm")? == "on").then(|| {
-        "Same-page merging (KSM) is on: it costs CPU time and makes writes of virtual machines copy; switch it off: \
-         echo 2 > /sys/kernel/mm/ksm/run."
+        "Same-page merging (KSM) is on: it costs CPU time, and virtual machines have to copy pages when they \
+         write; switch it off: echo 2 > /sys/kernel/mm/ksm/run."
             .to_owned()
     })
 }

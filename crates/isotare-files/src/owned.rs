@@ -1,4 +1,4 @@
-//! Folders and files whose content is acted on, and which therefore must be ours alone.
+//! Folders and files whose content decides what Isotare does. They must be private.
 
 use rustix::fs::{Mode, OFlags, Stat, fstat, open};
 use rustix::io::Errno;
@@ -12,8 +12,8 @@ const WRITABLE: u32 = 0o022;
 /// In such a folder only the owner of a name may remove or rename it: inode(7).
 const STICKY: u32 = 0o1000;
 
-/// Makes a folder of mode 0700, or accepts one that is already there if [`check_private`] does. Folders above it are
-/// made likewise where they are missing.
+/// Makes a folder of mode 0700, or accepts one that is already there if [`check_private`] does. Folders above
+/// it are made likewise where they are missing.
 pub fn make_private(path: &Path) -> io::Result<()> {
     let path = std::path::absolute(path)?;
     if let Some(above) = path.parent()
@@ -27,9 +27,9 @@ pub fn make_private(path: &Path) -> io::Result<()> {
     }
 }
 
-/// That a folder is a real one (no link), belongs to the effective user and is not writable by others, and that nobody
-/// else can put another in its place: each folder above it belongs to the effective user or to root, and if it is
-/// writable by others it is sticky. The error says which folder fails and why.
+/// That a folder is a real one (no link), belongs to the effective user and is not writable by others, and
+/// that nobody else can put another in its place: each folder above it belongs to the effective user or to
+/// root, and if it is writable by others it is sticky. The error says which folder fails and why.
 pub fn check_private(path: &Path) -> io::Result<()> {
     let path = std::path::absolute(path)?;
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -51,13 +51,14 @@ pub fn check_private(path: &Path) -> io::Result<()> {
             return Err(distrust(above, &format!("it belongs to another user (uid {owner})")));
         }
         if meta.st_mode & WRITABLE != 0 && meta.st_mode & STICKY == 0 {
-            return Err(distrust(above, "others may write to it, and it is not sticky"));
+            return Err(distrust(above, "other users may write to it, and it does not have the sticky bit"));
         }
     }
     Ok(())
 }
 
-/// Opens a file to read what will be acted on: a regular one (no link), of the effective user, not writable by others.
+/// Opens a file to read what will be acted on: a regular one (no link), of the effective user, not writable
+/// by others.
 pub fn own_file(path: &Path) -> io::Result<File> {
     let file = crate::regular(path, crate::Links::Refused)?;
     ours(path, &fstat(&file)?)?;
@@ -67,11 +68,11 @@ pub fn own_file(path: &Path) -> io::Result<File> {
 fn ours(path: &Path, meta: &Stat) -> io::Result<()> {
     let (owner, us) = (meta.st_uid, rustix::process::geteuid().as_raw());
     if owner != us {
-        return Err(distrust(path, &format!("it belongs to uid {owner}, and this runs as uid {us}")));
+        return Err(distrust(path, &format!("it belongs to uid {owner}, but this program runs as uid {us}")));
     }
     match meta.st_mode & WRITABLE {
         0 => Ok(()),
-        _ => Err(distrust(path, &format!("others may write to it (mode {:03o})", meta.st_mode & 0o777))),
+        _ => Err(distrust(path, &format!("other users may write to it (mode {:03o})", meta.st_mode & 0o777))),
     }
 }
 
@@ -107,11 +108,11 @@ mod tests {
         let path = root.path().join("open");
         fs::create_dir(&path).expect("made");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).expect("changed");
-        assert!(why(make_private(&path)).contains("others may write to it"));
+        assert!(why(make_private(&path)).contains("other users may write to it"));
         // Nobody can trust what lies in a folder in which everybody may rename.
         let below = path.join("below");
         DirBuilder::new().mode(0o700).create(&below).expect("made");
-        assert!(why(check_private(&below)).contains("not sticky"));
+        assert!(why(check_private(&below)).contains("sticky bit"));
         fs::set_permissions(&path, fs::Permissions::from_mode(0o1777)).expect("changed");
         check_private(&below).expect("as in /tmp");
         let link = root.path().join("link");
@@ -126,7 +127,7 @@ mod tests {
         fs::write(&path, "x").expect("written");
         own_file(&path).expect("ours");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).expect("changed");
-        assert!(why(own_file(&path)).contains("others may write to it (mode 666)"));
+        assert!(why(own_file(&path)).contains("other users may write to it (mode 666)"));
         let link = root.path().join("link");
         symlink("/etc/passwd", &link).expect("linked");
         assert!(why(own_file(&link)).contains("link"));

@@ -11,12 +11,12 @@ use std::path::{Path, PathBuf};
 /// How much of a log is read, bytes.
 const LOG_LIMIT: u64 = 64 << 10;
 
-/// What a link at the last name of a path means.
+/// How a link at the end of a path is treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Links {
-    /// It is followed: the user named this path. Where another user made a link or folder on the way, the path has to lead to a
-    /// file of that user, or to one that really is in that folder: a name such as `results/*` takes in whatever somebody has
-    /// put there.
+    /// It is followed: the user named this path. If another user created a link or folder on the way, the
+    /// path has to lead to a file of that user, or to one that really is in that folder. The reason is that a
+    /// pattern such as `results/*` matches everything that other users have put there.
     Followed,
     /// It is refused: somebody else may have put it there.
     Refused,
@@ -24,12 +24,14 @@ pub enum Links {
 
 const READ: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
 
-/// Opens a regular file to read it. A FIFO or a device is refused and is never waited for (`O_NONBLOCK`, open(2)).
+/// Opens a regular file to read it. A FIFO or a device is refused and is never waited for (`O_NONBLOCK`,
+/// open(2)).
 pub fn regular(path: &Path, links: Links) -> io::Result<File> {
     if links == Links::Refused {
         return checked(open(path, READ | OFlags::NOFOLLOW, Mode::empty()));
     }
-    // Opening a device can already do something (a tape rewinds, a watchdog starts), so it is looked at first.
+    // Opening a device can already do something (a tape rewinds, a watchdog starts), so it is looked at
+    // first.
     let (found, meta) = look_up(path)?;
     match special(FileType::from_raw_mode(meta.st_mode)) {
         Some(kind) => Err(irregular(kind)),
@@ -52,7 +54,8 @@ fn handle(file: &OwnedFd) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
-/// Another user who decides where a path leads: of its folders and links, the first that belongs neither to us nor to root.
+/// Another user who controls where a path leads: the owner of its first folder or link that belongs neither
+/// to us nor to root.
 struct Stranger {
     user: u32,
     /// Where that folder really is; `None`: it is a link or a file.
@@ -75,13 +78,13 @@ impl Stranger {
         Ok(None)
     }
 
-    /// Whether a file is the stranger's to show: it belongs to that user, or it really is in that user's folder.
+    /// Whether this user may refer to a file: it belongs to that user, or it really is in that user's folder.
     fn may_show(&self, meta: &Stat, real: &Path) -> io::Result<()> {
         let is_inside = self.folder.as_ref().is_some_and(|folder| real.starts_with(folder));
         match meta.st_uid == self.user || is_inside {
             true => Ok(()),
             false => Err(unusable(&format!(
-                "a link that uid {} made leads to what belongs to uid {}; if you mean that, name it itself",
+                "a link of uid {} leads to a file of uid {}; if you want to read that file, name it directly",
                 self.user, meta.st_uid
             ))),
         }
@@ -91,7 +94,7 @@ impl Stranger {
 fn checked(opened: rustix::io::Result<OwnedFd>) -> io::Result<File> {
     let file = match opened {
         Ok(file) => file,
-        Err(Errno::LOOP) => return Err(unusable("it is a link, which is not followed")),
+        Err(Errno::LOOP) => return Err(unusable("it is a link, and links are not followed")),
         // A socket, or a FIFO or device that nobody serves: open(2).
         Err(Errno::NXIO) => return Err(irregular("a socket or device")),
         Err(error) => return Err(error.into()),
@@ -102,7 +105,8 @@ fn checked(opened: rustix::io::Result<OwnedFd>) -> io::Result<File> {
     }
 }
 
-/// The whole content of a file that is not larger than `limit` bytes; a larger one is an error. Links are refused.
+/// The whole content of a file that is not larger than `limit` bytes; a larger one is an error. Links are
+/// refused.
 pub fn whole(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     of_file(regular(path, Links::Refused)?, limit)
 }
@@ -112,14 +116,16 @@ pub fn named(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     of_file(regular(path, Links::Followed)?, limit)
 }
 
-/// The whole content of a stream that is not longer than `limit` bytes, such as standard input; a longer one is an error.
+/// The whole content of a stream that is not longer than `limit` bytes, such as standard input; a longer one
+/// is an error.
 pub fn stream(from: impl Read, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     from.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit { Err(too_large(limit)) } else { Ok(bytes) }
 }
 
-/// Files below a folder that the user named, whose content may be anybody's: no link below it is followed.
+/// Files below a folder that the user named. Other users may have created its content, so no link below it is
+/// followed.
 #[derive(Debug)]
 pub struct Folder(OwnedFd);
 
@@ -133,8 +139,8 @@ impl Folder {
         }
     }
 
-    /// The whole content of a file by its path from the folder on, as [`whole`]. No folder on the way is a link either, even
-    /// if somebody puts one there meanwhile (`RESOLVE_NO_SYMLINKS`, openat2(2)).
+    /// The whole content of a file by its path from the folder on, as [`whole`]. No folder on the way is a
+    /// link either, even if somebody puts one there meanwhile (`RESOLVE_NO_SYMLINKS`, openat2(2)).
     pub fn whole(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
         of_file(checked(openat2(&self.0, path, READ, Mode::empty(), resolve))?, limit)
@@ -152,7 +158,7 @@ pub fn tail(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// What a log says at its end: [`tail`] of 64 KiB as text; empty where there is nothing to read.
+/// The end of a log: [`tail`] of 64 KiB as text; empty if there is nothing to read.
 pub fn log_tail(path: &Path) -> String {
     tail(path, LOG_LIMIT).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
 }
@@ -293,7 +299,7 @@ mod tests {
         assert_eq!(named(&link, 10).expect("our own link"), b"secret");
         give(&link);
         let why = named(&link, 10).expect_err("refused").to_string();
-        assert!(why.contains("uid 65534 made leads to what belongs to uid 0"), "{why}");
+        assert!(why.contains("a link of uid 65534 leads to a file of uid 0"), "{why}");
         fs::remove_file(&link).expect("removed");
         symlink(&theirs, &link).expect("linked");
         give(&link);
@@ -308,7 +314,7 @@ mod tests {
         fs::write(their_folder.join("result"), "root's").expect("written");
         symlink(&our_folder, their_folder.join("on")).expect("linked");
         let why = named(&their_folder.join("on/file"), 10).expect_err("refused").to_string();
-        assert!(why.contains("leads to what belongs to uid 0"), "{why}");
+        assert!(why.contains("leads to a file of uid 0"), "{why}");
         assert_eq!(named(&their_folder.join("result"), 10).expect("it lies there"), b"root's");
     }
 }

@@ -1,4 +1,4 @@
-//! Removing trees that somebody else has made, of any depth.
+//! Removes trees of any depth that another user may have created.
 
 use rustix::fs::{AtFlags, Dir, Mode, OFlags, RenameFlags, openat, renameat_with, unlinkat};
 use rustix::io::Errno;
@@ -13,12 +13,15 @@ const BATCH: usize = 4096;
 
 /// Removes a file, a link or a folder with all in it; follows no link. `Ok(false)`: it was not there.
 ///
-/// However deep the tree is, three descriptors are open at the most and nothing recurses (the standard library's
-/// `remove_dir_all` holds a descriptor for each level): a folder that is not empty is moved up, next to the topmost ones,
-/// before it is emptied.
+/// However deep the tree is, three descriptors are open at the most and nothing recurses (the standard
+/// library's `remove_dir_all` holds a descriptor for each level): a folder that is not empty is moved up,
+/// next to the topmost ones, before it is emptied.
 pub fn remove_tree(path: &Path) -> io::Result<bool> {
     let (Some(above), Some(name)) = (path.parent(), path.file_name()) else {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it has no name to be removed by"));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it has no name by which it could be removed",
+        ));
     };
     let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;

@@ -1,9 +1,9 @@
-//! `cargo xtask goals`: what METHODOLOGY.md promises of the statistics, and whether it holds.
+//! `cargo xtask goals`: checks the promises of METHODOLOGY.md about the statistics.
 //!
-//! Goals by simulation and replay, unless something on the machine is asked for. 10,000 repeats take minutes; the tests run a
-//! few hundred.
+//! By default, the goals are checked by simulation and replay; options check goals on this machine. 10,000
+//! repeats take minutes; the tests run a few hundred.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the tables are what it is for")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "its purpose is to print the tables")]
 
 mod goals;
 mod machine;
@@ -20,28 +20,29 @@ use noise::Model;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// What is to be shown.
+/// What has to be checked.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// Simulated sessions in a cell.
     #[arg(default_value_t = 4000)]
     repeats: usize,
-    /// Also judge the same data by the rules of other tools.
+    /// Also analyze the same data with the rules of other tools.
     #[arg(long)]
     peers: bool,
-    /// Instead, on this machine: each known overhead of the self-test so often.
+    /// Instead, on this machine: inject each known overhead of the self-test this many times.
     #[arg(long, value_name = "REPEATS", num_args = 0..=1, default_missing_value = "10")]
     machine: Option<usize>,
-    /// Instead, on this machine: sessions with noise made on purpose.
+    /// Instead, on this machine: run sessions with noise that is made on purpose.
     #[arg(long)]
     noise: bool,
-    /// Instead, on this machine: so many sessions of native against itself.
+    /// Instead, on this machine: run this many sessions of native against itself.
     #[arg(long, value_name = "SESSIONS")]
     null: Option<usize>,
-    /// Instead, on this machine under a load: so often hyperfine and isotare compare a command with itself.
+    /// Instead, on this machine under a load: compare a command with itself this many times, with hyperfine
+    /// and with isotare.
     #[arg(long, value_name = "ROUNDS")]
     load: Option<usize>,
-    /// Isotare's program, for what is shown on the machine.
+    /// Isotare's program, for the checks on the machine.
     #[arg(long, env = "ISOTARE", value_name = "FILE")]
     isotare: Option<PathBuf>,
 }
@@ -57,7 +58,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints the tables that were asked for; whether all goals in them are met.
+/// Prints the requested tables. Returns whether all goals in them are met.
 fn show(arguments: &Arguments) -> Result<bool> {
     let program = || arguments.isotare.clone().context("name isotare's program with --isotare");
     let mut found = Vec::new();

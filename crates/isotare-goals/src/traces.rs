@@ -1,5 +1,5 @@
-//! Recorded noise: one program run thousands of times in a row, natively, on a shared machine. Whatever two ways of
-//! splitting such a series differ by is false.
+//! Recorded noise: one program that ran thousands of times in a row, natively, on a shared machine. If such a
+//! series is split into two parts, every difference between them is false.
 
 /// A recorded series.
 pub struct Trace {
@@ -9,9 +9,9 @@ pub struct Trace {
     pub seconds: Vec<f64>,
 }
 
-/// Every series: start (s, monotonic clock) and run time (s), tab separated. `cpu` an integer loop, `mem` a pointer walk
-/// over 32 MiB, `syscall` create, write, read and close of a file in memory; beside nothing else, or beside spinners that
-/// come and go. Recorded on a 2-core cloud guest.
+/// Every series: start (s, monotonic clock) and run time (s), tab separated. `cpu` an integer loop, `mem` a
+/// pointer walk over 32 MiB, `syscall` create, write, read and close of a file in memory; beside nothing
+/// else, or beside spinners that come and go. Recorded on a 2-core cloud guest.
 const RECORDED: [(&str, &str); 5] = [
     ("cpu, quiet", include_str!("../traces/cpu-quiet.tsv")),
     ("mem, quiet", include_str!("../traces/mem-quiet.tsv")),

@@ -1,4 +1,4 @@
-//! The host's end of the agent's connection.
+//! The host's side of the connection to the agent.
 
 use crate::pings::Pings;
 use crate::{OutputTap, WaitError, now, readable};
@@ -20,18 +20,18 @@ pub struct AgentClient {
     hello: Hello,
 }
 
-/// What came of a job.
+/// The result of a job.
 #[derive(Debug)]
 pub struct JobDone {
     /// Its result.
     pub result: JobResult,
-    /// What the instance's own counters told.
+    /// The readings of the instance's own counters.
     pub observed: Observed,
     /// Readings of both clocks while it ran: none in its first second, then at most one a second.
     pub clock: Vec<ClockPair>,
 }
 
-/// What happens while a job runs.
+/// Events while a job runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobEvent {
     /// The warm-up is over.
@@ -40,7 +40,7 @@ pub enum JobEvent {
     Measured,
 }
 
-/// A conversation that did not go as it should.
+/// An error of the communication with the agent.
 #[derive(Debug, thiserror::Error)]
 pub enum AgentError {
     /// The deadline passed, the user stopped it, or the system refused.
@@ -49,25 +49,25 @@ pub enum AgentError {
     /// The connection ended: the instance or its agent died.
     #[error("the agent's connection ended")]
     Closed,
-    /// It sent what no agent of ours sends.
+    /// It sent something that our agent never sends.
     #[error(transparent)]
     Frame(#[from] FrameError),
-    /// An answer to another question.
-    #[error("the agent answered something else: {0}")]
+    /// An unexpected answer.
+    #[error("the agent sent an unexpected answer: {0}")]
     Unexpected(String),
     /// It could not run the job.
     #[error("the agent refused: {0}")]
     Refused(String),
     /// The job wrote too much.
     #[error(
-        "the workload wrote more than {limit} bytes on standard output and standard error together, the limit for a trial; \
-         --output-limit, or output-limit in an experiment file, raises it"
+        "the workload wrote more than {limit} bytes to standard output and standard error together, which is \
+         the limit for a trial; raise it with --output-limit, or with output-limit in an experiment file"
     )]
     TooMuchOutput {
         /// The limit, bytes.
         limit: u64,
     },
-    /// What the job wrote could not be kept.
+    /// The output of the job could not be kept.
     #[error("keep the workload's output in the work folder (free space there, or leave --keep-output out)")]
     Keep(#[source] io::Error),
 }
@@ -88,7 +88,7 @@ impl AgentClient {
         Ok(client)
     }
 
-    /// What the agent said first.
+    /// The agent's hello.
     pub fn hello(&self) -> &Hello {
         &self.hello
     }
@@ -134,8 +134,8 @@ impl AgentClient {
         best.ok_or(AgentError::Closed)
     }
 
-    /// Runs a job to its end. What it writes goes to `tap`, which holds it after an error too; `event` is called as things
-    /// happen.
+    /// Runs a job to its end. Its output goes to `tap`, which also has it after an error. `event` is called
+    /// for each event.
     pub fn run(
         &mut self,
         job: &Job,

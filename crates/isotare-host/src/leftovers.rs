@@ -1,4 +1,4 @@
-//! What somebody else's program left behind in a folder that is ours alone: its processes and its mounts.
+//! Leftovers of other programs in our private folders: their processes and mounts.
 
 use crate::sweep::remove_mount;
 use crate::{Swept, identify, sweep};

@@ -1,7 +1,7 @@
-//! The one door to the machine.
+//! All access to the machine.
 //!
-//! Nothing but this crate (and the kernel-interface crates below it) spawns processes, sleeps or reads a clock on
-//! the host's side. Every wait has a deadline and heeds the user's wish to stop.
+//! On the host's side, only this crate (and the crates for kernel interfaces below it) starts processes,
+//! sleeps or reads a clock. Every wait has a deadline and ends early if the user interrupts the session.
 
 mod agent;
 mod clock;

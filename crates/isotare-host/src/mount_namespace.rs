@@ -1,4 +1,4 @@
-//! A mount namespace of our own, in which programs see some of the host's mounts otherwise.
+//! A private mount namespace, in which programs see some of the host's mounts differently.
 
 #![expect(unsafe_code, reason = "a thread leaves the mount namespace of the others")]
 
@@ -12,17 +12,18 @@ use std::path::Path;
 /// A version 2 hierarchy beside version 1 ones, where systemd's "hybrid" layout has it.
 const UNIFIED: &str = "/sys/fs/cgroup/unified";
 
-/// Keeps the namespace alive. With its last process and this, every mount that was made in it goes by itself, also after a
-/// `kill -9` of this process.
+/// Keeps the namespace alive. With its last process and this, every mount that was made in it goes by itself,
+/// also after a `kill -9` of this process.
 #[derive(Debug)]
 pub struct MountNamespace(OwnedFd);
 
 impl MountNamespace {
-    /// Makes one that follows the host's mounts, and `furnishes` it from inside. The calling thread stays where it is.
+    /// Creates one that follows the host's mounts, and calls `furnishes` inside it. The calling thread stays
+    /// in its own namespace.
     pub fn new(furnish: impl FnOnce() -> io::Result<()> + Send) -> io::Result<Self> {
         let make = || -> io::Result<Self> {
-            // SAFETY: this thread is new, and all that it shares with the others is what `CLONE_NEWNS` leaves shared;
-            // unshare(2) gives it file-system attributes of its own as well.
+            // SAFETY: this thread is new, and all that it shares with the others is what `CLONE_NEWNS` leaves
+            // shared; unshare(2) gives it file-system attributes of its own as well.
             unsafe { unshare_unsafe(UnshareFlags::NEWNS)? };
             let follow = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
             mount_change("/", follow)?;
@@ -39,13 +40,14 @@ impl MountNamespace {
     }
 }
 
-/// Whether version 2 of cgroups is mounted beside version 1 (systemd's "hybrid"), which crun refuses to work with.
+/// Whether version 2 of cgroups is mounted beside version 1 (systemd's "hybrid"), which crun refuses to work
+/// with.
 pub fn has_hybrid_cgroups() -> bool {
     let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     table.lines().any(|line| line.split(' ').nth(4) == Some(UNIFIED))
 }
 
-/// Takes version 2 out of the sight of whoever is in this mount namespace. To be called from `MountNamespace::new`.
+/// Hides version 2 in this mount namespace. To be called from `MountNamespace::new`.
 pub fn hide_unified_cgroup() -> io::Result<()> {
     match unmount(UNIFIED, UnmountFlags::DETACH) {
         // EINVAL: not a mount point, umount(2).
@@ -54,7 +56,8 @@ pub fn hide_unified_cgroup() -> io::Result<()> {
     }
 }
 
-/// Puts an empty file system in memory on a folder, if there is such a folder. To be called from `MountNamespace::new`.
+/// Puts an empty file system in memory on a folder, if there is such a folder. To be called from
+/// `MountNamespace::new`.
 pub fn cover(folder: &Path) -> io::Result<()> {
     let flags = MountFlags::NOSUID | MountFlags::NODEV;
     match mount("tmpfs", folder, "tmpfs", flags, Some(c"mode=1777")) {

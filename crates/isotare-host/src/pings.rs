@@ -1,4 +1,4 @@
-//! When the agent is asked for its clock while a job runs.
+//! When the agent's clock is read while a job runs.
 
 use isotare_core::Timestamp;
 use isotare_protocol::ClockPair;

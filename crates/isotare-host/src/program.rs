@@ -9,8 +9,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-/// Looks a program up: a name with a slash as a path, any other in `PATH` and the system's `sbin` folders, which
-/// users' paths often lack.
+/// Looks a program up: a name with a slash as a path, any other in `PATH` and the system's `sbin` folders,
+/// which users' paths often lack.
 pub fn find_program(name: &str) -> Option<PathBuf> {
     let executable = |path: &Path| {
         std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
@@ -27,11 +27,11 @@ pub fn find_program(name: &str) -> Option<PathBuf> {
 /// The most that is taken of each stream of a program, bytes.
 const MOST_OUTPUT: u64 = 1 << 20;
 
-/// Runs a program to its end and returns what it wrote, at most 1 MiB on each stream. For probes and preparation, not for
-/// measured work.
+/// Runs a program to its end and returns what it wrote, at most 1 MiB on each stream. For probes and
+/// preparation, not for measured work.
 ///
-/// Of a longer standard error the start is returned. A longer standard output is an error, because half an answer could
-/// be taken for a whole one; the program itself runs to its end.
+/// Of a longer standard error the start is returned. A longer standard output is an error, because half an
+/// answer could be taken for a whole one; the program itself runs to its end.
 pub fn output_of(program: &Path, arguments: &[&str], deadline: &Deadline) -> Result<Output, WaitError> {
     output_up_to(MOST_OUTPUT, program, arguments, deadline)
 }
@@ -77,7 +77,7 @@ pub fn output_up_to(
     let ((stdout, left_out), (stderr, _)) = (collect(stdout), collect(stderr));
     if left_out > 0 {
         let text = format!(
-            "{} wrote {} bytes on standard output, and at most {limit} are taken",
+            "{} wrote {} bytes to standard output, but at most {limit} are read",
             program.display(),
             limit + left_out
         );
@@ -115,6 +115,6 @@ mod tests {
         let output = run("head -c 1000 /dev/zero; head -c 3000000 /dev/zero >&2").expect("ran to its end");
         assert_eq!((output.stdout.len(), output.stderr.len()), (1000, 1000));
         let error = run("head -c 3000000 /dev/zero").expect_err("too much").to_string();
-        assert!(error.contains("/bin/sh wrote 3000000 bytes on standard output"), "{error}");
+        assert!(error.contains("/bin/sh wrote 3000000 bytes to standard output"), "{error}");
     }
 }

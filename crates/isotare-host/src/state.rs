@@ -1,12 +1,14 @@
-//! The record of what a session has on the host, kept until it is removed.
+//! The record of a session's resources on the host, which is kept until they are removed.
 //!
 //! `ROOT/SESSION/` holds `owner.json` (the process that runs the session), `resources.jsonl` (a line for each
-//! [`Resource`], written before the resource is made) and short-lived sockets. The root is on a tmpfs (`/run`, or the
-//! user's runtime folder), so that a reboot, which ends every resource but files, empties it as well.
+//! [`Resource`], written before the resource is made) and short-lived sockets. The root is on a tmpfs
+//! (`/run`, or the user's runtime folder), so a reboot, which ends all resources except files, also empties
+//! it.
 //!
-//! A record says what is removed, so only one that nobody else can have written is believed: folders and files are real
-//! ones (no links), of the effective user, and not writable by others. While a session's folder is being filled or
-//! emptied it has a name that begins with a dot and holds the process that does so, so that nobody takes it for a session.
+//! A record decides what is removed, so it is trusted only if no other user can have written it: its folders
+//! and files must not be links, must belong to the effective user, and must not be writable by others. While
+//! a session's folder is filled or emptied, its name begins with a dot and contains the number of the process
+//! that does it, so that it is not regarded as a session.
 
 use crate::{identify, is_alive};
 use isotare_core::{CONTROL_FOLDER, Ledger, ProcessId, Resource, is_plain_name};
@@ -18,7 +20,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-/// How often the root is made again that another session removed as its last one.
+/// How often the root is created again if another session removes it at its end.
 const TRIES: u32 = 64;
 const OWNER: &str = "owner.json";
 const RESOURCES: &str = "resources.jsonl";
@@ -46,8 +48,9 @@ struct Owner {
     process: ProcessId,
 }
 
-/// Where sessions are recorded: `$ISOTARE_STATE`, `/run/isotare` for root, else the user's runtime folder. Where a user
-/// has none it is a folder below `/tmp`, whose name anybody can take first; then no session is made or cleaned there.
+/// Where sessions are recorded: `$ISOTARE_STATE`, `/run/isotare` for root, else the user's runtime folder. If
+/// a user has no runtime folder, it is a folder below `/tmp`. Another user can create a folder of this name
+/// first; then no session is created or cleaned there.
 pub fn state_root() -> PathBuf {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let user = rustix::process::geteuid();
@@ -59,8 +62,8 @@ pub fn state_root() -> PathBuf {
     }
 }
 
-/// Makes the run folder of an instance, mode 0700, with the control folder in it. Whoever is shown that may pass through it,
-/// also root of a user namespace.
+/// Makes the run folder of an instance, mode 0700, with the control folder in it. Whoever is shown that may
+/// pass through it, also root of a user namespace.
 pub fn make_run_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).create(path)?;
     let control = path.join(CONTROL_FOLDER);
@@ -69,10 +72,11 @@ pub fn make_run_folder(path: &Path) -> io::Result<()> {
 }
 
 impl SessionState {
-    /// Makes the folder of a new session. The error names what is not trusted, or what could not be made.
+    /// Makes the folder of a new session. The error names the path that is not trusted, or that could not be
+    /// created.
     pub fn create(root: &Path, session: &str) -> io::Result<Self> {
         if !is_plain_name(session) {
-            return Err(wrong(&root.join(session), "it is no name of a session"));
+            return Err(wrong(&root.join(session), "it is not a valid name of a session"));
         }
         let process = this_process()?;
         let (aside, folder) = (aside(root, process, session), root.join(session));
@@ -90,7 +94,7 @@ impl SessionState {
         match filled() {
             Ok(resources) => Ok(Self { folder, resources: Mutex::new(resources) }),
             Err(error) => {
-                // The first error is the one to tell.
+                // The first error is reported.
                 let _left = fs::remove_dir_all(&aside);
                 Err(error)
             }
@@ -130,8 +134,8 @@ impl Ledger for SessionState {
 }
 
 impl StaleSession {
-    /// Sessions recorded below `root` whose process no longer runs. An error in place of a session says why its record is
-    /// not believed; an error in place of the list, why nothing below `root` is.
+    /// Sessions recorded below `root` whose process does not run any more. An error instead of a session says
+    /// why its record is not trusted. An error instead of the list says why nothing below `root` is trusted.
     pub fn list(root: &Path) -> io::Result<Vec<io::Result<StaleSession>>> {
         let entries = match check_private(root).and_then(|()| fs::read_dir(root)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -167,7 +171,7 @@ impl StaleSession {
 /// What a session recorded whose process is gone; `None` if it runs.
 fn read_stale(folder: &Path, name: &str) -> io::Result<Option<StaleSession>> {
     if !is_plain_name(name) {
-        return Err(wrong(folder, "it is no session's record, by its name"));
+        return Err(wrong(folder, "its name is not that of a session's record"));
     }
     check_private(folder)?;
     let owner: Owner = serde_json::from_slice(&read(&folder.join(OWNER))?)
@@ -189,7 +193,7 @@ fn make_below(root: &Path, folder: &Path) -> io::Result<()> {
             made => return made,
         }
     }
-    Err(wrong(root, "it is removed as often as it is made"))
+    Err(wrong(root, "another process removes it again and again"))
 }
 
 /// Where this process fills or empties a session's folder.
@@ -210,7 +214,7 @@ fn this_process() -> io::Result<ProcessId> {
 /// Removes a session's folder, and the root when that was the last one.
 fn forget(folder: &Path) -> io::Result<()> {
     let (Some(root), Some(name)) = (folder.parent(), folder.file_name()) else {
-        return Err(wrong(folder, "it is no session's record"));
+        return Err(wrong(folder, "it is not the record of a session"));
     };
     let aside = aside(root, this_process()?, &name.to_string_lossy());
     fs::rename(folder, &aside)?;

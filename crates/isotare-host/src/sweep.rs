@@ -10,16 +10,16 @@ use std::path::{Component, Path};
 /// Letters of an interface's name: `IFNAMSIZ` less the final zero, netdevice(7).
 const LONGEST_LINK: usize = 15;
 
-/// What became of a recorded resource.
+/// The result of removing a recorded resource.
 #[derive(Debug)]
 pub enum Swept {
-    /// It was not there any more.
+    /// It did not exist any more.
     Absent,
-    /// It was there and is gone now.
+    /// It existed and was removed.
     Removed,
     /// Only its driver can remove it.
     NeedsDriver,
-    /// It is still there.
+    /// It could not be removed.
     Failed(String),
 }
 
@@ -45,7 +45,7 @@ pub fn sweep(resource: &Resource, deadline: &Deadline) -> Swept {
     }
 }
 
-/// Refuses a record that names something else than this program ever makes.
+/// Refuses a record that names something that this program never creates.
 fn shape(resource: &Resource) -> Result<(), &'static str> {
     let fits = match resource {
         // Cgroups are checked by their removal, what drivers manage by the driver.
@@ -59,8 +59,8 @@ fn shape(resource: &Resource) -> Result<(), &'static str> {
         Resource::Link { name } => is_plain_name(name) && name.len() <= LONGEST_LINK,
     };
     fits.then_some(()).ok_or(match resource {
-        Resource::Link { .. } => "it is no name of a network interface",
-        _ => "it is no absolute path below the root",
+        Resource::Link { .. } => "it is not a valid name of a network interface",
+        _ => "it is not an absolute path below the root",
     })
 }
 

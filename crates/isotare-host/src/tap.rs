@@ -1,4 +1,4 @@
-//! Where the output of a job goes on the host: counted, hashed, limited, and kept in part or whole.
+//! Receives the output of a job on the host: counts, hashes and limits it, and keeps a part or all of it.
 
 use crate::AgentError;
 use isotare_core::{Capture, Streams};
@@ -19,8 +19,8 @@ pub struct OutputTap {
     files: Option<[Encoder<'static, File>; 2]>,
 }
 
-/// All that a job wrote, each stream compressed with zstd in a file of its own. The files have no name, so nothing has to be
-/// removed.
+/// All that a job wrote, each stream compressed with zstd in a file of its own. The files have no name, so
+/// nothing has to be removed.
 #[derive(Debug)]
 pub struct WholeOutput {
     /// Standard output.

@@ -13,16 +13,16 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::time::Duration;
 
-/// Longest time in which a wish to stop goes unnoticed.
+/// Longest time until an interrupt is noticed.
 const SLICE: Duration = Duration::from_millis(50);
 
-/// Why a wait ended without what it waited for.
+/// Why a wait failed.
 #[derive(Debug, thiserror::Error)]
 pub enum WaitError {
     /// The deadline passed.
     #[error("not done by the deadline")]
     TimedOut,
-    /// The user wants to stop.
+    /// The user interrupted the session.
     #[error("interrupted")]
     Interrupted,
     /// The process that should have brought it about has ended.
@@ -34,7 +34,8 @@ pub enum WaitError {
 }
 
 impl WaitError {
-    /// From work that ends with this error in an [`io::Error`] when it is stopped; other errors are [`WaitError::Io`].
+    /// From work that ends with this error in an [`io::Error`] when it is stopped; other errors are
+    /// [`WaitError::Io`].
     pub fn from_io(error: io::Error) -> Self {
         error.downcast::<WaitError>().unwrap_or_else(WaitError::Io)
     }
@@ -49,7 +50,8 @@ impl WaitError {
     }
 }
 
-/// Says where an error came up. What stopped the work ([`in_time`]) is passed on as it is: it came up by chance there.
+/// Says where an error came up. What stopped the work ([`in_time`]) is passed on as it is: it came up by
+/// chance there.
 pub fn at(place: impl std::fmt::Display) -> impl FnOnce(io::Error) -> io::Error {
     move |error| match error.get_ref().is_some_and(|inner| inner.is::<WaitError>()) {
         true => error,
@@ -66,7 +68,8 @@ pub fn in_time(deadline: &Deadline) -> Result<(), WaitError> {
     }
 }
 
-/// Waits until `wanted` is readable, or fails with [`WaitError::Died`] when `watched` (a pidfd) becomes readable first.
+/// Waits until `wanted` is readable, or fails with [`WaitError::Died`] when `watched` (a pidfd) becomes
+/// readable first.
 pub fn readable(
     wanted: BorrowedFd<'_>,
     watched: Option<BorrowedFd<'_>>,
@@ -91,8 +94,8 @@ pub fn readable(
     }
 }
 
-/// Listens for an agent at this path. Whoever reaches the socket may connect, since root of a user namespace is another user
-/// of the host: the folders above it must keep everybody else out.
+/// Listens for an agent at this path. Every user who can reach the socket may connect, because root of a user
+/// namespace is another user of the host. So the folders above it must not be accessible for others.
 pub fn listen(path: &Path) -> io::Result<UnixListener> {
     let listener = UnixListener::bind(path)?;
     // Connecting takes permission to write: unix(7), "Pathname socket ownership and permissions".
@@ -110,7 +113,8 @@ pub fn accept(
     Ok(listener.accept()?.0)
 }
 
-/// Sleeps until a moment on the host's clock, as closely as its timers can: `clock_nanosleep(2)` on an absolute time.
+/// Sleeps until a moment on the host's clock, as closely as its timers can: `clock_nanosleep(2)` on an
+/// absolute time.
 pub fn sleep_until(at: Timestamp, interrupt: &Interrupt) -> Result<(), WaitError> {
     let seconds = i64::try_from(at.0 / 1_000_000_000).unwrap_or(i64::MAX);
     let at = Timespec { tv_sec: seconds, tv_nsec: i64::try_from(at.0 % 1_000_000_000).unwrap_or(0) };
@@ -126,7 +130,7 @@ pub fn sleep_until(at: Timestamp, interrupt: &Interrupt) -> Result<(), WaitError
     }
 }
 
-/// Does nothing for `time`, for the rare cases in which the kernel has nothing to wait on.
+/// Sleeps for `time`, for the rare cases in which there is no event to wait for.
 pub fn pause(time: Duration, deadline: &Deadline) -> Result<(), WaitError> {
     let end = now().plus(time);
     while now() < end {

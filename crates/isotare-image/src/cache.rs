@@ -1,10 +1,10 @@
-//! Trees unpacked before, kept for the next session.
+//! A cache of unpacked trees for later sessions.
 //!
-//! `FOLDER/KEY/tree` is a tree, `digest` beside it what it was made of, `origin` what for. It is made as `KEY.partial` and
-//! renamed when it is complete and on disk; whoever makes it holds a lock on `KEY.lock`, so a partial one that is not
-//! locked was left by a session that died, and is removed. The folder is for its owner alone: trees hold old
-//! set-user-id programs, and what is in it runs as if the user had made it, so that a folder or entry that somebody else
-//! can have made is refused.
+//! `FOLDER/KEY/tree` is a tree, `digest` beside it what it was made of, `origin` what for. It is made as
+//! `KEY.partial` and renamed when it is complete and on disk; whoever makes it holds a lock on `KEY.lock`, so
+//! a partial one that is not locked was left by a session that died, and is removed. Only its owner may
+//! access the folder: trees contain old set-user-id programs, and their programs are run as if the user had
+//! created them. So a folder or entry that another user can have created is refused.
 
 use crate::error::{During, ImageError, Step};
 use crate::limits::Limits;
@@ -43,8 +43,9 @@ impl Cache {
         Self { folder: Some(folder.into()), limits: Limits::default() }
     }
 
-    /// In `$ISOTARE_CACHE`, `/var/cache/isotare` for root, else the user's own cache folder. Where no variable names one,
-    /// only images that are not unpacked can be had: of a folder that users shared, they would run each other's trees.
+    /// In `$ISOTARE_CACHE`, `/var/cache/isotare` for root, else the user's own cache folder. If no variable
+    /// names one, only images that need no unpacking can be used. A shared folder is not possible, because
+    /// users would run each other's trees.
     pub fn of_user() -> Self {
         Self { folder: cache_root(), limits: Limits::default() }
     }
@@ -59,8 +60,8 @@ impl Cache {
         self.limits
     }
 
-    /// The tree of this key. If it is not there yet, `fill` makes it in an empty folder, where it may use a second one
-    /// for its own files, and returns the digest of what it was made of.
+    /// The tree of this key. If it is not there yet, `fill` makes it in an empty folder, where it may use a
+    /// second one for its own files, and returns the digest of what it was made of.
     pub(crate) fn tree(
         &self,
         key: &str,
@@ -68,7 +69,7 @@ impl Cache {
         deadline: &Deadline,
         fill: impl FnOnce(&Path, &Path) -> Result<String, ImageError>,
     ) -> Result<Kept, ImageError> {
-        let folder = self.folder.as_ref().ok_or("there is no folder of one's own for it").during((
+        let folder = self.folder.as_ref().ok_or("the user has no private folder for it").during((
             "keep image of",
             Path::new(origin),
             "set HOME or XDG_CACHE_HOME, or name a folder in ISOTARE_CACHE",
@@ -96,7 +97,7 @@ impl Cache {
             let _left = remove_tree(&partial);
         }
         made?;
-        Kept::read(&entry)?.ok_or("it is not there").during(keeping(&entry))
+        Kept::read(&entry)?.ok_or("it does not exist").during(keeping(&entry))
     }
 }
 
@@ -151,7 +152,7 @@ impl Kept {
             // Its mode is the image's; that nobody else gets there is the entry's.
             match fs::symlink_metadata(&tree)?.is_dir() {
                 true => Ok(Self { tree, digest }),
-                false => Err(io::Error::other(format!("{} is no folder", tree.display()))),
+                false => Err(io::Error::other(format!("{} is not a folder", tree.display()))),
             }
         };
         match read() {
@@ -294,12 +295,15 @@ mod tests {
         ] {
             mode(&path, bad);
             let why = refusal(&folder);
-            assert!(why.contains(&path.display().to_string()) && why.contains("others may write"), "{why}");
+            assert!(
+                why.contains(&path.display().to_string()) && why.contains("other users may write"),
+                "{why}"
+            );
             mode(&path, good);
         }
         let moved = place.path().join("moved");
         for (path, why) in
-            [(folder.join("k/digest"), "link"), (made.tree, "no folder"), (folder.clone(), "link")]
+            [(folder.join("k/digest"), "link"), (made.tree, "not a folder"), (folder.clone(), "link")]
         {
             fs::rename(&path, &moved).expect("moved");
             symlink(&moved, &path).expect("linked");

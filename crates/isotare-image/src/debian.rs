@@ -58,7 +58,7 @@ pub(crate) fn make(
     })?;
     if !status.success() {
         let said = last_lines(&fs::read_to_string(&log).unwrap_or_default());
-        let remedy = "check the names of the packages, and that Debian's archive can be reached";
+        let remedy = "check the names of the packages, and that Debian's archive is reachable";
         return Err(format!("mmdebstrap: {status}: {said}")).during(about(remedy));
     }
     Ok(archive)
@@ -68,7 +68,7 @@ pub(crate) fn make(
 fn last_lines(log: &str) -> String {
     let errors: Vec<&str> = log.lines().filter(|line| line.starts_with("E: ")).take(3).collect();
     match errors.is_empty() {
-        true => log.lines().last().unwrap_or("it said nothing").to_owned(),
+        true => log.lines().last().unwrap_or("it did not print anything").to_owned(),
         false => errors.join("; "),
     }
 }

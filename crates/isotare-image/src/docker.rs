@@ -1,5 +1,5 @@
-//! Archives of `docker save`: `manifest.json` lists images with their configuration and layers. The configuration's name
-//! is its digest, and it holds those of the unpacked layers.
+//! Archives of `docker save`: `manifest.json` lists images with their configuration and layers. The
+//! configuration's name is its digest, and it holds those of the unpacked layers.
 
 use crate::error::{During, ImageError};
 use crate::layer::{Kind, unpack};
@@ -11,7 +11,7 @@ use serde::Deserialize;
 use std::io;
 use std::path::{Path, PathBuf};
 
-const REMEDY: &str = "name an archive that 'docker save IMAGE' wrote";
+const REMEDY: &str = "name an archive that was written by 'docker save IMAGE'";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -21,8 +21,8 @@ struct Saved {
     layers: Vec<PathBuf>,
 }
 
-/// Unpacks an image of the unpacked archive in `folder` and gives its identity, the digest of its configuration.
-/// `archive` is what messages name.
+/// Unpacks an image of the unpacked archive in `folder` and gives its identity, the digest of its
+/// configuration. `archive` is what messages name.
 pub(crate) fn unpack_saved(
     (archive, folder): (&Path, &Path),
     name: Option<&str>,
@@ -55,7 +55,7 @@ pub(crate) fn unpack_saved(
             let found = content.digest()?;
             match found == *expected {
                 true => Ok(()),
-                false => Err(io::Error::other(format!("its content is {found}, not {expected}"))),
+                false => Err(io::Error::other(format!("its content has the hash {found}, not {expected}"))),
             }
         };
         unpacked().during(("unpack layer", &archive.join(layer), REMEDY))?;
@@ -70,7 +70,11 @@ fn choose<'i>(images: &'i [Saved], name: Option<&str>) -> Result<&'i Saved, Stri
         [only] => Ok(only),
         found => {
             let there: Vec<String> = images.iter().flat_map(tags).collect();
-            Err(format!("{} images fit; there are: {}; choose one with @NAME", found.len(), there.join(", ")))
+            Err(format!(
+                "{} images match; the archive contains: {}; choose one with @NAME",
+                found.len(),
+                there.join(", ")
+            ))
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What can be wrong with an image.
+//! Errors of images.
 
 use isotare_core::{DriverError, Unavailable, with_sources};
 use isotare_host::WaitError;
@@ -6,10 +6,10 @@ use std::error::Error;
 use std::io;
 use std::path::Path;
 
-/// An image that cannot be had.
+/// An image that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
-    /// It is not there, not what it should be, or cannot be unpacked.
+    /// It does not exist, is damaged, or cannot be unpacked.
     #[error("{operation} {subject}")]
     Failed {
         /// What was being done.

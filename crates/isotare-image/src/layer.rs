@@ -1,8 +1,9 @@
 //! Unpacks one tar archive on a tree.
 //!
-//! Paths are resolved as the image's own root would resolve them (openat2(2), `RESOLVE_IN_ROOT`), so a link can point
-//! anywhere but nothing is written through it outside the tree. A member replaces what has its name, and never writes
-//! into it. Device nodes are left out: every runtime makes its own.
+//! Paths are resolved as the image's own root would resolve them (openat2(2), `RESOLVE_IN_ROOT`). So a link
+//! can point anywhere, but nothing is written through it outside the tree. A file in the archive replaces an
+//! existing one of the same name and never writes into it. Device nodes are omitted, because every runtime
+//! creates its own.
 
 use crate::limits::{Meter, long_header};
 use crate::root::{Root, inside, remove_in};
@@ -36,7 +37,8 @@ const OPAQUE: &[u8] = b".wh..wh..opq";
 pub(crate) enum Kind {
     /// A whole tree: every name is a file's.
     Tree,
-    /// A layer, in which `.wh.` names remove what layers below have: the OCI image specification's "Whiteouts".
+    /// A layer, in which `.wh.` names remove what layers below have: the OCI image specification's
+    /// "Whiteouts".
     Layer,
 }
 
@@ -67,7 +69,8 @@ pub(crate) fn unpack(archive: impl Read, kind: Kind, root: &Root, meter: &mut Me
     let mut entries = archive.entries()?;
     let mut last = "the archive's beginning".to_owned();
     loop {
-        // What comes next are the rest of the last member's block and headers, which the tar crate reads into memory.
+        // What comes next are the rest of the last member's block and headers, which the tar crate reads into
+        // memory.
         left.set(limit.saturating_add(BLOCK));
         let Some(entry) = entries.next() else { break };
         let mut entry = entry.map_err(at(format_args!("after {last}")))?;
@@ -153,7 +156,8 @@ impl Unpacking<'_, '_> {
             }
             EntryType::Link => {
                 let target = entry.link_name()?.ok_or_else(|| refused("a link to nothing"))?;
-                let target = inside(&target).map_err(|_| refused("a hard link that leaves the tree"))?;
+                let target =
+                    inside(&target).map_err(|_| refused("a hard link to a path outside the tree"))?;
                 self.meter.path(&target)?;
                 let Some(target_name) = target.file_name() else {
                     return Err(refused("a hard link to the root"));
@@ -248,7 +252,7 @@ impl Unpacking<'_, '_> {
             return Ok(());
         }
         if hidden.is_empty() || hidden == "." || hidden == ".." {
-            return Err(refused("it removes no name"));
+            return Err(refused("the whiteout has no name"));
         }
         if self.seen.contains(&above.join(hidden)) {
             return Ok(());

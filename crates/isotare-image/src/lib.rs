@@ -1,7 +1,8 @@
 //! From an [`ImageReference`](isotare_core::ImageReference) to a tree on disk.
 //!
-//! An archive is unpacked once, into a cache, and never used half unpacked. Archives are not trusted: nothing in one can
-//! make a file outside the tree that it becomes, nor read one, and it unpacks to no more than [`Limits`] say. Trees are shared by all instances and never written to.
+//! An archive is unpacked once, into a cache, and is used only after it is complete. Archives are not
+//! trusted: an archive cannot create or read a file outside its tree, and its unpacked size is bounded by
+//! [`Limits`]. All instances share a tree, and it is never written to.
 
 mod cache;
 mod debian;

@@ -1,4 +1,4 @@
-//! How much one image may unpack to.
+//! Limits for the size of an unpacked image.
 
 use isotare_core::{Deadline, Kind, SettingDef, SettingError, Settings};
 use isotare_host::in_time;
@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 use std::str::FromStr;
 
-/// Bounds for what is unpacked for one image, all its archives and layers together.
+/// Limits for everything that is unpacked for one image, all its archives and layers together.
 ///
 /// ```
 /// use isotare_image::Limits;
@@ -34,15 +34,11 @@ const fn bound(key: &'static str, kind: Kind, default: &'static str, help: &'sta
 const DEFS: &[SettingDef] = &[
     bound("data", Kind::Size, "64G", "bytes of all files"),
     bound("entries", Kind::Integer { min: 1, max: u64::MAX }, "4000000", "files, folders and links"),
-    bound("header", Kind::Size, "1M", "bytes of one member's header"),
+    bound("header", Kind::Size, "1M", "bytes of the header of one file in the archive"),
     bound("names", Kind::Size, "1G", "bytes of all paths"),
-    // A path of so many names of 15 bytes is the longest that the kernel takes. Images have some dozens at the most.
-    bound(
-        "depth",
-        Kind::Integer { min: 1, max: u64::MAX },
-        "255",
-        "names of a path, and folders in one another",
-    ),
+    // A path of so many names of 15 bytes is the longest that the kernel takes. Images have some dozens at
+    // the most.
+    bound("depth", Kind::Integer { min: 1, max: u64::MAX }, "255", "names in a path, and nested folders"),
 ];
 
 impl Limits {
@@ -77,7 +73,7 @@ impl FromStr for Limits {
     }
 }
 
-/// What has been unpacked for one image so far.
+/// Counts what has been unpacked for one image so far.
 pub(crate) struct Meter<'a> {
     pub(crate) limits: Limits,
     pub(crate) deadline: &'a Deadline,
@@ -91,7 +87,7 @@ impl<'a> Meter<'a> {
         Self { limits, deadline, data: 0, entries: 0, names: 0 }
     }
 
-    /// Fails at the deadline and when the user wants to stop.
+    /// Fails at the deadline and when the user interrupts the session.
     pub(crate) fn in_time(&self) -> io::Result<()> {
         in_time(self.deadline).map_err(io::Error::other)
     }
@@ -121,13 +117,13 @@ impl<'a> Meter<'a> {
 
     /// A folder that is about to be made in so many others.
     pub(crate) fn depth(&self, above: u64) -> io::Result<()> {
-        within("depth", "it makes", above.saturating_add(1), "folders in one another", self.limits.depth)
+        within("depth", "it makes", above.saturating_add(1), "nested folders", self.limits.depth)
     }
 }
 
 /// The error of a header that is longer than this.
 pub(crate) fn long_header(limit: u64) -> io::Error {
-    beyond("header", format!("a member's header has more than {limit} bytes"), limit)
+    beyond("header", format!("the header of a file in the archive has more than {limit} bytes"), limit)
 }
 
 fn within(key: &str, what: &str, value: u64, unit: &str, limit: u64) -> io::Result<()> {
@@ -139,7 +135,8 @@ fn within(key: &str, what: &str, value: u64, unit: &str, limit: u64) -> io::Resu
 
 fn beyond(key: &str, what: String, limit: u64) -> io::Error {
     let why = format!(
-        "{what}, and the bound for one image is {limit}; if you trust it, raise that with --image-limits {key}=…"
+        "{what}, but the limit for one image is {limit}; if you trust the image, raise the limit with \
+         --image-limits {key}=…"
     );
     io::Error::new(io::ErrorKind::FileTooLarge, why)
 }

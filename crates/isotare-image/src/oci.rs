@@ -1,4 +1,5 @@
-//! OCI image layouts: the image specification's `image-layout.md`. Everything read is checked against its digest.
+//! OCI image layouts: the image specification's `image-layout.md`. Everything read is checked against its
+//! digest.
 
 use crate::error::{During, ImageError};
 use crate::layer::{Kind, unpack};
@@ -90,7 +91,7 @@ impl Layout {
 }
 
 fn mismatch(found: &str, descriptor: &Descriptor) -> io::Error {
-    io::Error::other(format!("its content is {found}, not {}", descriptor.digest()))
+    io::Error::other(format!("its content has the hash {found}, not {}", descriptor.digest()))
 }
 
 fn blob_path(descriptor: &Descriptor) -> io::Result<PathBuf> {
@@ -99,7 +100,7 @@ fn blob_path(descriptor: &Descriptor) -> io::Result<PathBuf> {
         Some(("sha256", hex)) if hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
             Ok(Path::new("blobs/sha256").join(hex))
         }
-        _ => Err(io::Error::other(format!("{digest} is no SHA-256"))),
+        _ => Err(io::Error::other(format!("{digest} is not a SHA-256"))),
     }
 }
 
@@ -130,7 +131,7 @@ fn choose<'i>(index: &'i ImageIndex, reference: Option<&str>) -> Result<&'i Desc
                 .collect();
             let wanted = reference.map_or_else(String::new, |wanted| format!(" of the name {wanted}"));
             Err(format!(
-                "{} images{wanted} for this machine; there are: {}; choose one with @REF",
+                "{} images{wanted} for this machine; the layout contains: {}; choose one with @REF",
                 found.len(),
                 there.join(", ")
             ))

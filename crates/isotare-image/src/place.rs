@@ -1,5 +1,5 @@
-//! Puts an image's own files on a tree in the tree's own terms: where the tree has `/lib` as a link, files of `/lib` go to
-//! where it leads, and no link of ours hides a folder of the tree.
+//! Adds an image's own files to a tree and respects the tree's links: if `/lib` is a link in the tree, files
+//! of `/lib` go to its target. Our links never hide a folder of the tree.
 
 use crate::root::Root;
 use isotare_core::{HOST_FOLDERS, Image, ImageFile, Source};
@@ -51,7 +51,8 @@ impl Ground {
             }
         }
         hidden.into_iter().for_each(|(link, target)| self.bridge(&link, &target, &mut placed));
-        // A folder that was added for its child may be one that the tree has; its own permissions are to stay.
+        // A folder that was added for its child may be one that the tree has; its own permissions are to
+        // stay.
         placed.files.retain(|file| {
             !matches!(file.source, Source::Folder) || self.kind(&file.path) != Some(FileType::Directory)
         });

@@ -1,4 +1,4 @@
-//! A reference resolved: unpacked if need be, and ready to put files on.
+//! Resolves a reference: the image is unpacked if necessary, and files can be added to it.
 
 use crate::cache::Cache;
 use crate::debian;
@@ -18,9 +18,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 const THERE: &str = "name an existing file or folder";
-const ARCHIVE: &str = "name a tar archive, plain or packed by gzip or zstd";
+const ARCHIVE: &str = "name a tar archive, uncompressed or compressed with gzip or zstd";
 
-/// What instances of an environment begin with.
+/// The base of an environment's instances.
 #[derive(Clone, Debug)]
 pub struct Userland {
     /// The tree.
@@ -60,7 +60,7 @@ impl Userland {
     }
 }
 
-/// Makes an image ready. Archives and systems are unpacked into the cache once.
+/// Prepares an image. Archives and Debian systems are unpacked into the cache once.
 pub fn resolve(
     reference: &ImageReference,
     cache: &Cache,
@@ -127,7 +127,8 @@ fn kept(
     Ok(Userland { base: Base::Tree(kept.tree), digest: Some(kept.digest) })
 }
 
-/// A path without links, and what changes when its content does. A layout's folder has its images in `index.json`.
+/// A path without links, and what changes when its content does. A layout's folder has its images in
+/// `index.json`.
 fn identify(path: &Path) -> io::Result<(PathBuf, String)> {
     let path = path.canonicalize()?;
     let file = if path.is_dir() { path.join("index.json") } else { path.clone() };

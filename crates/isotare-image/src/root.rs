@@ -1,4 +1,4 @@
-//! A folder in which paths mean what they would mean to a process whose root it is.
+//! A folder in which paths are resolved as for a process that has it as its root.
 
 use crate::limits::Meter;
 use isotare_files::remove_tree_at;
@@ -13,7 +13,7 @@ use std::path::{Component, Path, PathBuf};
 /// How often a look-up is tried that a rename elsewhere disturbed: openat2(2), `EAGAIN`.
 const TRIES: u32 = 64;
 
-/// Such a folder. Links, also absolute ones and those that climb, never lead out of it.
+/// Such a folder. Links never lead out of it, also absolute ones and those with `..`.
 #[derive(Debug)]
 pub(crate) struct Root(OwnedFd);
 
@@ -63,8 +63,8 @@ impl Root {
         Ok(mkdirat(at, name, mode)?)
     }
 
-    /// How many folders below the root a folder is, counted up to the bound. Its path does not tell: `l/d` is three below
-    /// where `l` is a link to `d/d`.
+    /// How many folders below the root a folder is, counted up to the bound. Its path does not tell: `l/d` is
+    /// three below where `l` is a link to `d/d`.
     fn depth(&self, folder: &OwnedFd, meter: &Meter<'_>) -> io::Result<u64> {
         let root = fstat(&self.0)?;
         let mut above: Option<OwnedFd> = None;

@@ -1,4 +1,4 @@
-//! Files of an image, read with a digest and a deadline, and unpacked where they are packed.
+//! Reads files of an image with a digest and a deadline, and decompresses them if necessary.
 
 use crate::root::Root;
 use isotare_core::{Deadline, Sha256};
@@ -65,12 +65,15 @@ pub(crate) fn read_text(file: File) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(MOST_TEXT + 1).read_to_end(&mut bytes)?;
     match bytes.len() as u64 > MOST_TEXT {
-        true => Err(io::Error::new(io::ErrorKind::FileTooLarge, "larger than 16 MiB, and no manifest is")),
+        true => Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            "it is larger than 16 MiB, which is too large for a manifest",
+        )),
         false => Ok(bytes),
     }
 }
 
-/// The content of what may be packed, told by its first bytes.
+/// The content of a file that may be compressed. The first bytes show the compression.
 pub(crate) fn plain<'r>(packed: impl Read + 'r) -> io::Result<Box<dyn Read + 'r>> {
     let mut packed = BufReader::with_capacity(1 << 16, packed);
     let start = packed.fill_buf()?;
@@ -78,9 +81,11 @@ pub(crate) fn plain<'r>(packed: impl Read + 'r) -> io::Result<Box<dyn Read + 'r>
         [0x1f, 0x8b, ..] => Box::new(flate2::bufread::MultiGzDecoder::new(packed)),
         [0x28, 0xb5, 0x2f, 0xfd, ..] => Box::new(zstd::Decoder::with_buffer(packed)?),
         [0xfd, b'7', b'z', b'X', b'Z', ..] => {
-            return Err(io::Error::other("packed by xz, which is not read here"));
+            return Err(io::Error::other("it is compressed with xz, which is not supported"));
         }
-        [b'B', b'Z', b'h', ..] => return Err(io::Error::other("packed by bzip2, which is not read here")),
+        [b'B', b'Z', b'h', ..] => {
+            return Err(io::Error::other("it is compressed with bzip2, which is not supported"));
+        }
         _ => Box::new(packed),
     })
 }

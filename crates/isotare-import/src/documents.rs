@@ -4,22 +4,22 @@ use crate::Run;
 use serde_json::{Deserializer, Value};
 use std::borrow::Cow;
 
-/// One document, or what is left of one.
+/// One document, or a part of one.
 #[derive(Debug)]
 pub enum Document {
-    /// A whole one.
+    /// A complete one.
     Whole {
         /// The line on which it begins, from 1.
         line: usize,
         /// It.
         value: Value,
     },
-    /// One that ends before its end.
+    /// An incomplete one.
     CutOff {
         /// The line on which it begins, from 1.
         line: usize,
     },
-    /// One that is no JSON where the error says.
+    /// One that is not JSON; the error says where.
     Malformed {
         /// The line on which it begins, from 1.
         line: usize,
@@ -28,8 +28,9 @@ pub enum Document {
     },
 }
 
-/// Every document that begins at the beginning of a line, or where another ended, with `{` or `[`; what is indented is a
-/// part of one. A line such as `[INFO] …`, with which no document begins, is a message.
+/// Every document that begins at the beginning of a line, or where another ended, with `{` or `[`; indented
+/// lines are a part of one. A line such as `[INFO] …`, which is not the beginning of a document, is a
+/// message.
 pub fn documents(text: &str) -> Vec<Document> {
     let mut found = Vec::new();
     let (mut at, mut line, mut cut_off) = (0, 1, 0);
@@ -58,7 +59,7 @@ pub fn documents(text: &str) -> Vec<Document> {
                 Some(Err(error)) => {
                     let why = format!("line {}: {error}", line + error.line() - 1);
                     found.push(Document::Malformed { line, why });
-                    // Where it breaks, the next one may begin.
+                    // The next one may begin at the error.
                     skip = before_line(rest, error.line());
                 }
                 None => return found,
@@ -72,14 +73,16 @@ pub fn documents(text: &str) -> Vec<Document> {
     found
 }
 
-/// Documents without an end after which no other is looked for: each of them is read to the end of the text.
+/// After this many documents without an end, the search stops, because each of them is read to the end of the
+/// text.
 const MOST_CUT_OFF: usize = 8;
 
 fn newlines(text: &str, bytes: usize) -> usize {
     text.bytes().take(bytes).filter(|&byte| byte == b'\n').count()
 }
 
-/// The runs that are read from each whole document, and one without numbers for each that is cut off or broken.
+/// The runs of each complete document, and a run without numbers for each document that is incomplete or
+/// damaged.
 pub fn runs_in(text: &str, mut read: impl FnMut(usize, Value) -> Vec<Run>) -> Vec<Run> {
     let mut found = documents(text);
     let is_broken = |document: &Document| matches!(document, Document::Malformed { .. });
@@ -90,16 +93,16 @@ pub fn runs_in(text: &str, mut read: impl FnMut(usize, Value) -> Vec<Run>) -> Ve
     }
     let of_document = |document| match document {
         Document::Whole { line, value } => read(line, value),
-        Document::CutOff { line } => vec![Run::incomplete(line, "the document is cut off")],
+        Document::CutOff { line } => vec![Run::incomplete(line, "the document is incomplete")],
         Document::Malformed { line, why } => {
-            vec![Run::incomplete(line, format!("the document is broken or mixed with another: {why}"))]
+            vec![Run::incomplete(line, format!("the document is damaged, or mixed with another one: {why}"))]
         }
     };
     apart(found, false).into_iter().flat_map(of_document).collect()
 }
 
-/// Each document of an array that a program has put around those of a tool. `is_one`: a document of the tool's is
-/// an array itself.
+/// Each document of an array that a program has put around those of a tool. `is_one`: a document of the
+/// tool's is an array itself.
 pub fn apart(found: Vec<Document>, is_one: bool) -> Vec<Document> {
     let each = |document| match document {
         Document::Whole { line, value: Value::Array(values) }
@@ -139,8 +142,8 @@ fn after_nan(rest: &str) -> Option<&str> {
     matches!(after.chars().next(), None | Some(',' | '}' | ' ' | '\r' | '\n')).then_some(after)
 }
 
-/// Whether a document begins here: a brace before a key or its end, a bracket before a value or its end. `follows`: another
-/// document ended here, so that a bracket before a number is no time of a log.
+/// Whether a document begins here: a brace before a key or its end, a bracket before a value or its end.
+/// `follows`: another document ended here, so that a bracket before a number is no time of a log.
 fn begins(text: &str, follows: bool) -> bool {
     let next = |rest: &str| rest.trim_start().chars().next();
     if let Some(rest) = text.strip_prefix('{') {

@@ -1,4 +1,4 @@
-//! Runs of files as a session: what the labels say of them makes blocks and conditions.
+//! Makes a session from the runs of files. The labels decide the blocks and conditions.
 
 use crate::paired::named;
 use crate::table::{Cell, Clash, Table};
@@ -6,11 +6,11 @@ use crate::{FileRead, Labels, Reading, Status};
 use isotare_core::{Condition, MetricDef, Session, Trial, WorkloadSpec};
 use std::collections::BTreeMap;
 
-/// The label that says where a run ran: its condition.
+/// The label for the environment of a run: its condition.
 pub const ENVIRONMENT: &str = "environment";
-/// The label that says which repetition a run is: its block.
+/// The label for the number of the repetition: its block.
 pub const ITERATION: &str = "iteration";
-/// Labels that are another at each repetition, so that they do not tell conditions apart.
+/// Labels that are different in each repetition, so they do not distinguish conditions.
 const PASSING: [&str; 2] = ["pid", "tid"];
 
 /// A comparison of runs.
@@ -20,34 +20,34 @@ pub struct Imported {
     pub session: Session,
     /// Them.
     pub trials: Vec<Trial>,
-    /// What was left out or assumed, and why.
+    /// Warnings about runs that were not used, and about assumptions.
     pub warnings: Vec<String>,
 }
 
 /// Why runs cannot be compared.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotComparable {
-    /// No complete run says where it ran.
+    /// No complete run has a label for its environment.
     #[error("no complete run has the label '{ENVIRONMENT}'")]
     NoEnvironment,
-    /// All that do ran in the same.
-    #[error("all runs are of '{only}'")]
+    /// All runs have the same environment.
+    #[error("all runs have the same environment, '{only}'")]
     OneEnvironment {
         /// Which.
         only: String,
     },
-    /// Nothing ran in the baseline.
-    #[error("no run is of '{name}'; there are {found}")]
+    /// No run has the environment of the baseline.
+    #[error("no run has the environment '{name}'; the environments are {found}")]
     NoBaseline {
         /// Asked for.
         name: String,
-        /// Those that are there.
+        /// The existing ones.
         found: String,
     },
 }
 
-/// The complete runs of files by environment, iteration and all their other labels. Runs without an iteration count in the
-/// order in which they stand.
+/// The complete runs of files by environment, iteration and all their other labels. Runs without an iteration
+/// are numbered in their order.
 pub fn imported(files: &[FileRead], reading: &Reading) -> Result<Imported, NotComparable> {
     let mut table = Table::default();
     let mut warnings = Vec::new();
@@ -79,12 +79,17 @@ pub fn imported(files: &[FileRead], reading: &Reading) -> Result<Imported, NotCo
                 let cell = Cell { block: &block, condition: condition.clone(), metric: def };
                 let Err(clash) = table.add(cell, metric.value, run.line as u64) else { continue };
                 let why = match clash {
-                    Clash::Twice { .. } => format!("there is one of iteration {block} with the same labels"),
+                    Clash::Twice { .. } => {
+                        format!("another run has the same labels and the same iteration, {block}")
+                    }
                     Clash::Units { before } => {
-                        format!("{} is in '{}' here and in '{before}' before", metric.name, metric.unit)
+                        format!(
+                            "the unit of {} is '{}' here, but '{before}' in an earlier run",
+                            metric.name, metric.unit
+                        )
                     }
                 };
-                warnings.push(format!("{} line {}: a run is left out: {why}", file.file, run.line));
+                warnings.push(format!("{} line {}: this run is not used: {why}", file.file, run.line));
                 break;
             }
         }
@@ -94,7 +99,8 @@ pub fn imported(files: &[FileRead], reading: &Reading) -> Result<Imported, NotCo
     }
     if by_order > 0 {
         warnings.push(format!(
-            "{by_order} runs have no label '{ITERATION}': the first of each environment are one block, and so on"
+            "{by_order} runs have no label '{ITERATION}'; the first runs of all environments are used as the \
+             first block, the second runs as the second block, and so on"
         ));
     }
     let environments = table.environments();
@@ -161,7 +167,7 @@ mod tests {
         let files = [file("a", Some("1"), &[2.0, 3.0]), file("b", Some("1"), &[2.5])];
         let found = imported(&files, &Reading::default()).expect("comparable");
         assert_eq!(found.trials.len(), 2);
-        assert!(found.warnings[0].contains("a line 2: a run is left out"), "{:?}", found.warnings);
+        assert!(found.warnings[0].contains("a line 2: this run is not used"), "{:?}", found.warnings);
         let trial = found
             .trials
             .iter()
@@ -180,6 +186,6 @@ mod tests {
         );
         let two = [file("a", None, &[2.0]), file("b", None, &[2.0])];
         let said = imported(&two, &reading).expect_err("no kvm").to_string();
-        assert_eq!(said, "no run is of 'kvm'; there are a, b");
+        assert_eq!(said, "no run has the environment 'kvm'; the environments are a, b");
     }
 }

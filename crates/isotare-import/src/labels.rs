@@ -1,4 +1,4 @@
-//! What the user says of files: labels from options, from the names of files and from a manifest.
+//! Labels that the user gives to files: from options, from the names of files and from a manifest.
 
 use crate::FileRead;
 use isotare_core::csv_text;
@@ -8,8 +8,9 @@ use std::io::Read;
 /// Labels by name.
 pub type Labels = BTreeMap<String, String>;
 
-/// A pattern of file names, such as `{environment}/cpu-{iteration}.txt`: a name in braces is a label and stands for any
-/// characters but `/`, as few as possible; `*` stands for such characters without a label; all else for itself.
+/// A pattern of file names, such as `{environment}/cpu-{iteration}.txt`: a name in braces is a label and
+/// matches any characters except `/`, as few as possible. `*` matches such characters without a label. All
+/// other characters match themselves.
 #[derive(Clone, Debug)]
 pub struct Pattern {
     regex: regex_lite::Regex,
@@ -33,13 +34,13 @@ impl Pattern {
             let (name, after) = special
                 .strip_prefix('{')
                 .and_then(|inner| inner.split_once('}'))
-                .ok_or_else(|| format!("in the pattern '{text}' a brace has no other"))?;
+                .ok_or_else(|| format!("in the pattern '{text}', a brace is not closed or not opened"))?;
             let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
             if name.is_empty() || !name.chars().all(is_word) {
-                return Err(format!("'{{{name}}}' in the pattern '{text}' is no name of a label"));
+                return Err(format!("'{{{name}}}' in the pattern '{text}' is not a valid name of a label"));
             }
             if names.iter().any(|known| known == name) {
-                return Err(format!("the label '{name}' is twice in the pattern '{text}'"));
+                return Err(format!("the label '{name}' is used twice in the pattern '{text}'"));
             }
             names.push(name.to_owned());
             regex.push_str("([^/]+?)");
@@ -151,9 +152,9 @@ mod tests {
         for (pattern, words) in [
             ("a.txt", "no label"),
             ("{a}-{a}", "twice"),
-            ("{a b}", "no name"),
-            ("{a", "no other"),
-            ("a}", "no other"),
+            ("{a b}", "not a valid name"),
+            ("{a", "not closed"),
+            ("a}", "not opened"),
         ] {
             let said = Pattern::new(pattern).expect_err(pattern);
             assert!(said.contains(words), "{said}");

@@ -1,5 +1,5 @@
-//! Measurements that others have made, read into the form in which sessions are kept, so that the same statistics, verdicts
-//! and warnings serve them. Nothing is measured or invented here.
+//! Reads measurements of other tools into the form of sessions, so that they get the same statistics,
+//! verdicts and warnings. Nothing is measured or invented here.
 //!
 //! ```
 //! let text = "block,condition,metric,value,unit\n1,bare,time,1.00,s\n1,vm,time,1.10,s\n";

@@ -18,9 +18,9 @@ pub struct Reading {
     pub margin: f64,
     /// Confidence level of the intervals.
     pub level: f64,
-    /// Metrics of which more is better, whatever their unit.
+    /// Metrics for which higher is better, with any unit.
     pub higher: Vec<String>,
-    /// Metrics of which less is better, whatever their unit.
+    /// Metrics for which lower is better, with any unit.
     pub lower: Vec<String>,
 }
 
@@ -30,7 +30,7 @@ impl Default for Reading {
     }
 }
 
-/// A file that is not understood. Lines count from 1, the header being the first.
+/// An error of a file. Lines are numbered from 1; the header is line 1.
 #[derive(Debug, thiserror::Error)]
 pub enum PairedError {
     /// Its bytes could not be had.
@@ -44,7 +44,7 @@ pub enum PairedError {
         /// What the parser says.
         source: csv::Error,
     },
-    /// A column is not there.
+    /// A column is missing.
     #[error("line 1: there is no column '{column}'; the header is '{found}'")]
     NoColumn {
         /// Which.
@@ -52,13 +52,13 @@ pub enum PairedError {
         /// Those that are.
         found: String,
     },
-    /// A column is there more than once.
+    /// A column occurs more than once.
     #[error("line 1: there is more than one column '{column}'")]
     TwoColumns {
         /// Which.
         column: &'static str,
     },
-    /// A cell that should hold something.
+    /// An empty cell.
     #[error("line {line}: column '{column}' is empty")]
     Empty {
         /// Where.
@@ -66,8 +66,8 @@ pub enum PairedError {
         /// In which column.
         column: &'static str,
     },
-    /// A value that is no number.
-    #[error("line {line}: value '{value}' is no finite number")]
+    /// A value that is not a number.
+    #[error("line {line}: value '{value}' is not a finite number")]
     NoNumber {
         /// Where.
         line: u64,
@@ -91,7 +91,7 @@ pub enum PairedError {
         first: u64,
     },
     /// One metric in two units.
-    #[error("line {line}: '{metric}' is in '{unit}' here and in '{before}' above")]
+    #[error("line {line}: the unit of '{metric}' is '{unit}' here, but '{before}' above")]
     Units {
         /// Where.
         line: u64,
@@ -102,8 +102,11 @@ pub enum PairedError {
         /// Above.
         before: String,
     },
-    /// A unit that does not tell whether more or less of it is better.
-    #[error("line {line}: whether more or less of '{metric}' is better is unknown{}", in_unit(unit))]
+    /// A unit that does not show whether higher or lower values are better.
+    #[error(
+        "line {line}: it is not known whether higher or lower values of '{metric}' are better{}",
+        in_unit(unit)
+    )]
     Direction {
         /// Where.
         line: u64,
@@ -112,21 +115,22 @@ pub enum PairedError {
         /// Its unit; empty: it has none.
         unit: String,
     },
-    /// A baseline that no line has.
-    #[error("no line has the condition '{name}'; there are {found}")]
+    /// The baseline is not in any line.
+    #[error("no line has the condition '{name}'; the conditions are {found}")]
     NoBaseline {
         /// Asked for.
         name: String,
-        /// Those that are there.
+        /// The existing ones.
         found: String,
     },
-    /// No line but the header.
+    /// There are no lines after the header.
     #[error("there are no values")]
     NoValues,
 }
 
-/// Reads columns `block,condition,metric,value` and, if there is one, `unit`, in any order beside any others. Blocks come in the
-/// order in which the file names them. Quotes that guard cells of our own CSV are taken off. A condition `NAME#null` is the baseline `NAME` a second time, as in a session.
+/// Reads columns `block,condition,metric,value` and, if there is one, `unit`, in any order beside any others.
+/// Blocks come in the order in which the file names them. The protecting quotes of our own CSV cells are
+/// removed. A condition `NAME#null` is the baseline `NAME` a second time, as in a session.
 pub fn paired(mut file: impl Read, reading: &Reading) -> Result<(Session, Vec<Trial>), PairedError> {
     let mut table = Table::default();
     let mut text = Vec::new();
@@ -206,7 +210,7 @@ fn add(
 }
 
 fn in_unit(unit: &str) -> String {
-    if unit.is_empty() { String::new() } else { format!(": its unit '{unit}' does not tell") }
+    if unit.is_empty() { String::new() } else { format!(", because its unit '{unit}' does not show it") }
 }
 
 /// The line of a record: its place is that of the empty lines before it.
@@ -230,8 +234,8 @@ fn malformed(source: csv::Error) -> PairedError {
     PairedError::Malformed { line, source }
 }
 
-/// A condition's name as an environment, whose only part that means anything here is what follows `#`: two names stay two
-/// conditions even if they were one spec of ours.
+/// A condition's name as an environment, whose only part that means anything here is what follows `#`: two
+/// names stay two conditions even if they were one spec of ours.
 pub(crate) fn named(name: &str) -> EnvironmentSpec {
     match name.rsplit_once('#') {
         Some((first, replica)) if !first.is_empty() && !replica.is_empty() => {

@@ -16,12 +16,12 @@ fn every_error_names_its_line() {
         ("block,condition,metric,value\n", &["no values"]),
         ("block,condition,metric,value\n1,a,t,1\n1,b,,1\n", &["line 3", "'metric'", "empty"]),
         ("block,condition,metric,value\n1,a,t\n", &["line 2", "'value'", "empty"]),
-        ("block,condition,metric,value\n1,a,t,fast\n", &["line 2", "'fast'", "no finite number"]),
+        ("block,condition,metric,value\n1,a,t,fast\n", &["line 2", "'fast'", "not a finite number"]),
         ("block,condition,metric,value\n1,a,t,inf\n", &["line 2", "'inf'"]),
         ("block,condition,metric,value\n1,a,t,1\n\n1,a,t,2\n", &["line 4", "second value", "line 2"]),
         ("block,condition,metric,value,unit\n1,a,t,1,s\n2,a,t,1,ms\n", &["line 3", "'ms'", "'s'"]),
-        ("block,condition,metric,value,unit\n1,a,t,1,ms/s\n", &["line 2", "'t'", "'ms/s'", "unknown"]),
-        ("block,condition,metric,value\n1,a,t,1\n", &["line 2", "'t'", "unknown"]),
+        ("block,condition,metric,value,unit\n1,a,t,1,ms/s\n", &["line 2", "'t'", "'ms/s'", "not known"]),
+        ("block,condition,metric,value\n1,a,t,1\n", &["line 2", "'t'", "not known"]),
     ] {
         let said = read(text).expect_err(text).to_string();
         assert!(words.iter().all(|word| said.contains(word)), "{text:?}: {said}");
@@ -30,13 +30,13 @@ fn every_error_names_its_line() {
     assert!(said.expect_err("no UTF-8").to_string().contains("line 2"));
     let reading = Reading { baseline: Some("c".to_owned()), ..Reading::default() };
     let said = paired(&b"block,condition,metric,value,unit\n1,a,t,1,s\n1,b,t,1,s\n"[..], &reading);
-    assert!(said.expect_err("not there").to_string().contains("there are a, b"));
+    assert!(said.expect_err("not there").to_string().contains("the conditions are a, b"));
 }
 
 #[test]
 fn columns_come_in_any_order_and_blocks_in_that_of_the_file() {
-    let text = "\u{feff}Value, who ,metric,CONDITION,block,unit\n2.5,me,rate,vm,z,req/s\n2,me,rate,bare,z,req/s\n\
-                1,me,time,bare,a,ps\n";
+    let text = "\u{feff}Value, who \
+                ,metric,CONDITION,block,unit\n2.5,me,rate,vm,z,req/s\n2,me,rate,bare,z,req/s\n1,me,time,bare,a,ps\n";
     let reading = Reading { baseline: Some("bare".to_owned()), ..Reading::default() };
     let (session, trials) = paired(text.as_bytes(), &reading).expect("understood");
     let values: Vec<(u32, String, f64)> = trials

@@ -1,11 +1,11 @@
-//! From a file's bytes to its runs.
+//! Reads the runs from a file's bytes.
 
 use crate::run::{Decoded, FileRead, Run, Status};
 use crate::text::clean;
 use crate::tools::{Tool, recognise};
 use std::collections::BTreeSet;
 
-/// Reads what a file of this name holds. `tool`: whose it is, if that is known.
+/// Reads the content of a file of this name. `tool` is its tool, if that is known.
 pub fn read(name: &str, bytes: &[u8], tool: Option<&'static Tool>) -> FileRead {
     let text = clean(bytes);
     let found = tool.or_else(|| recognise(&text));
@@ -18,7 +18,7 @@ pub fn read(name: &str, bytes: &[u8], tool: Option<&'static Tool>) -> FileRead {
         warnings.extend(said(&text));
     }
     if runs.is_empty() {
-        runs.push(Run::unreadable(1, "there is no run in it"));
+        runs.push(Run::unreadable(1, "it contains no run"));
     }
     for run in &mut runs {
         settle(run);
@@ -36,7 +36,7 @@ pub fn read(name: &str, bytes: &[u8], tool: Option<&'static Tool>) -> FileRead {
     }
 }
 
-/// More warnings of a tool than a reader reads.
+/// Maximum number of a tool's warnings that are kept.
 const WARNINGS: usize = 20;
 
 /// How warnings begin.
@@ -50,7 +50,7 @@ fn said(text: &str) -> Vec<String> {
     let mut known = BTreeSet::new();
     let lines = (1..).zip(text.lines()).map(|(number, line)| (number, line.trim()));
     let new = lines.filter(|(_, line)| is_warning(line) && known.insert(*line));
-    new.take(WARNINGS).map(|(number, line)| format!("line {number}: it says: {line}")).collect()
+    new.take(WARNINGS).map(|(number, line)| format!("line {number}: the tool printed: {line}")).collect()
 }
 
 /// Whether a line is a warning, which the name of a program may precede.
@@ -66,18 +66,18 @@ fn is_warning(line: &str) -> bool {
 fn unknown(text: &str) -> String {
     match text.lines().find(|line| !line.trim().is_empty()) {
         None => "it is empty".to_owned(),
-        // Nothing of it is quoted: it may be a secret that another user has made to look like a result.
-        Some(_) => "whose output this is was not recognised".to_owned(),
+        // The text is not quoted, because another user may have made a secret file look like a result.
+        Some(_) => "the tool that wrote this output was not recognised".to_owned(),
     }
 }
 
-/// No number without a complete run, and no complete run without a number or with one that is none.
+/// Only complete runs have numbers, and a complete run has at least one number and only finite ones.
 fn settle(run: &mut Run) {
     if run.status == Status::Complete {
         let odd = run.metrics.iter().find(|metric| !metric.value.is_finite());
         let reason = match (odd, run.metrics.is_empty()) {
-            (Some(metric), _) => format!("{} is no number", metric.name),
-            (None, true) => "there is no number in it".to_owned(),
+            (Some(metric), _) => format!("{} is not a number", metric.name),
+            (None, true) => "it contains no number".to_owned(),
             (None, false) => return,
         };
         (run.status, run.reason) = (Status::Unreadable, Some(reason));
@@ -91,11 +91,12 @@ mod tests {
 
     #[test]
     fn what_a_tool_warns_of_is_passed_on() {
-        let text = "Benchmark 1: false\n  Time (mean ± σ):     540.4 µs ±  73.8 µs    [User: 267.9 µs, System: 179.4 µs]\n  \
-            Range (min … max):   480.0 µs … 2018.0 µs    1700 runs\n \n  Warning: Ignoring non-zero exit code.\n";
+        let text = "Benchmark 1: false\n  Time (mean ± σ):     540.4 µs ±  73.8 µs    [User: 267.9 µs, \
+                    System: 179.4 µs]\n  Range (min … max):   480.0 µs … 2018.0 µs    1700 runs\n \n  \
+                    Warning: Ignoring non-zero exit code.\n";
         let found = read("a", text.as_bytes(), None);
         assert_eq!((found.tool, found.complete), (Some("hyperfine"), 1));
-        assert_eq!(found.warnings, ["line 5: it says: Warning: Ignoring non-zero exit code."]);
+        assert_eq!(found.warnings, ["line 5: the tool printed: Warning: Ignoring non-zero exit code."]);
         for line in
             ["dd: warning: partial read", "WARNING: x", "stress-ng: warn:  [12] x", "pgbench: warning: x"]
         {

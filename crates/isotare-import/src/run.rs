@@ -1,44 +1,46 @@
-//! What is read from a file of another tool: runs, their labels and their numbers.
+//! The content of a file of another tool: runs, their labels and their numbers.
 
 use isotare_core::Better;
 use serde::Serialize;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// What one file holds.
+/// The content of one file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct FileRead {
     /// Its name as given.
     pub file: String,
     /// The tool whose output it is; `None`: not recognised.
     pub tool: Option<&'static str>,
-    /// That tool's version, as far as the file tells: of the first run that does.
+    /// The version of the tool, if the file contains it: that of the first run that has it.
     pub version: Option<String>,
-    /// Runs with all that belongs to them.
+    /// Number of complete runs.
     pub complete: usize,
-    /// Runs that were cut off, or whose lines are mixed with another's.
+    /// Number of runs that are incomplete, or whose lines are mixed with those of another run.
     pub incomplete: usize,
-    /// Runs whose text contradicts itself or is none of the tool's; a file that is not recognised counts as one.
+    /// Number of runs whose text contradicts itself or is not the tool's. A file that is not recognised
+    /// counts as one.
     pub unreadable: usize,
     /// Each, in the file's order.
     pub runs: Vec<Run>,
-    /// What was odd, each with its line where there is one.
+    /// Warnings, with the line if there is one.
     pub warnings: Vec<String>,
 }
 
-/// What can be said of a run.
+/// The status of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// All that belongs to it is there.
+    /// It is complete.
     Complete,
-    /// Cut off, or mixed with another: it yields no number.
+    /// It is incomplete, or mixed with another run. It has no numbers.
     Incomplete,
-    /// It contradicts itself, or is not what the tool prints: it yields no number.
+    /// It contradicts itself, or is not the tool's output. It has no numbers.
     Unreadable,
 }
 
-/// One run of a tool, or of what it watched: a process of pidstat, a device of iostat, a job of fio.
+/// One run of a tool, or one of the things that it watched: a process of pidstat, a device of iostat, a job
+/// of fio.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Run {
     /// Whether its numbers can be used.
@@ -48,7 +50,8 @@ pub struct Run {
     pub reason: Option<String>,
     /// The line of the file on which it begins, from 1.
     pub line: usize,
-    /// What was run and how: `test`, `threads`, `command`, `device`…; and what the user says of it: `environment`, `iteration`.
+    /// Labels: what was run and how (`test`, `threads`, `command`, `device`…), and the labels of the user
+    /// (`environment`, `iteration`).
     pub labels: BTreeMap<String, String>,
     /// Its numbers; none unless it is complete.
     pub metrics: Vec<Metric>,
@@ -59,7 +62,7 @@ pub struct Run {
 pub struct Metric {
     /// Name, unique in its run.
     pub name: Cow<'static, str>,
-    /// Unit, as `1/s`, `s`, `B/s`, `%`; empty: a plain number, or not told by the tool.
+    /// Unit, as `1/s`, `s`, `B/s`, `%`; empty: a plain number, or not known.
     pub unit: Cow<'static, str>,
     /// Value in that unit.
     pub value: f64,
@@ -69,7 +72,7 @@ pub struct Metric {
 }
 
 impl Metric {
-    /// Of which more is better: rates, throughput.
+    /// A number for which higher is better: rates, throughput.
     pub fn higher(
         name: impl Into<Cow<'static, str>>,
         unit: impl Into<Cow<'static, str>>,
@@ -78,7 +81,7 @@ impl Metric {
         Self { name: name.into(), unit: unit.into(), value, better: Better::Higher }
     }
 
-    /// Of which less is better: times, memory, CPU.
+    /// A number for which lower is better: times, memory, CPU.
     pub fn lower(name: impl Into<Cow<'static, str>>, unit: impl Into<Cow<'static, str>>, value: f64) -> Self {
         Self { name: name.into(), unit: unit.into(), value, better: Better::Lower }
     }
@@ -98,12 +101,12 @@ impl Run {
         Self { status: Status::Complete, reason: None, line, labels: BTreeMap::new(), metrics }
     }
 
-    /// A run that was cut off or mixed with another.
+    /// A run that is incomplete or mixed with another.
     pub fn incomplete(line: usize, reason: impl Into<String>) -> Self {
         Self::without_numbers(Status::Incomplete, line, reason.into())
     }
 
-    /// A run that contradicts itself or is not understood.
+    /// A run that contradicts itself or cannot be read.
     pub fn unreadable(line: usize, reason: impl Into<String>) -> Self {
         Self::without_numbers(Status::Unreadable, line, reason.into())
     }
@@ -120,13 +123,13 @@ impl Run {
     }
 }
 
-/// What a decoder finds in a text.
+/// The result of a decoder.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Decoded {
-    /// Version of the tool, as far as the text tells.
+    /// Version of the tool, if the text contains it.
     pub version: Option<String>,
     /// Each run, in the text's order.
     pub runs: Vec<Run>,
-    /// What was odd beside them, each with its line.
+    /// Warnings, each with its line.
     pub warnings: Vec<String>,
 }

@@ -17,7 +17,7 @@ pub(crate) struct Cell<'a> {
     pub metric: MetricDef,
 }
 
-/// Why a value cannot be taken in.
+/// Why a value cannot be added.
 pub(crate) enum Clash {
     /// Its cell has one.
     Twice {
@@ -88,7 +88,7 @@ impl Table {
 
     /// The values as trials of a session, in the order of blocks; `None` if there are none.
     pub fn session(self, baseline: EnvironmentSpec, reading: &Reading) -> Option<(Session, Vec<Trial>)> {
-        // Nobody knows what they were given; the report leaves it out.
+        // Their budget is not known; the report omits it.
         let cpus = CpuSet::new([0]).filter(|_| !self.values.is_empty())?;
         let mut trials: BTreeMap<(usize, usize), Vec<Sample>> = BTreeMap::new();
         for ((block, condition, metric), (value, _)) in &self.values {

@@ -1,10 +1,12 @@
-//! A file's bytes as the text that a tool printed: what terminals, editors and other systems put around it is taken off.
+//! Converts a file's bytes to the text that a tool printed. Additions of terminals, editors and other systems
+//! are removed.
 
 use crate::grouping::joined;
 use std::borrow::Cow;
 
-/// Text without byte-order mark, terminal escapes, carriage returns and the separators of thousands that mean nothing else. UTF-16 with a mark (as Windows shells write it) is
-/// converted; what is no UTF-8 is replaced. Lines stay where they were, so that line numbers are those of the file.
+/// Text without byte-order mark, terminal escapes, carriage returns and the separators of thousands that mean
+/// nothing else. UTF-16 with a mark (as Windows shells write it) is converted; what is no UTF-8 is replaced.
+/// Lines stay where they were, so that line numbers are those of the file.
 pub fn clean(bytes: &[u8]) -> Cow<'_, str> {
     let text = match bytes {
         [0xff, 0xfe, rest @ ..] => Cow::Owned(utf16(rest, u16::from_le_bytes)),
@@ -32,8 +34,8 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> String {
     char::decode_utf16(units).map(|found| found.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
 }
 
-/// A carriage return before a line feed goes with it; one alone is a progress line drawn again, which was a line of its
-/// own: it becomes a line feed, so that what follows is not glued to what precedes.
+/// A carriage return before a line feed goes with it; one alone is a progress line drawn again, which was a
+/// line of its own: it becomes a line feed, so that what follows is not glued to what precedes.
 fn without_controls(text: &str) -> String {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     // Tabs, which stand between columns, would be taken off with the escapes.

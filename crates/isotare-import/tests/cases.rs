@@ -25,13 +25,13 @@ fn redirects_are_counted_and_no_failures() {
         (vec![1000.0], vec![0.0])
     );
     assert_eq!(values(&found, "latency_max"), [0.152]);
-    assert!(found.warnings.iter().any(|warning| warning.contains("every response was other than 2xx")));
+    assert!(found.warnings.iter().any(|warning| warning.contains("no response had a status of 2xx")));
 }
 
 #[test]
 fn a_tools_own_warning_is_passed_on() {
     let found = case("hyperfine-ignored-failure.txt");
-    assert_eq!(found.warnings, ["line 5: it says: Warning: Ignoring non-zero exit code."]);
+    assert_eq!(found.warnings, ["line 5: the tool printed: Warning: Ignoring non-zero exit code."]);
     assert_eq!(values(&found, "time_mean"), [540.4 * 1e-6]);
 }
 
@@ -63,6 +63,9 @@ fn runs_that_were_started_at_once_are_told_so() {
     let found = case("sysbench-started-at-once.txt");
     assert_eq!(values(&found, "events_per_second"), [442.33, 365.48]);
     assert!(
-        found.warnings.iter().any(|warning| warning.contains("2 runs were started before the first ended"))
+        found
+            .warnings
+            .iter()
+            .any(|warning| warning.contains("2 runs were started before the first one ended"))
     );
 }

@@ -35,14 +35,15 @@ fn is_whole_lines(name: &str) -> bool {
     name.starts_with("fio/") && name.contains("-terse-")
 }
 
-/// What has no end mark, so that a cut between its rows cannot be seen: counters of perf -x and -j and intervals of -I are then
-/// fewer, and the last report of fio's --status-interval is an earlier one.
+/// What has no end mark, so that a cut between its rows cannot be seen: counters of perf -x and -j and
+/// intervals of -I are then fewer, and the last report of fio's --status-interval is an earlier one.
 fn has_no_end(name: &str) -> bool {
     (name.starts_with("perf/") && (name.contains("-rows-") || name.contains("-intervals")))
         || (name.starts_with("fio/") && name.contains("-status-interval"))
 }
 
-/// ab with `-d` leaves the percentiles out: a report that is cut just before them is such a one, with the same other numbers.
+/// ab with `-d` leaves the percentiles out: a report that is cut just before them is such a one, with the
+/// same other numbers.
 fn is_part(name: &str, run: &(Status, Vec<String>), whole: &(Status, Vec<String>)) -> bool {
     name.starts_with("ab/") && run.0 == whole.0 && run.1.iter().all(|metric| whole.1.contains(metric))
 }
@@ -120,8 +121,9 @@ fn a_cut_makes_no_new_number() {
         let step = (text.len() / 200).max(1);
         for end in (0..text.len()).step_by(step).filter(|&end| text.is_char_boundary(end)) {
             let cut = read(&name, &text.as_bytes()[..end], whole.tool.and_then(tools::find));
-            // A series that is cut within a line, or mixed, is whole up to a point before. With iostat's -z, a device that is idle
-            // later on is in the report since boot only, which is left out of longer texts.
+            // A series that is cut within a line, or mixed, is whole up to a point before. With iostat's -z,
+            // a device that is idle later on is in the report since boot only, which is left out of longer
+            // texts.
             let more_before =
                 (is_series(&name) || has_no_end(&name)) && (whole.complete == 0 || name.contains("-z."));
             assert!(cut.complete <= whole.complete || more_before, "{name} cut at {end}");
@@ -136,8 +138,8 @@ fn a_cut_makes_no_new_number() {
     }
 }
 
-/// Separators of thousands. A point before three figures is one only of a tool that prints numbers in the form of the locale: `perf`, whose
-/// tests have it, and monitors, of which three decimals are refused.
+/// Separators of thousands. A point before three figures is one only of a tool that prints numbers in the
+/// form of the locale: `perf`, whose tests have it, and monitors, of which three decimals are refused.
 const SEPARATORS: [&str; 5] = [" ", "\u{a0}", "\u{202f}", "\u{2019}", ","];
 
 /// Where the whole numbers of four figures and more are that stand between blanks, brackets and the like.
@@ -205,7 +207,7 @@ fn separators_of_thousands_make_no_other_number() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// A complaint: of an array of documents it was said that there is no run in it.
+/// A complaint: of an array of documents it was said that it contains no run.
 #[test]
 fn an_array_of_documents_has_their_runs() {
     let mut arrays = 0;

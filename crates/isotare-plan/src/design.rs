@@ -1,4 +1,5 @@
-//! What is compared with what, how often and how surely; and the [`Plan`] that follows from it.
+//! The design of an experiment (environments, workloads, number of blocks, precision), and the [`Plan`] that
+//! is made from it.
 
 use crate::schedule::schedule;
 use isotare_core::{
@@ -7,37 +8,39 @@ use isotare_core::{
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
-/// Replica name of the baseline's second self.
+/// Replica name of the baseline's second condition, which the null test uses.
 pub const NULL_REPLICA: &str = "null";
-/// The most blocks of a plan.
+/// Maximum number of blocks of a plan.
 pub const LIMIT_BLOCKS: u32 = 100_000;
-/// The most trials of a plan.
+/// Maximum number of trials of a plan.
 pub const LIMIT_TRIALS: usize = 1_000_000;
 
-/// When a block is repeated, the same for every session. On a shared virtual machine with two busy CPUs the canary's arithmetic
-/// scatters by 14 % (95th percentile over median), its reads, which share memory with everyone, by 60 %; it waits for 6 % of
-/// its time, and for a slice of someone else, which is up to a third, in one case of ten. A threshold of 10 % had most blocks
-/// repeated for nothing there. A machine beyond these has another frequency, or shares its cores, memory or CPUs for good.
+/// The thresholds for repeating a block. They are the same for every session. They were chosen on a shared
+/// virtual machine with two busy CPUs. There, the canary's arithmetic varies by 14 % (95th percentile over
+/// median). Its reads, which share the memory bandwidth with other virtual machines, vary by 60 %. It waits
+/// for a CPU for 6 % of its time, and in one case of ten for a time slice of another process, which is up to
+/// a third of its time. With a threshold of 10 %, most blocks were repeated unnecessarily. If a machine
+/// exceeds the thresholds, its frequency has changed, or it really shares its cores, memory or CPUs.
 pub const GATE: Gate = Gate { integer: 1.25, memory: 1.6, waited: 0.35 };
 
-/// A complete design: every choice that a plan depends on.
+/// A complete design: all choices that a plan depends on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Design {
-    /// The environments to compare. The baseline is added when it is not among them.
+    /// The environments to compare. The baseline is added if it is not one of them.
     pub environments: Vec<EnvironmentSpec>,
     /// The workloads to run in each.
     pub workloads: Vec<WorkloadSpec>,
     /// The environment that the others are compared with.
     pub baseline: EnvironmentSpec,
-    /// Whether the baseline also runs as a condition of its own that is compared with itself.
+    /// Whether the baseline also runs as a second condition that is compared with the first.
     pub null_test: bool,
     /// How many blocks.
     pub blocks: Blocks,
-    /// No new block begins when it would probably end after this, s.
+    /// Time limit, s: no block is started that would probably end later than this.
     pub time_limit: Option<f64>,
-    /// No further blocks once half the width of every interval is at most this, on the log scale.
+    /// The session stops once half the width of every interval is at most this, on the log scale.
     pub precision: Option<f64>,
-    /// The largest share of blocks that is repeated because something else disturbed them.
+    /// Largest fraction of the blocks that may be repeated because something else disturbed them.
     pub repeats: f64,
     /// Equivalence margin, as a fraction.
     pub margin: f64,
@@ -45,21 +48,22 @@ pub struct Design {
     pub level: f64,
     /// CPUs and memory of every instance.
     pub budget: Budget,
-    /// What is read on the host meanwhile.
+    /// Which counters of the host are read during the measurement, and how often.
     pub sampling: Sampling,
-    /// A phase longer than this is timed out, s.
+    /// Timeout of each phase of a trial, s.
     pub timeout: f64,
-    /// The most that a workload may write in a trial, on standard output and standard error together, bytes.
+    /// The maximum that a workload may write in a trial to standard output and standard error together,
+    /// bytes.
     pub output_limit: u64,
-    /// Whether all of it is kept, not only both ends of each stream.
+    /// Whether the complete output is kept, not only the beginning and the end of each stream.
     pub keep_output: bool,
-    /// Whether trials count whose workload wrote something else than the baseline's.
+    /// Whether trials are accepted whose workload wrote a different output than the baseline's.
     pub accept_different_output: bool,
     /// Seed of the order.
     pub seed: u64,
 }
 
-/// How many blocks: `min` run whatever the time limit says, `max` are planned.
+/// The number of blocks: `min` run even if the time limit is over, `max` are planned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Blocks {
     /// Fewest.
@@ -68,11 +72,12 @@ pub struct Blocks {
     pub max: u32,
 }
 
-/// Limits of processes that make sense: runtimes start some tens of threads of their own in an instance's cgroup before the
-/// agent runs, and the kernel takes no more than it has process numbers (`PID_MAX_LIMIT`, include/linux/threads.h).
+/// Possible limits of processes. Runtimes start some tens of their own threads in an instance's cgroup before
+/// the agent runs, so smaller limits cannot work. The kernel does not accept more than it has process numbers
+/// (`PID_MAX_LIMIT`, include/linux/threads.h).
 const PROCESSES: RangeInclusive<u32> = 64..=4_194_304;
 
-/// A design that cannot be carried out, or could not show anything. The help text is the remedy.
+/// A design that cannot run, or could not give a result. The help text is the remedy.
 #[derive(Clone, Debug, PartialEq, thiserror::Error, miette::Diagnostic)]
 pub enum DesignError {
     /// Nothing to compare.
@@ -86,27 +91,28 @@ pub enum DesignError {
     /// The same environment again.
     #[error("environment '{spec}' is given twice")]
     #[diagnostic(help(
-        "remove one; to run the same environment as a condition of its own, write {spec}#NAME"
+        "remove one of them; to run the same environment twice, as two conditions, write the second one as \
+         {spec}#NAME"
     ))]
     DuplicateEnvironment {
         /// Which.
         spec: EnvironmentSpec,
-        /// Where the second one stands in the design.
+        /// The position of the second one in the design.
         index: usize,
     },
     /// The same workload again.
     #[error("workload '{spec}' is given twice")]
-    #[diagnostic(help("remove one; more blocks repeat a workload"))]
+    #[diagnostic(help("remove one of them; to repeat a workload more often, run more blocks"))]
     DuplicateWorkload {
         /// Which.
         spec: WorkloadSpec,
-        /// Where the second one stands in the design.
+        /// The position of the second one in the design.
         index: usize,
     },
-    /// Too few blocks for any interval.
+    /// Too few blocks for an interval.
     #[error("{given} blocks are too few")]
     #[diagnostic(help(
-        "ask for {needed} or more: with fewer pairs there is no {} % interval", percent(*level)
+        "run {needed} blocks or more: fewer pairs cannot give a {} % interval", percent(*level)
     ))]
     TooFewBlocks {
         /// Asked for.
@@ -116,22 +122,24 @@ pub enum DesignError {
         /// The level.
         level: f64,
     },
-    /// More blocks than make sense.
+    /// More blocks than allowed.
     #[error("{0} blocks are too many")]
-    #[diagnostic(help("ask for {LIMIT_BLOCKS} at most"))]
+    #[diagnostic(help("run at most {LIMIT_BLOCKS} blocks"))]
     TooManyBlocks(u32),
-    /// The fewest blocks are more than the most.
-    #[error("the fewest blocks, {min}, are more than the most, {max}")]
-    #[diagnostic(help("raise the one or lower the other"))]
+    /// The minimum number of blocks is larger than the maximum.
+    #[error("the minimum number of blocks, {min}, is larger than the maximum, {max}")]
+    #[diagnostic(help("lower the minimum or raise the maximum"))]
     BlocksReversed {
         /// Fewest.
         min: u32,
         /// Most.
         max: u32,
     },
-    /// More trials than a session can keep.
+    /// More trials than a session can have.
     #[error("{0} trials are too many")]
-    #[diagnostic(help("ask for fewer blocks or conditions; a session holds {LIMIT_TRIALS} trials at most"))]
+    #[diagnostic(help(
+        "use fewer blocks or fewer conditions; a session can have at most {LIMIT_TRIALS} trials"
+    ))]
     TooManyTrials(usize),
     /// A number outside its range.
     #[error("the {what} cannot be {value}")]
@@ -141,21 +149,22 @@ pub enum DesignError {
         what: &'static str,
         /// The value.
         value: f64,
-        /// What would do.
+        /// The possible values.
         expected: &'static str,
     },
 }
 
 impl Blocks {
-    /// This many, whatever time they take.
+    /// Exactly this many, without a time limit.
     pub fn exactly(count: u32) -> Self {
         Self { min: count, max: count }
     }
 }
 
 impl Design {
-    /// A design that lacks only environments and workloads: 20 blocks against `native` with a null test, up to a quarter of
-    /// them repeated, 95 % intervals, a margin of 2 %, ten readings per second, phases of a minute, at most 8 GiB of output of each trial.
+    /// A design that lacks only environments and workloads: 20 blocks against `native` with a null test, up
+    /// to a quarter of them repeated, 95 % intervals, a margin of 2 %, ten readings per second, phases of a
+    /// minute, at most 8 GiB of output of each trial.
     pub fn new(budget: Budget, seed: u64) -> Self {
         Self {
             environments: Vec::new(),
@@ -178,7 +187,7 @@ impl Design {
         }
     }
 
-    /// Everything that is wrong with it.
+    /// All errors of the design.
     pub fn check(&self) -> Vec<DesignError> {
         let mut errors = Vec::new();
         if self.environments.is_empty() {
@@ -240,7 +249,7 @@ impl Design {
     /// Blocks that may be repeated.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a u32")]
     fn spare(&self) -> u32 {
-        // Shares such as 0.29 lie a little below what was meant.
+        // In binary, fractions such as 0.29 are slightly smaller than the decimal number.
         (f64::from(self.blocks.max) * self.repeats.clamp(0.0, 1.0) + 1e-9).floor() as u32
     }
 
@@ -274,7 +283,7 @@ pub fn plan(design: &Design) -> Result<Plan, DesignError> {
         return Err(error);
     }
     let conditions = design.conditions();
-    // The baseline as it stands among the conditions: its settings may be in another order there.
+    // The baseline as it is in the list of conditions, where its settings can have another order.
     let sorted = sorted_environment(&design.baseline);
     let baseline = conditions
         .iter()
@@ -304,8 +313,8 @@ pub fn plan(design: &Design) -> Result<Plan, DesignError> {
     })
 }
 
-/// The fewest pairs that can give an interval of this level: the widest signed-rank interval of n pairs, from the
-/// smallest to the largest difference, covers 1 - 2/2^n.
+/// The fewest pairs that can give an interval of this level: the widest signed-rank interval of n pairs, from
+/// the smallest to the largest difference, covers 1 - 2/2^n.
 pub fn fewest_blocks(level: f64) -> u32 {
     (1..64).find(|&n| 2.0_f64.powi(1 - n) <= (1.0 - level) * (1.0 + 1e-9)).map_or(64, i32::unsigned_abs)
 }

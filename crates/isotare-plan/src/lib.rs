@@ -1,8 +1,9 @@
-//! From an experiment file or a [`Design`] to a validated, ordered [`Plan`](isotare_core::Plan). Pure: text in, plan out.
+//! From an experiment file or a [`Design`] to a validated, ordered [`Plan`](isotare_core::Plan). Pure: text
+//! in, plan out.
 //!
-//! [`parse`] reads an experiment file and names everything that is wrong with it, with line, column and remedy.
-//! [`plan`] turns a design, from a file or from flags, into conditions and an order fixed before anything runs. Files are
-//! read, seeds drawn and budgets chosen elsewhere.
+//! [`parse`] reads an experiment file and reports all its errors, with line, column and remedy.
+//! [`plan`] turns a design, from a file or from options, into conditions and an order. The order is fixed
+//! before anything runs. Other crates read the files, draw the seeds and choose the budgets.
 //!
 //! ```
 //! use isotare_core::{Budget, CpuSet, WorkloadSpec};

@@ -1,14 +1,15 @@
 //! The order of trials: random blocks, fixed by a seed, the same on every machine and in every version.
 //!
-//! A block holds each condition once. Workloads come in a random order, and the environments of one workload follow each
-//! other in a random order of their own, so that the trials that are compared with each other are close in time. The
-//! shuffle is written out here because the order that a seed stands for must not change with a library.
+//! A block holds each condition once. Workloads come in a random order, and the environments of one workload
+//! follow each other in a random order of their own, so that the trials that are compared with each other are
+//! close in time. The shuffle is implemented here, because the order of a seed must not change when a library
+//! changes.
 
 use isotare_core::{Condition, Sha256, Slot, WorkloadSpec};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-/// `blocks` blocks of every condition, in the random order that `seed` stands for.
+/// `blocks` blocks of every condition, in the random order that `seed` determines.
 pub fn schedule(conditions: &[Condition], blocks: u32, seed: u64) -> Vec<Slot> {
     let mut random = generator(seed);
     let mut groups = by_workload(conditions);
@@ -59,7 +60,8 @@ fn shuffle<T>(items: &mut [T], random: &mut impl Rng) {
     }
 }
 
-/// A whole number below `end`, each equally probable: draws in the incomplete last stretch of the range are refused.
+/// A random whole number below `end`, all equally probable. Draws from the incomplete last part of the range
+/// are rejected.
 fn below(end: u64, random: &mut impl Rng) -> u64 {
     let whole = u64::MAX - u64::MAX % end;
     loop {

@@ -1,7 +1,7 @@
 //! The JSON Schema of experiment files, so that editors complete and check them.
 //!
-//! Keys and types come from [`ExperimentFile`], the type that files are read as; what environments and workloads may say
-//! comes from the drivers and workloads that there are.
+//! Keys and types come from [`ExperimentFile`], the type into which files are read. The possible environments
+//! and workloads come from the known drivers and workloads.
 
 use crate::file::{ExperimentFile, Known, Sort, given_key, kind_schema};
 use isotare_core::SettingDef;
@@ -19,7 +19,7 @@ pub fn json_schema(drivers: &[Known<'_>], workloads: &[Known<'_>]) -> Value {
     let places = [
         (
             "/properties/baseline",
-            described(&environment, "The environment that the others are compared with."),
+            described(&environment, "Baseline: the environment that the others are compared with."),
         ),
         ("/properties/environments/items", environment),
         ("/properties/workload/items", workload(workloads)),
@@ -129,7 +129,7 @@ mod tests {
             key: "accel",
             kind: Kind::Choice(&["kvm", "tcg"]),
             default: Some("kvm"),
-            help: "How",
+            help: "The accelerator",
         };
         let prime = SettingDef {
             key: "max-prime",
@@ -150,7 +150,7 @@ mod tests {
           "description": "CPUs, memory and processes of every instance.",
           "properties": {
             "cpus": {
-              "description": "CPUs to pin to, such as 0-1.",
+              "description": "CPUs to which every instance is pinned, such as 0-1.",
               "minimum": 0,
               "pattern": "^[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*$",
               "type": [
@@ -168,7 +168,7 @@ mod tests {
               ]
             },
             "processes": {
-              "description": "Limit of processes and threads together.",
+              "description": "Maximum number of processes and threads together.",
               "format": "uint32",
               "minimum": 0,
               "type": "integer"
@@ -178,10 +178,10 @@ mod tests {
         },
         "SamplersTable": {
           "additionalProperties": false,
-          "description": "What is read on the host meanwhile.",
+          "description": "Which counters of the host are read during the measurement, and how often.",
           "properties": {
             "rate": {
-              "description": "Readings per second; 0: only at start and end.",
+              "description": "Number of readings per second; 0: only at the start and at the end.",
               "format": "double",
               "type": "number"
             }
@@ -191,10 +191,10 @@ mod tests {
       },
       "$schema": "https://json-schema.org/draft/2020-12/schema",
       "additionalProperties": false,
-      "description": "An experiment of isotare.",
+      "description": "An experiment for isotare.",
       "properties": {
         "accept-different-output": {
-          "description": "Whether trials count whose command wrote something else than in the baseline, where that writes the same every time.",
+          "description": "Whether trials count in which a command wrote a different output than always in the baseline.",
           "type": "boolean"
         },
         "baseline": {
@@ -224,7 +224,7 @@ mod tests {
               "properties": {
                 "accel": {
                   "default": "kvm",
-                  "description": "How",
+                  "description": "The accelerator",
                   "enum": [
                     "kvm",
                     "tcg"
@@ -241,10 +241,10 @@ mod tests {
               "type": "object"
             }
           ],
-          "description": "The environment that the others are compared with."
+          "description": "Baseline: the environment that the others are compared with."
         },
         "blocks": {
-          "description": "How often each condition runs.",
+          "description": "Number of blocks: how often each condition runs.",
           "format": "uint32",
           "minimum": 0,
           "type": "integer"
@@ -282,7 +282,7 @@ mod tests {
                 "properties": {
                   "accel": {
                     "default": "kvm",
-                    "description": "How",
+                    "description": "The accelerator",
                     "enum": [
                       "kvm",
                       "tcg"
@@ -303,12 +303,12 @@ mod tests {
           "type": "array"
         },
         "image": {
-          "description": "Root file system of every environment that takes one and names none.",
+          "description": "Root file system of every environment that needs one and does not name one.",
           "minLength": 1,
           "type": "string"
         },
         "keep-output": {
-          "description": "Whether all that workloads write is kept, not only the first and last 64 KiB of each stream.",
+          "description": "Whether all output of workloads is kept, not only the first and last 64 KiB of each stream.",
           "type": "boolean"
         },
         "level": {
@@ -322,7 +322,7 @@ mod tests {
           ]
         },
         "margin": {
-          "description": "Differences smaller than this do not matter.",
+          "description": "Equivalence margin: differences smaller than this count as no difference.",
           "exclusiveMaximum": 1,
           "exclusiveMinimum": 0,
           "pattern": "^[0-9.]+ *%$",
@@ -332,27 +332,27 @@ mod tests {
           ]
         },
         "max-blocks": {
-          "description": "The most blocks.",
+          "description": "Maximum number of blocks.",
           "format": "uint32",
           "minimum": 0,
           "type": "integer"
         },
         "min-blocks": {
-          "description": "Blocks that run whatever the time.",
+          "description": "Minimum number of blocks. They run even if the time limit is over.",
           "format": "uint32",
           "minimum": 0,
           "type": "integer"
         },
         "name": {
-          "description": "Name for reports.",
+          "description": "Name of the experiment in reports.",
           "type": "string"
         },
         "null-test": {
-          "description": "Whether the baseline is also compared with itself.",
+          "description": "Whether the baseline is also compared with itself (the null test).",
           "type": "boolean"
         },
         "output-limit": {
-          "description": "A trial ends as failed once its workload has written more than this, standard output and standard error together.",
+          "description": "Limit for what a workload may write to standard output and standard error together in a trial.",
           "minimum": 0,
           "pattern": "^[0-9]+([kKmMgGtT]([iI]?[bB])?|[bB])?$",
           "type": [
@@ -361,7 +361,7 @@ mod tests {
           ]
         },
         "precision": {
-          "description": "No further blocks once every interval is this narrow on either side.",
+          "description": "The session stops once every interval is at most this wide on either side, such as 0.01.",
           "exclusiveMaximum": 1,
           "exclusiveMinimum": 0,
           "pattern": "^[0-9.]+ *%$",
@@ -371,7 +371,7 @@ mod tests {
           ]
         },
         "repeats": {
-          "description": "The largest share of blocks that is repeated because something else disturbed them.",
+          "description": "Largest fraction of the blocks that may be repeated because something else disturbed them.",
           "maximum": 1,
           "minimum": 0,
           "pattern": "^[0-9.]+ *%$",
@@ -382,7 +382,7 @@ mod tests {
         },
         "samplers": {
           "$ref": "#/$defs/SamplersTable",
-          "description": "What is read on the host meanwhile."
+          "description": "Which counters of the host are read during the measurement, and how often."
         },
         "seed": {
           "description": "Seed of the random order.",
@@ -391,7 +391,7 @@ mod tests {
           "type": "integer"
         },
         "time": {
-          "description": "No new block begins when it would probably end after this.",
+          "description": "Time limit: no block is started that would probably end later than this.",
           "minimum": 0,
           "pattern": "^[0-9.]+(us|ms|s|m|min|h)?$",
           "type": [
@@ -400,7 +400,7 @@ mod tests {
           ]
         },
         "timeout": {
-          "description": "A phase longer than this is timed out.",
+          "description": "Timeout of each phase of a trial.",
           "minimum": 0,
           "pattern": "^[0-9.]+(us|ms|s|m|min|h)?$",
           "type": [
@@ -409,7 +409,7 @@ mod tests {
           ]
         },
         "workload": {
-          "description": "The workloads. A list as the value of a setting stands for one workload per item.",
+          "description": "The workloads. If the value of a setting is a list, there is one workload for each item of the list.",
           "items": {
             "anyOf": [
               {

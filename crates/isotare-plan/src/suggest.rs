@@ -1,6 +1,6 @@
 //! "Did you mean …?": the known word nearest to a mistyped one.
 
-/// The nearest of `known` if it is near enough that a slip of the fingers explains the difference.
+/// The nearest of `known`, if it is so near that a typing error explains the difference.
 pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
     known
@@ -16,7 +16,7 @@ pub(crate) fn remedy<'a>(word: &str, known: impl IntoIterator<Item = &'a str> + 
     match nearest(word, known.clone()) {
         Some(near) => format!("did you mean '{near}'?"),
         None => match known.into_iter().collect::<Vec<_>>().as_slice() {
-            [] => "remove it; nothing can stand here".to_owned(),
+            [] => "remove it; no key is allowed here".to_owned(),
             [only] => format!("write '{only}'"),
             several => format!("write one of {}", several.join(", ")),
         },

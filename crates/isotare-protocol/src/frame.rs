@@ -1,7 +1,7 @@
 //! Framing: a little-endian `u32` length, then that many bytes of a `postcard`-encoded message.
 //!
-//! The first frame of a connection is the agent's [`Hello`], which alone carries a magic word and the protocol
-//! version before its body, so that two versions can tell each other apart.
+//! The first frame of a connection is the agent's [`Hello`], which alone carries a magic word and the
+//! protocol version before its body, so that a different version can be recognised.
 
 use crate::{Hello, VERSION};
 use serde::{Serialize, de::DeserializeOwned};
@@ -10,20 +10,20 @@ use serde::{Serialize, de::DeserializeOwned};
 pub const MAX_FRAME: usize = 64 << 20;
 const MAGIC: &[u8; 8] = b"ISOTARE\n";
 
-/// A stream that does not carry our frames.
+/// An invalid stream.
 #[derive(Debug, thiserror::Error)]
 pub enum FrameError {
-    /// A length that no message has.
+    /// An invalid length.
     #[error("frame of {0} bytes is larger than the limit of {MAX_FRAME}")]
     TooLarge(usize),
-    /// A frame that is no message.
+    /// A frame that is not a valid message.
     #[error("frame cannot be decoded: {0}")]
     Malformed(#[from] postcard::Error),
-    /// The first frame is not an agent's.
-    #[error("the peer is no isotare agent (its first bytes are {0:?})")]
+    /// The first frame is not that of an agent.
+    #[error("the other side is not an isotare agent (its first bytes are {0:?})")]
     NoAgent(Vec<u8>),
     /// The agent speaks another version.
-    #[error("the agent speaks protocol version {agent}, this isotare speaks {VERSION}")]
+    #[error("the agent uses protocol version {agent}, but this isotare uses {VERSION}")]
     Version {
         /// The agent's version.
         agent: u32,
@@ -54,7 +54,8 @@ pub fn decode_hello(body: &[u8]) -> Result<Hello, FrameError> {
     }
 }
 
-/// Where the first frame of an agent begins in bytes that came over a line that others have written to before.
+/// Where the first frame of an agent begins in bytes that came over a line that others have written to
+/// before.
 pub fn hello_at(bytes: &[u8]) -> Option<usize> {
     bytes.windows(MAGIC.len()).position(|window| window == MAGIC)?.checked_sub(4)
 }

@@ -1,4 +1,4 @@
-//! What an agent can be asked to run, and what it reports back.
+//! The jobs of an agent, and its reports.
 
 use crate::Exit;
 use serde::{Deserialize, Serialize};
@@ -173,9 +173,9 @@ pub enum Repetition {
     /// A timed loop: `warmup` discarded runs with output streamed back (the first one only), then at least
     /// `min_runs` timed runs with output to `/dev/null`, more until `duration_ms` has passed.
     Loop {
-        /// Discarded runs.
+        /// Number of warm-up runs, which are not counted.
         warmup: u32,
-        /// Fewest timed runs.
+        /// Minimum number of timed runs.
         min_runs: u32,
         /// Stop once this has passed, ms.
         duration_ms: u64,
@@ -197,7 +197,7 @@ pub enum JobResult {
     },
 }
 
-/// What a finished process used, from `wait4(2)`, and its wall time from before spawn to after wait.
+/// The resources of a finished process, from `wait4(2)`, and its wall time from before spawn to after wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
     /// Wall time on the agent's `CLOCK_MONOTONIC`, ns.
@@ -218,7 +218,7 @@ pub struct Usage {
     pub involuntary_switches: u64,
 }
 
-/// What a built-in workload did in its measured part.
+/// The work of a built-in workload in its measured part.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WorkReport {
     /// Events completed.
@@ -237,8 +237,8 @@ pub struct WorkReport {
     pub bytes_written: u64,
     /// Read operations, write operations and fsyncs.
     pub operations: [u64; 3],
-    /// Proof of work: what a workload computed in its last event, or over all of them; what it must be is
-    /// known to the host (for `cpu`: the number of primes found in each event).
+    /// Proof of work: the value that a workload computed in its last event, or over all events. The host
+    /// knows the correct value (for `cpu`: the number of primes found in each event).
     pub proof: u64,
     /// Events whose own result was wrong.
     pub wrong: u64,
@@ -255,13 +255,14 @@ pub struct Interval {
     pub events: u64,
 }
 
-/// What the counters inside an instance told while a job was measured.
+/// The readings of the counters inside an instance while a job was measured.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Observed {
     /// Readings in between, oldest first.
     pub readings: Vec<Observation>,
-    /// What each counter grew by, or what a gauge came to, by the name and in the unit of the host's samplers: what is said of processes
-    /// is of the agent and all that it started, the rest of the whole instance.
+    /// What each counter grew by, or what a gauge came to, by the name and in the unit of the host's
+    /// samplers: values about processes are those of the agent and all processes that it started; the others
+    /// are those of the whole instance.
     pub counters: Vec<(String, f64)>,
 }
 

@@ -1,8 +1,9 @@
-//! The wire between `isotare` and its agent.
+//! The protocol between `isotare` and its agent.
 //!
 //! One connection carries length-framed messages in both directions. The agent speaks first ([`Hello`], which
 //! is also the signal that the instance is ready), the host answers [`ToAgent::Welcome`], then sends one
-//! request at a time, and pings and signals whenever it likes. Everything here is pure: framing works on any [`std::io::Read`] or [`std::io::Write`].
+//! request at a time, and pings and signals at any time. Framing works on any [`std::io::Read`] or
+//! [`std::io::Write`].
 
 mod frame;
 mod job;

@@ -4,7 +4,7 @@ use crate::{Job, JobResult, Observed, Usage};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The agent's first words.
+/// The agent's first message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
     /// Version of the agent program.
@@ -26,17 +26,19 @@ pub enum ToAgent {
     Ping,
     /// Asks what the agent can see of the system it runs on; answered by [`FromAgent::Facts`].
     Facts,
-    /// Asks for the bits of files of the instance; answered by [`FromAgent::Hashes`]. After a job, whose files are in the
-    /// page cache then in any case.
+    /// Asks for hashes of files of the instance; answered by [`FromAgent::Hashes`]. It is sent after a job,
+    /// when the files are in the page cache anyway.
     Hash {
         /// Absolute paths.
         files: Vec<String>,
     },
-    /// Runs a job; answered by any number of `Output`, one `Measuring`, one `Measured` and one `Finished`, or at any time by one `Refused`.
+    /// Runs a job; answered by any number of `Output`, one `Measuring`, one `Measured` and one `Finished`, or
+    /// at any time by one `Refused`.
     Run {
         /// What to run.
         job: Job,
-        /// Read the instance's own counters at both ends and this often while the job is measured; `None`: not at all.
+        /// Read the instance's own counters at both ends and this often while the job is measured; `None`:
+        /// not at all.
         observe_ms: Option<u32>,
     },
     /// Sends a signal to the process group of the job under way.
@@ -55,7 +57,8 @@ pub enum FromAgent {
     },
     /// Answer to [`ToAgent::Facts`]: name to value, names as in the fairness ledger.
     Facts(BTreeMap<String, String>),
-    /// Answer to [`ToAgent::Hash`]: a hash of each file's content, in hexadecimal; `None` for one that cannot be read.
+    /// Answer to [`ToAgent::Hash`]: a hash of each file's content, in hexadecimal; `None` for one that cannot
+    /// be read.
     Hashes(Vec<Option<String>>),
     /// A piece of the job's output, in order.
     Output {
@@ -67,7 +70,7 @@ pub enum FromAgent {
     },
     /// The warm-up is over; measuring begins now.
     Measuring,
-    /// The work is done; only what was counted meanwhile is still to be told.
+    /// The work is done. Only the counters still have to be reported.
     Measured,
     /// The job ended.
     Finished {
@@ -76,7 +79,7 @@ pub enum FromAgent {
         /// What the instance's own counters told meanwhile.
         observed: Box<Observed>,
     },
-    /// The job could not be started or broke; the text says operation, subject and cause.
+    /// The job could not be started or failed; the text contains operation, subject and cause.
     Refused(String),
 }
 
@@ -114,7 +117,8 @@ impl std::fmt::Display for Exit {
     }
 }
 
-/// One reading of both clocks: the agent's was read between the two readings of the host's (Cristian's method).
+/// One reading of both clocks: the agent's was read between the two readings of the host's (Cristian's
+/// method).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClockPair {
     /// Host `CLOCK_MONOTONIC` before the question, ns.
@@ -126,7 +130,8 @@ pub struct ClockPair {
 }
 
 impl Usage {
-    /// User plus system CPU time, ns. An instance may claim any time, so that the sum may be the largest there is.
+    /// User plus system CPU time, ns. An instance can send any time, so the sum saturates at the largest
+    /// number.
     pub fn cpu_ns(&self) -> u64 {
         self.user_ns.saturating_add(self.system_ns)
     }

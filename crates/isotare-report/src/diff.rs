@@ -1,4 +1,4 @@
-//! The comparison of two sessions, as plain values; serialised as it is, it is the JSON contract.
+//! The comparison of two sessions, as plain values. Its serialised form is the JSON output.
 
 use crate::report::{ResultRow, Warning};
 use isotare_core::MeasuredBy;
@@ -10,25 +10,25 @@ use serde::Serialize;
 pub struct Diff {
     /// [`SCHEMA_VERSION`](crate::SCHEMA_VERSION).
     pub schema_version: u32,
-    /// The earlier session, or whatever was named first.
+    /// The earlier session, or the one that was named first.
     pub before: DiffSide,
     /// The other.
     pub after: DiffSide,
-    /// The environment that all overheads are against.
+    /// The baseline: the environment that the others are compared with.
     pub baseline: String,
     /// Equivalence margin, as a fraction.
     pub margin: f64,
     /// Confidence level of intervals.
     pub level: f64,
-    /// Whether one of the machines was played by software.
+    /// Whether one of the machines was emulated in software.
     pub emulated: bool,
-    /// What holds for the whole comparison.
+    /// Warnings that apply to the whole comparison.
     pub warnings: Vec<Warning>,
-    /// What is not the same on both sides.
+    /// Differences between the sessions.
     pub differences: Vec<Difference>,
     /// The comparisons.
     pub results: Vec<DiffRow>,
-    /// What only one of the sessions has, as sentences.
+    /// Things that only one of the sessions has, as sentences.
     pub unmatched: Vec<String>,
 }
 
@@ -45,10 +45,11 @@ pub struct DiffSide {
     pub blocks: usize,
 }
 
-/// A result with the overheads that it comes from.
+/// A result with the overheads from which it was calculated.
 ///
-/// In `row`, `value` is that of the later session and `baseline_value` that of the earlier one; `ratio` and `cost` are ratios
-/// of overheads, after over before. The baseline's own row is the ratio of its values: unpaired, and never with a verdict.
+/// In `row`, `value` is the value of the later session and `baseline_value` that of the earlier one. `ratio`
+/// and `cost` are ratios of overheads, after divided by before. The row of the baseline has the ratio of its
+/// values, which is unpaired and never has a verdict.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct DiffRow {
     /// As a result of a session.
@@ -73,10 +74,10 @@ pub struct Overhead {
     pub blocks: usize,
 }
 
-/// Something that is not the same on both sides.
+/// A difference between the sessions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Difference {
-    /// Of what.
+    /// What differs.
     pub what: What,
     /// Name of the fact.
     pub fact: String,
@@ -96,14 +97,14 @@ pub enum What {
     Bits,
     /// CPUs, memory or sampling.
     Budget,
-    /// A runtime: what such a comparison is often made for.
+    /// A runtime. Comparing two versions of a runtime is often the purpose of such a comparison.
     Runtime,
 }
 
-/// Sessions that have nothing to compare.
+/// Sessions that cannot be compared.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Incomparable {
-    /// Their overheads are against different things.
+    /// Their baselines differ.
     #[error("the baselines differ: {before} and {after}")]
     Baselines {
         /// Of the earlier session.
@@ -112,12 +113,13 @@ pub enum Incomparable {
         after: String,
     },
     /// No environment has the same metric of the same workload in both.
-    #[error("the sessions share no environment with the same workload, parameters and metric")]
+    #[error("the sessions have no environment with the same workload, parameters and metric in common")]
     NothingShared,
 }
 
 impl Diff {
-    /// Environments that now cost more than before, in what tables show; the null test is none.
+    /// Environments with an overhead that has increased, in the metrics of tables. The null test is not
+    /// included.
     pub fn regressions(&self) -> impl Iterator<Item = &DiffRow> {
         self.shown().filter(|row| row.row.verdict == Verdict::Slower && !row.row.null)
     }
@@ -127,7 +129,7 @@ impl Diff {
         self.results.iter().filter(|row| row.row.headline && row.row.source != MeasuredBy::Sampler)
     }
 
-    /// Differences that make the sessions two experiments rather than one repeated.
+    /// Differences that make the sessions two different experiments.
     pub fn obstacles(&self) -> impl Iterator<Item = &Difference> {
         self.differences.iter().filter(|difference| difference.what != What::Runtime)
     }

@@ -1,4 +1,4 @@
-//! The comparison of two sessions in the forms that people read.
+//! The comparison of two sessions as text and Markdown.
 
 use crate::Options;
 use crate::diff::{Diff, DiffRow, Overhead};
@@ -19,7 +19,7 @@ pub(crate) struct Block {
 pub(crate) const HEADER: [&str; 6] =
     ["environment", "cost before", "cost after", "change", "verdict", "blocks"];
 
-/// Tables, and the notes whose numbers they show through `mark`.
+/// Tables and notes. `mark` formats the number of a note.
 pub(crate) fn blocks(diff: &Diff, mark: impl Fn(&[usize]) -> String) -> (Vec<Block>, Vec<String>) {
     let mut notes = Footnotes::default();
     let mut blocks: Vec<Block> = Vec::new();
@@ -62,7 +62,7 @@ fn verdict(row: &DiffRow, margin: f64) -> String {
     }
 }
 
-/// One sentence that answers.
+/// One sentence with the answer.
 pub(crate) fn answer(diff: &Diff) -> String {
     let worse: Vec<String> = diff
         .regressions()
@@ -72,15 +72,16 @@ pub(crate) fn answer(diff: &Diff) -> String {
         })
         .collect();
     match worse.as_slice() {
-        [] => "nothing was shown to cost more than before".to_owned(),
-        worse => format!("costs more than before: {}", worse.join("; ")),
+        [] => "no overhead was shown to have increased".to_owned(),
+        worse => format!("overhead increased: {}", worse.join("; ")),
     }
 }
 
-/// What stands below the tables.
+/// The notes below the tables.
 pub(crate) fn footer(diff: &Diff) -> Vec<String> {
     let mut lines = vec![format!(
-        "cost: typical ratio to {} within each session, above 1 is worse; change: after over before [{}], margin {}",
+        "cost: typical ratio to {} within each session (above 1 is worse); change: cost after divided by \
+         cost before [{}]; margin {}",
         diff.baseline,
         words::percent(diff.level),
         words::percent(diff.margin)

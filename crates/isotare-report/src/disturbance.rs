@@ -1,33 +1,34 @@
-//! What a report says about the session as a whole: what disturbed it, how the machine drifted, and why it ended when it did.
+//! The parts of a report about the session as a whole: disturbances, changes of the machine, and why the
+//! session ended.
 
 use isotare_core::Gate;
 use serde::Serialize;
 
-/// What disturbed a session, and what was done about it.
+/// Disturbances of a session, and which blocks were repeated because of them.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Disturbance {
     /// Thresholds of the canary, as multiples of its times when the session began.
     pub gate: Gate,
     /// Blocks that ran.
     pub blocks: u32,
-    /// Blocks that the estimates are made from.
+    /// Number of blocks in the estimates.
     pub counted: u32,
     /// Numbers of the disturbed ones, in the order in which they ran.
     pub disturbed: Vec<u32>,
     /// Numbers of blocks that repeat others.
     pub repeats: Vec<u32>,
-    /// Disturbed blocks that repeats stand for: kept, but not in the estimates.
+    /// Disturbed blocks that were replaced by repeats. They are stored, but are not part of the estimates.
     pub replaced: Vec<u32>,
     /// Disturbed blocks that are in the estimates.
     pub remaining: Vec<u32>,
     /// All of it as a sentence.
     pub sentence: String,
-    /// What the machine was like around the trials of each environment.
+    /// The state of the machine around the trials of each environment.
     pub by_environment: Vec<DisturbanceRow>,
 }
 
-/// What the machine was like around the trials of one environment: medians over all its trials, from creation to deletion.
-/// Whoever caused it: an environment's own work is part of what the host counts.
+/// The state of the machine around the trials of one environment: medians over all its trials, from creation
+/// to deletion. The host counts all processes, so an environment's own work is included.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct DisturbanceRow {
     /// Where.
@@ -50,7 +51,7 @@ pub struct DisturbanceRow {
     pub steal: Option<f64>,
     /// Time that tasks waited in run queues, s.
     pub run_delay: Option<f64>,
-    /// Time for which a CPU quota held the instance back, s.
+    /// Time for which a CPU quota throttled the instance, s.
     pub throttled: Option<f64>,
     /// Page faults that had to wait for a device.
     pub major_faults: Option<f64>,
@@ -59,18 +60,19 @@ pub struct DisturbanceRow {
 /// A change of the machine itself from the first third of the blocks to the last.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Drift {
-    /// What shows it: the canary, or the baseline under a workload.
+    /// What changed: the canary, or the baseline under a workload.
     pub what: String,
-    /// Time for the same work in the last third over that in the first, less one: above zero is slower.
+    /// Time for the same work in the last third divided by that in the first, minus one. Above zero is
+    /// slower.
     pub change: f64,
 }
 
-/// How precise a session was to become, and has become.
+/// The requested and the reached precision of a session.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Stopping {
-    /// Half the width of every interval that was asked for, on the log scale.
+    /// The requested half width of every interval, on the log scale.
     pub target: f64,
-    /// Half the width of the widest one of the first figures; `None`: there is none.
+    /// Half the width of the widest interval among the first metrics; `None`: there is none.
     pub widest: Option<f64>,
     /// Where it is: environment and workload.
     pub place: Option<String>,

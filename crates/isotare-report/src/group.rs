@@ -68,7 +68,7 @@ fn group<'a>(report: &'a Report, baseline: &'a BaselineRow) -> Group<'a> {
     }
 }
 
-/// Why an environment has no value in a group.
+/// The reason why an environment has no value in a group.
 pub(crate) fn why_missing(status: &EnvironmentStatus) -> String {
     status.why_not().unwrap_or_else(|| "no completed trial of this workload".to_owned())
 }
@@ -100,7 +100,7 @@ impl Footnotes {
         self.0.iter().position(|other| other == note).map(|at| at + 1)
     }
 
-    /// The numbers of a row's warnings, but of those that the verdict says already.
+    /// The numbers of a row's warnings, without those that the verdict already contains.
     pub fn numbers(&mut self, warnings: &[Warning]) -> Vec<usize> {
         let shown = warnings.iter().filter(|warning| warning.kind != WarningKind::TooNoisy);
         shown.map(|warning| self.number(&warning.message)).collect()

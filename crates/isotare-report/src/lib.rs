@@ -1,7 +1,7 @@
-//! From the record of a session to what people and programs read. Pure: values in, text out; it never looks at a
-//! live system.
+//! Makes reports for people and programs from the record of a session. It only converts values to text and
+//! never reads anything from the system.
 //!
-//! [`analyse`] judges the trials and gives a [`Report`]; [`render`] writes it in one of the [`Format`]s.
+//! [`analyse`] analyzes the trials and returns a [`Report`]. [`render`] writes it in one of the [`Format`]s.
 //!
 //! ```
 //! use isotare_report::{Format, Options, Report, render};
@@ -41,12 +41,12 @@ pub use report::{
 };
 pub use text::{longest_word, wrap};
 
-/// Forms of a report.
+/// Formats of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// Tables for a terminal.
     Text,
-    /// Everything, for programs: [`Report`] as it is.
+    /// Everything, for programs: the complete [`Report`].
     Json,
     /// The results, for spreadsheets and statistics programs.
     Csv,
@@ -56,7 +56,7 @@ pub enum Format {
     Html,
 }
 
-/// What the reader's side can show; only [`Format::Text`] asks.
+/// What the user's terminal can show. Only [`Format::Text`] uses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
     /// Columns of the terminal.

@@ -101,7 +101,7 @@ pub(crate) fn capital(sentence: &str) -> String {
     chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
 
-/// Text that Markdown shows as it is, on one line.
+/// Text that Markdown shows literally, on one line.
 pub(crate) fn escaped(raw: &str) -> String {
     isotare_core::markdown(&one_line(raw))
 }

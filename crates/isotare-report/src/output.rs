@@ -1,4 +1,4 @@
-//! What a report says about the output of workloads.
+//! The parts of a report about the output of workloads.
 
 use serde::Serialize;
 
@@ -18,14 +18,14 @@ pub struct StreamRow {
     pub bytes: u64,
     /// SHA-256 of all of them, as `sha256sum` prints it.
     pub sha256: String,
-    /// Bytes of them that are not kept; the first and last 64 KiB are.
+    /// Number of bytes that are not kept. The first and last 64 KiB are kept.
     pub cut: u64,
 }
 
-/// That not all of the output is kept.
+/// A part of the output is not kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CutOutput {
-    /// Trials of whose output a part was cut.
+    /// Number of trials whose output was cut.
     pub trials: u32,
     /// Bytes that were cut, of all trials together.
     pub bytes: u64,

@@ -5,7 +5,7 @@
 pub(crate) struct Scale {
     factor: f64,
     name: &'static str,
-    /// Unit as the metric has it, where no better name is known.
+    /// The unit of the metric, if there is no better name.
     plain: bool,
 }
 
@@ -35,8 +35,8 @@ fn scales(unit: &str) -> Option<&'static [Scale]> {
     })
 }
 
-/// One scale for values that stand in one column: the largest in which the smallest value is not below 1, unless
-/// that would make the largest longer than five digits.
+/// A common scale for the values of one column: the largest scale in which the smallest value is not below 1,
+/// unless the largest value would then have more than five digits.
 pub(crate) fn common_scale(unit: &str, values: impl Iterator<Item = f64>) -> Option<Scale> {
     let (mut least, mut most) = (f64::INFINITY, 0.0_f64);
     for value in values.filter(|value| value.is_finite() && *value > 0.0) {
@@ -67,7 +67,7 @@ pub(crate) fn quantity(value: f64, unit: &str, common: Option<Scale>) -> String 
     }
 }
 
-/// Bytes without needless zeros: `1 GiB`.
+/// Bytes without unnecessary zeros: `1 GiB`.
 pub(crate) fn size(bytes: u64) -> String {
     let text = quantity(bytes as f64, "B", None);
     match text.split_once(' ') {
@@ -78,7 +78,7 @@ pub(crate) fn size(bytes: u64) -> String {
     }
 }
 
-/// Four significant digits, never in exponents where it can be helped.
+/// Four significant digits, without an exponent if possible.
 fn digits(value: f64) -> String {
     match value.abs() {
         0.0 => "0".to_owned(),

@@ -1,5 +1,5 @@
-//! The report: everything that any output shows, as plain values. Serialised as it is, it is the JSON contract;
-//! fields are added but not renamed or removed within one [`SCHEMA_VERSION`].
+//! The report: the content of all outputs, as plain values. Its serialised form is the JSON output. Within
+//! one [`SCHEMA_VERSION`], fields can be added, but not renamed or removed.
 
 use crate::disturbance::{Disturbance, Drift, Stopping};
 use crate::output::{CutOutput, OutputRow};
@@ -14,7 +14,7 @@ pub const SCHEMA_VERSION: u32 = 1;
 /// Name of the workload under which the phases of an instance's life are compared.
 pub const LIFECYCLE: &str = "lifecycle";
 
-/// What a session showed.
+/// The results of a session.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
     /// Identity of the session.
@@ -43,17 +43,19 @@ pub struct Report {
     pub cpus: Option<String>,
     /// Memory of every instance, bytes.
     pub memory: Option<u64>,
-    /// Limit of processes and threads of every instance; `None`: not limited, or the values are those of others.
+    /// Limit of processes and threads of every instance; `None`: not limited, or another tool measured the
+    /// values.
     pub processes: Option<u32>,
     /// Blocks with at least one trial.
     pub blocks: u32,
     /// The machine.
     pub host: HostFacts,
-    /// Whether its processor was played by software, so that no time in the report means anything.
+    /// Whether its processor was emulated in software. If so, the times in the report say nothing about real
+    /// speed.
     pub emulated: bool,
-    /// What holds for the whole report.
+    /// Warnings that apply to the whole report.
     pub warnings: Vec<Warning>,
-    /// Every environment that was asked for, measured or not.
+    /// Every requested environment, measured or not.
     pub environments: Vec<EnvironmentStatus>,
     /// The comparisons.
     pub results: Vec<ResultRow>,
@@ -63,21 +65,22 @@ pub struct Report {
     pub baseline_values: Vec<BaselineRow>,
     /// The baseline against itself.
     pub null_test: NullTest,
-    /// What disturbed the session, and what was done about it; `None`: nobody looked.
+    /// Disturbances of the session, and which blocks were repeated because of them; `None`: this was not
+    /// checked.
     pub disturbance: Option<Disturbance>,
     /// How the machine itself changed over the session.
     pub drift: Vec<Drift>,
-    /// How precise the session was to become; `None`: no precision was asked for.
+    /// The requested and the reached precision; `None`: no precision was requested.
     pub stopping: Option<Stopping>,
     /// How long each phase took.
     pub lifecycle: Vec<LifecycleRow>,
     /// Host CPU time by role.
     pub cpu_by_role: Vec<CpuRow>,
-    /// What the environments have in common and what not.
+    /// The facts that environments have in common, and those that differ.
     pub ledger: Ledger,
     /// How trials ended.
     pub outcomes: Vec<OutcomeCounts>,
-    /// What of the workloads' output was cut; `None`: nothing.
+    /// How much of the workloads' output was cut; `None`: nothing.
     pub cut_output: Option<CutOutput>,
     /// Every trial.
     pub trials: Vec<TrialRow>,
@@ -90,7 +93,7 @@ pub struct ResultRow {
     pub workload: String,
     /// Its settings as given.
     pub parameters: BTreeMap<String, String>,
-    /// Name of the metric; prefixed with a role and a dot if it is that role's share.
+    /// Name of the metric. If it is the value of one role, the name of the role and a dot are in front.
     pub metric: String,
     /// Its unit.
     pub unit: String,
@@ -104,13 +107,13 @@ pub struct ResultRow {
     pub environment: String,
     /// What it is compared with.
     pub baseline: String,
-    /// Whether it is a null test: the baseline as a condition of its own.
+    /// Whether it is a null test: a replica of the baseline.
     pub null: bool,
     /// Median over the used blocks.
     pub value: f64,
     /// The baseline's median over the same blocks.
     pub baseline_value: Option<f64>,
-    /// Environment over baseline of the metric as it is; `None` if no block has both.
+    /// The environment's value divided by the baseline's; `None` if no block has both.
     pub ratio: Option<f64>,
     /// Lower end of its interval; `None` below two usable blocks.
     pub low: Option<f64>,
@@ -124,25 +127,25 @@ pub struct ResultRow {
     pub cost_low: Option<f64>,
     /// Upper end.
     pub cost_high: Option<f64>,
-    /// What it shows, given the margin.
+    /// The verdict, given the margin.
     pub verdict: Verdict,
     /// Two-sided p of this comparison alone.
     pub p: Option<f64>,
-    /// Adjusted for all environments compared in this metric; a null test is judged alone.
+    /// The p adjusted for all environments that are compared in this metric. A null test is not adjusted.
     pub p_adjusted: Option<f64>,
     /// Blocks with a value of both.
     pub blocks: usize,
-    /// Smallest overhead that such a session finds in four of five cases, as a fraction.
+    /// Smallest overhead that a session of this length and noise finds in four of five cases, as a fraction.
     pub minimum_detectable_effect: Option<f64>,
-    /// Ratio of arithmetic means, which rare long trials weigh on as they last.
+    /// Ratio of arithmetic means. Rare long trials have a large influence on it.
     pub mean_ratio: Option<f64>,
     /// Lower end of its interval.
     pub mean_low: Option<f64>,
     /// Upper end.
     pub mean_high: Option<f64>,
-    /// How `ratio` and its interval were made.
+    /// The method for `ratio` and its interval.
     pub method: Option<Method>,
-    /// What to know before believing it.
+    /// Warnings about this result.
     pub warnings: Vec<Warning>,
 }
 
@@ -169,10 +172,10 @@ pub struct BaselineRow {
     pub blocks: usize,
 }
 
-/// Something a reader has to know before believing a number.
+/// A warning: something that a reader has to know before using a number.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Warning {
-    /// What kind of thing, for programs.
+    /// The kind of warning, for programs.
     pub kind: WarningKind,
     /// A sentence, for people.
     pub message: String,
@@ -184,31 +187,33 @@ pub struct Warning {
 pub enum WarningKind {
     /// The baseline differs from itself, or was not compared with itself.
     NotCalibrated,
-    /// The baseline has no value to compare with.
+    /// The baseline does not have a value to compare with.
     NoBaseline,
-    /// Too few blocks for an interval that needs no normal noise.
+    /// Too few blocks for an interval that does not assume normally distributed noise.
     FewBlocks,
-    /// There is no ratio, since a value has no logarithm.
+    /// There is no ratio, because a value is zero or negative.
     NoRatio,
     /// Trials of this comparison did not complete.
     LostTrials,
-    /// The session was too short or too noisy to see the margin.
+    /// The session was too short or too noisy to find differences of the size of the margin.
     TooNoisy,
     /// The clock inside ran fast or slow.
     Clock,
-    /// A virtual machine without hardware support; of the whole report: the machine itself is one.
+    /// A virtual machine without hardware support. In the warnings of the whole report: the machine itself is
+    /// emulated.
     Emulation,
-    /// Better than the baseline, which isolation cannot explain.
+    /// The environment is better than the baseline, which isolation cannot explain.
     FasterThanBaseline,
-    /// The environments did not get the same.
+    /// The environments had different resources.
     Unfair,
     /// The session ended early.
     EndedEarly,
-    /// Less spread than the other conditions can have: something waits a fixed time, or repeats an old result.
+    /// The values vary much less than those of the other conditions. It may wait a fixed time, or repeat an
+    /// old result.
     TooSteady,
-    /// The values fall into groups apart from each other.
+    /// The values form separate groups.
     SeveralModes,
-    /// Writes are confirmed sooner than the device can.
+    /// Writes are confirmed before they are durable.
     SyncNotHonoured,
     /// Figures of one trial contradict each other.
     Impossible,
@@ -216,27 +221,27 @@ pub enum WarningKind {
     Duplicate,
     /// The overhead rises or falls over the session.
     Trend,
-    /// Compared across sessions, so that drift does not cancel.
+    /// Compared across sessions, so changes of the machine do not cancel.
     Unpaired,
-    /// The machines or the bits are not the same.
+    /// The machines or the measured files are not the same.
     Different,
     /// Blocks in the estimates were disturbed from outside.
     Disturbed,
     /// The machine itself became faster or slower over the session.
     Drift,
-    /// The precision that was asked for was not reached.
+    /// The requested precision was not reached.
     Imprecise,
-    /// Trials differ by what ran before them.
+    /// The result of a trial depends on the environment that ran before it.
     CarryOver,
-    /// The first trials are unlike all later ones.
+    /// The first trials are different from all later ones.
     WarmUp,
-    /// The baseline's output changes by itself, so it does not show that the same work was done.
+    /// The baseline's output changes from trial to trial, so it cannot show whether the same work was done.
     OutputChanges,
-    /// Other output than the baseline's, which the user accepts.
+    /// The output differs from the baseline's, and the user accepts this.
     DifferentOutput,
-    /// CPU time is as far below the baseline's as the time is.
+    /// Time and CPU time are both far below the baseline's, so less work was done.
     DidLessWork,
-    /// Nobody knows whether the instance held all the files that the work needs.
+    /// It is not known whether the instance contained all the files that the work needs.
     Incomplete,
 }
 
@@ -249,7 +254,7 @@ pub struct EnvironmentStatus {
     pub status: Status,
     /// Version of the runtime.
     pub version: Option<String>,
-    /// What else decides its speed.
+    /// Other facts that affect its speed.
     pub details: BTreeMap<String, String>,
     /// Why it was not measured.
     pub reason: Option<String>,
@@ -275,13 +280,13 @@ pub enum Status {
     NotReached,
 }
 
-/// What the comparison of the baseline with itself shows.
+/// The result of the null test, in which the baseline is compared with itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NullStatus {
     /// The interval of every null row is inside the margin.
     Passed,
-    /// None differs, but at least one interval reaches beyond the margin.
+    /// No row differs, but at least one interval reaches beyond the margin.
     NotShown,
     /// The baseline differs from itself.
     Failed,
@@ -290,26 +295,28 @@ pub enum NullStatus {
 }
 
 impl NullStatus {
-    /// Whether nothing in the session should be believed without a second look.
+    /// Whether the results of the session need to be checked before they are used.
     pub fn is_warning(self) -> bool {
         matches!(self, NullStatus::Failed | NullStatus::Absent)
     }
 }
 
-/// The verdict on the session itself.
+/// The result of the null test.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct NullTest {
-    /// What the null rows show.
+    /// The outcome of the null rows.
     pub status: NullStatus,
-    /// Whether the baseline agrees with itself in every row that is judged; `None`: not shown, or not tested.
+    /// Whether the baseline agrees with itself in every row that is judged; `None`: inconclusive, or not
+    /// tested.
     pub calibrated: Option<bool>,
-    /// Largest difference of the baseline from itself, as a fraction: differences below it mean nothing.
+    /// Largest difference of the baseline from itself, as a fraction. Smaller differences between
+    /// environments are not meaningful.
     pub noise_floor: Option<f64>,
-    /// Smallest difference that would have been found in the noisiest row that is not shown, as a fraction.
+    /// Smallest difference that would have been found in the noisiest inconclusive row, as a fraction.
     pub resolves: Option<f64>,
-    /// Where it differs: workload with parameters, and metric.
+    /// The rows that differ: workload with parameters, and metric.
     pub differs: Vec<String>,
-    /// Where its interval reaches beyond the margin.
+    /// The rows whose interval reaches beyond the margin.
     pub not_shown: Vec<String>,
     /// Metrics of tables that are not judged.
     pub left_out: Vec<String>,
@@ -362,11 +369,11 @@ pub struct CpuRow {
     pub environment: String,
     /// Median CPU seconds per second of the measured window, by role; roles without readings are absent.
     pub roles: BTreeMap<Role, f64>,
-    /// Median CPU seconds per second of everything on the host, idle time apart.
+    /// Median CPU seconds per second of everything on the host, without idle time.
     pub host: Option<f64>,
-    /// Median of what is left of that without the roles: CPU seconds per second of everything that is not attributed to the
-    /// instance. Without cgroup version 1 the host's time is good to a tick or two of each CPU: a small negative rest is no error
-    /// then.
+    /// Median of that time minus the time of all roles: CPU seconds per second of everything that is not
+    /// attributed to the instance. Without cgroup version 1, the host's time is exact only to one or two
+    /// ticks of each CPU, so a small negative value is not an error.
     pub unattributed: Option<f64>,
     /// Median CPU seconds of all roles for each unit of work, where the workload counts its work.
     pub seconds_per_event: Option<f64>,
@@ -374,7 +381,7 @@ pub struct CpuRow {
     pub trials: usize,
 }
 
-/// What the environments have in common and what not.
+/// The facts that environments have in common, and those that differ.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Ledger {
     /// Facts that differ between environments.
@@ -388,7 +395,7 @@ pub struct Ledger {
 pub struct LedgerRow {
     /// Its name.
     pub fact: String,
-    /// Its value by environment; absent where nobody told and it is none of [`crate::RECORDS`].
+    /// Its value by environment. It is absent if it is not known and not one of [`crate::RECORDS`].
     pub values: BTreeMap<String, String>,
     /// Why the difference makes the comparison unfair; `None`: it is part of what is compared.
     pub warning: Option<String>,
@@ -420,7 +427,7 @@ pub struct TrialRow {
     pub outcome: Outcome,
     /// Why it did not complete.
     pub failure: Option<Failure>,
-    /// Whether its block is in the estimates; if not, a repeat stands for it.
+    /// Whether its block is in the estimates. If not, the block was replaced by a repeat.
     pub counted: bool,
     /// Start since the session began, s.
     pub at: f64,
@@ -432,11 +439,12 @@ pub struct TrialRow {
     pub clock_rate: Option<f64>,
     /// Bound on the error of `clock_rate`.
     pub clock_bound: Option<f64>,
-    /// How far both clocks certainly came apart at any time in the trial, as a share of its length.
+    /// The difference between both clocks that the readings prove, at any time in the trial, as a fraction of
+    /// its length.
     pub clock_strayed: Option<f64>,
-    /// What the machine was like around it.
+    /// The state of the machine around it.
     pub noise: Option<Noise>,
-    /// What its workload wrote; `None`: it did not run.
+    /// The output of its workload; `None`: it did not run.
     pub output: Option<OutputRow>,
 }
 
@@ -458,7 +466,7 @@ pub struct PhaseRow {
 pub struct SampleRow {
     /// What was measured.
     pub metric: String,
-    /// Whose share.
+    /// The role that it belongs to.
     pub role: Option<Role>,
     /// Its unit.
     pub unit: String,

@@ -40,7 +40,7 @@ pub(crate) fn render(report: &Report, options: &Options) -> String {
     if groups.is_empty() {
         out.push_str("Nothing was measured.\n\n");
         for status in &report.environments {
-            let why = status.why_not().unwrap_or_else(|| "measured, but without any value".to_owned());
+            let why = status.why_not().unwrap_or_else(|| "measured, but it gave no value".to_owned());
             out.push_str(&wrap(&one_line(&format!("{}: {why}", status.environment)), "  ", options.width));
         }
         out.push('\n');
@@ -114,7 +114,7 @@ fn verdict(row: &ResultRow, margin: f64, marks: &str) -> Cell {
     }
 }
 
-/// One width per column for all tables, so that they read as one.
+/// One width per column for all tables, so that they look like one table.
 fn widths(tables: &[Vec<[Cell; COLUMNS]>]) -> Vec<u16> {
     let mut all = Table::new();
     all.set_header(header("[99.9 %]"));

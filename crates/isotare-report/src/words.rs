@@ -1,11 +1,11 @@
-//! Results in words: one way to say a thing, for every output.
+//! Results in words. All outputs use the same words.
 
 use crate::group::{Group, groups};
 use crate::report::{Report, ResultRow, Warning, WarningKind, workload_label};
 use isotare_core::{Better, visible};
 use isotare_stats::Verdict;
 
-/// Text on a single line, made visible: what stood on several lines or in columns is put side by side.
+/// Text on a single line, with hidden characters made visible. Line breaks and columns become spaces.
 pub(crate) fn one_line(text: &str) -> String {
     let text = visible(text);
     text.split(['\n', '\t']).map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
@@ -25,7 +25,7 @@ pub(crate) fn percent(fraction: f64) -> String {
     }
 }
 
-/// A factor with as many decimals as its distance from 1 deserves.
+/// A factor. The closer it is to 1, the more decimals it has.
 pub(crate) fn factor(value: f64) -> String {
     match value {
         v if !v.is_finite() => "∞".to_owned(),
@@ -43,7 +43,7 @@ pub(crate) fn metric(name: &str) -> String {
     name.replace('_', " ")
 }
 
-/// Which way a metric is better, in words.
+/// Whether higher or lower values of a metric are better, in words.
 pub(crate) fn direction(better: Better) -> &'static str {
     match better {
         Better::Higher => "higher is better",
@@ -80,8 +80,8 @@ pub(crate) fn verdict(row: &ResultRow, margin: f64) -> String {
     }
 }
 
-/// Warnings of the whole report by where they stand: those above all numbers, and those below, where the null test has
-/// a sentence of its own.
+/// Warnings of the whole report by position: those above all numbers, and those below. The null test has its
+/// own sentence below.
 pub(crate) fn warnings<'r>(report: &'r Report) -> (Vec<&'r str>, Vec<&'r str>) {
     let (above, below): (Vec<_>, Vec<_>) =
         report.warnings.iter().partition(|warning| warning.kind == WarningKind::Emulation);
@@ -90,17 +90,19 @@ pub(crate) fn warnings<'r>(report: &'r Report) -> (Vec<&'r str>, Vec<&'r str>) {
     (message(above).collect(), message(below).filter(said).collect())
 }
 
-/// Whether the session could not have seen the margin; said in the verdict, not in a footnote.
+/// Whether the session could not find differences of the size of the margin. The verdict says this, not a
+/// footnote.
 pub(crate) fn is_too_noisy(row: &ResultRow) -> bool {
     row.warnings.iter().any(|warning| warning.kind == WarningKind::TooNoisy)
 }
 
-/// What `resolves` means in a verdict; `None` if no verdict says it.
+/// The explanation of `resolves` in a verdict; `None` if no verdict contains it.
 pub(crate) fn about_resolution(report: &Report) -> Option<&'static str> {
     let is_said = groups(report).iter().any(|group| group.rows.iter().any(|row| is_too_noisy(row)));
     is_said.then_some(
-        "inconclusive (resolves X): with this noise and so few blocks only differences from X on would be found; no \
-         evidence is not evidence of no overhead",
+        "inconclusive (resolves X): with this noise and this number of blocks, the session can find only \
+         differences of X or more; it cannot show smaller differences, so an inconclusive result does not \
+         mean that there is no overhead",
     )
 }
 
@@ -119,7 +121,7 @@ fn comparatives(unit: &str) -> (&'static str, &'static str) {
     }
 }
 
-/// What a workload's first headline metric says, in one sentence.
+/// The result of a workload's first headline metric, in one sentence.
 pub(crate) struct Answer {
     /// The workload with its parameters.
     pub workload: String,
@@ -161,7 +163,7 @@ fn sentence(group: &Group<'_>, report: &Report) -> String {
     }
     let open: Vec<_> = of(Verdict::Inconclusive).collect();
     if !open.is_empty() {
-        parts.push(format!("nothing can be said about {}", names(open)));
+        parts.push(format!("no conclusion is possible about {}", names(open)));
     }
     if !group.missing.is_empty() {
         let missing: Vec<String> = group.missing.iter().map(|status| status.environment.clone()).collect();
@@ -181,7 +183,7 @@ fn list(names: &[String]) -> String {
     }
 }
 
-/// What is said about the session as a whole beside its warnings: why it ended, and what disturbed it.
+/// Sentences about the session as a whole, besides its warnings: why it ended, and what disturbed it.
 pub(crate) fn about_session(report: &Report) -> Vec<&str> {
     let precise = report.stopping.as_ref().filter(|stopping| stopping.reached);
     let precise = precise.map(|stopping| stopping.sentence.as_str());
@@ -214,7 +216,7 @@ pub(crate) fn provenance(report: &Report) -> String {
     }
 }
 
-/// What every instance was given, where that is known.
+/// The budget of every instance, if it is known.
 pub(crate) fn budget(report: &Report) -> Option<String> {
     let (cpus, memory) = (report.cpus.as_ref()?, report.memory?);
     let processes = match report.processes {

@@ -96,7 +96,8 @@ fn a_value_without_a_ratio_leaves_none_and_is_told() {
     assert!(told.message.starts_with("1 of 8 blocks"), "{told:?}");
 }
 
-/// The default session, and one on a machine that is `slower` by this factor and whose container costs `container`.
+/// The default session, and one on a machine that is `slower` by this factor and whose container costs
+/// `container`.
 fn two(slower: f64, container: f64) -> Diff {
     let fixture = Fixture { workloads: vec!["cpu"], failing: None, ..Fixture::default() };
     let (session, trials) = fixture.build();
@@ -166,13 +167,13 @@ lifecycle · startup (lower is better)
   docker          ×100.6       ×100.3      ×0.998 [0.995, 1.000]  unchanged within 2 %  16
   qemu:accel=tcg  ×563.3       ×562.5      ×0.999 [0.997, 1.001]  unchanged within 2 %  16
 
-¹ unpaired: the sessions ran at different times, so this is what the machine did as much as anything
-  that changed; no verdict
-cost: typical ratio to native within each session, above 1 is worse; change: after over before [95
-  %], margin 2 %
+¹ unpaired: the sessions ran at different times, so a change of the machine can be the cause as well
+  as a change of the software; there is no verdict
+cost: typical ratio to native within each session (above 1 is worse); change: cost after divided by
+  cost before [95 %]; margin 2 %
 before: 20260314-091500-k3f9 (2026-03-14T09:15:00Z, 20 blocks); after: 20260315-091500-z1z1
   (2026-03-14T09:15:00Z, 16 blocks)
-costs more than before: container in cpu, events per second.
+overhead increased: container in cpu, events per second.
 "#);
 }
 

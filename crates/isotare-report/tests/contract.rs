@@ -312,7 +312,8 @@ fn noise_is_said_once_and_not_in_a_footnote_per_row() {
     let report = complete(&Fixture { noise: 0.04, blocks: 7, failing: None, ..Fixture::default() }.build());
     let text = &all_formats(&report)[0];
     assert!(text.contains("inconclusive (resolves "));
-    assert_eq!(text.matches("evidence of no overhead").count(), 1);
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(text.matches("does not mean that there is no overhead").count(), 1);
 }
 
 #[test]
@@ -351,7 +352,7 @@ fn a_null_test_with_a_wide_interval_is_not_shown() {
     for (at, text) in all_formats(&report).iter().enumerate().filter(|(at, _)| *at != 2) {
         let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(
-            flat.to_lowercase().contains("null test not shown (resolves ")
+            flat.to_lowercase().contains("null test inconclusive (resolves ")
                 && !flat.contains("null test passed"),
             "format {at}: {flat}"
         );

@@ -99,10 +99,11 @@ lifecycle · startup (lower is better)
   qemu:accel=kvm         –  –                      unavailable ⁵                 0
 
 ¹ 4 of 20 trials did not complete and are not in the estimate
-² software emulation: shows that it works, not how fast virtual machines are
-³ the clock inside ran up to 0.30 % fast against the host's (20 of 20 trials): what it timed is off
-  by as much
-⁴ its clock comes from another source, so reading it costs something else (hpet, baseline tsc)
+² software emulation: the result shows that the environment works, but not how fast virtual machines
+  are
+³ the clock inside the instance ran up to 0.30 % fast, compared with the host's (20 of 20 trials);
+  the times that it measured are wrong by the same amount
+⁴ its clock uses another source, so reading the clock has a different cost (hpet, baseline tsc)
 ⁵ qemu:accel=kvm: unavailable: /dev/kvm opens, but a guest did not boot within 20 s; check dmesg for
   KVM, or use accel=tcg
 
@@ -167,9 +168,9 @@ fn markdown() {
 Notes:
 
 1. 4 of 20 trials did not complete and are not in the estimate
-2. software emulation: shows that it works, not how fast virtual machines are
-3. the clock inside ran up to 0.30 % fast against the host's (20 of 20 trials): what it timed is off by as much
-4. its clock comes from another source, so reading it costs something else (hpet, baseline tsc)
+2. software emulation: the result shows that the environment works, but not how fast virtual machines are
+3. the clock inside the instance ran up to 0.30 % fast, compared with the host's (20 of 20 trials); the times that it measured are wrong by the same amount
+4. its clock uses another source, so reading the clock has a different cost (hpet, baseline tsc)
 5. qemu:accel=kvm: unavailable: /dev/kvm opens, but a guest did not boot within 20 s; check dmesg for KVM, or use accel=tcg
 
 Null test passed: native against itself differs by at most 0.04 %, and every interval (rows: 2) is within the margin of 1 %; not judged: cgroup memory, cpu system, cpu user.

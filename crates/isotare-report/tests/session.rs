@@ -67,7 +67,10 @@ fn a_repeat_stands_for_a_disturbed_block() {
     assert!(found.remaining.is_empty() && kinds(&report).is_empty(), "{:?}", report.warnings);
     assert_eq!(row(&report, "container").blocks, 23);
     assert!((row(&report, "container").cost.expect("known") - 1.002).abs() < 0.004);
-    all_say(&report, "2 of 25 blocks were disturbed: 4, 9; repeated: 4, 9 (canary");
+    all_say(
+        &report,
+        "2 of 25 blocks were disturbed: 4, 9; repeated: 4, 9 (a block counts as disturbed if the canary",
+    );
     let counted: Vec<bool> = report.trials.iter().filter(|t| t.block == 9).map(|t| t.counted).collect();
     assert_eq!(counted, [false; 5], "all of the block, kept");
     let docker = found.by_environment.iter().find(|row| row.environment == "docker").expect("a row");
@@ -83,7 +86,7 @@ fn a_repeat_stands_for_a_disturbed_block() {
 #[test]
 fn a_quiet_session_says_so() {
     let report = complete(&session(0, &[]));
-    all_say(&report, "one of 20 blocks was disturbed (canary");
+    all_say(&report, "one of 20 blocks was disturbed (a block counts as disturbed if the canary");
     assert!(kinds(&report).is_empty(), "{:?}", report.warnings);
     let page = render(&report, Format::Html, &Options::default()).expect("rendered");
     assert!(page.contains("canary · arithmetic"), "the figure has a panel of the canary");
@@ -129,7 +132,7 @@ fn a_quota_that_holds_back_is_unfair() {
     let told =
         |environment: &str| row(&report, environment).warnings.iter().any(|w| w.message.contains("quota"));
     assert!(told("container") && !told("docker"));
-    all_say(&report, "a CPU quota held it back in 20 of 20 trials, 125.0 ms in the middle");
+    all_say(&report, "a CPU quota throttled it in 20 of 20 trials, for 125.0 ms in the median");
 }
 
 #[test]
@@ -158,10 +161,13 @@ fn the_precision_that_was_asked_for_is_reached_or_missed() {
     let reached = asked(0.01);
     assert!(reached.stopping.as_ref().is_some_and(|stopping| stopping.reached));
     assert!(kinds(&reached).is_empty(), "{:?}", reached.warnings);
-    all_say(&reached, "recise enough: every first figure is known within ±1 %");
+    all_say(
+        &reached,
+        "he requested precision was reached: the first metric of every workload is known within ±1 %",
+    );
     let missed = asked(0.0001);
     assert_eq!(kinds(&missed), [WarningKind::Imprecise]);
-    all_say(&missed, "he precision of ±0.01 % that was asked for was not reached");
+    all_say(&missed, "he requested precision of ±0.01 % was not reached");
     let (fixed, trials) = session(0, &[]);
     let fixed = complete(&(fixed, trials));
     assert_eq!(fixed.stopping, None);
@@ -186,7 +192,7 @@ fn what_ran_before_and_leaves_something_is_told() {
     let told = |row: &ResultRow| row.warnings.iter().any(|warning| warning.kind == WarningKind::CarryOver);
     assert!(told(row(&report, "container")) && told(row(&report, "native#null")));
     assert!(report.results.iter().all(|row| row.headline || !told(row)), "said at the tables only");
-    all_say(&report, "what ran before makes a difference (p");
+    all_say(&report, "depends on the environment that ran before it (p");
     let honest = complete(&self::session(0, &[]));
     assert!(!honest.results.iter().any(told));
 }

@@ -1,4 +1,4 @@
-//! A plan made ready, and its execution.
+//! Prepares a plan and executes it.
 
 use crate::course::Course;
 use crate::event::{Event, Sink, SinkError};
@@ -18,12 +18,12 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-/// Time in which one environment must be ready for trials.
+/// Timeout for preparing one environment.
 const PREPARATION: Duration = Duration::from_secs(180);
-/// Time in which its image must be unpacked, or made from a distribution's packages.
+/// Timeout for unpacking its image, or for making it from a distribution's packages.
 const UNPACKING: Duration = Duration::from_secs(900);
 
-/// Where things are.
+/// The places of a session.
 pub struct Places<'a> {
     /// The session's record.
     pub state: &'a SessionState,
@@ -37,7 +37,7 @@ pub struct Places<'a> {
     pub cache: &'a Cache,
 }
 
-/// What a condition of the plan means: its driver and workload with checked settings, in the plan's order.
+/// The driver and the workload of a condition, with checked settings.
 pub struct Work {
     /// The driver with its settings.
     pub driver: (&'static dyn Driver, Settings),
@@ -45,11 +45,12 @@ pub struct Work {
     pub workload: Box<dyn Workload>,
     /// Its settings.
     pub settings: Settings,
-    /// Whether counters are read while it works, on the host and inside; without, its cost can be told.
+    /// Whether counters are read during the work, on the host and inside the instance. The overhead of
+    /// sampling can be measured by comparing with a condition without them.
     pub is_observed: bool,
 }
 
-/// A plan made ready.
+/// A prepared plan.
 pub struct Bench<'a> {
     plan: &'a Plan,
     places: Places<'a>,
@@ -65,26 +66,27 @@ struct Ready {
     facts: BTreeMap<String, String>,
 }
 
-/// A session that cannot go on.
+/// A session that cannot continue.
 #[derive(Debug, thiserror::Error)]
 pub enum BenchError {
-    /// A folder or record could not be made.
+    /// A folder or record could not be created.
     #[error("{operation} {subject}: {source}")]
     Io {
         /// What was being done.
         operation: &'static str,
-        /// To what.
+        /// What it was done to.
         subject: String,
-        /// Why it did not work.
+        /// Why it failed.
         source: io::Error,
     },
-    /// What was measured could not be kept.
-    #[error("keep the result: {0}")]
+    /// The results could not be stored.
+    #[error("store the result: {0}")]
     Sink(#[from] SinkError),
 }
 
 impl<'a> Bench<'a> {
-    /// Makes every environment ready. One that cannot be made ready takes part with that reason as its outcome.
+    /// Prepares every environment. If an environment cannot be prepared, its trials are recorded with that
+    /// reason.
     pub fn prepare(
         plan: &'a Plan,
         works: Vec<Work>,
@@ -133,7 +135,7 @@ impl<'a> Bench<'a> {
         Ok(Self { plan, places, works, jobs, environments, interrupt: interrupt.clone() })
     }
 
-    /// Executes the plan. What is done when it ends early has been handed to the sink.
+    /// Executes the plan. If it ends early, the trials up to then have been handed to the sink.
     pub fn run(&mut self, sink: &mut dyn Sink) -> Result<SessionEnd, BenchError> {
         let plan = self.plan;
         let mut course = Course::begin(plan, &self.interrupt);
@@ -169,8 +171,8 @@ impl<'a> Bench<'a> {
         }
     }
 
-    /// Runs one trial, with all that its workload wrote where the plan says so; `None` for a condition that cannot run at
-    /// all and has been recorded once already.
+    /// Runs one trial. The result includes the complete output of the workload if the plan says so. `None`
+    /// for a condition that cannot run at all and has been recorded once already.
     fn trial(
         &mut self,
         slot: Slot,
@@ -254,8 +256,8 @@ impl<'a> Bench<'a> {
     }
 }
 
-/// Resolves the environment's image, puts on it what the workloads need, and prepares the driver. An image that is chosen by
-/// itself is the first of its candidates that the driver can have here.
+/// Resolves the environment's image, adds the files that the workloads need, and prepares the driver. If the
+/// image is chosen automatically, it is the first candidate that the driver supports here.
 fn ready(
     driver: &dyn Driver,
     settings: &Settings,
@@ -274,7 +276,7 @@ fn ready(
         }
         let mut files = Image::default();
         for work in works {
-            // One that cannot run anywhere has been told already.
+            // A workload that cannot run anywhere has been reported already.
             let image = work.workload.image(&work.settings, &|program| userland.has_program(program));
             image.into_iter().for_each(|image| files.extend(image));
         }
@@ -290,7 +292,7 @@ fn ready(
         ImageReference::Auto if works.iter().any(needs_programs) => {
             match prepared(Some(&ImageReference::Host)) {
                 Err(DriverError::Unavailable(why)) => {
-                    tracing::debug!("{}: the host's userland is not shown: {why}", driver.name());
+                    tracing::debug!("{}: the host's userland cannot be its image: {why}", driver.name());
                     prepared(Some(&ImageReference::Agent))
                 }
                 done => done,
@@ -301,7 +303,7 @@ fn ready(
     }
 }
 
-/// Whether work runs programs that are not part of the agent.
+/// Whether the work runs programs that are not part of the agent.
 fn needs_programs(work: &Work) -> bool {
     work.workload.info(&work.settings).depends_on.contains(&Dependence::Programs)
 }
@@ -324,10 +326,13 @@ fn make_folder(path: &Path) -> Result<(), BenchError> {
     })
 }
 
-/// A trial's own folder, which a driver may have taken along. What an instance has put into it does not end the session: what
-/// stays is removed with the session's folder.
+/// The folder of a trial. A driver may have removed it already. Files of an instance that cannot be removed
+/// from it do not end the session; they are removed with the session's folder.
 fn remove_folder(path: &Path) {
     if let Err(error) = remove_tree(path) {
-        tracing::warn!("{} stays until the session ends: {error}", path.display());
+        tracing::warn!(
+            "{} could not be removed yet; it will be removed when the session ends: {error}",
+            path.display()
+        );
     }
 }

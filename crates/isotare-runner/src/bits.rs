@@ -1,4 +1,4 @@
-//! What a job ran, bit for bit, as the instance has it.
+//! Hashes of the program that a job ran, as the instance has it.
 
 use crate::trial::{TrialError, TrialWork};
 use isotare_core::{Deadline, Sha256};
@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 /// First part of the names of these facts, before the program's path.
 const PROGRAM: &str = "program:";
 
-/// A fact for the program of a workload: what it and the files that it loads hash to. None where it is compiled into the
-/// agent, whose own hash is a fact already.
+/// A fact about the program of a workload: the hashes of the program and of the files that it loads. None if
+/// the workload is compiled into the agent, whose own hash is already a fact.
 pub(crate) fn facts(
     agent: &mut AgentClient,
     work: &TrialWork<'_>,
@@ -23,8 +23,8 @@ pub(crate) fn facts(
     Ok(BTreeMap::from([(format!("{PROGRAM}{program}"), described(&sums))]))
 }
 
-/// As in `3f2a…; 11 files 77aa…`: the SHA-256 sum of the program, then that of the list that `sha256sum` prints of the files that
-/// it loads, in their order (`sha256sum FILE… | sha256sum`).
+/// As in `3f2a…; 11 files 77aa…`: the SHA-256 sum of the program, then that of the list that `sha256sum`
+/// prints of the files that it loads, in their order (`sha256sum FILE… | sha256sum`).
 fn described(sums: &[(String, Option<String>)]) -> String {
     let Some(((_, program), loaded)) = sums.split_first() else { return "unknown".to_owned() };
     let program = program.as_deref().unwrap_or("not at this path");

@@ -1,8 +1,8 @@
-//! The canary: a fixed piece of native work of about ten milliseconds, timed while there is no instance.
+//! The canary: a fixed piece of native work of about ten milliseconds. It is timed while no instance exists.
 //!
-//! What slows a trial without being its environment's doing (neighbours, frequency, a hypervisor that gives the CPU to
-//! others, full memory buses) mostly lasts longer than the trial and slows the canary too, also where the kernel's own counters see
-//! nothing of it.
+//! A trial can be slowed by causes outside its environment, such as neighbours, the CPU frequency, a
+//! hypervisor that gives the CPU to others, or busy memory buses. They usually last longer than the trial, so
+//! they slow the canary too, even if the kernel's counters do not show them.
 
 use isotare_core::{Canary, CpuSet};
 use isotare_host::{now, thread_cpu_time};
@@ -11,23 +11,25 @@ use rustix::thread::{CpuSet as Affinity, sched_setaffinity};
 use std::hint::black_box;
 use std::time::Duration;
 
-/// Rounds of each part, of which the median counts: one that is interrupted for a moment does not.
+/// Rounds of each part. The median of the rounds is used, so that a single interrupted round has no
+/// influence.
 const ROUNDS: usize = 5;
 /// Steps of arithmetic in a round, about a millisecond.
 const STEPS: u32 = 200_000;
 /// Reads in a round, about a millisecond.
 const READS: u32 = 1 << 12;
-/// Cache lines to read from, 64 MiB. Each canary goes on where the last one ended, so that by the time a line's turn comes again
-/// the others have driven it out of any cache smaller than that: what a trial has left in the caches makes no difference.
+/// Cache lines to read from, 64 MiB. Each canary continues where the last one ended. Before a line is read
+/// again, all others have been read, so it is no longer in a cache that is smaller than 64 MiB. Data that a
+/// trial left in the caches has no influence.
 const LINES: u32 = 1 << 20;
 
-/// One cache line, of which the first word names the next line to read.
+/// One cache line. Its first word is the number of the next line to read.
 type Line = [u32; 16];
 
 /// Everything that canaries need.
 pub(crate) struct Canaries {
     lines: Vec<Line>,
-    /// The line whose turn it is.
+    /// The next line to read.
     at: u32,
     cpus: Affinity,
 }
@@ -41,11 +43,11 @@ impl Canaries {
         Self { lines: ring(LINES), at: 0, cpus: affinity }
     }
 
-    /// Runs the canary once, on a thread that may use those CPUs only.
+    /// Runs the canary once, on a thread that may use only those CPUs.
     pub(crate) fn run(&mut self) -> Canary {
         let cpus = self.cpus;
         let mut work = || {
-            // Where it is not allowed, any CPU has to do.
+            // If this is not allowed, any CPU is used.
             let _not_pinned = sched_setaffinity(None, &cpus);
             self.time()
         };
@@ -53,7 +55,7 @@ impl Canaries {
             let named = std::thread::Builder::new().name("isotare-canary".to_owned());
             named.spawn_scoped(scope, &mut work).ok()?.join().ok()
         });
-        // No thread to be had: this one.
+        // If no thread can be started, this thread is used.
         done.unwrap_or_else(|| self.time())
     }
 
@@ -66,7 +68,7 @@ impl Canaries {
         Canary { integer, memory, waited }
     }
 
-    /// Follows the ring, so that each read waits for the one before.
+    /// Follows the ring, so that each read depends on the one before.
     fn read(&mut self, count: u32) {
         self.at = (0..count).fold(self.at, |at, _| self.lines[at as usize][0]);
     }
@@ -84,7 +86,7 @@ fn median_round(mut round: impl FnMut()) -> f64 {
     median(&times).unwrap_or(f64::NAN)
 }
 
-/// Steps of splitmix64, each of which needs the one before.
+/// Steps of splitmix64. Each step depends on the one before.
 fn arithmetic(steps: u32) -> u64 {
     (0..steps).fold(0, |state: u64, _| mix(state))
 }
@@ -96,7 +98,7 @@ fn mix(state: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// One random cycle through all lines (Sattolo), always the same one.
+/// A random cycle through all lines (Sattolo). It is always the same cycle.
 fn ring(count: u32) -> Vec<Line> {
     let mut next: Vec<u32> = (0..count).collect();
     let mut state = 0;

@@ -1,4 +1,4 @@
-//! Removing what a session recorded and did not remove.
+//! Removes resources that a session recorded and did not remove.
 
 use isotare_core::{Deadline, Driver, Resource};
 use isotare_host::{Swept, sweep};
@@ -6,13 +6,14 @@ use isotare_host::{Swept, sweep};
 /// What was done.
 #[derive(Debug, Default)]
 pub struct CleanReport {
-    /// Resources that were still there and are gone now.
+    /// Resources that still existed and were removed.
     pub removed: Vec<Resource>,
-    /// Resources that are still there, each with the reason.
+    /// Resources that could not be removed, each with the reason.
     pub failed: Vec<(Resource, String)>,
 }
 
-/// Removes what `resources` names, the latest first; `driver` finds drivers for what only they can remove.
+/// Removes the `resources`, the latest first. `driver` finds the drivers of those that only a driver can
+/// remove.
 pub fn clean(
     resources: Vec<Resource>,
     driver: &dyn Fn(&str) -> Option<&'static dyn Driver>,

@@ -1,4 +1,4 @@
-//! The course of one session: what has run, what comes next, and what is told about it.
+//! The progress of one session: which trials have run, which comes next, and which events are sent about it.
 
 use crate::event::Event;
 use crate::figures::Figures;
@@ -8,10 +8,11 @@ use crate::watch::Watch;
 use isotare_core::{Failure, Interrupt, Outcome, Plan, SessionEnd, Slot, Timestamp, Trial};
 use isotare_host::now;
 
-/// Blocks from which it is told what the others will be able to see: the fewest that an interval can be made of.
+/// Number of blocks after which the session predicts which differences it will be able to find. It is the
+/// smallest number that gives an interval.
 const PILOT: u32 = 6;
 
-/// A session under way.
+/// A running session.
 pub(crate) struct Course<'p> {
     plan: &'p Plan,
     start: Timestamp,
@@ -19,13 +20,13 @@ pub(crate) struct Course<'p> {
     queue: Queue<'p>,
     figures: Figures<'p>,
     patience: Patience,
-    /// Trials that have had their turn.
+    /// Trials that have been handled.
     position: usize,
     is_block_disturbed: bool,
 }
 
 impl<'p> Course<'p> {
-    /// Begins a session: takes the canary's reference and starts the clock.
+    /// Starts a session: measures the canary's reference and starts the clock.
     pub(crate) fn begin(plan: &'p Plan, interrupt: &Interrupt) -> Self {
         let watch = Watch::new(&plan.budget.cpus, interrupt);
         Self {
@@ -45,12 +46,12 @@ impl<'p> Course<'p> {
         self.start
     }
 
-    /// What looks for disturbance.
+    /// The watch for disturbances.
     pub(crate) fn watch(&mut self) -> &mut Watch {
         &mut self.watch
     }
 
-    /// Number of the trial whose turn it is.
+    /// Number of the next trial.
     pub(crate) fn position(&self) -> usize {
         self.position
     }
@@ -73,7 +74,7 @@ impl<'p> Course<'p> {
         self.patience.given_up(slot.condition)
     }
 
-    /// The event that a trial begins.
+    /// The event for the start of a trial.
     pub(crate) fn begins(&self, turn: Turn, slot: Slot) -> Event<'p> {
         let elapsed = self.elapsed();
         let blocks = self.queue.expected(elapsed);
@@ -90,9 +91,10 @@ impl<'p> Course<'p> {
         }
     }
 
-    /// What this session will be able to see, once, when the pilot has run and there are blocks to come.
+    /// The differences that this session will be able to find. It is sent once, when the pilot blocks have
+    /// run and more blocks follow.
     pub(crate) fn foretells(&self) -> Option<Event<'p>> {
-        // A repeat takes the place of another block, so it adds nothing to what can be seen.
+        // A repeat replaces another block, so it does not change which differences can be found.
         let blocks = self.queue.expected(self.elapsed()).min(self.plan.max_blocks);
         let is_time = self.queue.done() == PILOT && blocks > PILOT;
         let forecasts = || self.figures.forecasts(PILOT, blocks, &self.patience.all_given_up());
@@ -106,7 +108,7 @@ impl<'p> Course<'p> {
         (!estimates.is_empty()).then_some(Event::Interim { estimates })
     }
 
-    /// A trial has had its turn; `None` where there is nothing to record.
+    /// A trial has been handled; `None` if there is nothing to record.
     pub(crate) fn ended(&mut self, trial: Option<&Trial>) {
         self.position += 1;
         let Some(trial) = trial else { return };
@@ -117,12 +119,12 @@ impl<'p> Course<'p> {
         self.is_block_disturbed |= disturbed;
     }
 
-    /// All trials of a block have had their turn.
+    /// All trials of a block have been handled.
     pub(crate) fn block_ended(&mut self, turn: Turn) {
         self.queue.ended(turn, std::mem::take(&mut self.is_block_disturbed));
     }
 
-    /// A trial of which nothing is known yet but that it begins now.
+    /// A trial that begins now, with nothing else known yet.
     pub(crate) fn empty_trial(&self, slot: Slot) -> Trial {
         let index = u32::try_from(self.position).unwrap_or(u32::MAX);
         let at = u64::try_from(now().since(self.start).as_nanos()).unwrap_or(u64::MAX);

@@ -1,4 +1,4 @@
-//! What the outside hears while a plan is executed.
+//! The events that are sent while a plan is executed.
 
 use isotare_core::{Condition, Trial};
 use isotare_host::WholeOutput;
@@ -6,12 +6,12 @@ use isotare_host::WholeOutput;
 /// Something that happened.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// An environment is being made ready.
+    /// An environment is being prepared.
     Preparing {
         /// Its spec.
         environment: &'a str,
     },
-    /// An environment will not take part; its trials are recorded with this reason.
+    /// An environment is left out. Its trials are recorded with this reason.
     NotPrepared {
         /// Its spec.
         environment: &'a str,
@@ -30,23 +30,24 @@ pub enum Event<'a> {
         blocks: u32,
         /// Whether this one repeats a block that something else disturbed.
         is_repeat: bool,
-        /// What is tried.
+        /// The condition of the trial.
         condition: &'a Condition,
-        /// Time left, seconds, once it can be told.
+        /// Remaining time in seconds, once it is known.
         left: Option<f64>,
     },
     /// A trial has ended and is to be kept.
     Ended {
         /// Its record.
         trial: &'a Trial,
-        /// All that its workload wrote; `None`: the record holds what is to be kept of it.
+        /// The complete output of its workload. `None`: the record contains everything that is kept.
         whole: Option<&'a WholeOutput>,
     },
-    /// Enough blocks have run to tell what the session will be able to see.
+    /// Enough blocks have run to predict which differences the session will be able to find.
     Foretold {
-        /// Blocks that this is told from.
+        /// Number of blocks from which this is predicted.
         pilot: u32,
-        /// Blocks that will probably count in the end; where the session ends on precision, at most.
+        /// Number of blocks that will probably count in the end. If the session stops on precision, this is
+        /// the maximum.
         blocks: u32,
         /// The hardest comparison of each workload.
         forecasts: Vec<Forecast<'a>>,
@@ -71,23 +72,26 @@ pub struct Interim<'a> {
     pub high: f64,
 }
 
-/// What a session will be able to see of a workload's first figure, told from its first blocks.
+/// The difference in a workload's first metric that a session will be able to find, predicted from its first
+/// blocks.
 #[derive(Clone, Copy, Debug)]
 pub struct Forecast<'a> {
     /// The comparison with the most noise.
     pub condition: &'a Condition,
-    /// The overhead that is found in 80 % of sessions of the expected length, a fraction.
+    /// The overhead that 80 % of sessions of the expected length would find, as a fraction.
     pub effect: f64,
-    /// Blocks that would find an overhead of the margin; `None`: not even [`MOST_FORETOLD`].
+    /// Number of blocks that would find an overhead of the size of the margin. `None`: more than
+    /// [`MOST_FORETOLD`].
     pub for_margin: Option<usize>,
 }
 
-/// Most blocks that are worth foretelling.
+/// Maximum number of blocks that is predicted.
 pub const MOST_FORETOLD: usize = 500;
 
-/// Whoever keeps and shows what happens.
+/// Receives events, to store and show them.
 pub trait Sink {
-    /// Takes one event. An error ends the session, because what cannot be kept is not worth measuring.
+    /// Receives one event. An error ends the session, because a trial that cannot be stored need not be
+    /// measured.
     fn event(&mut self, event: &Event<'_>) -> Result<(), SinkError>;
     /// Whether somebody sees what the blocks so far show; else it is not computed.
     fn is_watched(&self) -> bool {
@@ -95,7 +99,7 @@ pub trait Sink {
     }
 }
 
-/// An event that could not be taken.
+/// An event that could not be handled.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct SinkError(pub String);

@@ -1,4 +1,4 @@
-//! The first figure of every trial so far, for those who stop when it is known precisely enough.
+//! The first metric of every trial so far, for sessions that stop when it is precise enough.
 
 use crate::event::{Forecast, Interim, MOST_FORETOLD};
 use isotare_core::{Better, EnvironmentSpec, Outcome, Plan, Trial};
@@ -28,8 +28,9 @@ impl<'p> Figures<'p> {
         }
     }
 
-    /// Whether every environment that is still measured is compared with the baseline as precisely as `rule` wants after
-    /// `blocks` blocks, under every workload. `replaced` blocks do not count. Without any comparison nothing is precise.
+    /// Whether the comparison of every environment that is still measured with the baseline is as precise as
+    /// `rule` requires after `blocks` blocks, for every workload. `replaced` blocks do not count. Without any
+    /// comparison the answer is no.
     pub(crate) fn are_precise(
         &self,
         rule: &Precision,
@@ -44,9 +45,9 @@ impl<'p> Figures<'p> {
         !columns.is_empty() && rule.is_reached(blocks, &columns, self.plan.level)
     }
 
-    /// What a session of `blocks` blocks will be able to see of each workload: of its comparisons the one with the most noise, among
-    /// those that have figures of `pilot` blocks and are still measured. Replicas of the baseline count only where there is nothing
-    /// else.
+    /// The differences that a session of `blocks` blocks will be able to find, for each workload. It uses the
+    /// comparison with the most noise, among those that have values of `pilot` blocks and are still measured.
+    /// Replicas of the baseline count only if there is no other comparison.
     pub(crate) fn forecasts(&self, pilot: u32, blocks: u32, given_up: &[bool]) -> Vec<Forecast<'p>> {
         let level = self.level();
         let kind = |spec: &EnvironmentSpec| EnvironmentSpec { replica: None, ..spec.clone() };
@@ -145,7 +146,8 @@ mod tests {
         Trial { samples, ..Trial::new(0, Slot { block, condition }, 0, Outcome::Completed) }
     }
 
-    /// Twenty blocks: the machine wanders, `steady` costs 1.1 times as much with little noise, `wild` varies by `noise`.
+    /// Twenty blocks: the machine wanders, `steady` costs 1.1 times as much with little noise, `wild` varies
+    /// by `noise`.
     fn figures(plan: &Plan, noise: f64) -> Figures<'_> {
         let mut figures = Figures::new(plan);
         for block in 0..20 {

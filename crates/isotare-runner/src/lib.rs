@@ -1,8 +1,9 @@
-//! Executes a [`isotare_core::Plan`] through the ports.
+//! Executes a [`isotare_core::Plan`] through the interfaces of isotare-core.
 //!
-//! [`Bench::prepare`] makes every environment ready, [`Bench::run`] executes the trials in the plan's order and
-//! hands each to a [`Sink`], and dropping the bench undoes the preparation. This crate names no concrete driver,
-//! workload or store; it owns timing, deadlines and the guarantee that nothing is left behind.
+//! [`Bench::prepare`] prepares every environment. [`Bench::run`] executes the trials in the plan's order and
+//! hands each one to a [`Sink`]. Dropping the bench undoes the preparation. This crate does not know any
+//! concrete driver, workload or store. It is responsible for timing, deadlines and the guarantee that nothing
+//! is left behind.
 
 mod bench;
 mod bits;

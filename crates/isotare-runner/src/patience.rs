@@ -1,11 +1,11 @@
-//! When a condition that keeps failing is given up.
+//! Gives up a condition that keeps failing.
 
 use isotare_core::{Outcome, Trial};
 
-/// Trials of one condition that may fail in a row.
+/// Number of trials of one condition that may fail in a row.
 const MOST: u32 = 3;
 
-/// How the conditions of a session have fared so far.
+/// The outcomes of the conditions of a session so far.
 pub(crate) struct Patience(Vec<Fared>);
 
 #[derive(Clone, Default)]
@@ -29,7 +29,7 @@ impl Patience {
     pub(crate) fn given_up(&self, condition: usize) -> Option<String> {
         let Fared { failures_in_a_row, last_reason, .. } = &self.0[condition];
         (*failures_in_a_row >= MOST)
-            .then(|| format!("given up after {MOST} failures in a row; the last: {last_reason}"))
+            .then(|| format!("given up after {MOST} failures in a row; the last one: {last_reason}"))
     }
 
     /// The conditions that are given up, by index.
@@ -37,7 +37,7 @@ impl Patience {
         (0..self.0.len()).map(|condition| self.given_up(condition).is_some()).collect()
     }
 
-    /// A trial has ended. What is recorded of a condition that is given up changes nothing.
+    /// A trial has ended. Records of a condition that has been given up change nothing.
     pub(crate) fn ended(&mut self, trial: &Trial) {
         let is_given_up = self.given_up(trial.condition).is_some();
         let fared = &mut self.0[trial.condition];
@@ -75,7 +75,7 @@ mod tests {
         }
         assert_eq!(end(Outcome::Failed, "third"), [false, true]);
         assert_eq!(end(Outcome::Failed, "given up"), [false, true]);
-        assert!(patience.given_up(1).is_some_and(|reason| reason.ends_with("the last: third")));
+        assert!(patience.given_up(1).is_some_and(|reason| reason.ends_with("the last one: third")));
         assert!(patience.has_completed(1) && !patience.has_completed(0));
     }
 }

@@ -1,4 +1,4 @@
-//! Times of phases and marks, all on one clock.
+//! Times of phases and marks, all measured with one clock.
 
 use isotare_core::{Phase, PhaseTime, Timestamp};
 use isotare_host::now;
@@ -16,7 +16,7 @@ impl Phases {
         Self { session_start, under_way: Cell::new(None), times: RefCell::default() }
     }
 
-    /// Runs a phase. A phase that fails has no time: what did not happen took none.
+    /// Runs a phase. A phase that fails is not recorded.
     pub(crate) fn time<T, E>(&self, phase: Phase, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
         let start = now();
         self.under_way.set(Some((phase, start)));

@@ -1,4 +1,5 @@
-//! Which block comes next, and when it is enough. Pure: it sees clock times and which blocks were disturbed, never a result.
+//! Decides which block comes next and when the session stops. It only gets clock times and the information
+//! which blocks were disturbed, never a result.
 
 use isotare_core::{Plan, Repeats, SessionEnd};
 use isotare_stats::Precision;
@@ -8,7 +9,7 @@ use std::collections::BTreeSet;
 pub(crate) struct Queue<'p> {
     plan: &'p Plan,
     rule: Option<Precision>,
-    /// Blocks of the plan proper that have ended.
+    /// Regular blocks of the plan that have ended.
     regular: u32,
     /// Spare blocks that have ended.
     repeated: u32,
@@ -20,7 +21,7 @@ pub(crate) struct Queue<'p> {
 pub(crate) struct Turn {
     /// Its number in the plan.
     pub block: u32,
-    /// Whether it stands for one that was disturbed.
+    /// Whether it repeats a block that was disturbed.
     pub is_repeat: bool,
 }
 
@@ -31,8 +32,9 @@ impl<'p> Queue<'p> {
         Self { plan, rule, regular: 0, repeated: 0, repeats: Repeats::default() }
     }
 
-    /// What comes next when `elapsed` seconds have passed. At each look, and at the end, disturbed blocks are repeated before
-    /// anything is judged. `is_precise` is asked only at a look: with the rule, the blocks that count, and those that do not.
+    /// What comes next after `elapsed` seconds. At each check of the precision, and at the end, disturbed
+    /// blocks are repeated first. `is_precise` is called only at a check, with the rule, the blocks that
+    /// count, and the blocks that do not.
     pub(crate) fn next(
         &self,
         elapsed: f64,
@@ -75,7 +77,7 @@ impl<'p> Queue<'p> {
         self.regular + self.repeated
     }
 
-    /// Blocks that will probably have run in the end, as far as can be told after `elapsed` seconds.
+    /// Number of blocks that will probably have run in the end, predicted after `elapsed` seconds.
     pub(crate) fn expected(&self, elapsed: f64) -> u32 {
         let planned = self.plan.max_blocks + self.repeated + self.repeats_left();
         match (self.plan.time_limit, self.done()) {
@@ -95,7 +97,8 @@ impl<'p> Queue<'p> {
         self.plan.time_limit.is_none_or(|limit| self.done() == 0 || elapsed + one <= limit)
     }
 
-    /// Disturbed blocks that may still be repeated: no larger a share of the blocks so far than the plan has spare ones.
+    /// Number of disturbed blocks that may still be repeated. The fraction of repeated blocks is at most the
+    /// fraction of spare blocks in the plan.
     fn repeats_left(&self) -> u32 {
         let share = u64::from(self.plan.spare) * u64::from(self.regular);
         let allowed = share / u64::from(self.plan.max_blocks.max(1));
@@ -123,8 +126,8 @@ mod tests {
         plan(&design).expect("valid")
     }
 
-    /// Runs a session whose blocks take a second each. `disturbed` says which in order of running; it becomes precise at
-    /// `precise_at` blocks.
+    /// Runs a session whose blocks take a second each. `disturbed` says which in order of running; it becomes
+    /// precise at `precise_at` blocks.
     fn run(plan: &Plan, disturbed: &[usize], precise_at: usize) -> (Vec<u32>, SessionEnd, Vec<u32>) {
         let mut queue = Queue::new(plan);
         let mut ran = Vec::new();

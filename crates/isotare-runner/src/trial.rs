@@ -17,16 +17,17 @@ use std::path::Path;
 use std::time::Duration;
 use tempfile::tempfile_in;
 
-/// Time that an instance gets to end by itself after its agent has been told to.
+/// Time that an instance has to end by itself, after its agent has been told to end.
 const GRACE: Duration = Duration::from_secs(10);
-/// Time that cleaning up gets, whatever the user wishes.
+/// Time for cleaning up, even if the user interrupts the session.
 const CLEANUP: Duration = Duration::from_secs(60);
-/// Readings of both clocks from which the best is kept, before and after the job.
+/// Number of readings of both clocks before and after the job. The best reading is kept.
 const CLOCK_READINGS: u32 = 5;
-/// How often a guest's own counters are read between both ends: seldom, since each reading takes time of the CPUs that are measured.
+/// How often a guest's own counters are read during the job. The number is small, because each reading takes
+/// time of the CPUs that are measured.
 const OBSERVE_MS: u32 = 1000;
 
-/// What one trial is made of.
+/// The parts of one trial.
 pub(crate) struct TrialWork<'a> {
     pub(crate) workload: &'a dyn Workload,
     pub(crate) settings: &'a Settings,
@@ -35,11 +36,11 @@ pub(crate) struct TrialWork<'a> {
     pub(crate) is_observed: bool,
     /// Readings a second.
     pub(crate) rate: f64,
-    /// Its kernel is its own, so that the host does not see what happens inside.
+    /// It has its own kernel, so the host does not see what happens inside.
     pub(crate) own_kernel: bool,
     /// Length of a phase.
     pub(crate) timeout: Duration,
-    /// How far the clocks may come apart, as a share of the time between their first and last readings.
+    /// How far the clocks may differ, as a fraction of the time between their first and last readings.
     pub(crate) clock_tolerance: f64,
     /// Ask the agent for its facts.
     pub(crate) wants_facts: bool,
@@ -49,14 +50,14 @@ pub(crate) struct TrialWork<'a> {
     pub(crate) keep_output_in: Option<&'a Path>,
 }
 
-/// What came of it. `phases` are complete only if `end` is good.
+/// The result. `phases` are complete only if `end` is `Ok`.
 #[derive(Default)]
 pub(crate) struct Findings {
     pub(crate) samples: Vec<Sample>,
     pub(crate) readings: Vec<Reading>,
     pub(crate) observations: Vec<Observation>,
     pub(crate) output: Option<Streams>,
-    /// All that was written, where that is to be kept.
+    /// The complete output, if it has to be kept.
     pub(crate) whole: Option<WholeOutput>,
     pub(crate) intervals: Vec<Interval>,
     pub(crate) latency: Option<Vec<u8>>,
@@ -66,7 +67,8 @@ pub(crate) struct Findings {
 }
 
 impl Findings {
-    /// Puts them into the trial's record, with how it ended. What is too large for the record is returned.
+    /// Puts them into the trial's record, with the outcome. Returns the part that is too large for the
+    /// record.
     pub(crate) fn keep(
         self,
         end: Result<(), (TrialError, Failure)>,
@@ -100,7 +102,7 @@ pub(crate) enum TrialError {
     Invalid(#[from] Invalid),
     #[error("{}", clock_words(*.strayed, *.tolerance))]
     Clock { strayed: f64, tolerance: f64 },
-    #[error("isotare itself panicked, which is a defect to report: {0}")]
+    #[error("isotare itself panicked; this is a bug, please report it: {0}")]
     Panicked(String),
 }
 
@@ -119,7 +121,7 @@ impl TrialError {
     }
 }
 
-/// Runs the whole life of one instance. It is deleted whatever happens, and what `delete` says counts.
+/// Runs the whole life of one instance. It is always deleted, and an error of `delete` counts.
 pub(crate) fn run_trial(
     environment: &mut dyn Environment,
     work: &TrialWork<'_>,
@@ -200,7 +202,8 @@ fn live(
     findings.clock = Some(clock);
     findings.observations = done.observed.readings;
     if work.wants_facts {
-        // After the work, which is not to find files in the page cache because they were hashed.
+        // This runs after the work, so that the work does not find files in the page cache only because they
+        // were hashed.
         findings.facts.extend(crate::bits::facts(&mut agent, work, &within(cx, work.timeout).deadline)?);
     }
     findings.samples = summarise(&readings, &meters());
@@ -222,32 +225,34 @@ fn live(
     })
 }
 
-/// The tap that keeps everything in files of this folder. They have no name there, so that nothing is left of them.
+/// The tap that keeps the complete output in files of this folder. The files have no names, so nothing is
+/// left of them.
 fn keeping(tap: OutputTap, folder: &Path) -> io::Result<OutputTap> {
     let files = WholeOutput { stdout: tempfile_in(folder)?, stderr: tempfile_in(folder)? };
     tap.keeping(files)
 }
 
-/// Reads the result, which needs all of standard output where the workload says so.
+/// Reads the result. Some workloads need the complete standard output for it.
 fn decode(work: &TrialWork<'_>, output: &JobOutput) -> Result<Vec<Sample>, Invalid> {
     let (needed, written) = (work.workload.output_needed(), output.streams.stdout.bytes);
     if needed > 0 && written > needed as u64 {
         let name = work.workload.name();
         return Err(Invalid(format!(
-            "it wrote {written} bytes on standard output, and the decoder of {name} takes at most {needed}"
+            "it wrote {written} bytes to standard output, but the decoder of {name} reads at most {needed}"
         )));
     }
     work.workload.decode(output, work.settings)
 }
 
-/// What reads the host's counters while the work is measured; ready before that, so that only readings fall into it.
+/// Reads the host's counters while the work is measured. It is prepared before, so that only the readings are
+/// part of the measured time.
 fn collector(footprint: Footprint, work: &TrialWork<'_>, cx: &TrialContext<'_>) -> Collector {
     let samplers = Samplers::all_that_work(&cx.budget.cpus);
     Collector::prepare(footprint, work.rate, samplers, &cx.budget.cpus, now)
 }
 
-/// What an instance's own counters told, as metrics of their own: `inside_cpu_user` is what `cpu_user` is on the host.
-/// What is no known counter, or no number, is left out.
+/// The values of an instance's own counters, as separate metrics: `inside_cpu_user` is the same as `cpu_user`
+/// on the host. Unknown counters and values that are not numbers are omitted.
 fn inside(counters: Vec<(String, f64)>) -> impl Iterator<Item = Sample> {
     let meters = meters();
     counters.into_iter().filter_map(move |(name, value)| {
@@ -270,15 +275,15 @@ fn cgroup(instance: &dyn Instance) -> Option<Cgroup> {
     Some(Hierarchies::discover().ok()?.open(&path)).filter(Cgroup::exists)
 }
 
-/// How many processes and threads the host's kernel lets the instance have; `None`: without a cgroup nobody knows.
+/// The host's limit of processes and threads of the instance; `None`: unknown, because there is no cgroup.
 fn process_limit(instance: &dyn Instance, own_kernel: bool) -> Option<String> {
     let tasks = cgroup(instance).map(|group| group.tasks());
     let limit = tasks.flatten().and_then(|tasks| tasks.limit);
     match (own_kernel, limit) {
         (true, Some(limit)) => {
-            Some(format!("not limited: its kernel is its own, at most {limit} threads on the host"))
+            Some(format!("not limited: it has its own kernel; at most {limit} threads on the host"))
         }
-        (true, None) => Some("not limited: its kernel is its own".to_owned()),
+        (true, None) => Some("not limited: it has its own kernel".to_owned()),
         (false, Some(limit)) => Some(limit.to_string()),
         (false, None) => match tasks? {
             Some(_) => Some("not limited".to_owned()),
@@ -287,7 +292,7 @@ fn process_limit(instance: &dyn Instance, own_kernel: bool) -> Option<String> {
     }
 }
 
-/// What CPU quotas have done to the instance's cgroup since it was made.
+/// How CPU quotas have throttled the instance's cgroup since it was created.
 fn throttled(instance: &dyn Instance) -> Option<Throttled> {
     let stats = cgroup(instance)?.stats();
     Some(Throttled { periods: stats.throttled_periods?, time: stats.throttled_ns? as f64 / 1e9 })
@@ -300,7 +305,8 @@ fn since((before, after): (Throttled, Throttled)) -> Throttled {
     }
 }
 
-/// What the limits of the instance did to it, where its cgroup tells: the kernel killed processes, or let it start no more.
+/// The effect of the instance's limits, if its cgroup reports them: the kernel killed processes, or refused
+/// to start more.
 fn limits_hit(instance: &dyn Instance) -> String {
     let Some(group) = cgroup(instance) else { return String::new() };
     let killed = match group.stats().oom_kills {
@@ -310,14 +316,17 @@ fn limits_hit(instance: &dyn Instance) -> String {
     let refused = match group.tasks() {
         Some(Tasks { limit: Some(limit), refused: count @ 1.. }) => {
             let times = if count == 1 { "once".to_owned() } else { format!("{count} times") };
-            format!(" (the limit of {limit} processes was hit {times}; threads count; --processes raises it)")
+            format!(
+                "  (the limit of {limit} processes was reached {times}; threads also count; --processes \
+                 raises the limit)"
+            )
         }
         _ => String::new(),
     };
     killed + &refused
 }
 
-/// A defect in a driver or decoder costs its trial, not the session.
+/// A bug in a driver or decoder fails its trial, not the session.
 fn contained<T>(work: impl FnOnce() -> Result<T, TrialError>) -> Result<T, TrialError> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let said = panic.downcast_ref::<String>().cloned();
@@ -330,22 +339,22 @@ fn within<'a>(cx: &TrialContext<'a>, time: Duration) -> TrialContext<'a> {
     cx.until(now().plus(time))
 }
 
-/// The context for cleaning up, which the user's wish to stop does not cut short.
+/// The context for cleaning up. An interrupt of the user does not shorten it.
 fn undisturbed<'a>(cx: &TrialContext<'a>) -> TrialContext<'a> {
     TrialContext { deadline: deadline_in(CLEANUP, &Interrupt::default()), ..cx.until(Timestamp(0)) }
 }
 
 fn clock_words(strayed: f64, tolerance: f64) -> String {
-    let way = if strayed > 0.0 { "gained on" } else { "lost against" };
+    let way = if strayed > 0.0 { "ran faster than" } else { "ran slower than" };
     let [strayed, tolerance] = [strayed.abs(), tolerance].map(|share| 100.0 * share);
     format!(
-        "the clock inside {way} the host's by {strayed:.2} % of the time between its readings, and {tolerance:.2} % are \
-         allowed: what it timed means nothing"
+        "the clock inside the instance {way} the host's, by {strayed:.2} % of the time between its readings; \
+         {tolerance:.2} % are allowed, so the times that it measured cannot be used"
     )
 }
 
 fn explain(error: TrialError, diagnostics: String) -> (TrialError, Failure) {
-    // Either may quote an instance, which can write as much as it likes.
+    // Both can quote an instance, which can write any amount of text.
     let failure = Failure { reason: shortened(with_sources(&error)), diagnostics: shortened(diagnostics) };
     (error, failure)
 }
@@ -357,7 +366,7 @@ fn relative(mut readings: Vec<Reading>, start: Timestamp) -> Vec<Reading> {
     readings
 }
 
-/// How long a job is meant to take, as far as its description says.
+/// The planned length of a job, if its description says it.
 fn expected_length(job: &Job) -> Duration {
     let millis = match job {
         Job::Builtin(Builtin { limit, warmup_ms, .. }) => warmup_ms + limit.duration_ms.unwrap_or(0),

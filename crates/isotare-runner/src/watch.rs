@@ -1,4 +1,5 @@
-//! What disturbs a session: the canary before and after each trial, and what the host counts meanwhile.
+//! Watches for disturbances of a session: the canary before and after each trial, and the counters of the
+//! host in between.
 
 use crate::canary::Canaries;
 use isotare_core::{
@@ -9,9 +10,9 @@ use isotare_samplers::{Samplers, meters, summarise};
 use isotare_stats::median;
 use std::time::Duration;
 
-/// Canaries of which the reference is the median.
+/// Number of canaries for the reference, which is their median.
 const REFERENCES: usize = 9;
-/// Time between them, so that one disturbance of a moment does not meet them all.
+/// Time between them, so that one short disturbance does not affect all of them.
 const BETWEEN: Duration = Duration::from_millis(40);
 /// A canary that is no older stands for the moment before the next trial, too: nothing runs in between.
 const FRESH: Duration = Duration::from_millis(100);
@@ -27,7 +28,7 @@ pub(crate) struct Watch {
     last: Option<(Timestamp, Canary)>,
 }
 
-/// What was seen before a trial.
+/// The readings before a trial.
 pub(crate) struct Before {
     canary: Canary,
     samplers: Samplers,
@@ -79,7 +80,7 @@ impl Before {
     }
 }
 
-/// The typical one, each part for itself.
+/// The median of each part.
 fn middle(seen: &[Canary]) -> Canary {
     let of =
         |part: fn(&Canary) -> f64| median(&seen.iter().map(part).collect::<Vec<_>>()).unwrap_or(f64::NAN);

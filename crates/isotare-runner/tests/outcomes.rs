@@ -1,4 +1,5 @@
-//! The runner against drivers that follow scripts: every way in which a trial can end, and what remains afterwards.
+//! The runner against drivers that follow scripts: every way in which a trial can end, and what remains
+//! afterwards.
 
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
@@ -180,7 +181,7 @@ fn every_failure_is_an_outcome_and_the_rest_goes_on() {
         (Script::HangsAtWork, Outcome::TimedOut, "not done by the deadline"),
         (Script::PanicsAtStart, Outcome::Failed, "the script says so"),
         (Script::FailsWork, Outcome::Invalid, "the work was not done"),
-        (Script::Strays, Outcome::Invalid, "the clock inside gained on the host's by"),
+        (Script::Strays, Outcome::Invalid, "the clock inside the instance ran faster than the host's, by"),
         (Script::CannotBeDeleted, Outcome::Failed, "delete s-t"),
     ] {
         let (kept, end, driver) = run(script, Kept::default());
@@ -229,7 +230,7 @@ fn more_output_than_the_limit_ends_the_trial_and_the_session_goes_on() {
     assert!(failure.reason.contains("--output-limit"), "{}", failure.reason);
     assert_eq!(trial.output.as_ref().unwrap().stdout.bytes, 3 << 20, "what came until then is known");
     assert!(failure.diagnostics.starts_with("first\n") && failure.diagnostics.ends_with("last\n"));
-    assert!(failure.diagnostics.contains("bytes are left out"));
+    assert!(failure.diagnostics.contains("bytes are omitted"));
     assert!(failure.diagnostics.len() < 2 * KEPT_END + 100, "{}", failure.diagnostics.len());
     assert_eq!(driver.created.load(Ordering::SeqCst), driver.deleted.load(Ordering::SeqCst));
 }
@@ -242,7 +243,7 @@ fn a_decoder_that_needs_all_of_the_output_refuses_more_than_it_takes() {
     assert_eq!(outcomes(&kept, 1)[..3], [Outcome::Invalid; 3]);
     let trial = kept.trials.iter().find(|trial| trial.condition == 1).unwrap();
     let reason = &trial.failure.as_ref().unwrap().reason;
-    let expected = "it wrote 3145728 bytes on standard output, and the decoder of fake takes at most 1048576";
+    let expected = "it wrote 3145728 bytes to standard output, but the decoder of fake reads at most 1048576";
     assert!(reason.contains(expected), "{reason}");
     assert_eq!(trial.output.as_ref().unwrap().stdout, Captured::of(&vec![b'x'; 3 << 20]));
 }
@@ -258,7 +259,7 @@ fn an_interrupt_ends_the_session_with_what_is_done() {
 #[test]
 fn a_result_that_cannot_be_kept_ends_the_session() {
     let (kept, end, _) = run(Script::Works(1), Kept { full_after: Some(3), ..Kept::default() });
-    assert_eq!(end, Err("keep the result: no space left".to_owned()));
+    assert_eq!(end, Err("store the result: no space left".to_owned()));
     assert_eq!(kept.trials.len(), 3);
 }
 

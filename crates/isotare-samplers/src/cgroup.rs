@@ -1,4 +1,4 @@
-//! The sampler of the instance's cgroup. Only names and units are here; `isotare-cgroup` knows the files.
+//! The sampler of the instance's cgroup. It defines names and units; `isotare-cgroup` reads the files.
 
 use crate::meter::{Meter, MeterKind};
 use isotare_cgroup::{CgroupStats, Hierarchies};
@@ -60,7 +60,7 @@ impl Sampler for CgroupSampler {
         let group = self.hierarchies.open(path);
         let values = values(&group.stats());
         if values.iter().all(Option::is_none) {
-            let cause = if group.exists() { "nothing in it can be read" } else { "it is not there" };
+            let cause = if group.exists() { "none of its files can be read" } else { "it does not exist" };
             return Err(SamplerError { subject: format!("cgroup {path}"), cause: cause.to_owned() });
         }
         let read = METERS.iter().zip(values).filter_map(|(meter, value)| {

@@ -34,7 +34,7 @@ impl Shared {
     }
 }
 
-/// Lets the starter go on even if the first reading panics.
+/// Lets the starting thread continue even if the first reading panics.
 struct FirstDone<'a>(&'a Shared);
 
 impl Drop for FirstDone<'_> {
@@ -45,9 +45,10 @@ impl Drop for FirstDone<'_> {
 }
 
 impl Collector {
-    /// Makes everything ready before the window, so that only readings fall into it. From [`Collector::begin`] on it reads
-    /// `rate_hz` times a second; 0: not again before the finish. A reading that takes longer than its turn makes the next ones
-    /// fall out, not bunch up. Its thread keeps off the CPUs of the `measured` where this process may use others.
+    /// Prepares everything before the window, so that only readings are part of it. From [`Collector::begin`]
+    /// on, it reads `rate_hz` times a second; 0: not again before the finish. If a reading takes too long,
+    /// the readings that it delays are skipped. Its thread does not use the CPUs of the `measured` if this
+    /// process may use others.
     pub fn prepare(
         footprint: Footprint,
         rate_hz: f64,
@@ -85,8 +86,8 @@ impl Collector {
         self.shared.changed.notify_all();
     }
 
-    /// Reads a last time, if the window has not ended, and gives everything; nothing if the window never began. Each error is told once, however
-    /// often it came up.
+    /// Reads a last time, if the window has not ended, and returns everything; nothing if the window never
+    /// began. Each error is reported once, even if it occurred several times.
     pub fn finish(mut self) -> (Vec<Reading>, Vec<SamplerError>) {
         let lost = |cause: &str| {
             (Vec::new(), vec![SamplerError { subject: "samplers".to_owned(), cause: cause.to_owned() }])

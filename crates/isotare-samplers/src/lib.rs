@@ -1,8 +1,9 @@
-//! What the host sees of an instance while it works.
+//! Reads what the host can see of an instance while it works.
 //!
-//! Each [`Sampler`](isotare_core::Sampler) reads counters and gauges as the kernel gives them; [`SAMPLERS`] lists them
-//! with their [`Meter`]s. A [`Collector`] reads them on a thread of its own, and [`summarise`] turns what it read into
-//! one value per metric and role. Everything here reads files of the kernel; nothing here writes one.
+//! Each [`Sampler`](isotare_core::Sampler) reads counters and gauges as the kernel gives them; [`SAMPLERS`]
+//! lists them with their [`Meter`]s. A [`Collector`] reads them on a thread of its own, and [`summarise`]
+//! turns what it read into one value per metric and role. Everything here reads files of the kernel; nothing
+//! here writes one.
 //!
 //! ```
 //! use isotare_core::{CpuSet, Footprint, Member, Role, Timestamp};

@@ -1,4 +1,4 @@
-//! Metrics that know how their readings become one value.
+//! Metrics, with the rule that makes one value from their readings.
 
 use isotare_core::{Better, MetricDef};
 
@@ -11,14 +11,14 @@ pub struct Meter {
     pub kind: MeterKind,
 }
 
-/// What the readings of a metric are, and so what counts of them for a whole window.
+/// The kind of a metric's readings, which decides how they become one value for a whole window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MeterKind {
-    /// Only ever grows: the difference between the last and the first.
+    /// A counter, which only grows: the value is the difference between the last and the first reading.
     Counter,
-    /// Goes up and down: the largest.
+    /// A gauge, which goes up and down: the value is the largest reading.
     Peak,
-    /// Says by itself what counts: the last.
+    /// The reading itself is already the value of the window: the last reading counts.
     Last,
 }
 

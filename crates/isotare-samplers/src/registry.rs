@@ -53,7 +53,8 @@ pub fn meters() -> Vec<Meter> {
     SAMPLERS.iter().flat_map(|entry| entry.meters).cloned().collect()
 }
 
-/// Raised before the last reading of a window: now is the time for what would disturb the window.
+/// A flag that is set before the last reading of a window. Readings that would disturb the window wait for
+/// it.
 #[derive(Clone, Debug, Default)]
 pub struct Closing(Arc<AtomicBool>);
 
@@ -74,7 +75,7 @@ impl Closing {
 pub struct Samplers {
     /// Each.
     pub list: Vec<Box<dyn Sampler>>,
-    /// What tells them that the window ends.
+    /// The flag that the window ends.
     pub closing: Closing,
 }
 
@@ -87,7 +88,7 @@ impl Samplers {
             None => {
                 let known: Vec<_> = SAMPLERS.iter().map(|entry| entry.name).collect();
                 Err(Unavailable::new(
-                    format!("there is no sampler '{name}'"),
+                    format!("the sampler '{name}' is not known"),
                     format!("choose from {}", known.join(", ")),
                 ))
             }
@@ -128,6 +129,6 @@ mod tests {
             .err()
             .expect("unknown")
             .to_string();
-        assert_eq!(error, "there is no sampler 'procs'; choose from process, cgroup, host, perf");
+        assert_eq!(error, "the sampler 'procs' is not known; choose from process, cgroup, host, perf");
     }
 }

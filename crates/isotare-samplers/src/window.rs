@@ -1,16 +1,16 @@
-//! Turns the readings of a window into one value per metric and role. Pure.
+//! Turns the readings of a window into one value per metric and role.
 
 use crate::{Meter, MeterKind};
 use isotare_core::{MetricDef, Reading, Role, Sample, Timestamp};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// One sample per metric and role, and for metrics split by role also one without a role: all roles together. A metric of parts
-/// (see `part`) has samples for each of them.
+/// One sample per metric and role, and for metrics split by role also one without a role: all roles together.
+/// A metric of parts (see `part`) has samples for each of them.
 ///
-/// A counter needs two readings at different moments, and is left out if it fell (then it is not the same counter any
-/// more). The sum over roles uses only moments at which every role of the window was read, and is left out where a
-/// role has no reading at all, since it would pass a part for the whole.
+/// A counter needs two readings at different moments, and is left out if it fell (then it is not the same
+/// counter any more). The sum over roles uses only moments at which every role of the window was read, and is
+/// left out if a role has no reading at all, because the sum would be only a part of the whole.
 pub fn summarise(readings: &[Reading], meters: &[Meter]) -> Vec<Sample> {
     let roles: BTreeSet<Role> = readings.iter().filter_map(|reading| reading.role).collect();
     let mut samples = Vec::new();
@@ -38,7 +38,8 @@ pub fn summarise(readings: &[Reading], meters: &[Meter]) -> Vec<Sample> {
 /// The readings of one metric, by role.
 type Series = BTreeMap<Option<Role>, BTreeMap<Timestamp, f64>>;
 
-/// The name of a metric's part: of a device, an interface, a thread, a kind. `disk_read[vda]` is what was read from `vda`.
+/// The name of a metric's part: of a device, an interface, a thread, a kind. `disk_read[vda]` is what was
+/// read from `vda`.
 pub(crate) fn part(metric: &str, part: &str) -> Cow<'static, str> {
     Cow::Owned(format!("{metric}[{part}]"))
 }

@@ -1,20 +1,21 @@
-//! What every session of a self-test shows beside its estimates: clocks that keep time, facts that are known. Pure.
+//! Results of a self-test besides the estimates: whether the clocks are right, and whether all facts are
+//! known.
 
 use isotare_core::Outcome;
 use isotare_report::{RECORDS, Report, Status};
 use serde::Serialize;
 use std::collections::BTreeSet;
 
-/// A clock inside an instance may be off by so much, ppm.
+/// Allowed error of a clock inside an instance, ppm.
 pub const LIMIT_PPM: f64 = 100.0;
 
-/// How well clocks inside kept time with the host's, over all trials.
+/// How well the clocks inside instances agreed with the host's, over all trials.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Clocks {
     /// Trials whose clock was read.
     pub trials: usize,
-    /// How far the clocks came apart in the worst of them, as far as the readings' own errors cannot explain it, ppm of its
-    /// length.
+    /// The largest difference between the clocks, minus the part that the errors of the readings can explain,
+    /// in ppm of the trial's length.
     pub worst_ppm: f64,
     /// Trials beyond [`LIMIT_PPM`].
     pub beyond: usize,
@@ -36,14 +37,14 @@ impl Clocks {
     }
 }
 
-/// Whether the ledgers hold every fact that a fair comparison needs.
+/// Whether the ledgers contain every fact that a fair comparison needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Records {
     /// Facts that each environment must have.
     pub required: usize,
-    /// Those that a ledger does not hold, not even as unknown: environment and fact.
+    /// Facts that are missing in a ledger, not even recorded as unknown: environment and fact.
     pub missing: BTreeSet<String>,
-    /// Those that an environment could not tell: environment and fact.
+    /// Facts that an environment does not know: environment and fact.
     pub unknown: BTreeSet<String>,
 }
 

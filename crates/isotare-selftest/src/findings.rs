@@ -1,4 +1,4 @@
-//! What came of the injections: values from reports in, judgements out. Pure.
+//! The results of the injections, calculated from reports.
 
 use crate::evidence::{Clocks, Records};
 use crate::injection::Injection;
@@ -10,13 +10,14 @@ use isotare_report::Report;
 use isotare_stats::at_most_p;
 use serde::Serialize;
 
-/// A share of recovered overheads that chance gives in fewer than so many self-tests of a sound pipeline is no accident.
+/// p value below which the self-test fails: in a correct pipeline, chance alone gives so few recovered
+/// overheads in fewer self-tests than this.
 pub const SURPRISE: f64 = 0.01;
 /// Version of the serialised form of [`Findings`].
 pub const SCHEMA_VERSION: u32 = 1;
 
-/// All that a self-test found. Serialised as it is, it is the JSON contract; fields are added but not renamed or removed
-/// within one [`SCHEMA_VERSION`].
+/// The results of a self-test. Its serialised form is the JSON output. Within one [`SCHEMA_VERSION`], fields
+/// can be added, but not renamed or removed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Findings {
     /// [`SCHEMA_VERSION`].
@@ -33,19 +34,19 @@ pub struct Findings {
     pub cpus: String,
     /// Seed of the first session's order; each later one has the next.
     pub seed: u64,
-    /// The known overheads beside their estimates.
+    /// The known overheads and their estimates.
     pub injections: Vec<Recovery>,
-    /// Those that have no estimate; they count neither for nor against.
+    /// Those without an estimate. They count neither as recovered nor as missed.
     pub not_measured: Vec<NotMeasured>,
     /// All recoveries together.
     pub summary: Summary,
-    /// What observing costs.
+    /// The overhead of sampling.
     pub observer: Vec<ObserverCost>,
-    /// What it may cost, as a fraction.
+    /// Its allowed overhead, as a fraction.
     pub observer_target: f64,
-    /// How well the clocks inside kept time.
+    /// How well the clocks inside instances agreed with the host's.
     pub clocks: Clocks,
-    /// Whether every environment told what a fair comparison needs.
+    /// Whether every environment has the facts that a fair comparison needs.
     pub records: Records,
 }
 
@@ -56,11 +57,11 @@ pub struct NotMeasured {
     pub kind: &'static str,
     /// The injection.
     pub injection: String,
-    /// Whether it cannot be injected here, or broke.
+    /// Whether it cannot be injected here, or failed.
     pub status: Status,
     /// Why.
     pub reason: String,
-    /// What to do about it; empty where nothing is known.
+    /// The remedy; empty if it is not known.
     pub remedy: String,
 }
 
@@ -70,16 +71,16 @@ pub struct NotMeasured {
 pub enum Status {
     /// This machine cannot do it.
     Unavailable,
-    /// Others used the machine so much that the truth is not known.
+    /// Other processes used the machine so much that the true ratio is not known.
     Disturbed,
     /// Too few of its trials completed.
     Failed,
 }
 
-/// The baseline of quotas must have got this part of what its quota grants; else others left it less than that.
+/// The part of its quota that the baseline must have got. If it got less, other processes used the CPU.
 const WHOLE_QUOTA: f64 = 0.995;
 
-/// A known overhead beside its estimate.
+/// A known overhead and its estimate.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Recovery {
     /// Kind of the injection.
@@ -90,15 +91,15 @@ pub struct Recovery {
     pub baseline: String,
     /// What was run in both.
     pub workload: String,
-    /// How many times as long it takes, known beforehand.
+    /// The true ratio of the times, which is known in advance.
     pub true_ratio: f64,
-    /// How many times as long it was found to take.
+    /// The estimated ratio of the times.
     pub ratio: f64,
     /// Lower end of the interval.
     pub low: f64,
     /// Upper end.
     pub high: f64,
-    /// Whether the truth lies in the interval.
+    /// Whether the true ratio lies in the interval.
     pub recovered: bool,
     /// Blocks with a value of both.
     pub blocks: usize,
@@ -109,7 +110,7 @@ pub struct Recovery {
 }
 
 impl Recovery {
-    /// What a session says of its injection; the error says why it says nothing.
+    /// The result of a session for its injection; the error says why there is no result.
     pub fn of(injection: &Injection, report: &Report, repeat: u32) -> Result<Self, NotMeasured> {
         let lost = |status, reason: String, remedy: &str| NotMeasured {
             kind: injection.kind,
@@ -123,10 +124,11 @@ impl Recovery {
         let got = cpu_share(report).map(|share| share / granted);
         if let Some(got) = got.filter(|got| injection.counts_cpu_time() && *got < WHOLE_QUOTA) {
             let reason = format!(
-                "others left the baseline {:.1} % of what its quota of {LARGER_QUOTA} % grants, so the true ratio is not known",
+                "because of other processes, the baseline got only {:.1} % of its quota of {LARGER_QUOTA} %, \
+                 so the true ratio is not known",
                 100.0 * got
             );
-            return Err(lost(Status::Disturbed, reason, "repeat it on a quiet machine"));
+            return Err(lost(Status::Disturbed, reason, "repeat it when nothing else runs on the machine"));
         }
         let failed = || lost(Status::Failed, why_not(report), "");
         let row = report
@@ -171,13 +173,13 @@ fn why_not(report: &Report) -> String {
 pub struct Summary {
     /// Overheads that were measured.
     pub measured: usize,
-    /// Of these, the ones whose interval holds the truth.
+    /// Number of those whose interval contains the true ratio.
     pub recovered: usize,
-    /// The share that should be.
+    /// The expected fraction.
     pub level: f64,
-    /// Probability of so few or fewer where that share is kept (binomial).
+    /// Probability of this number or fewer if the expected fraction is true (binomial).
     pub p: f64,
-    /// Whether that is no surprise.
+    /// Whether the self-test passed: this probability is not too small.
     pub passed: bool,
 }
 
@@ -200,7 +202,8 @@ mod tests {
     use isotare_report::analyse;
     use std::collections::BTreeMap;
 
-    /// What a session would say if the slower one took `ratio` times as long and the baseline got `share` of its quota.
+    /// What a session would say if the slower one took `ratio` times as long and the baseline got `share` of
+    /// its quota.
     fn found(text: &str, ratio: f64, share: f64, outcome: Outcome) -> Result<Recovery, NotMeasured> {
         let injection = Injection::of(&text.parse().expect(text)).expect(text);
         let budget = Budget { cpus: CpuSet::new([0]).expect("one"), memory: 1 << 30, processes: None };
@@ -252,7 +255,7 @@ mod tests {
         let lost = found("cpu-quota:percent=40", 2.0, 0.9, Outcome::Completed).expect_err("it was disturbed");
         assert_eq!(lost.status, Status::Disturbed);
         assert!(
-            lost.reason.contains("left the baseline 90.5 % of what its quota") && !lost.remedy.is_empty(),
+            lost.reason.contains("the baseline got only 90.5 % of its quota") && !lost.remedy.is_empty(),
             "{lost:?}"
         );
         found("busy-loop:percent=5", 1.05, 0.8, Outcome::Completed).expect("a busy loop knows no rest");

@@ -1,4 +1,4 @@
-//! One known overhead: two conditions, and the ratio that must come out.
+//! One known overhead: two conditions, and the true ratio.
 
 use crate::kinds::find;
 use crate::recounted::{Counts, Recounted};
@@ -11,7 +11,7 @@ use isotare_runner::Work;
 /// A driver with the settings that it is to get.
 pub(crate) type Place = (&'static dyn Driver, Vec<(&'static str, String)>);
 
-/// What a kind makes of its settings.
+/// The two conditions that a kind makes from its settings.
 pub(crate) struct Pair {
     /// What is run in both.
     pub workload: WorkloadSpec,
@@ -27,8 +27,8 @@ pub(crate) struct Pair {
     pub is_observed: bool,
     /// Whether it gets one CPU of the budget only.
     pub on_one_cpu: bool,
-    /// Whether the CPU time granted is compared in place of the work; the truth then holds only where the baseline got all of
-    /// its quota.
+    /// Whether the CPU time is compared instead of the work. The true ratio is then correct only if the
+    /// baseline got all of its quota.
     pub counts_cpu_time: bool,
 }
 
@@ -38,13 +38,14 @@ pub struct Injection {
     pub kind: &'static str,
     /// What is slower, as a condition: the injection's own spec.
     pub environment: EnvironmentSpec,
-    /// How many times as long it takes: exactly known, and from nothing that the session measures.
+    /// The true ratio of the times. It is known exactly, and does not depend on the session's measurements.
     pub true_ratio: f64,
     pair: Pair,
 }
 
 impl Injection {
-    /// The injection that a spec describes, such as `busy-loop:percent=1`. The error says what is wrong with it.
+    /// The injection that a spec describes, such as `busy-loop:percent=1`. The error says what is wrong with
+    /// it.
     pub fn of(spec: &EnvironmentSpec) -> Result<Self, String> {
         let kind = find(spec)?;
         let settings = Settings::check(&format!("known overhead {}", kind.name), kind.settings, spec.pairs())
@@ -100,7 +101,7 @@ impl Injection {
         let (_, driver, driver_settings) = if is_slower { slower } else { baseline };
         let spec = &self.pair.workload;
         let inner = isotare_workloads::find(&spec.name)
-            .ok_or_else(|| format!("there is no workload '{}'", spec.name))?;
+            .ok_or_else(|| format!("the workload '{}' is not known", spec.name))?;
         let mut given = spec.given.clone();
         let mut workload: Box<dyn Workload> = Box::new(inner);
         if let (Some((counted, done)), true) = (self.pair.events, is_slower) {

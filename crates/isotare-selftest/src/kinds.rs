@@ -1,4 +1,4 @@
-//! The kinds of known overhead, and which of them are injected when nobody chooses.
+//! The kinds of known overhead, and which of them are injected by default.
 
 use crate::injection::{Injection, Pair, Place};
 use crate::link::Link;
@@ -8,13 +8,13 @@ use isotare_drivers::Native;
 
 /// A kind of known overhead.
 pub struct Kind {
-    /// Its name, in place of a driver's in a spec.
+    /// Its name, which is used in a spec like the name of a driver.
     pub name: &'static str,
-    /// What is slower, and why its factor is known: one line for help pages.
+    /// One line for help pages.
     pub summary: &'static str,
     /// The settings that it takes.
     pub settings: &'static [SettingDef],
-    /// Settings, as in a spec after the colon, of those that are injected when nobody chooses.
+    /// The settings, as in a spec after the colon, that are injected by default.
     pub usual: &'static [&'static str],
     pub(crate) pair: fn(&Settings) -> Result<Pair, String>,
 }
@@ -23,49 +23,52 @@ pub struct Kind {
 pub static KINDS: &[Kind] = &[
     Kind {
         name: "busy-loop",
-        summary: "cpu with so many per cent more events, done and not counted",
+        summary: "the workload cpu with additional events that are not counted, for example 1 % more",
         settings: &[SettingDef {
             key: "percent",
             kind: SettingKind::Number,
             default: Some("10"),
-            help: "share of the work that is not counted, per cent, in steps of 0.1",
+            help: "additional work that is not counted, in per cent, in steps of 0.1",
         }],
         usual: &["percent=0.5", "percent=1", "percent=2", "percent=5", "percent=10"],
         pair: busy_loop,
     },
     Kind {
         name: "read-delay",
-        summary: "cached reads of files, each delayed by so many per cent of a read, done and not counted",
+        summary: "cached reads of files with additional reads that are not counted, so that each read takes \
+                  longer, for example by 25 %",
         settings: &[SettingDef {
             key: "percent",
             kind: SettingKind::Number,
             default: Some("25"),
-            help: "reads that are not counted, per cent of those that are, in steps of 0.1",
+            help: "additional reads that are not counted, in per cent of those that are counted, in steps of \
+                   0.1",
         }],
         usual: &["percent=5", "percent=25", "percent=100"],
         pair: read_delay,
     },
     Kind {
         name: "cpu-quota",
-        summary: "cpu in a cgroup that may use a smaller part of one CPU, against one that may use 80 %",
+        summary: "the workload cpu with a smaller quota of one CPU, compared with a quota of 80 %",
         settings: &[SettingDef {
             key: "percent",
             kind: SettingKind::Integer { min: 1, max: LARGER_QUOTA - 1 },
             default: Some("50"),
-            help: "the smaller part of one CPU, per cent",
+            help: "the smaller quota, in per cent of one CPU",
         }],
         usual: &["percent=64", "percent=40"],
         pair: cpu_quota,
     },
     Kind {
         name: "link",
-        summary: "round trips over a link of known delay (netem) or rate (tbf), against one that is faster by so many per cent",
+        summary: "round trips over a link of known delay (netem) or rate (tbf), compared with a faster link",
         settings: &[
             SettingDef {
                 key: "delay",
                 kind: SettingKind::Duration,
                 default: None,
-                help: "delay of the faster link; the round trip natively, some 20 us, must be little beside it",
+                help: "delay of the faster link; it has to be much longer than a native round trip, which \
+                       takes about 20 us",
             },
             SettingDef {
                 key: "rate",
@@ -77,7 +80,7 @@ pub static KINDS: &[Kind] = &[
                 key: "percent",
                 kind: SettingKind::Number,
                 default: Some("50"),
-                help: "so much longer takes the slower link, per cent",
+                help: "how much longer a round trip takes on the slower link, in per cent",
             },
         ],
         usual: &["rate=150,percent=50", "delay=20ms,percent=50"],
@@ -85,8 +88,8 @@ pub static KINDS: &[Kind] = &[
     },
 ];
 
-/// The injections of these specs: each a kind, which stands for its usual ones, or one injection with its settings.
-/// Without specs, the usual ones of every kind.
+/// The injections of these specs. A spec is a kind, which means its usual injections, or one injection with
+/// settings. Without specs, the usual injections of every kind.
 pub fn chosen(specs: &[EnvironmentSpec]) -> Result<Vec<Injection>, String> {
     let all: Vec<EnvironmentSpec> = KINDS.iter().map(|kind| EnvironmentSpec::plain(kind.name)).collect();
     let specs = if specs.is_empty() { &all } else { specs };
@@ -110,7 +113,7 @@ pub fn chosen(specs: &[EnvironmentSpec]) -> Result<Vec<Injection>, String> {
 pub(crate) fn find(spec: &EnvironmentSpec) -> Result<&'static Kind, String> {
     KINDS.iter().find(|kind| kind.name == spec.driver).ok_or_else(|| {
         let known: Vec<_> = KINDS.iter().map(|kind| kind.name).collect();
-        format!("there is no known overhead '{}'; there are {}", spec.driver, known.join(", "))
+        format!("the known overhead '{}' does not exist; choose from {}", spec.driver, known.join(", "))
     })
 }
 
@@ -118,10 +121,11 @@ pub(crate) fn find(spec: &EnvironmentSpec) -> Result<&'static Kind, String> {
 const CPU_EVENTS: u64 = 1000;
 /// Reads in a trial: 0.2 s.
 const READS: u64 = 50_000;
-/// The part of one CPU that the baseline of quotas may use, per cent: what other processes and interrupts take of the rest
-/// slows it down by nothing.
+/// The quota of the baseline, in per cent of one CPU. It leaves the rest for other processes and interrupts,
+/// so that they do not slow it down.
 pub(crate) const LARGER_QUOTA: u64 = 80;
-/// Length of a trial under a quota, in periods: whole ones, so that where in a period it begins makes no difference.
+/// Length of a trial under a quota, in whole periods, so that it does not matter at which point of a period
+/// it begins.
 const PERIODS: u32 = 5;
 /// Round trips of a trial over a link of known rate: 0.4 s.
 const ROUND_TRIPS: u64 = 50;
@@ -135,7 +139,7 @@ fn workload(name: &str, given: &[(&str, String)]) -> WorkloadSpec {
 fn uncounted(workload: WorkloadSpec, counted: u64, percent: f64) -> Result<Pair, String> {
     let more = counted as f64 * percent / 100.0;
     if (more - more.round()).abs() > 1e-6 || more.round() < 1.0 || more > 1e9 {
-        return Err(format!("percent={percent} of {counted} events is no whole number of events"));
+        return Err(format!("percent={percent} of {counted} events is not a whole number of events"));
     }
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be in 1..=1e9")]
     let done = counted + more.round() as u64;
@@ -164,15 +168,16 @@ fn read_delay(settings: &Settings) -> Result<Pair, String> {
     uncounted(workload("fileio", &given), READS, percent(settings))
 }
 
-/// Both have a quota. Against native alone the ratio would depend on the machine: native loses what other processes and
-/// interrupts take, while a group under a quota catches up later in the period. With 0.6 % taken, native against half a CPU
-/// gives 1.988 instead of 2.
+/// Both conditions have a quota. If one were native without a quota, the ratio would depend on the machine:
+/// native loses the time that other processes and interrupts take, but a group under a quota catches up later
+/// in the period. For example, if they take 0.6 %, the ratio of native to half a CPU is 1.988 instead of 2.
 ///
-/// Measured by time, over whole periods, after one that is not counted: a group's first period is cut short or long by where
-/// the kernel's timer stands. The window begins and ends in the midst of what a period grants to either, so that no event
-/// hangs over its end into a pause. By CPU time, not by events: that is what a quota limits, and a CPU that has rested does
-/// nearly 1 % less in the time that follows. Unobserved, because readings inside would come out of the quota; on one CPU,
-/// because the rest of a quota can be left behind on another.
+/// The window is given as a time of whole periods. The first period is not counted, because its length
+/// depends on the state of the kernel's timer. The window begins and ends in the middle of the granted time
+/// of a period, so that no event reaches into a pause. The CPU time is compared, and not the events, because
+/// a quota limits CPU time, and a CPU does nearly 1 % less work after a pause. No counters are read, because
+/// readings inside would use a part of the quota. Only one CPU is used, because otherwise a part of the quota
+/// can be left on another CPU.
 fn cpu_quota(settings: &Settings) -> Result<Pair, String> {
     let percent = settings.integer("percent").unwrap_or(50);
     let length = (PERIOD * PERIODS).as_millis();
@@ -193,8 +198,8 @@ fn cpu_quota(settings: &Settings) -> Result<Pair, String> {
     })
 }
 
-/// Two links, both so slow that all else is little beside them; their ratio is known. The loopback link carries both
-/// directions, so a link of known rate is busy all the time.
+/// Two links. Both are so slow that all other times are small compared with them, so the ratio is known. The
+/// loopback link carries both directions, so a link of known rate is always busy.
 fn link(settings: &Settings) -> Result<Pair, String> {
     let factor = 1.0 + percent(settings) / 100.0;
     let (key, fast, slow, given) = match (settings.number("delay"), settings.number("rate")) {
@@ -206,7 +211,7 @@ fn link(settings: &Settings) -> Result<Pair, String> {
             let given = vec![("size", "64K".to_owned()), ("events", ROUND_TRIPS.to_string())];
             ("rate", rate.to_string(), (rate / factor).to_string(), given)
         }
-        _ => return Err("a link takes a delay or a rate, not both".to_owned()),
+        _ => return Err("a link can have a delay or a rate, but not both".to_owned()),
     };
     Ok(Pair {
         workload: workload("network", &given),
@@ -244,10 +249,10 @@ mod tests {
             assert_eq!(truth(text), Ok(ratio), "{text}");
         }
         for (text, why) in [
-            ("busy-loop:percent=0.01", "no whole number"),
+            ("busy-loop:percent=0.01", "not a whole number"),
             ("cpu-quota:percent=80", "from 1 to 79"),
             ("link:percent=50", "a delay or a rate"),
-            ("sleep:percent=1", "there are busy-loop, read-delay, cpu-quota, link"),
+            ("sleep:percent=1", "choose from busy-loop, read-delay, cpu-quota, link"),
         ] {
             let error = truth(text).expect_err(text);
             assert!(error.contains(why), "{error}");

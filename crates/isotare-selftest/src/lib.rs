@@ -1,9 +1,10 @@
-//! Does the whole pipeline, from plan to interval, find what is known to be there?
+//! Tests the whole pipeline, from plan to interval, with known overheads.
 //!
-//! An [`Injection`] is native against native with a slow-down of exactly known size: a pair of conditions of an ordinary
-//! plan, run by the ordinary runner and judged by the ordinary report. What slows down implements the ports, as
-//! any driver or workload does: work that is not counted, a CPU quota, a slower link ([`KINDS`]). The other half is what
-//! observing costs: [`observer_design`] compares native with and without samplers.
+//! An [`Injection`] compares native with native and an exactly known slow-down. It is a pair of conditions of
+//! an ordinary plan, which the ordinary runner runs and the ordinary report analyzes. The slow-down is an
+//! ordinary driver or workload: work that is not counted, a CPU quota, or a slower link ([`KINDS`]). The
+//! second part measures the overhead of sampling: [`observer_design`] compares native with and without
+//! samplers.
 //!
 //! ```
 //! use isotare_selftest::Injection;

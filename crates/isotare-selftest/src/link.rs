@@ -1,7 +1,8 @@
 //! `native` behind a loopback link of known delay or rate.
 //!
-//! The environment has a network namespace of its own, whose loopback link is slowed down by a queueing discipline:
-//! netem(8) for delays, tbf(8) for rates. What a workload sends to itself passes it twice for each round trip.
+//! The environment has a network namespace of its own, whose loopback link is slowed down by a queueing
+//! discipline: netem(8) for delays, tbf(8) for rates. The messages of a workload pass it twice in each round
+//! trip.
 
 use isotare_core::{
     Capabilities, Deadline, Driver, DriverError, Environment, Image, Instance, Interrupt, Isolation, Kind,
@@ -20,8 +21,9 @@ use std::time::Duration;
 const NAMESPACES: &str = "/run/netns";
 /// Largest packet of the link, bytes, as on an Ethernet; a loopback link's own is 64 KiB.
 const MTU: &str = "1500";
-/// Bytes that may pass at once after a pause: four packets. So little is saved up by the pause before the measured part at
-/// any rate, and it is the same number of bytes, so that the ratio of two rates stays what it is.
+/// Bytes that may pass at once after a pause: four packets. So after the pause before the measured part, only
+/// few bytes can pass at once. This number is the same for all rates, so the ratio of two rates does not
+/// change.
 const BURST: u32 = 6000;
 /// Time that removing a namespace may take.
 const REMOVAL: Duration = Duration::from_secs(10);
@@ -63,7 +65,7 @@ impl Shaping {
             _ => Err(DriverError::failed(
                 "understand",
                 "environment link",
-                "it takes a delay or a rate, not both",
+                "it can have a delay or a rate, but not both",
             )),
         }
     }
@@ -124,7 +126,8 @@ impl Drop for Namespace {
     }
 }
 
-/// Runs one of iproute2's programs; that the kernel or the user cannot do it makes the environment unavailable.
+/// Runs one of iproute2's programs; that the kernel or the user cannot do it makes the environment
+/// unavailable.
 fn run(program: &str, arguments: &[&str], deadline: &Deadline) -> Result<(), DriverError> {
     let found = find_program(program)
         .ok_or_else(|| Unavailable::new(format!("there is no {program}"), "install it (Debian: iproute2)"))?;
@@ -136,7 +139,7 @@ fn run(program: &str, arguments: &[&str], deadline: &Deadline) -> Result<(), Dri
     }
     let said = String::from_utf8_lossy(&output.stderr).trim().replace('\n', "; ");
     let remedy = match said.contains("qdisc kind is unknown") {
-        true => "use a kernel that has it (modprobe sch_netem, CONFIG_NET_SCH_NETEM; sch_tbf for rates)",
+        true => "use a kernel that has it (modprobe sch_netem, CONFIG_NET_SCH_NETEM; for rates, sch_tbf)",
         false => "run isotare as root",
     };
     Err(Unavailable::new(format!("{}: {said}", line()), remedy).into())

@@ -1,4 +1,5 @@
-//! What observing costs: native with all samplers against native with none, in the same blocks.
+//! The overhead of sampling: native with all samplers compared with native without samplers, in the same
+//! blocks.
 
 use isotare_core::{Driver, EnvironmentSpec, Plan, Settings, WorkloadSpec};
 use isotare_drivers::Native;
@@ -7,21 +8,21 @@ use isotare_report::{LIFECYCLE, Report, workload_label};
 use isotare_runner::Work;
 use serde::Serialize;
 
-/// What observing may cost, as a fraction.
+/// The allowed overhead of sampling, as a fraction.
 pub const TARGET: f64 = 0.005;
-/// Name that stands for it among the kinds of known overhead.
+/// Its name in the option --kind.
 pub const OBSERVER: &str = "observer";
-/// Replica name of native without observation.
+/// Replica name of native without samplers.
 const UNOBSERVED: &str = "unobserved";
 
-/// What observing one workload costs.
+/// The overhead of sampling one workload.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ObserverCost {
     /// The workload with its settings; `lifecycle` is the start-up of an instance, which is never observed.
     pub workload: String,
     /// The metric that is compared.
     pub metric: String,
-    /// How many times as long it takes under observation.
+    /// The ratio of the times with and without samplers.
     pub ratio: f64,
     /// Lower end of the interval.
     pub low: f64,
@@ -29,9 +30,9 @@ pub struct ObserverCost {
     pub high: f64,
     /// Blocks with a value of both.
     pub blocks: usize,
-    /// Smallest cost that such a session finds in four of five cases, as a fraction.
+    /// Smallest overhead that a session of this length and noise finds in four of five cases, as a fraction.
     pub resolves: Option<f64>,
-    /// Whether the cost is shown to be below [`TARGET`], or above it; `None`: neither.
+    /// Whether the overhead is shown to be below [`TARGET`], or above it; `None`: neither.
     pub within_target: Option<bool>,
     /// Seconds that observation adds, as the difference of medians; of the start-up only.
     pub adds: Option<f64>,
@@ -39,7 +40,8 @@ pub struct ObserverCost {
     pub session: String,
 }
 
-/// The design of the session: every built-in workload that does its work inside one instance, as the quick suite runs it.
+/// The design of the session: every built-in workload that does its work inside one instance, as the quick
+/// suite runs it.
 pub fn observer_design(base: &Design) -> Design {
     let native = EnvironmentSpec::plain(Native.name());
     let mut workloads = isotare_workloads::quick_suite();
@@ -65,7 +67,7 @@ pub fn observer_works(plan: &Plan) -> Result<Vec<Work>, String> {
         .map(|condition| {
             let spec = &condition.workload;
             let workload = isotare_workloads::find(&spec.name)
-                .ok_or_else(|| format!("there is no workload '{}'", spec.name))?;
+                .ok_or_else(|| format!("the workload '{}' is not known", spec.name))?;
             let settings =
                 Settings::check(&format!("workload {}", spec.name), workload.settings(), spec.pairs())
                     .map_err(|error| error.to_string())?;

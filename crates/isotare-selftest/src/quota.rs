@@ -9,8 +9,9 @@ use isotare_drivers::Native;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Length of one period of the quota. The kernel enforces quotas at ticks (1 to 10 ms apart) and takes what was too much
-/// off the next periods, so that a window of whole periods gets its share but for one tick at each end.
+/// Length of one period of the quota. The kernel enforces quotas at ticks (1 to 10 ms apart) and takes what
+/// was too much off the next periods, so that a window of whole periods gets its share but for one tick at
+/// each end.
 pub const PERIOD: Duration = Duration::from_millis(200);
 
 /// Plain processes of the host whose cgroup may use a part of one CPU.
@@ -22,7 +23,7 @@ const PERCENT: SettingDef = SettingDef {
     key: "percent",
     kind: Kind::Integer { min: 1, max: 99 },
     default: Some("50"),
-    help: "part of one CPU, per cent",
+    help: "quota, in per cent of one CPU",
 };
 
 struct QuotaEnvironment {
@@ -43,7 +44,7 @@ impl Driver for Quota {
     }
 
     fn summary(&self) -> &'static str {
-        "the host itself, with a part of one CPU"
+        "the host itself, with a CPU quota"
     }
 
     fn settings(&self) -> &'static [SettingDef] {

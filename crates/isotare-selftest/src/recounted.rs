@@ -1,4 +1,4 @@
-//! Work of which something else counts than what it did: a slow-down by an exact factor, or the CPU time that it was granted.
+//! A workload whose counted value is replaced: a slow-down by an exact factor, or the CPU time that it got.
 
 use isotare_core::{
     Better, Image, Invalid, JobOutput, MetricDef, Present, Sample, SettingDef, Settings, Workload,
@@ -21,11 +21,13 @@ pub struct Recounted {
 /// What counts of a workload.
 #[derive(Clone, Copy, Debug)]
 pub enum Counts {
-    /// This share of its events: its settings hold all of them as the limit by events. Each event is as dear as every other, so
-    /// what counts takes the inverse of the share as long, whatever the machine and its noise do.
+    /// This fraction of its events. The limit by events in its settings is the number of all events. All
+    /// events cost the same, so the counted events take longer by the inverse of the fraction, on every
+    /// machine and with any noise.
     Share(f64),
-    /// The CPU time that it was granted, [`CPU_SHARE`], alone: its events times what each took of it. That is what a quota grants exactly; a
-    /// second of it does less work after a pause, when caches and clock frequency have to come back.
+    /// The CPU time that it was granted, [`CPU_SHARE`], alone: its events times what each took of it. That is
+    /// what a quota grants exactly; a second of it does less work after a pause, when caches and clock
+    /// frequency have to come back.
     CpuTime,
 }
 

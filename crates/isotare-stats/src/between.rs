@@ -1,8 +1,8 @@
 //! The change of a ratio from one session to another.
 //!
-//! Blocks of different sessions cannot be paired: they were not close in time. What is compared is each session's own
-//! ratio to its own baseline, in which the state of its machine has cancelled; a machine that is slower today is slower
-//! in both arms.
+//! Blocks of different sessions cannot be paired: they were not close in time. What is compared is each
+//! session's own ratio to its own baseline, in which the state of its machine has cancelled; a machine that
+//! is slower today is slower in both arms.
 
 use crate::estimate::{Estimate, Method};
 use crate::pairs::usable_log_ratios;
@@ -20,7 +20,7 @@ pub struct Change {
     blocks: usize,
 }
 
-/// What one session says.
+/// The values of one session.
 struct Side {
     point: f64,
     error: f64,
@@ -39,8 +39,8 @@ impl Side {
 /// One in so many values is cut off on each side.
 const TRIMMED: usize = 10;
 
-/// The trimmed mean, its standard error from the winsorised variance (Tukey and McLaughlin 1963; Yuen 1974), and the
-/// degrees of freedom. Below 10 values nothing is cut off, and it is the mean.
+/// The trimmed mean, its standard error from the winsorised variance (Tukey and McLaughlin 1963; Yuen 1974),
+/// and the degrees of freedom. Below 10 values nothing is cut off, and it is the mean.
 fn trimmed(logs: &[f64]) -> Option<(f64, f64, f64)> {
     let mut sorted = logs.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -55,18 +55,21 @@ fn trimmed(logs: &[f64]) -> Option<(f64, f64, f64)> {
 }
 
 impl Change {
-    /// From the `(condition, baseline)` pairs of each session: the difference of the means of the log ratios without the lowest
-    /// and highest tenth, with the interval of Yuen (1974), "The two-sample trimmed t for unequal population variances":
-    /// Welch's, over winsorised standard errors. Noise may so differ between the sessions. Each standard error is widened
-    /// for serial correlation as in [`ratio_of_pairs`](crate::ratio_of_pairs).
+    /// From the `(condition, baseline)` pairs of each session: the difference of the means of the log ratios
+    /// without the lowest and highest tenth, with the interval of Yuen (1974), "The two-sample trimmed t for
+    /// unequal population variances": Welch's, over winsorised standard errors. Noise may so differ between
+    /// the sessions. Each standard error is widened for serial correlation as in
+    /// [`ratio_of_pairs`](crate::ratio_of_pairs).
     ///
-    /// Not the pseudo-medians of single sessions: the interval of a pseudo-median stands for no standard error when ratios
-    /// fall into two groups (noise of period two), and a difference of two such intervals covers in 77 to 91 % of
-    /// simulated sessions. Cutting off a fifth has the same fault, more mildly (89 %); a tenth covers in 94 to 97 % under every
-    /// model (G17), and one spike in ten blocks does not carry the result as it does the mean.
+    /// Not the pseudo-medians of single sessions: the interval of a pseudo-median stands for no standard
+    /// error when ratios fall into two groups (noise of period two), and a difference of two such intervals
+    /// covers in 77 to 91 % of simulated sessions. Cutting off a fifth has the same fault, more mildly (89
+    /// %); a tenth covers in 94 to 97 % under every model (G17), and one spike in ten blocks does not carry
+    /// the result as it does the mean.
     ///
-    /// It knows the noise within the sessions only; what differs from one session to the next whatever is compared
-    /// (memory layout, neighbours of the hour) comes on top. The change of the null test shows how much that is.
+    /// It contains only the noise within the sessions. Differences between any two sessions, such as the
+    /// memory layout or other virtual machines on the host, come in addition. The change of the null test
+    /// shows how large they are.
     ///
     /// `None` if a session has fewer than 2 usable pairs.
     pub fn of(before: &[(f64, f64)], after: &[(f64, f64)]) -> Option<Self> {
@@ -104,7 +107,7 @@ impl Change {
         (self.half(level) + self.error * t_quantile(0.80, self.freedom)).exp_m1()
     }
 
-    /// What it shows about cost; as [`judge`](crate::judge) does within a session.
+    /// The verdict about the cost, as [`judge`](crate::judge) gives it within a session.
     pub fn judge(&self, better: Direction, margin: Margin, adjusted_p: f64, level: f64) -> Verdict {
         let (Some(narrow), Some(wide)) = (self.estimate(equivalence_level(level)), self.estimate(level))
         else {

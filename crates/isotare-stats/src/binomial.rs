@@ -1,9 +1,9 @@
-//! How surprising it is to succeed so rarely.
+//! The probability of so few successes.
 
 use statrs::distribution::{Binomial, DiscreteCDF};
 
-/// Probability of at most `hits` successes in `tries` independent trials that each succeed with probability `share`: the
-/// one-sided p of the hypothesis that the share is as high as that.
+/// Probability of at most `hits` successes in `tries` independent trials that each succeed with probability
+/// `share`: the one-sided p of the hypothesis that the share is as high as that.
 ///
 /// Without trials there is no evidence: 1. NaN for a `share` outside `[0, 1]`.
 pub fn at_most_p(hits: u64, tries: u64, share: f64) -> f64 {

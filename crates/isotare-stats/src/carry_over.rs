@@ -1,4 +1,4 @@
-//! Whether a trial is disturbed by what ran before it.
+//! Whether the result of a trial depends on the condition that ran before it.
 
 use statrs::distribution::{ContinuousCDF, FisherSnedecor};
 
@@ -7,21 +7,24 @@ use statrs::distribution::{ContinuousCDF, FisherSnedecor};
 pub struct Placed {
     /// Its block.
     pub block: usize,
-    /// Its condition, from 0; from the number of arms on it is none that is looked at, and neither is the trial after it.
+    /// Its condition, from 0; a number from the number of arms on means another condition, which is ignored,
+    /// and so is the trial after it.
     pub arm: usize,
     /// Logarithm of its value; NaN if it has none.
     pub log: f64,
 }
 
-/// P that the arm before a trial makes no difference to it, against any effect that depends on that arm.
+/// The p value for the hypothesis that the arm before a trial has no influence on it, against any effect that
+/// depends on that arm.
 ///
-/// Residuals `y - block mean - arm mean + mean` of complete blocks are grouped by the arm of the trial before (the first
-/// trial of the session has none); the F test of equal group means follows (one-way analysis of variance, with the degrees
-/// of freedom that block and arm means took). Random order makes the arm before nearly orthogonal to block and arm, so
-/// that the p is close to exact; `cargo xtask goals`, G9, simulates its rate of false alarms.
+/// Residuals `y - block mean - arm mean + mean` of complete blocks are grouped by the arm of the trial before
+/// (the first trial of the session has none); the F test of equal group means follows (one-way analysis of
+/// variance, with the degrees of freedom that block and arm means took). Random order makes the arm before
+/// nearly orthogonal to block and arm, so that the p is close to exact; `cargo xtask goals`, G9, simulates
+/// its rate of false alarms.
 ///
-/// `None` for fewer than three arms (with two, what the block mean takes out is the effect itself), fewer than four complete blocks,
-/// or no spread.
+/// `None` for fewer than three arms (with two, what the block mean takes out is the effect itself), fewer
+/// than four complete blocks, or no spread.
 pub fn carry_over_p(trials: &[Placed], arms: usize) -> Option<f64> {
     let blocks = trials.iter().map(|trial| trial.block).max()? + 1;
     let mut cells = vec![f64::NAN; blocks * arms];

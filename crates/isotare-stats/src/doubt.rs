@@ -1,12 +1,14 @@
-//! Shapes of data that noise alone does not give: two groups, a trend, less spread than possible, a beginning unlike the rest.
+//! Shapes of data that noise alone does not explain: two groups, a trend, too little spread, or a beginning
+//! that is different from the rest.
 //!
-//! None of them changes an estimate; each is a reason to look before believing one. Their thresholds are set by the
-//! simulation of `isotare-goals` (G18): on honest sessions each fires in well under 1 % of comparisons.
+//! None of them changes an estimate. Each is a reason to check the data before using the estimate. Their
+//! thresholds are set by the simulation of `isotare-goals` (G18): on honest sessions each fires in well under
+//! 1 % of comparisons.
 
 use crate::quantile::median;
 use statrs::distribution::{ContinuousCDF, Normal};
 
-/// Below this many values none of the shapes can be told from noise.
+/// With fewer values, the shapes cannot be distinguished from noise.
 const FEWEST: usize = 8;
 
 /// Two groups of values with nothing between them.
@@ -22,18 +24,18 @@ pub struct Modes {
     pub upper: usize,
 }
 
-/// Ashman's D of two groups of one normal sample split at its middle is 2.7, of a uniform one 3.5; two normal modes are
-/// clearly apart from 2 on (Ashman, Bird and Zepf, "Detecting bimodality in astronomical datasets", 1994). The split is
-/// chosen by the data here, so more is asked for.
+/// Ashman's D of two groups of one normal sample split at its middle is 2.7, of a uniform one 3.5; two normal
+/// modes are clearly apart from 2 on (Ashman, Bird and Zepf, "Detecting bimodality in astronomical datasets",
+/// 1994). Here the data choose the split, so the threshold is higher.
 const APART: f64 = 8.0;
-/// Share of the distance of the groups that has to be empty.
+/// Fraction of the distance between the groups that has to be empty.
 const EMPTY: f64 = 0.5;
 /// A group with less than one in so many of the values is a tail, not a mode.
 const SMALLEST_GROUP: usize = 5;
 
-/// Whether `values` (log ratios, say) fall into two groups: they are split at their widest gap that leaves a fifth of them, and
-/// at least 3, on both sides; the gap has to be half the distance between the groups' means, and that distance 8 times
-/// the groups' spread (root mean square of both standard deviations).
+/// Whether `values` (log ratios, say) fall into two groups: they are split at their widest gap that leaves a
+/// fifth of them, and at least 3, on both sides; the gap has to be half the distance between the groups'
+/// means, and that distance 8 times the groups' spread (root mean square of both standard deviations).
 ///
 /// `None` below 8 values, or if they do not.
 pub fn two_modes(values: &[f64]) -> Option<Modes> {
@@ -60,8 +62,8 @@ fn mean_and_variance(values: &[f64]) -> (f64, f64) {
     (mean, values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0))
 }
 
-/// Two-sided p that `values`, in their order, neither rise nor fall: Mann (1945) and Kendall, by the normal approximation
-/// with continuity correction, ties counted as neither.
+/// Two-sided p that `values`, in their order, neither rise nor fall: Mann (1945) and Kendall, by the normal
+/// approximation with continuity correction, ties counted as neither.
 ///
 /// `None` below 8 values.
 pub fn trend_p(values: &[f64]) -> Option<f64> {
@@ -92,8 +94,9 @@ const BEGINNING: usize = 4;
 /// With fewer values the first one is too often the farthest by chance.
 const FEWEST_WITH_BEGINNING: usize = 12;
 
-/// How many of the first `values`, in their order, still warmed up: they lie on one side of the later ones' median, each at
-/// least three times as far from it as the farthest of the later ones. The most that do, up to a quarter of all.
+/// How many of the first `values`, in their order, still warmed up: they lie on one side of the later ones'
+/// median, each at least three times as far from it as the farthest of the later ones. The most that do, up
+/// to a quarter of all.
 ///
 /// A burst of noise in the first values that never comes again looks the same.
 ///
@@ -115,14 +118,15 @@ pub fn warm_up(values: &[f64]) -> Option<usize> {
 /// How many times steadier than others something has to be.
 const STEADIER: f64 = 5.0;
 
-/// Whether the times `own` vary less than a machine that gives `others` can have them vary: a fixed wait hidden in them, or a
-/// result that was not measured anew.
+/// Whether the times `own` vary less than a machine that gives `others` can have them vary: a fixed wait
+/// hidden in them, or a result that was not measured anew.
 ///
-/// Their standard deviation is less than a fifth of what others vary by, both in absolute terms, against others that take
-/// no longer, and relative to the typical time, against all others. The others' spread is the median absolute deviation times
+/// Their standard deviation is less than a fifth of what others vary by, both in absolute terms, against
+/// others that take no longer, and relative to the typical time, against all others. The others' spread is
+/// the median absolute deviation times
 /// 1.4826, which their outliers do not raise, and of several others the median counts.
 ///
-/// What takes longer has more time to be disturbed in; only what does not run is not disturbed.
+/// A longer time can be disturbed more. A condition with almost no spread probably does not run at all.
 pub fn is_too_steady(own: &[f64], others: &[&[f64]]) -> bool {
     let Some(typical) = median(own).filter(|typical| *typical > 0.0 && own.len() >= FEWEST) else {
         return false;
@@ -167,7 +171,8 @@ mod tests {
     fn rising_and_level() {
         let rising: Vec<f64> = (0..12).map(f64::from).collect();
         assert!(trend_p(&rising).expect("enough") < 1e-5);
-        // scipy.stats.kendalltau gives tau 0.066; the normal approximation of S = 3, n = 10 a z of 2 / sqrt 125.
+        // scipy.stats.kendalltau gives tau 0.066; the normal approximation of S = 3, n = 10 a z of 2 / sqrt
+        // 125.
         let level = [3.0, 7.0, 1.0, 9.0, 4.0, 6.0, 2.0, 8.0, 5.0, 6.5];
         assert!(trend_p(&level).expect("enough") > 0.5);
         assert_eq!((trend_p(&[1.0; 9]), trend_p(&rising[..7])), (Some(1.0), None));

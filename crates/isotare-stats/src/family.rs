@@ -1,4 +1,4 @@
-//! P values of a family of comparisons: each alone, and all of them adjusted together.
+//! P values of a family of comparisons: for each one alone, and adjusted for all of them.
 //!
 //! A family is every condition of one report compared with the baseline on one metric. Its comparisons share
 //! the baseline and the blocks, so they are dependent, and the joint test of [`crate::sign_flips`] uses that.

@@ -1,7 +1,8 @@
 //! From paired values to log ratios: which blocks count, and on what scale they are compared.
 //!
-//! A pair counts if both of its values are finite. Where a value of such a pair is not above zero, there are no ratios at all: the others
-//! would be a selection, of the blocks in which a difference happened to have its usual sign, or a rare count happened not to be nothing.
+//! A pair counts if both of its values are finite. If a value of such a pair is not above zero, there are no
+//! ratios at all. Using only the other blocks would cause selection bias: they are the blocks in which a
+//! difference happened to have its usual sign, or in which a rare count happened to be more than zero.
 
 /// `ln(condition / baseline)` of one block, or `None` unless both values are finite and above zero.
 ///
@@ -21,8 +22,9 @@ fn have_ratios(pairs: &[(f64, f64)]) -> bool {
     pairs.iter().all(|pair| !counts(*pair) || is_usable(*pair))
 }
 
-/// One log ratio per pair `(condition, baseline)`, in block order, NaN where the pair does not count (a value missing or not
-/// finite), and everywhere where there are no ratios (a value not above zero). This is one column of [`adjusted_p_values`].
+/// One log ratio per pair `(condition, baseline)`, in block order, NaN where the pair does not count (a value
+/// missing or not finite), and everywhere where there are no ratios (a value not above zero). This is one
+/// column of [`adjusted_p_values`].
 ///
 /// [`adjusted_p_values`]: crate::adjusted_p_values
 pub fn log_ratios(pairs: &[(f64, f64)]) -> Vec<f64> {

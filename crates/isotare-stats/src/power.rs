@@ -1,4 +1,4 @@
-//! What a session of this length and noise could have seen.
+//! The smallest overhead that a session of this length and noise can find.
 
 use crate::serial::widening;
 use crate::signed_rank::critical_count;
@@ -12,7 +12,8 @@ const EFFICIENCY: f64 = 3.0 / std::f64::consts::PI;
 /// `exp[(t_{(1+level)/2, n-1} + t_{0.80, n-1}) s_d / sqrt n] - 1`.
 ///
 /// From 6 blocks on, where the Hodges-Lehmann estimate is used, `n` under the root is multiplied by its
-/// efficiency 0.955, and `s_d` is widened for serial correlation as the interval is. Outliers inflate `s_d` more than they disturb that estimate, so the figure errs upwards.
+/// efficiency 0.955, and `s_d` is widened for serial correlation as the interval is. Outliers inflate `s_d`
+/// more than they disturb that estimate, so the result is rather too large.
 ///
 /// `None` below 2 finite values or for a `level` outside `(0, 1)`.
 pub fn minimum_detectable_effect(log_ratios: &[f64], level: f64) -> Option<f64> {
@@ -23,16 +24,16 @@ pub fn minimum_detectable_effect(log_ratios: &[f64], level: f64) -> Option<f64> 
     effect(&noise, noise.count, level)
 }
 
-/// The same for a session of `blocks` blocks, foretold from the noise of its first ones, the `pilot`. The deviation of
-/// six blocks is good to about a third.
+/// The same for a session of `blocks` blocks, foretold from the noise of its first ones, the `pilot`. The
+/// deviation of six blocks is good to about a third.
 ///
 /// `None` below 2 finite values or blocks, or for a `level` outside `(0, 1)`.
 pub fn foretold_effect(pilot: &[f64], blocks: usize, level: f64) -> Option<f64> {
     effect(&moments(pilot)?, blocks, level)
 }
 
-/// Fewest blocks, up to `most`, with which a session of the noise of its `pilot` will find an overhead of `effect` (a fraction).
-/// `None` if `most` do not.
+/// Fewest blocks, up to `most`, with which a session of the noise of its `pilot` will find an overhead of
+/// `effect` (a fraction). `None` if `most` do not.
 pub fn blocks_to_find(effect: f64, pilot: &[f64], most: usize, level: f64) -> Option<usize> {
     let moments = moments(pilot)?;
     let finds = |blocks: usize| self::effect(&moments, blocks, level).is_some_and(|found| found <= effect);

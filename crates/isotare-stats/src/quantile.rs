@@ -1,6 +1,6 @@
 //! Order statistics of one sample: median and quantiles.
 //!
-//! A NaN among the values gives no answer rather than a wrong one: absence is for the caller to remove.
+//! If a value is NaN, there is no result. The caller has to remove absent values.
 
 /// The `q` quantile of `values` (any order), by linear interpolation between order statistics at `(n - 1) q`:
 /// type 7 of Hyndman and Fan, "Sample quantiles in statistical packages" (1996), the default of R and NumPy.

@@ -34,10 +34,10 @@ pub(crate) fn widening(d: &[f64]) -> f64 {
     }
 }
 
-/// Below this the estimate of r1 says next to nothing.
+/// With fewer values, the estimate of r1 is almost useless.
 const SHORTEST_SERIES: usize = 10;
 
-/// Keeps the factor below 4.4: a series more correlated than this is a trend, which no factor repairs.
+/// Keeps the factor below 4.4: a series with a higher correlation is a trend, which a factor cannot correct.
 const LARGEST_CORRELATION: f64 = 0.9;
 
 #[cfg(test)]

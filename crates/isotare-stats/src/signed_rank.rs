@@ -1,8 +1,9 @@
 //! Wilcoxon's signed-rank test: the null distribution, its p and its critical value.
 //!
 //! Wilcoxon, "Individual comparisons by ranking methods" (1945). The null distribution is that of the sum of
-//! those ranks whose sign is positive when each sign is a fair coin, given the ranks as they are. So ties need
-//! no approximation: mid-ranks enter the same recursion and the p stays exact, conditionally on the ties.
+//! those ranks whose sign is positive when each sign is a fair coin, given the ranks as they are. So ties
+//! need no approximation: mid-ranks enter the same recursion and the p stays exact, conditionally on the
+//! ties.
 
 use statrs::distribution::{ContinuousCDF, Normal};
 
@@ -19,7 +20,8 @@ const TIE: f64 = 1e-10;
 ///
 /// Exact up to 200 non-zero differences, ties included (mid-ranks, distribution conditional on the ties);
 /// beyond, the normal approximation with tie and continuity correction. Zeros are dropped first, as Wilcoxon
-/// did: they say nothing about the sign. Non-finite values are ignored. Nothing left gives 1, no evidence.
+/// did: they contain no information about the sign. Non-finite values are ignored. If no value is left, the p
+/// is 1.
 pub fn signed_rank_p(d: &[f64]) -> f64 {
     let ranked = SignedRanks::of(d);
     let n = ranked.doubled.len();
@@ -49,7 +51,7 @@ pub(crate) fn critical_count(n: usize, level: f64) -> Option<usize> {
         let mut sum = 0.0;
         let within = null_distribution(&ranks, n * (n + 1) / 4)
             .iter()
-            // A hair of slack: 1 - 0.95 is not 0.05 in binary.
+            // A small tolerance, because 1 - 0.95 is not exactly 0.05 in binary.
             .take_while(|p| {
                 sum += **p;
                 sum <= tail * (1.0 + 1e-12)

@@ -1,44 +1,45 @@
-//! When a session has enough blocks: on precision, never on significance.
+//! Decides when a session has enough blocks: by precision, never by significance.
 
 use crate::ratio_of_pairs;
 
-/// Looks at fixed numbers of blocks and stops once every interval is narrow enough.
+/// Checks after fixed numbers of blocks, and stops once every interval is narrow enough.
 ///
-/// The rule sees the width of intervals and not where they lie, so that stopping does not favour any result. Looking from
-/// the 20th block on keeps the coverage of the last interval (`cargo xtask goals`, G5); stopping as soon as a p value
-/// is small would not.
+/// The rule uses the width of intervals and not their position, so that stopping does not favour any result.
+/// With checks from the 20th block on, the coverage of the last interval is kept (`cargo xtask goals`, G5).
+/// If a session stopped as soon as a p value is small, the coverage would not be kept.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Precision {
     /// Half the width of the interval of the log ratio that is wanted, such as 0.01.
     pub target: f64,
-    /// Blocks before the first look.
+    /// Number of blocks before the first check.
     pub pilot: usize,
-    /// Blocks between looks.
+    /// Number of blocks between checks.
     pub every: usize,
-    /// Blocks at which it is enough in any case.
+    /// Maximum number of blocks.
     pub cap: usize,
 }
 
 impl Precision {
-    /// First look at 20 blocks, then every 10, at most 100.
+    /// First check after 20 blocks, then after every 10, at most 100 blocks.
     pub fn new(target: f64) -> Self {
         Self { target, pilot: 20, every: 10, cap: 100 }
     }
 
-    /// The level at which intervals are made so that they keep the nominal `level` although they chose when to stop: a fifth
-    /// less error, 0.96 for 0.95. Narrow by chance and stopping go together, which costs up to half a per cent of coverage.
+    /// The level for the calculation of intervals, so that they keep the nominal `level` although they decide
+    /// when to stop. The error is a fifth smaller: 0.96 for 0.95. A session stops more often when its
+    /// intervals are narrow by chance, which costs up to half a per cent of coverage.
     pub fn guarded(level: f64) -> f64 {
         1.0 - 0.8 * (1.0 - level)
     }
 
-    /// Whether `blocks` is a number of blocks at which to look.
+    /// Whether there is a check after `blocks` blocks.
     pub fn looks_at(&self, blocks: usize) -> bool {
         blocks >= self.cap
             || (blocks >= self.pilot && (blocks - self.pilot).is_multiple_of(self.every.max(1)))
     }
 
-    /// Whether the session may stop after `blocks` blocks: `columns` hold the `(condition, baseline)` pairs of every
-    /// comparison that has to be this precise, at the [guarded](Self::guarded) `level`.
+    /// Whether the session may stop after `blocks` blocks: `columns` hold the `(condition, baseline)` pairs
+    /// of every comparison that has to be this precise, at the [guarded](Self::guarded) `level`.
     pub fn is_reached(&self, blocks: usize, columns: &[Vec<(f64, f64)>], level: f64) -> bool {
         let narrow = |pairs: &Vec<(f64, f64)>| {
             let estimate = ratio_of_pairs(pairs, Self::guarded(level));

@@ -1,11 +1,12 @@
-//! Verdicts: what one comparison shows about cost, given a margin that counts as no difference.
+//! Verdicts about the cost in one comparison, given a margin that counts as no difference.
 
 use serde::{Deserialize, Serialize};
 
 use crate::estimate::{Estimate, ratio_of_pairs};
 
-/// Confidence of the interval whose inclusion in the margin is an equivalence test with the error of `level`: 0.90 for 0.95.
-/// Schuirmann, "A comparison of the two one-sided tests procedure and the power approach" (1987).
+/// Confidence of the interval whose inclusion in the margin is an equivalence test with the error of `level`:
+/// 0.90 for 0.95. Schuirmann, "A comparison of the two one-sided tests procedure and the power approach"
+/// (1987).
 pub(crate) fn equivalence_level(level: f64) -> f64 {
     1.0 - 2.0 * (1.0 - level)
 }
@@ -16,7 +17,7 @@ pub(crate) fn equivalence_level(level: f64) -> f64 {
 pub struct Margin(f64);
 
 impl Margin {
-    /// `None` unless `fraction` is finite and above zero: nothing could be shown to lie within no margin.
+    /// `None` unless `fraction` is finite and above zero. Without a margin, equivalence cannot be shown.
     pub fn new(fraction: f64) -> Option<Self> {
         (fraction.is_finite() && fraction > 0.0).then_some(Self(fraction))
     }
@@ -52,7 +53,7 @@ pub enum Verdict {
     Faster,
     /// The cost is shown to lie within the margin of the baseline's.
     Equivalent,
-    /// Neither was shown: not the same as no difference.
+    /// Neither was shown. This is not the same as no difference.
     Inconclusive,
 }
 
@@ -62,13 +63,13 @@ pub enum Verdict {
 ///    comes first: a difference can be real and yet too small to matter.
 /// 2. Slower or faster if `adjusted_p` (of [`adjusted_p_values`]) is below `1 - level` and the whole interval
 ///    at `level` is on that side of 1. The second condition only bites when serial correlation widened the
-///    interval, or when `adjusted_p` comes from another test: no reader is shown "slower" beside an interval
-///    that holds 1.
+///    interval, or when `adjusted_p` comes from another test: a report never shows "slower" next to an
+///    interval that contains 1.
 /// 3. Otherwise inconclusive, also with fewer than 2 usable pairs.
 ///
-/// Below 6 pairs both the interval and the p are those of the paired t test, so slower and faster then rest on
-/// normal noise; the estimate's method says so. Claims of equivalence are pointwise: each is wrong in at
-/// most 5 % of sessions, however many conditions there are.
+/// Below 6 pairs both the interval and the p are those of the paired t test, so the verdicts slower and
+/// faster then assume normally distributed noise; the estimate's method says this. Claims of equivalence are
+/// pointwise: each is wrong in at most 5 % of sessions, however many conditions there are.
 ///
 /// [`adjusted_p_values`]: crate::adjusted_p_values
 pub fn judge(

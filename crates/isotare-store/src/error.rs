@@ -1,4 +1,4 @@
-//! What can go wrong with a store: which file, why, and what to do.
+//! Errors of a store, with the file, the reason and the remedy.
 
 use crate::VERSION;
 use crate::migrate::OPEN;
@@ -12,7 +12,7 @@ pub enum StoreError {
     /// The file could not be opened, read or written.
     #[error("{operation} {}: {cause}", path.display())]
     Access {
-        /// What was being done, as `open store`.
+        /// What was being done, such as `open store`.
         operation: &'static str,
         /// The file.
         path: PathBuf,
@@ -45,7 +45,8 @@ pub enum StoreError {
     },
     /// A newer isotare has written the file.
     #[error(
-        "open store {}: its format is version {found}, this isotare knows versions up to {supported}", path.display()
+        "open store {}: its format has version {found}, but this isotare supports only versions up to {supported}",
+        path.display()
     )]
     TooNew {
         /// The file.
@@ -55,7 +56,7 @@ pub enum StoreError {
         /// The newest version that can be read.
         supported: i64,
     },
-    /// The file holds something that isotare never writes.
+    /// The file contains something that isotare never writes.
     #[error("read store {}: {what}", path.display())]
     Damaged {
         /// The file.
@@ -84,7 +85,7 @@ pub enum StoreError {
         matches: Vec<String>,
     },
     /// The session or trial is in the store already.
-    #[error("write store {}: {what} is there already", path.display())]
+    #[error("write store {}: {what} exists already", path.display())]
     Twice {
         /// The file.
         path: PathBuf,
@@ -94,7 +95,8 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether the machine failed, such as a full disk, rather than what was asked for: another file, or another session.
+    /// Whether the machine failed, such as a full disk, rather than what was asked for: another file, or
+    /// another session.
     pub fn is_fault(&self) -> bool {
         match self {
             StoreError::Access { operation, .. } | StoreError::File { operation, .. } => *operation != OPEN,
@@ -117,7 +119,7 @@ impl StoreError {
         }
     }
 
-    /// What SQLite says in words of this store.
+    /// An error of SQLite as an error of the store.
     pub(crate) fn sqlite(operation: &'static str, path: &Path, error: &rusqlite::Error) -> Self {
         let code = error.sqlite_error_code();
         let (cause, remedy) = match code {
@@ -139,23 +141,23 @@ impl StoreError {
             }
             Some(ErrorCode::DatabaseCorrupt) => (
                 "the database is damaged".to_owned(),
-                "move it away and use a copy; `sqlite3 FILE .recover` may save what is in it",
+                "move it away and use a copy; `sqlite3 FILE .recover` can perhaps save its content",
             ),
             Some(ErrorCode::SystemIoFailure) => (
                 format!("input or output failed ({error})"),
-                "check the disk and its free space; network file systems cannot hold a store",
+                "check the disk and its free space; a store cannot be on a network file system",
             ),
-            _ => (error.to_string(), "this is a defect of isotare; please report it"),
+            _ => (error.to_string(), "this is a bug in isotare; please report it"),
         };
         Self::Access { operation, path: path.to_owned(), cause, remedy: remedy.to_owned() }
     }
 }
 
-/// Why SQLite could not open a file, which it does not tell.
+/// The reason why SQLite could not open a file, because SQLite does not report it.
 fn unopened(path: &Path) -> String {
     match std::fs::File::open(path) {
         _ if path.is_dir() => "it is a folder".to_owned(),
         Err(error) => error.to_string(),
-        Ok(_) => "the files beside it cannot be made or opened".to_owned(),
+        Ok(_) => "the files next to it cannot be created or opened".to_owned(),
     }
 }

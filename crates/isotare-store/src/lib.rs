@@ -1,11 +1,11 @@
-//! The file that keeps sessions: journal while they run, index and export source afterwards. One SQLite database, no second
-//! truth beside it.
+//! The file that stores sessions. It is the journal while they run, and the source of reports and exports
+//! afterwards. It is one SQLite database, and there is no second copy of the data.
 //!
-//! A trial is written in one transaction when it has ended, so that a session that is killed loses at most the trial under
-//! way. The file is in WAL mode, and a trial is handed to the operating system without an fsync, which would disturb what
-//! is measured: a crash of the process loses nothing, a power cut the last trials. The log is folded into the file when a
-//! session finishes. The schema has a version; older files
-//! are brought up to date when they are opened, newer ones are refused.
+//! A trial is written in one transaction when it has ended, so a session that is killed loses at most the
+//! running trial. The file is in WAL mode. A trial is written without an fsync, which would disturb the
+//! measurement. A crash of the process loses nothing; a power failure can lose the last trials. The log is
+//! merged into the file when a session ends. The schema has a version; older files are brought up to date
+//! when they are opened, newer ones are refused.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), isotare_store::StoreError> {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-/// What makes a version out of the one before: a script, and then what SQL alone cannot do.
+/// A step from one version to the next: a script, and then code for what SQL alone cannot do.
 #[derive(Clone, Copy)]
 struct Step {
     script: &'static str,
@@ -22,8 +22,8 @@ impl Step {
     }
 }
 
-/// The steps: the first makes version 1 out of nothing, the next version 2 out of version 1, … A released one never
-/// changes.
+/// The steps: the first creates version 1, the next makes version 2 from version 1, and so on. A released
+/// step never changes.
 const STEPS: &[Step] = &[
     Step::script(include_str!("schema/1.sql")),
     Step::script(include_str!("schema/2.sql")),
@@ -62,7 +62,7 @@ pub(crate) fn content(connection: &Connection) -> rusqlite::Result<Content> {
     })
 }
 
-/// Refuses what this isotare cannot read and says from which version on scripts are to run.
+/// Refuses files that this isotare cannot read, and returns the version from which the scripts have to run.
 pub(crate) fn supported(content: Content, path: &Path, newest: i64) -> Result<i64, StoreError> {
     match content {
         Content::Empty => Ok(0),
@@ -77,12 +77,13 @@ pub(crate) fn supported(content: Content, path: &Path, newest: i64) -> Result<i6
     }
 }
 
-/// Brings the file to the newest version, all in one transaction, and then frees the space that older versions needed.
+/// Brings the file to the newest version, all in one transaction, and then frees the space that older
+/// versions needed.
 pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     let found = run(connection, path, STEPS)?;
     if (1..VERSION).contains(&found) {
-        // It needs as much free space as the file, and nobody else in the file. A store that stays large works too, and
-        // `Store::vacuum` can be called again.
+        // It needs as much free space as the file takes, and no other process may use the file. A store that
+        // stays large works too, and `Store::vacuum` can be called again.
         let _stays_large = Store::shrink(connection);
     }
     Ok(())
@@ -92,7 +93,7 @@ pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), St
 fn run(connection: &mut Connection, path: &Path, steps: &[Step]) -> Result<i64, StoreError> {
     let failed = |error: rusqlite::Error| StoreError::sqlite(OPEN, path, &error);
     let newest = i64::try_from(steps.len()).unwrap_or(i64::MAX);
-    // Looking first spares every later opener the lock of a writer.
+    // Checking first avoids the lock of a writer for every later opener.
     if supported(content(connection).map_err(failed)?, path, newest)? == newest {
         return Ok(newest);
     }
@@ -108,8 +109,8 @@ fn run(connection: &mut Connection, path: &Path, steps: &[Step]) -> Result<i64, 
     Ok(found)
 }
 
-/// Version 3: cuts what every trial wrote, and what explains its failure, to what is kept of them now. One trial after the
-/// other, so that memory holds one at a time.
+/// Version 3: shortens the output of every trial, and the diagnostics of its failure, to the size that is
+/// kept now. One trial after the other, so that memory holds one at a time.
 fn cut_output(connection: &Connection) -> rusqlite::Result<()> {
     let numbers: Vec<i64> = connection
         .prepare("SELECT number FROM trial")?
@@ -155,8 +156,8 @@ fn cut_output(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch("ALTER TABLE trial DROP COLUMN stdout; ALTER TABLE trial DROP COLUMN stderr")
 }
 
-/// Version 4: what older versions knew of workloads by their names. Nothing then showed that commands did the same work, so
-/// their sessions are not judged by what they wrote.
+/// Version 4: adds the information about workloads that older versions derived from their names. Older
+/// versions did not check that commands did the same work, so the outputs of their sessions are not compared.
 fn know_workloads(connection: &Connection) -> rusqlite::Result<()> {
     let sessions: Vec<(i64, String)> = connection
         .prepare("SELECT number, ifnull(json_extract(plan, '$.conditions'), '[]') FROM session")?
@@ -290,7 +291,7 @@ mod tests {
         assert_eq!(next(), (None, None));
         let sql = "SELECT failure_diagnostics FROM trial WHERE idx = 91";
         let said: String = connection.query_row(sql, [], |row| row.get(0)).expect("said");
-        assert!(said.contains("bytes are left out") && said.len() < 140_000, "{} bytes", said.len());
+        assert!(said.contains("bytes are omitted") && said.len() < 140_000, "{} bytes", said.len());
     }
 
     #[test]

@@ -16,8 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// SQLite's name for a database without a file.
 const IN_MEMORY: &str = ":memory:";
 
-/// How many pages the log may have before they are folded into the file, which takes two fsyncs: about 2000 trials, so that
-/// most sessions see none before they finish.
+/// How many pages the log may have before they are merged into the file, which takes two fsyncs. This is
+/// about 2000 trials, so most sessions do not have such a merge before they finish.
 const LOG_PAGES: i64 = 16_384;
 
 /// An open store. Used by one thread at a time; other processes may use the same file meanwhile.
@@ -28,9 +28,10 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens a store to read and write; makes it, with the folders above it, if it is not there: for its owner alone, since
-    /// command lines are in it. One that somebody else can have written is refused, and so is a link: what is written goes
-    /// to where the user said.
+    /// Opens a store to read and write. If it does not exist, it is created, with the folders above it, and
+    /// only its owner can read it, because it contains command lines. A store that another user can have
+    /// written is refused. A link is refused too, so that nothing is written to another place than the user
+    /// named.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let access = |operation, remedy| {
             let path = path.to_owned();
@@ -48,7 +49,7 @@ impl Store {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => own_file(path),
                 made => made,
             };
-            opened.map_err(access(OPEN, "name a file of your own that is no link (--store)"))?;
+            opened.map_err(access(OPEN, "name a file that belongs to you and is not a link (--store)"))?;
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
@@ -56,12 +57,12 @@ impl Store {
         let failed = |error: rusqlite::Error| StoreError::sqlite(OPEN, path, &error);
         let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
         prepare(&connection).map_err(failed)?;
-        // SQLite opens a file that it may not write to without a word.
+        // SQLite opens a file that it may not write to without an error.
         if connection.is_readonly(rusqlite::MAIN_DB).map_err(failed)? {
             let error = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_READONLY);
             return Err(failed(rusqlite::Error::SqliteFailure(error, None)));
         }
-        // Nothing is written before it is known whose file it is.
+        // Nothing is written before the owner of the file has been checked.
         migrate::supported(migrate::content(&connection).map_err(failed)?, path, VERSION)?;
         // Has an effect on a new file only.
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(failed)?;
@@ -70,14 +71,14 @@ impl Store {
         Ok(Self { path: path.to_owned(), connection })
     }
 
-    /// A store that is gone when it is dropped, for sessions that nobody is to find again.
+    /// A temporary store that disappears when it is dropped, for sessions that are not kept.
     pub fn in_memory() -> Result<Self, StoreError> {
         Self::open(Path::new(IN_MEMORY))
     }
 
-    /// Opens a store that is there, to read only: for files and folders that one may not write to. It may be anybody's: what
-    /// is in it is shown and exported, and nothing is done because of it. A file of an older version is brought up to date
-    /// first, which needs the right to write.
+    /// Opens an existing store only for reading, also from files and folders that are not writable. It may
+    /// belong to another user, because its content is only shown and exported. A file of an older version is
+    /// converted first, which needs write permission.
     pub fn open_to_read(path: &Path) -> Result<Self, StoreError> {
         regular(path, Links::Followed).map_err(|source| StoreError::File {
             operation: OPEN,
@@ -86,8 +87,8 @@ impl Store {
             remedy: "name a store of sessions that you can read (--store)",
         })?;
         let failed = |error: rusqlite::Error| StoreError::sqlite(OPEN, path, &error);
-        // Where the folder is not writable either, SQLite cannot make the files that readers share. Without a log beside
-        // the file nobody is writing, so that it can be read as one that never changes.
+        // Where the folder is not writable either, SQLite cannot make the files that readers share. Without a
+        // log beside the file nobody is writing, so that it can be read as one that never changes.
         let (connection, content) = match reader(path, OpenFlags::empty()) {
             Err(_) if path.is_file() && !beside(path, "-wal").exists() => {
                 reader(unchanging(path).as_ref(), OpenFlags::SQLITE_OPEN_URI)
@@ -130,8 +131,8 @@ fn reader(path: &Path, flags: OpenFlags) -> rusqlite::Result<(Connection, Conten
 
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(PATIENCE)?;
-    // Views and triggers of a file that somebody else made call no functions: "Defense Against The Dark Arts",
-    // <https://www.sqlite.org/security.html>.
+    // Views and triggers of a file that somebody else made call no functions: "Defense Against The Dark
+    // Arts", <https://www.sqlite.org/security.html>.
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.set_prepared_statement_cache_capacity(64);
     connection.pragma_update(None, "foreign_keys", true)?;
@@ -197,8 +198,8 @@ mod tests {
         set(0o644);
         Store::open(&path).expect("others may read");
         set(0o666);
-        let error = with_sources(&Store::open(&path).expect_err("others may write"));
-        assert!(error.contains("others may write to it (mode 666)"), "{error}");
+        let error = with_sources(&Store::open(&path).expect_err("other users may write"));
+        assert!(error.contains("other users may write to it (mode 666)"), "{error}");
         set(0o644);
         let link = place.path().join("link.db");
         symlink(&path, &link).expect("linked");

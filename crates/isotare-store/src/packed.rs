@@ -1,4 +1,4 @@
-//! Bytes of a column: compressed, or none.
+//! Compressed bytes of a column.
 
 use isotare_core::{Capture, Captured};
 use std::io::{self, Read};

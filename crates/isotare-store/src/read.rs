@@ -49,7 +49,7 @@ pub struct Summary {
     pub end: Option<SessionEnd>,
 }
 
-/// A session with all that is known of it.
+/// A session with everything that is known about it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {
     /// The session.
@@ -82,8 +82,8 @@ impl Store {
         self.rows(sql, [], summary)
     }
 
-    /// A session with its trials. `asked` is its id, the beginning of its id if no other begins so, `last`, or `last~N` for
-    /// the one N before it.
+    /// A session with its trials. `asked` is its id, the beginning of its id if no other begins so, `last`,
+    /// or `last~N` for the one N before it.
     pub fn load(&self, asked: &str) -> Result<Record, StoreError> {
         // One transaction, so that a session that is being written does not change between the tables.
         let _snapshot = self.connection.unchecked_transaction().map_err(|error| self.unread(&error))?;
@@ -137,12 +137,12 @@ impl Store {
         }
     }
 
-    /// The error for a session that is not there, with those that are.
+    /// The error for a session that does not exist, with the existing sessions.
     pub(crate) fn no_session(&self, asked: &str) -> StoreError {
         let sql = format!("SELECT id FROM session ORDER BY started DESC, number DESC LIMIT {NAMED}");
         let remedy = match self.rows(&sql, [], |row| row.get::<_, String>(0)) {
-            Ok(ids) if !ids.is_empty() => format!("the newest there are {}", ids.join(", ")),
-            _ => "it has none yet".to_owned(),
+            Ok(ids) if !ids.is_empty() => format!("the newest sessions are {}", ids.join(", ")),
+            _ => "it does not contain a session yet".to_owned(),
         };
         StoreError::NoSession { path: self.path.clone(), asked: asked.to_owned(), remedy }
     }
@@ -210,7 +210,8 @@ impl Store {
         Ok(trials)
     }
 
-    /// Hands every row of a table of details to `take`, in the order of trials and lists. Column 0 is the trial's number.
+    /// Hands every row of a table of details to `take`, in the order of trials and lists. Column 0 is the
+    /// trial's number.
     fn details(
         &self,
         session: i64,

@@ -1,4 +1,4 @@
-//! How much space a store takes, and giving it back.
+//! How much space a store takes, and returning unused space.
 
 use crate::read::READ;
 use crate::{Store, StoreError};
@@ -6,12 +6,12 @@ use rusqlite::{Connection, params};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-/// What a store takes on the disk.
+/// The size of a store on the disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Usage {
     /// Size of the file, bytes.
     pub file: u64,
-    /// Bytes of it that hold nothing, which [`Store::vacuum`] gives back.
+    /// Unused bytes, which [`Store::vacuum`] returns to the file system.
     pub free: u64,
     /// Bytes that the kept output of each session takes, compressed, by the session's id.
     pub output: BTreeMap<String, u64>,
@@ -61,8 +61,8 @@ impl Store {
         Ok(self.resolve(asked)?.1)
     }
 
-    /// Removes a session, named as for [`Store::load`], with its trials. Returns its id. The file keeps its size until
-    /// [`Store::vacuum`].
+    /// Removes a session, named as for [`Store::load`], with its trials. Returns its id. The file keeps its
+    /// size until [`Store::vacuum`].
     pub fn remove(&mut self, asked: &str) -> Result<String, StoreError> {
         let (number, id) = self.resolve(asked)?;
         self.connection
@@ -71,18 +71,21 @@ impl Store {
         Ok(id)
     }
 
-    /// Gives the space of what was removed back to the file system. For a while it needs as much free space as the file has.
+    /// Returns unused space to the file system. While this runs, it needs as much free space as the file
+    /// takes.
     pub fn vacuum(&mut self) -> Result<(), StoreError> {
         Self::shrink(&self.connection).map_err(self.failed("shrink store"))
     }
 
     pub(crate) fn shrink(connection: &Connection) -> rusqlite::Result<()> {
         connection.execute_batch("VACUUM")?;
-        // Others that read or write keep the log alive; then the file shrinks when they are done.
+        // If other processes use the file, the log stays, and the file becomes smaller when they have
+        // finished.
         connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
     }
 
-    /// Writes all that a trial wrote on `stdout` or `stderr` as it was. False: it was not kept whole.
+    /// Writes the complete standard output or standard error of a trial, unchanged. False: it was not kept
+    /// completely.
     pub fn write_output(
         &self,
         session: &str,

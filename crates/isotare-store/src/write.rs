@@ -14,7 +14,7 @@ const PIECE: u64 = 1 << 20;
 pub(crate) const WRITE: &str = "write store";
 
 impl Store {
-    /// Writes down that a session begins.
+    /// Records the start of a session.
     pub fn begin(&mut self, session: &Session) -> Result<(), StoreError> {
         let row = params![
             session.id,
@@ -34,7 +34,8 @@ impl Store {
         }
     }
 
-    /// Writes a finished trial, whole or not at all. When this returns, a killed process loses it no more.
+    /// Writes a finished trial, completely or not at all. After this returns, the trial is not lost if the
+    /// process is killed.
     pub fn record(&mut self, session: &str, trial: &Trial) -> Result<(), StoreError> {
         let number = self.session_number(session)?;
         let clock = trial.clock.as_ref().map(|clock| self.json(clock)).transpose()?;
@@ -85,8 +86,8 @@ impl Store {
         write().map_err(|error| failed(&error))
     }
 
-    /// Adds all that a recorded trial wrote: its standard output and standard error, zstd files that are read from their
-    /// start.
+    /// Adds all that a recorded trial wrote: its standard output and standard error, zstd files that are read
+    /// from their start.
     pub fn keep_output(
         &mut self,
         session: &str,
@@ -117,7 +118,7 @@ impl Store {
         transaction.commit().map_err(failed)
     }
 
-    /// Writes down that recorded trials ended otherwise than it seemed: their outcomes and failures, all or none.
+    /// Changes the outcomes and failures of recorded trials, all of them or none.
     pub fn judge<'t>(
         &mut self,
         session: &str,
@@ -144,12 +145,12 @@ impl Store {
         write().map_err(self.failed(WRITE))
     }
 
-    /// Writes down how a session ended, and folds the log into the file.
+    /// Records how a session ended, and merges the log into the file.
     pub fn finish(&mut self, session: &str, end: SessionEnd) -> Result<(), StoreError> {
         let number = self.session_number(session)?;
         let sql = "UPDATE session SET ended = ?2 WHERE number = ?1";
         self.connection.execute(sql, params![number, end.word()]).map_err(self.failed(WRITE))?;
-        // Others that read or write keep the log alive; then it is folded in later.
+        // If other processes use the file, the log stays and is merged later.
         match self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(()),
             done => done.map_err(self.failed(WRITE)),
@@ -195,7 +196,7 @@ impl Store {
             operation: WRITE,
             path: self.path.clone(),
             cause: error.to_string(),
-            remedy: "this is a defect of isotare; please report it".to_owned(),
+            remedy: "this is a bug in isotare; please report it".to_owned(),
         }
     }
 }

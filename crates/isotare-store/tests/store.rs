@@ -77,7 +77,7 @@ fn sessions_are_listed_newest_first_and_found_by_prefix() {
     assert_eq!(found("%").expect("found"), "%");
     let text = |asked: &str| said(&found(asked).expect_err(asked));
     assert!(text("a").ends_with("could be any of a-10, a-1; write more of its name"), "{}", text("a"));
-    assert!(text("c").ends_with("the newest there are a-10, b-1, a-1, %"), "{}", text("c"));
+    assert!(text("c").ends_with("the newest sessions are a-10, b-1, a-1, %"), "{}", text("c"));
     assert!(found("").is_err());
 }
 
@@ -160,8 +160,8 @@ fn nothing_is_written_twice_or_without_a_session() {
     store.begin(&session("a", "1")).expect("begins");
     store.record("a", &trial(0, 3)).expect("recorded");
     let text = |result: Result<(), StoreError>| result.expect_err("refused").to_string();
-    assert!(text(store.begin(&session("a", "2"))).ends_with("session a is there already"));
-    assert!(text(store.record("a", &trial(0, 3))).ends_with("trial 0 of a is there already"));
+    assert!(text(store.begin(&session("a", "2"))).ends_with("session a exists already"));
+    assert!(text(store.record("a", &trial(0, 3))).ends_with("trial 0 of a exists already"));
     assert!(text(store.record("b", &trial(0, 3))).contains("no session 'b'"));
     assert!(text(store.finish("b", SessionEnd::Complete)).contains("no session 'b'"));
     assert_eq!(store.load("a").expect("loads").trials, [trial(0, 3)]);
@@ -282,7 +282,9 @@ fn files_that_are_no_store_are_refused_and_left_alone() {
     drop(newer);
     let error = refused("newer");
     assert!(
-        error.contains(&format!("version 99, this isotare knows versions up to {VERSION}; use a newer")),
+        error.contains(&format!(
+            "version 99, but this isotare supports only versions up to {VERSION}; use a newer"
+        )),
         "{error}"
     );
 

@@ -15,7 +15,8 @@ use std::time::Duration;
 /// Memory of the instances.
 const MEMORY: u64 = 256 << 20;
 
-/// Limit of their processes: so few that a shell reaches it at once, and enough for what runtimes start themselves.
+/// Limit of their processes: so small that a shell reaches it at once, and large enough for the processes
+/// that runtimes start.
 const PROCESSES: u32 = 256;
 
 /// Time for any one step.
@@ -23,10 +24,10 @@ fn step() -> Duration {
     Duration::from_secs(if isotare_facts::is_emulated() { 150 } else { 40 })
 }
 
-/// One environment in a session of its own.
+/// One environment in a separate session.
 pub struct Bed<'a> {
     agent: &'a Path,
-    /// What every instance gets.
+    /// The budget of every instance.
     pub budget: Budget,
     session: String,
     state: SessionState,
@@ -140,7 +141,7 @@ impl<'a> Bed<'a> {
             .map_err(|error| Unavailable::new(error, "make room in /var/tmp"))?
     }
 
-    /// Makes it ready.
+    /// Prepares it.
     pub fn prepare(&mut self, driver: &dyn Driver, settings: &Settings, image: &Image) -> Result<(), String> {
         let environment =
             self.preparing(|cx| driver.prepare(settings, image, cx))?.map_err(|error| error.to_string())?;
@@ -154,7 +155,8 @@ impl<'a> Bed<'a> {
         self.owns_kernel
     }
 
-    /// Why CPUs and memory are not limited (without root and delegated cgroups they are not); `None`: they are.
+    /// Why CPUs and memory are not limited (without root and delegated cgroups they are not); `None`: they
+    /// are.
     pub fn unlimited(&self) -> Option<String> {
         let mut facts = self.environment.as_ref().map(|environment| environment.facts()).unwrap_or_default();
         facts.remove("budget.enforced").filter(|value| value.starts_with("none"))
@@ -296,7 +298,7 @@ impl Life {
         self.try_run(job).map_err(|error| format!("{}\n{}", with_sources(&error), console(self)))
     }
 
-    /// What the agent sees.
+    /// The facts that the agent sees.
     pub fn facts(&mut self) -> Result<BTreeMap<String, String>, String> {
         let agent = self.agent.as_mut().ok_or("no agent")?;
         agent.facts(&deadline_in(step(), &Interrupt::default())).map_err(|error| error.to_string())
@@ -320,7 +322,7 @@ impl Life {
         Ok(())
     }
 
-    /// The polite end.
+    /// Ends it normally.
     pub fn end(mut self) -> Result<(), String> {
         if let Some(agent) = &mut self.agent {
             agent
@@ -351,7 +353,7 @@ fn is_own(member: &Member) -> bool {
 }
 
 impl Drop for Life {
-    /// A rule that broke half-way leaves its instance to this.
+    /// This deletes the instance if a rule failed half-way.
     fn drop(&mut self) {
         let Life { instance, place, .. } = self;
         // Where it does not work, the rule about leftovers says so.

@@ -1,4 +1,4 @@
-//! A containerd of one's own: its state and socket lie in a temporary folder and end with it.
+//! A private containerd. Its state and socket are in a temporary folder and are removed with it.
 
 use isotare_core::{Deadline, Interrupt};
 use isotare_host::{Child, Spawn, deadline_in, find_program, pause};

@@ -1,16 +1,16 @@
-//! Which environments are tested, and where. The conformance test runs over this list and the reference page shows it, so
-//! that neither claims more than the other.
+//! Which environments are tested, and where. The conformance test runs over this list and the reference page
+//! shows it, so that both always agree.
 
 /// Where an environment goes through the conformance suite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tested {
-    /// In continuous integration, on the host itself: not being able to is a failure there.
+    /// In continuous integration, on the host itself. There, an unavailable environment is a failure.
     Ci,
-    /// In continuous integration, in the lab host of this name; on the host too, where it can be had.
+    /// In continuous integration, in the lab host of this name; also on the host, if it is available there.
     Lab(&'static str),
-    /// Outside continuous integration; what was done is told.
+    /// Outside continuous integration; the text says what was done.
     ByHand(&'static str),
-    /// Not against the real runtime; what was done instead is told.
+    /// Not with the real runtime; the text says what was done instead.
     Never(&'static str),
 }
 
@@ -31,7 +31,7 @@ impl Tested {
     }
 }
 
-/// Every environment that has been given a thought, by spec; at least one of each driver.
+/// All environments of the list, by spec; at least one of each driver.
 pub static COVERAGE: &[(&str, Tested)] = &[
     ("native", Tested::Ci),
     ("chroot", Tested::Ci),
@@ -71,10 +71,16 @@ pub static COVERAGE: &[(&str, Tested)] = &[
     ("youki", Tested::Ci),
     ("runsc:platform=systrap", Tested::Ci),
     ("runsc:platform=ptrace", Tested::Ci),
-    ("runsc:platform=kvm", Tested::Never("it hangs on the KVM that was at hand, which the probe says")),
+    (
+        "runsc:platform=kvm",
+        Tested::Never("it hangs on the only available machine with KVM; the probe reports this"),
+    ),
     ("containerd", Tested::Ci),
     ("containerd:channel=stdio", Tested::Ci),
-    ("kata", Tested::Never("unit tests of its command lines; its way through containerd runs with runc")),
+    (
+        "kata",
+        Tested::Never("unit tests of its command lines; the same code for containerd is tested with runc"),
+    ),
     ("docker", Tested::Ci),
     ("docker:runtime=crun", Tested::Ci),
     ("docker:runtime=runsc", Tested::Ci),
@@ -110,7 +116,8 @@ pub static COVERAGE: &[(&str, Tested)] = &[
     (
         "lxd",
         Tested::ByHand(
-            "the suite passed with LXD 5.0.2 of Debian 12, before instances moved into the session's cgroup",
+            "the suite passed with LXD 5.0.2 of Debian 12, before the change that puts instances into the \
+             session's cgroup",
         ),
     ),
     ("qemu:accel=tcg,machine=microvm", Tested::Ci),
@@ -121,23 +128,25 @@ pub static COVERAGE: &[(&str, Tested)] = &[
     ("qemu:machine=pc,bus=ide,cache=unsafe,network=user,nic=e1000", Tested::Ci),
     (
         "qemu:machine=pc,root=virtiofs,disk=none",
-        Tested::ByHand("with virtiofsd of crates.io, which no package here has"),
+        Tested::ByHand("with virtiofsd from crates.io, because the distribution has no package of it"),
     ),
     ("qemu:accel=kvm", Tested::Lab("kvm")),
     (
         "firecracker",
         Tested::ByHand(
-            "1.17.0-dev built from source, in a lab with nested KVM, before the data disk was found by its name; CI: against a server of its API",
+            "1.17.0-dev built from source, in a lab with nested KVM, before the change that finds the data \
+             disk by its name; CI: against a server with the same API",
         ),
     ),
     (
         "cloud-hypervisor",
         Tested::ByHand(
-            "main of 2026-08 built from source, in a lab with nested KVM, before the data disk was found by its name; CI: against a server of its API",
+            "main of 2026-08 built from source, in a lab with nested KVM, before the change that finds the \
+             data disk by its name; CI: against a server with the same API",
         ),
     ),
-    ("libvirt:type=qemu", Tested::ByHand("libvirtd 9.0 and QEMU under software emulation; a session too")),
-    ("libvirt:type=kvm", Tested::Never("no host with a working KVM was at hand")),
+    ("libvirt:type=qemu", Tested::ByHand("libvirtd 9.0 and QEMU with software emulation; also a session")),
+    ("libvirt:type=kvm", Tested::Never("no host with a working KVM was available")),
     ("xen:type=pv", Tested::Lab("xen")),
     ("xen:type=pvh", Tested::Never("unit tests of its configuration")),
     ("xen:type=hvm", Tested::Never("unit tests of its configuration")),

@@ -13,7 +13,8 @@ use tempfile::TempDir;
 const PATIENCE: Duration = Duration::from_secs(120);
 const SHORTEST: Duration = Duration::from_millis(20);
 
-/// A running `dockerd`. Dropping it ends the daemon, its containerd and every container, and removes all their state.
+/// A running `dockerd`. Dropping it ends the daemon, its containerd and every container, and removes all
+/// their state.
 #[derive(Debug)]
 pub struct PrivateDockerd {
     // Dropped in this order.
@@ -22,12 +23,13 @@ pub struct PrivateDockerd {
 }
 
 impl PrivateDockerd {
-    /// Why there can be none here; `None` if there can.
+    /// Why it cannot be used here; `None` if it can.
     pub fn missing() -> Option<String> {
         PrivateDaemon::usable().err().map(|unavailable| unavailable.to_string())
     }
 
-    /// Starts one and waits until it answers. It has the networks `none` and `host` only and touches no firewall.
+    /// Starts one and waits until it answers. It has the networks `none` and `host` only and touches no
+    /// firewall.
     pub fn start() -> Result<Self, String> {
         Self::launch(false)
     }
@@ -68,7 +70,7 @@ impl PrivateDockerd {
         self.daemon.kill().map_err(|error| format!("kill dockerd: {error}"))
     }
 
-    /// The body of an answer of the Engine API: a second opinion beside the driver's own client.
+    /// The body of an answer of the Engine API: an independent check of the driver's own client.
     pub fn ask(&self, method: &str, path: &str, body: &[u8]) -> Result<String, String> {
         ask(&self.folder.path().join("docker.sock"), method, path, body, &patience())
             .map_err(|error| format!("{method} {path}: {error}"))

@@ -1,4 +1,4 @@
-//! Private daemons for every engine that nobody serves here.
+//! Private daemons for all engines without a running daemon.
 
 #![expect(unsafe_code, reason = "variables of the environment are set before there are threads")]
 
@@ -23,8 +23,8 @@ pub struct Engines {
 }
 
 impl Engines {
-    /// Starts a daemon for each engine that these specs need and that does not answer, and points this process's
-    /// environment at it. What cannot be started is told, and unavailable.
+    /// Starts a daemon for each engine that these specs need and that does not answer, and points this
+    /// process's environment at it. What cannot be started is told, and unavailable.
     ///
     /// # Safety
     ///

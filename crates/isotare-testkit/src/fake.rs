@@ -1,4 +1,5 @@
-//! A driver without a runtime: its agent is a thread that follows a script. For tests of what surrounds drivers.
+//! A driver without a runtime: its agent is a thread that follows a script. For tests of the code around
+//! drivers.
 
 use isotare_core::{Better, Capabilities, Driver, Isolation, PrepareContext, RuntimeInfo, Unavailable};
 use isotare_core::{

@@ -1,4 +1,4 @@
-//! A driver that works, but for one fault. The conformance suite has to find each.
+//! A driver that works, except for one fault. The conformance suite has to find each fault.
 
 use isotare_core::{
     Budget, Capabilities, CpuSet, Driver, DriverError, Environment, Footprint, Image, Instance, Isolation,

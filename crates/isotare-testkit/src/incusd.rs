@@ -1,4 +1,4 @@
-//! An Incus daemon of one's own: its state and socket lie in a temporary folder and end with it.
+//! A private Incus daemon. Its state and socket are in a temporary folder and are removed with it.
 
 use crate::dockerd::patience;
 use isotare_host::{Child, Spawn, find_program, pause};

@@ -1,4 +1,5 @@
-//! What tests share: a scripted driver, private daemons, the conformance suite. A development dependency only.
+//! Common code of tests: a scripted driver, private daemons and the conformance suite. It is only a
+//! development dependency.
 
 pub mod bed;
 pub mod conformance;

@@ -1,4 +1,4 @@
-//! A libvirt daemon of one's own: its sockets, state and logs lie in mounts that only it sees and end with it.
+//! A private libvirt daemon. Its sockets, state and logs are in mounts that only it sees, and end with it.
 
 use isotare_core::Interrupt;
 use isotare_host::{Child, Spawn, deadline_in, find_program, output_of, pause};
@@ -9,8 +9,8 @@ use tempfile::TempDir;
 /// Longest time for the daemon to answer.
 const PATIENCE: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(50);
-/// The user for whom Debian's daemon looks when it starts, and whom only libvirt-daemon-system makes. No process is
-/// ever his here.
+/// The user for whom Debian's daemon looks when it starts, and whom only libvirt-daemon-system makes. No
+/// process is ever his here.
 const USER: &str = "libvirt-qemu:x:64055:64055::/var/lib/libvirt:/usr/sbin/nologin\n";
 const GROUP: &str = "libvirt-qemu:x:64055:\n";
 
@@ -55,10 +55,10 @@ impl PrivateLibvirtd {
             fs::write(folder.path().join(name), content).map_err(text)?;
         }
         let script = format!(
-            "set -e; for d in /run/libvirt /var/lib/libvirt /var/log/libvirt /var/cache/libvirt; do \
-             mkdir -p $d; mount -t tmpfs libvirt $d; done; mkdir -p /etc/libvirt; mount --bind {own}/etc /etc/libvirt; \
-             for f in passwd group; do mount --bind {own}/$f /etc/$f; done; \
-             exec {daemon} -f {own}/libvirtd.conf -p {own}/pid"
+            "set -e; for d in /run/libvirt /var/lib/libvirt /var/log/libvirt /var/cache/libvirt; do mkdir -p \
+             $d; mount -t tmpfs libvirt $d; done; mkdir -p /etc/libvirt; mount --bind {own}/etc \
+             /etc/libvirt; for f in passwd group; do mount --bind {own}/$f /etc/$f; done; exec {daemon} -f \
+             {own}/libvirtd.conf -p {own}/pid"
         );
         let log = folder.path().join("log");
         let spawn = Spawn::new(unshare)

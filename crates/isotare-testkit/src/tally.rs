@@ -1,9 +1,9 @@
-//! Which runtimes a test run really used, and which it skipped and why.
+//! Records which runtimes a test run used, and which it skipped and why.
 
 use std::io::Write;
 
 /// Writes a line on stderr and, where `cargo xtask test` asks for it, into its tally.
-#[expect(clippy::print_stderr, reason = "a skipped runtime has to be seen")]
+#[expect(clippy::print_stderr, reason = "a skipped runtime has to be visible")]
 pub fn tell(line: &str) {
     eprintln!("{line}");
     if let Some(path) = std::env::var_os("ISOTARE_TALLY")

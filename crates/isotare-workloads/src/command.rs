@@ -1,7 +1,7 @@
-//! A program of the user's choice, run again and again inside each instance.
+//! A program that the user chooses. It is run repeatedly inside each instance.
 //!
-//! It runs in the instance's data folder, with the same small environment everywhere, so that neither the user's shell
-//! nor a folder that only the host has can make a difference.
+//! It runs in the instance's data folder, with the same few environment variables everywhere. So neither the
+//! user's shell nor a folder that exists only on the host can influence it.
 
 use crate::closure::{closure, files, needs_more};
 use isotare_core::{
@@ -32,25 +32,26 @@ const SETTINGS: &[SettingDef] = &[
         key: "carry",
         kind: Kind::Text,
         default: None,
-        help: "files of the host that it reads, as a JSON list of absolute paths; they are where they are in every instance",
+        help: "files of the host that it reads, as a JSON list of absolute paths; every instance has them at \
+               the same paths",
     },
     SettingDef {
         key: "time",
         kind: Kind::Duration,
         default: Some("100ms"),
-        help: "the program is run again until this has passed",
+        help: "the program is repeated until this time has passed",
     },
     SettingDef {
         key: "min-runs",
         kind: Kind::Integer { min: 1, max: 1 << 20 },
         default: Some("1"),
-        help: "fewest timed runs in one trial",
+        help: "minimum number of timed runs in one trial",
     },
     SettingDef {
         key: "warmup",
         kind: Kind::Integer { min: 0, max: 1 << 20 },
         default: Some("1"),
-        help: "discarded runs before them",
+        help: "number of warm-up runs before them, which are not counted",
     },
 ];
 
@@ -77,7 +78,7 @@ impl Workload for Command {
     }
 
     fn summary(&self) -> &str {
-        "a program of your choice, run again and again"
+        "a program of your choice, which is run repeatedly"
     }
 
     fn settings(&self) -> &[SettingDef] {
@@ -91,7 +92,8 @@ impl Workload for Command {
             MetricDef::detail("wall_time_max", "s", Better::Lower),
             MetricDef::detail("user_time", "s", Better::Lower),
             MetricDef::detail("system_time", "s", Better::Lower),
-            // At least the agent's own few MiB: a process starts with the high-water mark of the one it came from.
+            // At least the agent's own few MiB: a process starts with the high-water mark of the one it came
+            // from.
             MetricDef::detail("max_rss", "B", Better::Lower),
         ]
     }
@@ -103,7 +105,8 @@ impl Workload for Command {
             let path = Path::new(&file);
             if !path.is_absolute() || !path.is_file() {
                 return Err(format!(
-                    "{file}, to be carried along, is not a regular file with an absolute path"
+                    "the file {file} cannot be carried into instances: it has to be a regular file with an \
+                     absolute path"
                 ));
             }
             image.add(path, Source::Host(path.to_owned()), 0o644);
@@ -115,13 +118,13 @@ impl Workload for Command {
         argv(settings).map(|argv| files(&argv[0])).unwrap_or_default()
     }
 
-    /// Nobody knows what a command does, so its figures may depend on everything.
+    /// It is not known what a command does, so its figures may depend on everything.
     fn info(&self, settings: &Settings) -> WorkloadInfo {
         WorkloadInfo {
             depends_on: [Dependence::Files, Dependence::Loopback, Dependence::Programs].into(),
             threads: None,
             repeats_output: true,
-            // Whoever names files knows what it reads.
+            // A user who names files knows what the command reads.
             needs_more: match settings.text("carry") {
                 None => argv(settings).ok().and_then(|argv| needs_more(&argv[0])),
                 Some(_) => None,
@@ -270,7 +273,7 @@ mod tests {
             carry("/etc/hostname").expect("image").files.iter().any(|file| file.path.ends_with("hostname"))
         );
         assert!(carry("hostname").is_err() && carry("/no/such/file").is_err());
-        assert!(carry("/dev/zero").expect_err("a device").to_string().contains("not a regular file"));
+        assert!(carry("/dev/zero").expect_err("a device").to_string().contains("a regular file"));
         assert!(carry("/etc").is_err());
     }
 }

@@ -1,5 +1,5 @@
-//! What can run inside an instance: each workload's settings, its job for the agent, the files it needs, and a decoder
-//! that takes the result only if the work was really done.
+//! What can run inside an instance: each workload's settings, its job for the agent, the files it needs, and
+//! a decoder that accepts the result only if the work was done.
 //!
 //! ```
 //! use isotare_core::Settings;

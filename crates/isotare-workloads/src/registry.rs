@@ -18,7 +18,7 @@ pub fn find(name: &str) -> Option<&'static dyn Workload> {
     WORKLOADS.iter().copied().find(|workload| workload.name() == name)
 }
 
-/// A first look at every resource in little time.
+/// The quick suite: a short test of every resource.
 pub fn quick_suite() -> Vec<WorkloadSpec> {
     let spec = |name: &str, given: &[(&str, &str)]| WorkloadSpec {
         name: name.to_owned(),

@@ -1,4 +1,4 @@
-//! The agent's program, carried inside this one.
+//! The agent's program, which is embedded in this program.
 
 use std::fs;
 use std::io;

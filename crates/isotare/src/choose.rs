@@ -16,7 +16,7 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Time that one probe may take; a probe boots what has to be booted.
+/// Time that one probe may take. A probe boots an instance if that is necessary.
 const PROBE: Duration = Duration::from_secs(20);
 /// The same where the processor is emulated.
 const PROBE_EMULATED: Duration = Duration::from_secs(200);
@@ -77,7 +77,7 @@ pub fn probe_all(machine: &Machine, budget: &Budget, interrupt: &Interrupt) -> V
     probe_variants(|_| true, false, machine, budget, interrupt)
 }
 
-/// Probes the drivers that a comparison takes without a choice, each up to its first variant that works.
+/// Probes the drivers that a comparison uses by default, each up to its first variant that works.
 pub fn probe_usual(machine: &Machine, budget: &Budget, interrupt: &Interrupt) -> Vec<Probed> {
     probe_variants(|name| isotare_drivers::USUAL.contains(&name), true, machine, budget, interrupt)
 }

@@ -11,29 +11,31 @@ use isotare_core::{Budget, CpuSet, EnvironmentSpec, ImageReference, Kind, Value,
 use isotare_image::Limits;
 use std::path::PathBuf;
 
-/// What `--version` says. Whoever gets the program is told where the source of what is under the MPL is (MPL-2.0, section 3.2).
+/// What `--version` prints. It also says where the source code under the MPL is, as MPL-2.0, section 3.2
+/// requires.
 const LICENCES: &str = concat!(
     env!("CARGO_PKG_VERSION"),
-    "\n\nLicensed under Apache-2.0 or MIT, at your choice.\nIt contains libpathrs 0.2.6 under MPL-2.0; its source: \
-     https://crates.io/crates/pathrs/0.2.6"
+    "\n\nLicensed under Apache-2.0 or MIT, at your choice.\nIt contains libpathrs 0.2.6 under MPL-2.0; its \
+     source: https://crates.io/crates/pathrs/0.2.6"
 );
 
 /// `isotare_core::DEFAULT_MARGIN` as people write it.
 const MARGIN: &str = "2%";
 
-/// Weighs isolation: what does running a workload in a container, a sandbox or a virtual machine cost against
-/// running it natively, on this machine?
+/// Measures the overhead of isolation on this machine: how much slower is a workload in a container, a
+/// sandbox or a virtual machine than the same workload run natively?
 ///
-/// Exit codes: 0 done; 1 done, but some trials (or imported runs) did not complete; 2 usage or bad input; 3 nothing could be measured;
-/// 4 something costs more than before (diff); 5 known overheads were not found (selftest); 6 the machine failed, such as a full disk;
-/// 130 interrupted.
+/// Exit codes: 0 done; 1 done, but some trials (or imported runs) did not complete; 2 usage or bad input; 3
+/// nothing could be measured; 4 an overhead has increased (diff); 5 known overheads were not found
+/// (selftest); 6 the machine failed, for example the disk is full; 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(version, long_version = LICENCES, propagate_version = true)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub verb: Verb,
-    /// Say more on stderr about what is done (or set ISOTARE_LOG, as in isotare=debug).
+    /// Write more details about what Isotare does to stderr (or set ISOTARE_LOG, for example to
+    /// isotare=debug).
     #[arg(long, short, global = true)]
     pub verbose: bool,
 }
@@ -41,29 +43,34 @@ pub struct Cli {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Compare environments: with no argument, those that work here with the built-in quick suite.
+    /// Compare environments. Without arguments, it compares the environments that work here with the built-in
+    /// quick suite.
     Compare(Box<Compare>),
     /// Run an experiment from a file.
     Run(Run),
     /// Show the exact order in which an experiment would run.
     Plan(Plan),
-    /// Say what can be measured here, and what will disturb a measurement.
+    /// Show which environments work here, and what could make measurements on this machine unreliable.
     Doctor(Doctor),
     /// Show a session again.
     Report(ReportArgs),
-    /// Say how overheads changed from one session to another; exit code 4 if something costs more than before.
+    /// Show how overheads changed from one session to another. The exit code is 4 if an overhead has
+    /// increased.
     Diff(Diff),
-    /// Judge anyone's paired measurements: a CSV file with the columns block, condition, metric, value and, if known, unit.
+    /// Analyze paired measurements that another tool made: a CSV file with the columns block, condition,
+    /// metric, value and, optionally, unit.
     Analyze(Analyze),
-    /// Read what other tools printed (sysbench, fio, pidstat and many more), and compare it if it is known what ran where.
+    /// Read the output of other tools (sysbench, fio, pidstat and many more). If labels say in which
+    /// environment each run was made, compare the environments.
     Import(Import),
     /// Write sessions as tables for other programs: CSV, JSON or Parquet.
     Export(Export),
-    /// Show what processes do, interval by interval, as pidstat does.
+    /// Show the activity of processes at regular intervals, like pidstat.
     Sample(Sample),
-    /// Inject known overheads and see whether they are found; say what observing costs.
+    /// Inject known overheads and check that Isotare finds them. Also measure the overhead of Isotare's own
+    /// sampling.
     Selftest(Selftest),
-    /// Remove whatever interrupted sessions left behind, by recorded identity only.
+    /// Remove what interrupted sessions left behind. Only things that the sessions recorded are removed.
     Clean(Clean),
     /// Show how large the store of sessions is, and remove sessions from it.
     Store(StoreArgs),
@@ -86,38 +93,43 @@ pub enum Verb {
 /// `isotare compare`.
 #[derive(Debug, Args)]
 pub struct Compare {
-    /// Environment, as DRIVER[:KEY=VALUE,…]; repeat for more [default: native, and the best of each driver that works here].
+    /// Environment, such as docker or qemu:accel=tcg (DRIVER[:KEY=VALUE,…]); repeat for more [default:
+    /// native, and the best variant of each driver that works here].
     #[arg(long = "env", short, value_name = "ENV")]
     pub environments: Vec<EnvironmentSpec>,
-    /// Built-in workload, as NAME[:KEY=VALUE,…]; repeat for more [default: the quick suite].
+    /// Built-in workload, such as cpu or cpu:threads=2 (NAME[:KEY=VALUE,…]); repeat for more [default: the
+    /// quick suite].
     #[arg(long = "workload", short, value_name = "WORKLOAD")]
     pub workloads: Vec<WorkloadSpec>,
-    /// Run exactly this many blocks, or with --precision at most [default: 20, fewer if --time is over, never fewer than 6;
-    /// with --precision 100].
+    /// Number of blocks. With --precision it is the maximum [default: 20, or fewer if the time limit ends
+    /// first, but at least 6; with --precision: 100].
     #[arg(long, short = 'n')]
     pub blocks: Option<u32>,
-    /// Begin no new block that would end after this [default: 4m; none with --blocks or --precision].
+    /// Time limit: do not start a block that would end later than this [default: 4m; no limit with --blocks
+    /// or --precision].
     #[arg(long, value_name = "TIME", value_parser = parse_seconds)]
     pub time: Option<f64>,
-    /// Stop once every interval is this narrow on either side, as 1%: looks after 20 blocks and then every 10. It never looks
-    /// at what the difference is.
-    #[arg(long, value_name = "PART", value_parser = parse_fraction)]
+    /// Stop once every interval is at most this wide on either side, for example 1%. Isotare checks after 20
+    /// blocks and then after every 10. The check uses only the width of the intervals, not their position.
+    #[arg(long, value_name = "FRACTION", value_parser = parse_fraction)]
     pub precision: Option<f64>,
-    /// Repeat blocks in which a canary (a fixed piece of native work beside each trial) was slowed by something else, at most this
-    /// share of the blocks.
-    #[arg(long, value_name = "PART", default_value = "25%", value_parser = parse_share)]
+    /// Largest fraction of the blocks that may be repeated. A block is repeated if something else on the
+    /// machine slowed the canary, a fixed piece of native work that runs before and after each trial.
+    #[arg(long, value_name = "FRACTION", default_value = "25%", value_parser = parse_share)]
     pub repeats: f64,
-    /// Root file system of every environment that takes one and names none: auto (host for commands where it can be shown, else agent), agent (nothing but
-    /// our own program), host (the host's userland), dir:PATH, tar:PATH, oci:PATH[@REF], docker:PATH[@NAME] or debian[:PACKAGE+PACKAGE] [default: auto].
+    /// Root file system of every environment that needs one and does not name one: auto (host for commands,
+    /// if the environment supports it; otherwise agent), agent (only Isotare's own program), host (the host's
+    /// userland), dir:PATH, tar:PATH, oci:PATH[@REF], docker:PATH[@NAME] or debian[:PACKAGE+PACKAGE]
+    /// [default: auto].
     #[arg(long, value_name = "IMAGE")]
     pub image: Option<ImageReference>,
-    /// Environment that the others are compared with.
+    /// Baseline: the environment that the others are compared with.
     #[arg(long, value_name = "ENV", default_value = "native")]
     pub baseline: EnvironmentSpec,
-    /// Seed of the random order [default: a random one, printed and kept].
+    /// Seed of the random order [default: a random seed, which is printed and stored].
     #[arg(long)]
     pub seed: Option<u64>,
-    /// Equivalence margin: differences smaller than this do not matter.
+    /// Equivalence margin: differences smaller than this count as no difference.
     #[arg(long, default_value = MARGIN, value_parser = parse_fraction)]
     pub margin: f64,
     /// Confidence level of the intervals.
@@ -126,30 +138,32 @@ pub struct Compare {
     /// Leave out the null test (the baseline against itself).
     #[arg(long)]
     pub no_null: bool,
-    /// CPUs of every environment, as 0-3 or 0,2 [default: all that this process may use].
+    /// CPUs of every environment, such as 0-3 or 0,2 [default: all CPUs that this process may use].
     #[arg(long)]
     pub cpus: Option<CpuSet>,
     /// Memory of every environment.
     #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = parse_size)]
     pub memory: u64,
-    /// Limit of processes and threads together of every environment.
+    /// Maximum number of processes and threads together in every environment.
     #[arg(long, value_name = "NUMBER", default_value_t = Budget::PROCESSES)]
     pub processes: u32,
-    /// Readings of the host's counters a second while a workload is measured.
+    /// How often per second the host's counters are read while a workload is measured.
     #[arg(long, value_name = "HZ", default_value_t = 10.0)]
     pub rate: f64,
-    /// Time that each phase of a trial may take.
+    /// Timeout of each phase of a trial.
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_seconds)]
     pub timeout: f64,
-    /// End a trial as failed once its workload has written more than this, standard output and standard error together.
+    /// Stop a trial as failed if its workload writes more than this to standard output and standard error
+    /// together.
     #[arg(long, value_name = "SIZE", default_value = "8G", value_parser = parse_size)]
     pub output_limit: u64,
-    /// Keep all that workloads write, compressed. Without it the size, the SHA-256 and the first and last 64 KiB of each
-    /// stream are kept.
+    /// Keep the complete output of workloads, compressed. Without this option Isotare keeps the size, the
+    /// SHA-256 and the first and last 64 KiB of each stream.
     #[arg(long)]
     pub keep_output: bool,
-    /// Count trials of a command that wrote something else than in the baseline. Without it they are invalid where the
-    /// baseline writes the same in every trial, because other output shows other work.
+    /// Accept trials in which a command wrote a different output than in the baseline. Without this option
+    /// such trials are invalid if the baseline wrote the same output in every trial, because a different
+    /// output means that different work was done.
     #[arg(long)]
     pub accept_different_output: bool,
     /// Where and how to show the result.
@@ -158,10 +172,11 @@ pub struct Compare {
     /// Where sessions are kept.
     #[command(flatten)]
     pub places: Places,
-    /// File that the command reads, to be carried into every instance at the same absolute path; repeat for more.
+    /// File that the command reads. It is copied into every instance, at the same absolute path; repeat for
+    /// more.
     #[arg(long, value_name = "FILE", requires = "command")]
     pub carry: Vec<PathBuf>,
-    /// A command of this host to run as the workload, with its arguments.
+    /// Command of this host, with its arguments, to run as the workload.
     #[arg(last = true, value_name = "COMMAND", conflicts_with = "workloads")]
     pub command: Vec<String>,
 }
@@ -184,7 +199,7 @@ pub struct Run {
 pub struct Plan {
     /// The experiment file (TOML).
     pub file: PathBuf,
-    /// Form of the output.
+    /// Format of the output.
     #[arg(long, value_enum, default_value_t = Form::Text)]
     pub format: Form,
 }
@@ -192,7 +207,7 @@ pub struct Plan {
 /// `isotare doctor`.
 #[derive(Debug, Args)]
 pub struct Doctor {
-    /// Form of the output.
+    /// Format of the output.
     #[arg(long, value_enum, default_value_t = Form::Text)]
     pub format: Form,
     /// Where instances would be.
@@ -203,10 +218,10 @@ pub struct Doctor {
 /// `isotare report`.
 #[derive(Debug, Args)]
 pub struct ReportArgs {
-    /// Session: its id, the beginning of it, or `last`.
+    /// Session: its id, the first characters of its id, or `last`.
     #[arg(default_value = "last")]
     pub session: String,
-    /// List the sessions that are kept.
+    /// List the stored sessions.
     #[arg(long, conflicts_with_all = ["session", "format", "out"])]
     pub list: bool,
     /// Show what the session said on stderr, with times.
@@ -223,22 +238,23 @@ pub struct ReportArgs {
 /// `isotare diff`.
 #[derive(Debug, Args)]
 pub struct Diff {
-    /// Earlier session: its id, the beginning of it, `last`, or `last~N` for the one N before the last.
+    /// Earlier session: its id, the first characters of its id, `last`, or `last~N` for the session N before
+    /// the last.
     #[arg(default_value = "last~1")]
     pub before: String,
     /// Later session.
     #[arg(default_value = "last")]
     pub after: String,
-    /// Database of the later session [default: the same].
+    /// Database of the later session [default: the same database].
     #[arg(long, value_name = "FILE")]
     pub store_b: Option<PathBuf>,
-    /// Equivalence margin: changes smaller than this do not matter.
+    /// Equivalence margin: changes smaller than this count as no change.
     #[arg(long, default_value = MARGIN, value_parser = parse_fraction)]
     pub margin: f64,
     /// Confidence level of the intervals.
     #[arg(long, default_value = "95%", value_parser = parse_fraction)]
     pub level: f64,
-    /// Compare although machines, bits or budgets differ.
+    /// Compare the sessions even if the machines, the measured binaries or the budgets differ.
     #[arg(long)]
     pub force: bool,
     /// Where and how to show the result.
@@ -254,22 +270,24 @@ pub struct Diff {
 pub struct Analyze {
     /// The CSV file; `-`: standard input.
     pub file: PathBuf,
-    /// Condition that the others are compared with [default: the first in the file].
+    /// Baseline: the condition that the others are compared with [default: the first one in the file].
     #[arg(long, value_name = "CONDITION")]
     pub baseline: Option<String>,
-    /// Equivalence margin: differences smaller than this do not matter.
+    /// Equivalence margin: differences smaller than this count as no difference.
     #[arg(long, default_value = MARGIN, value_parser = parse_fraction)]
     pub margin: f64,
     /// Confidence level of the intervals.
     #[arg(long, default_value = "95%", value_parser = parse_fraction)]
     pub level: f64,
-    /// Metric of which more is better, where its unit is no rate such as req/s; repeat for more.
+    /// Metric for which higher values are better. Needed if its unit is not a rate such as req/s; repeat for
+    /// more.
     #[arg(long, value_name = "METRIC")]
     pub higher: Vec<String>,
-    /// Metric of which less is better, where its unit is no time such as ms; repeat for more.
+    /// Metric for which lower values are better. Needed if its unit is not a time such as ms; repeat for
+    /// more.
     #[arg(long, value_name = "METRIC")]
     pub lower: Vec<String>,
-    /// Largest file that is read: it is held in memory several times over.
+    /// Maximum size of a file. Reading a file needs several times its size in memory.
     #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = parse_size)]
     pub max_size: u64,
     /// Where and how to show the result.
@@ -282,38 +300,40 @@ pub struct Analyze {
 /// Exit code 1: some runs are incomplete or unreadable; 2: nothing could be read.
 #[derive(Debug, Args)]
 pub struct Import {
-    /// Files, or folders with all regular files in them; `-`: standard input.
+    /// Files, or folders (all regular files in them are read); `-`: standard input.
     #[arg(required_unless_present = "list", value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Whose output they are [default: each file tells].
+    /// Tool whose output the files contain [default: detected from the content].
     #[arg(long = "type", short = 't', value_name = "TOOL", value_parser = parse_tool)]
     pub tool: Option<&'static isotare_import::tools::Tool>,
-    /// Label of every run, as NAME=VALUE; repeat for more. `environment` says where a run ran and `iteration` which
-    /// repetition it is.
+    /// Label of every run, such as environment=docker; repeat for more. The label `environment` says where a
+    /// run was made, and `iteration` is the number of the repetition.
     #[arg(long = "label", short, value_name = "NAME=VALUE", value_parser = parse_label)]
     pub labels: Vec<(String, String)>,
-    /// Labels from the ends of file names, as '{environment}/cpu-{iteration}.txt'; repeat for more: the first that fits counts.
+    /// Take labels from the file names, such as '{environment}/cpu-{iteration}.txt', which is compared with
+    /// the end of each path; repeat for more: the first pattern that matches is used.
     #[arg(long = "pattern", short, value_name = "PATTERN", value_parser = isotare_import::Pattern::new)]
     pub patterns: Vec<isotare_import::Pattern>,
-    /// Labels from a CSV file with a column `file` and one for each label.
+    /// Take labels from a CSV file with a column `file` and one column for each label.
     #[arg(long, value_name = "FILE")]
     pub manifest: Option<PathBuf>,
-    /// Largest file that is read: it is held in memory several times over.
+    /// Maximum size of a file. Reading a file needs several times its size in memory.
     #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = parse_size)]
     pub max_size: u64,
-    /// Environment that the others are compared with [default: native, or else the first].
+    /// Baseline: the environment that the others are compared with [default: native, or the first environment
+    /// if there is no native].
     #[arg(long, value_name = "ENVIRONMENT")]
     pub baseline: Option<String>,
-    /// Equivalence margin: differences smaller than this do not matter.
+    /// Equivalence margin: differences smaller than this count as no difference.
     #[arg(long, default_value = MARGIN, value_parser = parse_fraction)]
     pub margin: f64,
     /// Confidence level of the intervals.
     #[arg(long, default_value = "95%", value_parser = parse_fraction)]
     pub level: f64,
-    /// List the tools whose outputs are read.
+    /// List the tools whose output Isotare can read.
     #[arg(long, exclusive = true)]
     pub list: bool,
-    /// Where and how to show the result; csv: a row for each number.
+    /// Where and how to show the result. The format csv has a row for each number.
     #[command(flatten)]
     pub output: Output,
 }
@@ -321,16 +341,16 @@ pub struct Import {
 /// `isotare export`.
 #[derive(Debug, Args)]
 pub struct Export {
-    /// Sessions: ids, beginnings of them, or `last`.
+    /// Sessions: their ids, the first characters of the ids, or `last`.
     #[arg(default_value = "last", value_name = "SESSION")]
     pub sessions: Vec<String>,
-    /// Every session of the store.
+    /// Export every session in the store.
     #[arg(long, conflicts_with = "sessions")]
     pub all: bool,
-    /// Also each reading of a counter, with its moment.
+    /// Also export each reading of a counter, with its time.
     #[arg(long)]
     pub readings: bool,
-    /// Form [default: that of the file's ending, or csv].
+    /// Format [default: chosen by the file extension, otherwise csv].
     #[arg(long, value_enum)]
     pub format: Option<ExportForm>,
     /// File to write [default: stdout].
@@ -341,7 +361,7 @@ pub struct Export {
     pub places: Places,
 }
 
-/// Forms of an export.
+/// Formats of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ExportForm {
     /// A row for each value, with a header.
@@ -354,23 +374,25 @@ pub enum ExportForm {
 
 /// `isotare sample`.
 ///
-/// The tables and their columns are those of pidstat (times are UTC). Processes that do nothing are left out, unless they are named. At
-/// its end it says on stderr how late its readings were and what they cost.
+/// The tables and their columns are those of pidstat (times are UTC). Idle processes are left out, unless
+/// they are named with --pid. At the end, a message on stderr says how late the readings were and how much
+/// CPU time they took.
 #[derive(Debug, Args)]
 pub struct Sample {
     /// Processes, as PID[,PID…], SELF or ALL.
     #[arg(long = "pid", short = 'p', value_name = "PID", value_delimiter = ',', default_value = "ALL")]
     pub processes: Vec<String>,
-    /// Processes of this cgroup, by its path below the root of its hierarchy.
+    /// The processes of this cgroup, given by its path below the root of its hierarchy.
     #[arg(long, value_name = "PATH", conflicts_with = "processes")]
     pub cgroup: Option<String>,
-    /// Time between readings; a plain number is seconds.
+    /// Time between readings. A number without a unit is seconds.
     #[arg(long, short, value_name = "TIME", default_value = "1", value_parser = parse_seconds)]
     pub interval: f64,
-    /// Stop after so many readings [default: when stopped, or when no named process is left].
+    /// Stop after this many readings [default: run until it is interrupted, or until none of the named
+    /// processes is left].
     #[arg(long, short, value_parser = clap::value_parser!(u64).range(1..))]
     pub count: Option<u64>,
-    /// CPU time; shown when nothing else is chosen.
+    /// CPU time. This is the default table.
     #[arg(short = 'u', long)]
     pub cpu: bool,
     /// Page faults and memory.
@@ -382,45 +404,47 @@ pub struct Sample {
     /// Context switches.
     #[arg(short = 'w', long)]
     pub switches: bool,
-    /// Threads, too.
+    /// Also show threads.
     #[arg(short = 't', long)]
     pub threads: bool,
-    /// Form of the output: text, csv or json (an object in each line); the last two hold all columns.
+    /// Format of the output: text, csv or json (one object per line). csv and json contain all columns.
     #[arg(long, value_enum, default_value_t = Form::Text)]
     pub format: Form,
 }
 
 /// `isotare selftest`.
 ///
-/// Exit code 5: fewer known overheads lie in their intervals than chance allows in one of a hundred self-tests.
+/// Exit code 5: the intervals contain fewer of the known overheads than they should. By chance alone, this
+/// happens in one of a hundred self-tests.
 #[derive(Debug, Args)]
 pub struct Selftest {
-    /// Kind of known overhead, or one of a kind with its settings, such as busy-loop:percent=1; `observer`: what observing
-    /// costs; repeat for more [default: the usual ones of every kind, and observer].
+    /// Kind of known overhead, such as busy-loop, or a kind with settings, such as busy-loop:percent=1.
+    /// `observer` measures the overhead of Isotare's own sampling. Repeat for more [default: the usual
+    /// settings of every kind, and observer].
     #[arg(long = "kind", short, value_name = "KIND")]
     pub kinds: Vec<EnvironmentSpec>,
-    /// Inject each overhead so many times, each in a session of its own.
+    /// How often each overhead is injected, each time in a new session.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub repeats: u32,
-    /// Blocks of each session.
+    /// Number of blocks of each session.
     #[arg(long, short = 'n', default_value_t = 12)]
     pub blocks: u32,
-    /// Blocks of the session that tells what observing costs.
+    /// Number of blocks of the session that measures the overhead of sampling.
     #[arg(long, default_value_t = 20)]
     pub observer_blocks: u32,
-    /// Seed of the random orders [default: a random one, kept with the results].
+    /// Seed of the random orders [default: a random seed, which is stored with the results].
     #[arg(long)]
     pub seed: Option<u64>,
     /// Confidence level of the intervals.
     #[arg(long, default_value = "95%", value_parser = parse_fraction)]
     pub level: f64,
-    /// CPUs of every instance, as 0-3 or 0,2 [default: all that this process may use].
+    /// CPUs of every instance, such as 0-3 or 0,2 [default: all CPUs that this process may use].
     #[arg(long)]
     pub cpus: Option<CpuSet>,
-    /// Form of the output.
+    /// Format of the output.
     #[arg(long, value_enum, default_value_t = Form::Text)]
     pub format: Form,
-    /// Where instances are; sessions are kept only where a store is named.
+    /// Where instances are put. Sessions are stored only if a store is named.
     #[command(flatten)]
     pub places: Places,
 }
@@ -428,7 +452,7 @@ pub struct Selftest {
 /// `isotare clean`.
 #[derive(Debug, Args)]
 pub struct Clean {
-    /// Form of the output.
+    /// Format of the output.
     #[arg(long, value_enum, default_value_t = Form::Text)]
     pub format: Form,
 }
@@ -436,24 +460,27 @@ pub struct Clean {
 /// Where and how to show a result.
 #[derive(Debug, Args)]
 pub struct Output {
-    /// Form of the report on stdout.
+    /// Format of the report on stdout.
     #[arg(long, value_enum, default_value_t = Form::Text)]
     pub format: Form,
-    /// Also write the report to this file, in the form that its ending names (.txt, .json, .csv, .md, .html); repeat for more.
+    /// Also write the report to this file. The file extension chooses the format: .txt, .json, .csv, .md or
+    /// .html. Repeat for more.
     #[arg(long, value_name = "FILE")]
     pub out: Vec<PathBuf>,
 }
 
-/// Where things are kept.
+/// Where sessions and instances are kept.
 #[derive(Debug, Args)]
 pub struct Places {
     /// Database of sessions [default: $XDG_DATA_HOME/isotare/isotare.db].
     #[arg(long, value_name = "FILE", env = "ISOTARE_STORE")]
     pub store: Option<PathBuf>,
-    /// Folder on the disk that workloads are to use, for roots, images and their files.
+    /// Folder for root file systems, images and the files of workloads. It has to be on the disk that the
+    /// workloads should use.
     #[arg(long, value_name = "DIR", env = "ISOTARE_WORK", default_value = "/var/tmp")]
     pub work: PathBuf,
-    /// Bounds for what one image may unpack to [default: data=64G,entries=4000000,header=1M,names=1G,depth=255].
+    /// Limits for the size of one unpacked image [default:
+    /// data=64G,entries=4000000,header=1M,names=1G,depth=255].
     #[arg(
         long,
         value_name = "KEY=N,…",
@@ -464,7 +491,7 @@ pub struct Places {
     pub image_limits: Limits,
 }
 
-/// Forms of output.
+/// Formats of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Form {
     /// For people, in a terminal.
@@ -482,33 +509,33 @@ pub enum Form {
 fn parse_seconds(text: &str) -> Result<f64, String> {
     match Kind::Duration.parse(text) {
         Some(Value::Number(seconds)) if seconds > 0.0 => Ok(seconds),
-        _ => Err(format!("it takes {} above zero", Kind::Duration)),
+        _ => Err(format!("the value has to be {} above zero", Kind::Duration)),
     }
 }
 
 fn parse_size(text: &str) -> Result<u64, String> {
     match Kind::Size.parse(text) {
         Some(Value::Integer(bytes)) if bytes > 0 => Ok(bytes),
-        _ => Err(format!("it takes {} above zero", Kind::Size)),
+        _ => Err(format!("the value has to be {} above zero", Kind::Size)),
     }
 }
 
 fn parse_fraction(text: &str) -> Result<f64, String> {
     part(text)
         .filter(|f| *f > 0.0 && *f < 1.0)
-        .ok_or_else(|| "it takes a part of one, such as 2% or 0.02".to_owned())
+        .ok_or_else(|| "the value has to be a fraction between 0 and 1, such as 2% or 0.02".to_owned())
 }
 
 fn parse_share(text: &str) -> Result<f64, String> {
     part(text)
         .filter(|share| (0.0..=1.0).contains(share))
-        .ok_or_else(|| "it takes a share from 0 to 1, such as 25% or 0".to_owned())
+        .ok_or_else(|| "the value has to be a fraction from 0 to 1, such as 25%, 0.25 or 0".to_owned())
 }
 
 fn parse_tool(text: &str) -> Result<&'static isotare_import::tools::Tool, String> {
     isotare_import::tools::find(text).ok_or_else(|| {
         let known: Vec<_> = isotare_import::tools::TOOLS.iter().map(|tool| tool.name).collect();
-        format!("there is no such tool; there are {}", known.join(", "))
+        format!("this tool is not known; known tools: {}", known.join(", "))
     })
 }
 
@@ -517,7 +544,7 @@ fn parse_label(text: &str) -> Result<(String, String), String> {
         Some((name, value)) if !name.is_empty() && !value.is_empty() => {
             Ok((name.to_owned(), value.to_owned()))
         }
-        _ => Err("it takes a name and a value, as environment=docker".to_owned()),
+        _ => Err("the value has to be a name and a value, such as environment=docker".to_owned()),
     }
 }
 

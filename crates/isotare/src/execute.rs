@@ -16,7 +16,8 @@ use miette::Report;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// The user's wish to stop: the first SIGINT, SIGTERM or SIGHUP ends the session cleanly, a second one at once.
+/// The user's wish to stop: the first SIGINT, SIGTERM or SIGHUP ends the session cleanly, a second one at
+/// once.
 pub fn interrupt() -> Result<Interrupt, Report> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     let interrupt = Interrupt::default();
@@ -38,9 +39,9 @@ pub fn kept_sessions(path: &Path, elsewhere: &str) -> Result<Store, Report> {
 
 /// One session of it.
 pub fn kept_session(store: &Store, session: &str) -> Result<Record, Report> {
-    let remedy = "'isotare report --list' shows the sessions that are kept";
+    let remedy = "'isotare report --list' lists the stored sessions";
     let mut record = store.load(session).map_err(|error| store_error(error, remedy))?;
-    // A session that was killed has not been judged.
+    // If the session was killed, its outputs have not been compared yet.
     judge_work(&record.session, &mut record.trials);
     Ok(record)
 }
@@ -53,10 +54,15 @@ pub fn store_path(places: &Places) -> Result<PathBuf, Report> {
         .clone()
         .or_else(|| home("XDG_DATA_HOME").map(|data| data.join("isotare/isotare.db")))
         .or_else(|| home("HOME").map(|home| home.join(".local/share/isotare/isotare.db")))
-        .ok_or_else(|| refuse("there is no place for sessions: HOME is not set", "name a file with --store"))
+        .ok_or_else(|| {
+            refuse(
+                "isotare does not know where to store sessions, because HOME is not set",
+                "name a file with --store",
+            )
+        })
 }
 
-/// Runs a plan, keeps and shows what came of it.
+/// Runs a plan, stores the trials and shows the report.
 pub fn execute(
     plan: Plan,
     machine: Machine,
@@ -70,7 +76,7 @@ pub fn execute(
     conclude(measured, output)
 }
 
-/// What one execution of a plan gave.
+/// The result of one execution of a plan.
 pub struct Measured {
     /// The session.
     pub session: Session,
@@ -82,7 +88,7 @@ pub struct Measured {
     pub kept: Result<(), Report>,
 }
 
-/// Runs a plan and keeps its trials. Nothing of it is left on the machine but what is in the store.
+/// Runs a plan and stores its trials. Afterwards, everything except the store is removed from the machine.
 pub fn measure(
     (plan, works): (Plan, Vec<Work>),
     machine: Machine,
@@ -117,7 +123,7 @@ pub fn measure(
     let different = judge_work(&session, &mut trials);
     let left = machine.leave();
     for (resource, why) in &left.failed {
-        tracing::error!("left behind: {resource}: {why}; 'isotare clean' tries again");
+        tracing::error!("could not be removed: {resource}: {why}; 'isotare clean' tries again");
     }
     let kept = ended.as_ref().map_or(Ok(()), |end| {
         let judged = store.judge(&session.id, different.iter().map(|at| &trials[*at]));
@@ -127,7 +133,8 @@ pub fn measure(
     Ok(Measured { session, trials, ended, kept })
 }
 
-/// What has to be known of each workload of a plan; `works` are in the order of its conditions.
+/// What is needed to interpret the figures of each workload of a plan. `works` are in the order of its
+/// conditions.
 fn workloads(plan: &Plan, works: &[Work]) -> BTreeMap<String, WorkloadInfo> {
     let info = |(condition, work): (&Condition, &Work)| {
         (condition.workload.to_string(), work.workload.info(&work.settings))
@@ -135,7 +142,8 @@ fn workloads(plan: &Plan, works: &[Work]) -> BTreeMap<String, WorkloadInfo> {
     plan.conditions.iter().zip(works).map(info).collect()
 }
 
-/// Environments that take no part, with the reason. Without its baseline a comparison is none, so then nothing runs.
+/// Environments that are left out, with the reason. A comparison needs its baseline, so without it nothing
+/// runs.
 fn unavailable(probed: &[Probed], plan: &Plan) -> BTreeMap<String, String> {
     let reason = |p: &Probed| Some(p.found.as_ref().err()?.to_string());
     let baseline = EnvironmentSpec { replica: None, ..plan.baseline.clone() };
@@ -154,7 +162,7 @@ fn conclude(Measured { session, trials, ended, kept }: Measured, output: &Output
     if let Err(error) = ended {
         return Err(fault(
             error,
-            "what was measured until then is shown above; free space, or use --store and --work",
+            "the results up to this point are shown above; free space, or use --store and --work",
         ));
     }
     kept?;

@@ -18,7 +18,7 @@ pub enum Exit {
     BadInput = 2,
     /// Nothing could be measured.
     NothingMeasured = 3,
-    /// Done, and something costs more than before.
+    /// Done, and an overhead has increased.
     Regression = 4,
     /// Done, and known overheads were missed more often than chance allows (selftest).
     NotRecovered = 5,
@@ -92,7 +92,8 @@ pub fn report(error: &Report) -> ExitCode {
 
 /// Shows what the command line should be, or what is wrong with it, and gives the exit code.
 pub fn usage(error: &clap::Error) -> ExitCode {
-    // Names of files reach the command line by patterns such as `*`. Without colours, clap leaves their escapes out.
+    // Names of files can reach the command line by patterns such as `*`. Without colours, clap omits their
+    // escapes.
     let is_plain = std::env::args_os().all(|given| !given.to_string_lossy().contains(is_hidden));
     match is_plain {
         true => drop(error.print()),

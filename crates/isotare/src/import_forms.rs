@@ -11,10 +11,10 @@ use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeSet;
 
-/// So many things that are wrong with a file are shown.
+/// At most this many problems of a file are shown.
 const NOTES: usize = 10;
 
-/// What files hold, and what comparing it gives.
+/// The contents of the files, and the comparison.
 #[derive(Serialize)]
 pub struct Found {
     /// Each file.
@@ -32,13 +32,15 @@ impl Found {
             || self.comparison.as_ref().map(|found| render(found, form.into(), options)).transpose();
         match form {
             Form::Json => {
-                let text = serde_json::to_string_pretty(self).map_err(|error| fault(error, "report this as a defect"))?;
+                let text = serde_json::to_string_pretty(self)
+                    .map_err(|error| fault(error, "this is a bug in isotare; please report it"))?;
                 Ok(format!("{text}\n"))
             }
             Form::Csv => self.numbers().rendered(form, &json!(null)),
             Form::Html => comparison().map_err(defect)?.ok_or_else(|| {
-                let remedy = "say what ran where: --label environment=…, --pattern '{environment}-{iteration}.txt' or --manifest";
-                refuse("a page shows a comparison, and there is none", remedy)
+                let remedy = "say in which environment each run was made: --label environment=…, --pattern \
+                              '{environment}-{iteration}.txt' or --manifest";
+                refuse("an HTML report needs a comparison, but nothing could be compared", remedy)
             }),
             Form::Text | Form::Markdown => {
                 let files = self.overview().rendered(form, &json!(null))?;
@@ -69,7 +71,7 @@ impl Found {
                 table.note(format!("{}: {note}", file.file));
             }
             if let Some(more) = notes.len().checked_sub(NOTES).filter(|more| *more > 0) {
-                table.note(format!("{}: and {more} more like these; --format json has all", file.file));
+                table.note(format!("{}: {more} more of these; --format json shows all", file.file));
             }
         }
         for warning in &self.warnings {

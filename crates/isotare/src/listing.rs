@@ -1,4 +1,5 @@
-//! The part of the help pages that the registries write: what there is to compare, with every setting.
+//! The part of the help pages that is made from the registries: all environments and workloads with their
+//! settings.
 
 use isotare_core::SettingDef;
 use std::fmt::Write;

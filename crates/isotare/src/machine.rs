@@ -1,4 +1,5 @@
-//! A session's place on this machine: its id, its record, its folders; all of it removed in the end.
+//! The resources of a session on this machine: its id, its record and its folders. All of them are removed in
+//! the end.
 
 use crate::cli::Places;
 use crate::exit::{fault, refuse};
@@ -18,7 +19,7 @@ use std::time::Duration;
 /// Time that removing everything may take.
 const CLEANUP: Duration = Duration::from_secs(120);
 
-/// What a session has on this machine. Call [`Machine::leave`]; a panic does the same.
+/// The resources of a session on this machine. Call [`Machine::leave`] to remove them; a panic does the same.
 pub struct Machine {
     /// The session's id.
     pub session: String,
@@ -46,8 +47,8 @@ impl Machine {
         let root = state_root();
         let state = SessionState::create(&root, &session).map_err(|error| {
             fault(
-                format!("the session's record cannot be made in {}: {error}", root.display()),
-                "make that folder writable, or name another in ISOTARE_STATE",
+                format!("the record of the session cannot be written in {}: {error}", root.display()),
+                "make that folder writable, or name another folder in ISOTARE_STATE",
             )
         })?;
         let work = places.work.join(format!("isotare-{session}"));
@@ -59,22 +60,25 @@ impl Machine {
             Ok(agent) => machine.agent = agent,
             Err(error) => {
                 return Err(refuse(
-                    format!("the session's folder cannot be made in {}: {error}", places.work.display()),
-                    "name with --work a writable folder with free space, of your own or like /var/tmp, in which nobody else can \
-                     replace what is yours",
+                    format!(
+                        "the folder of the session cannot be created in {}: {error}",
+                        places.work.display()
+                    ),
+                    "use --work to name a writable folder with free space, in which no other user can \
+                     replace your files: a folder of your own, or one such as /var/tmp",
                 ));
             }
         }
         Ok(machine)
     }
 
-    /// Makes the session's folder, which nobody else may enter: instances leave set-user-ID programs of root there. As root it
-    /// is also a mount on which such programs and device nodes do nothing. Overlays on it are mounts of their own, so that
-    /// instances see no difference.
+    /// Creates the session's folder. No other user may enter it, because instances leave set-user-ID programs
+    /// of root there. As root, the folder is also a mount on which such programs and device nodes have no
+    /// effect. Overlays on it are separate mounts, so instances see no difference.
     fn make_work(&mut self) -> io::Result<()> {
         self.state().record(&Resource::Path { path: self.work.clone() })?;
         DirBuilder::new().mode(0o700).create(&self.work)?;
-        // Whoever may rename a folder above could put another in its place, with another agent in it.
+        // A user who may rename a folder above it could replace it by another folder with another agent.
         isotare_files::check_private(&self.work)?;
         if !rustix::process::geteuid().is_root() {
             self.mounted = "as its file system: a mount of its own needs root".to_owned();
@@ -109,7 +113,7 @@ impl Machine {
         host
     }
 
-    /// Removes everything that is still there, and says what could not be removed.
+    /// Removes everything that still exists, and reports what could not be removed.
     pub fn leave(mut self) -> CleanReport {
         self.sweep()
     }
@@ -132,7 +136,7 @@ impl Machine {
 impl Drop for Machine {
     fn drop(&mut self) {
         for (resource, why) in self.sweep().failed {
-            tracing::warn!("left behind: {resource}: {why}");
+            tracing::warn!("could not be removed: {resource}: {why}");
         }
     }
 }
@@ -158,8 +162,8 @@ pub fn budget(cpus: Option<CpuSet>, memory: u64, processes: Option<u32>) -> Resu
     let cpus = cpus.unwrap_or_else(|| allowed.clone());
     if !cpus.is_subset(&allowed) {
         return Err(refuse(
-            format!("CPUs {cpus} are not all there: this process may use {allowed}"),
-            format!("choose among {allowed}"),
+            format!("CPUs {cpus} are not all available: this process may use {allowed}"),
+            format!("choose from {allowed}"),
         ));
     }
     Ok(Budget { cpus, memory, processes })

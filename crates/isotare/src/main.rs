@@ -45,7 +45,7 @@ fn command() -> Command {
     cli::Cli::command().mut_subcommand("compare", |compare| compare.after_long_help(listing::settings()))
 }
 
-/// Says what the standard library says of a panic: it may quote text of others on which something failed.
+/// Prints the standard library's message about a panic. The message may quote text from outside.
 fn tell_panic(panic: &PanicHookInfo<'_>) {
     output::say(&panic.to_string());
     let trace = Backtrace::capture();

@@ -1,4 +1,4 @@
-//! Where reports go: stdout and files.
+//! Writes reports to stdout and to files.
 
 use crate::cli::{Form, Output};
 use crate::exit::{fault, refuse};
@@ -25,16 +25,17 @@ impl From<Form> for Format {
     }
 }
 
-/// Refuses files whose ending names no form and folders that are not there, before anything is measured.
+/// Refuses file extensions without a format and folders that do not exist, before anything is measured.
 pub fn check(output: &Output) -> Result<(), Report> {
     output.out.iter().try_for_each(|path| {
         form_of(path)?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         match folder.is_dir() {
             true => Ok(()),
-            false => {
-                Err(refuse(format!("{} is no folder", folder.display()), "make it first, or write elsewhere"))
-            }
+            false => Err(refuse(
+                format!("{} is not a folder", folder.display()),
+                "create it first, or choose another path",
+            )),
         }
     })
 }
@@ -43,17 +44,20 @@ pub fn check(output: &Output) -> Result<(), Report> {
 pub fn show(result: &Outcome, output: &Output) -> Result<(), Report> {
     let kept = match result.origin {
         Some(_) => String::new(),
-        None => format!("the session is kept: isotare report {} --out FILE", result.session),
+        None => format!(
+            "the session is stored; write the report again with: isotare report {} --out FILE",
+            result.session
+        ),
     };
     show_as(output, &kept, |form, options| render(result, form.into(), options).map_err(defect))
 }
 
-/// What a form that cannot be written is.
+/// The error for a format that cannot be written.
 pub fn defect(error: RenderError) -> Report {
-    fault(error, "report this as a defect")
+    fault(error, "this is a bug in isotare; please report it")
 }
 
-/// The same for whatever can be rendered; `kept` is what to do when a file cannot be written.
+/// The same for everything that can be rendered. `kept` is the remedy if a file cannot be written.
 pub fn show_as(
     output: &Output,
     kept: &str,
@@ -78,17 +82,17 @@ pub fn show_as(
     }
 }
 
-/// Writes to stdout, with what is hidden made visible. A reader that has gone away is no error.
+/// Writes to stdout, with hidden characters made visible. A closed pipe is not an error.
 pub fn print(text: &str, form: Form) -> Result<(), Report> {
     written(write(text, form))
 }
 
-/// The same; a reader that has gone away is an error as any.
+/// The same, but a closed pipe is an error.
 pub fn write(text: &str, form: Form) -> io::Result<()> {
     write_stdout(&shown(text, form))
 }
 
-/// Writes a message to stderr, with what is hidden made visible. That nobody reads it is no error.
+/// Writes a message to stderr, with hidden characters made visible. A closed pipe is not an error.
 pub fn say(line: &str) {
     remember(line);
     let _unheard = writeln!(io::stderr(), "{}", visible(line));
@@ -110,8 +114,8 @@ pub fn said() -> Vec<(SystemTime, String)> {
     std::mem::take(&mut SAID.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// Writes to stderr what has colours of our own: `styled`, unless the same without them, `plain`, has hidden characters of
-/// others.
+/// Writes a text with our own colours, `styled`, to stderr. If the same text without colours, `plain`, has
+/// hidden characters, it is written instead.
 pub fn say_styled(plain: &str, styled: &str) {
     match plain.contains(is_hidden) {
         true => say(plain),
@@ -122,7 +126,7 @@ pub fn say_styled(plain: &str, styled: &str) {
     }
 }
 
-/// Stderr for the lines of a log, with what is hidden made visible.
+/// Stderr for the lines of a log, with hidden characters made visible.
 pub struct Log;
 
 impl Write for Log {
@@ -138,8 +142,8 @@ impl Write for Log {
     }
 }
 
-/// Text of this form whose hidden characters are escapes: no name of a file or process and no word of an instance controls
-/// the terminal of whoever reads it.
+/// Text of this format in which hidden characters are escapes, so that the name of a file or process, or the
+/// output of an instance, cannot control the user's terminal.
 fn shown(text: &str, form: Form) -> Cow<'_, str> {
     if form == Form::Json { visible_json(text) } else { visible(text) }
 }
@@ -180,13 +184,13 @@ fn form_of(path: &Path) -> Result<Form, Report> {
         Some("md") => Ok(Form::Markdown),
         Some("html" | "htm") => Ok(Form::Html),
         _ => Err(refuse(
-            format!("the ending of {} names no form of report", path.display()),
+            format!("the file extension of {} is not one of a report", path.display()),
             "use .txt, .json, .csv, .md or .html",
         )),
     }
 }
 
-/// A fraction as per cent, without needless digits.
+/// A fraction in per cent, without unnecessary digits.
 pub fn percent(fraction: f64) -> String {
     let digits = if fraction.abs() < 0.1 { 2 } else { 1 };
     let text = format!("{:.digits$}", 100.0 * fraction);

@@ -1,4 +1,4 @@
-//! From words to things: drivers and workloads with checked settings.
+//! Finds the drivers and workloads that specs name, and checks their settings.
 
 use crate::exit::refuse;
 use isotare_core::{Driver, EnvironmentSpec, Plan, Settings, Workload, WorkloadSpec};
@@ -20,21 +20,22 @@ pub fn workload(spec: &WorkloadSpec) -> Result<(Box<dyn Workload>, Settings), Re
     let workload = isotare_workloads::find(&spec.name).ok_or_else(|| {
         let known: Vec<_> = isotare_workloads::workloads().iter().map(|workload| workload.name()).collect();
         refuse(
-            format!("unknown workload '{}'; there are {}", spec.name, known.join(", ")),
-            "choose one of those, or give a command after --",
+            format!("unknown workload '{}'; known workloads: {}", spec.name, known.join(", ")),
+            "choose one of them, or give a command after --",
         )
     })?;
     let owner = format!("workload {}", spec.name);
     let settings = Settings::check(&owner, workload.settings(), spec.pairs())
         .map_err(|error| refuse(format!("workload '{spec}': {error}"), "correct the setting"))?;
-    // What is missing on the host is missing everywhere: a program that is not there, a file that cannot be read.
+    // If something is missing on the host, such as a program or a readable file, it is missing in all
+    // environments.
     workload.job(&settings).and_then(|_| workload.image(&settings, &|_| false)).map_err(|error| {
-        refuse(format!("workload '{spec}': {error}"), "correct the setting, or install what is missing")
+        refuse(format!("workload '{spec}': {error}"), "correct the setting, or install the missing program")
     })?;
     Ok((Box::new(workload), settings))
 }
 
-/// What each condition of a plan means, in its order.
+/// The driver and the workload of each condition of a plan, in its order.
 pub fn works(plan: &Plan) -> Result<Vec<Work>, Report> {
     plan.conditions
         .iter()

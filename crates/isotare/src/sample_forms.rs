@@ -1,4 +1,4 @@
-//! What processes did, as `pidstat` prints it, as CSV and as a line of JSON for each row.
+//! The activity of processes: as `pidstat` prints it, as CSV, or as one line of JSON per row.
 
 use crate::cli::Form;
 use isotare_core::{CsvTable, visible_line};
@@ -268,7 +268,8 @@ impl Sheet {
                 }
                 numbers(out, &Numbers::of(&row.activity, is_mean))?;
                 let indent = if row.tid.is_some() { "|__" } else { "" };
-                // Any user names processes, with a line feed too: proc_pid_comm(5).
+                // Any user can choose the name of a process, and it can contain a line feed:
+                // proc_pid_comm(5).
                 writeln!(out, "  {indent}{}", visible_line(row.name))?;
             }
         }
@@ -292,7 +293,8 @@ fn json(out: &mut impl Write, rows: &[Row<'_>], time: &str) -> io::Result<()> {
     })
 }
 
-/// `10:00:01.250000`, UTC. Whole seconds, as pidstat's, would not tell readings apart that are closer to each other.
+/// `10:00:01.250000`, UTC. With whole seconds, as in pidstat, readings that are closer together would have
+/// the same time.
 pub fn time_of_day() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     clock_face(since)
@@ -325,7 +327,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
-        /// Whatever is printed is read again: the same processes, as many rows, and the mean of the printed values.
+        /// Whatever is printed is read again: the same processes, as many rows, and the mean of the printed
+        /// values.
         #[test]
         fn import_reads_back_what_was_printed(
             microseconds in prop_oneof![50_u64..1_000_000, 1_000_000_u64..20_000_000],

@@ -1,4 +1,4 @@
-//! What a self-test found, in the forms that people and programs read.
+//! The results of a self-test, in all formats.
 
 use crate::cli::Form;
 use crate::exit::refuse;
@@ -10,7 +10,8 @@ use serde_json::Value;
 
 /// Prints it.
 pub fn show(findings: &Findings, form: Form) -> Result<(), Report> {
-    let json = serde_json::to_value(findings).map_err(|error| refuse(error, "report this as a defect"))?;
+    let json = serde_json::to_value(findings)
+        .map_err(|error| refuse(error, "this is a bug in isotare; please report it"))?;
     match form {
         Form::Json => Table::new(&[]).show(form, &json),
         Form::Csv => rows(findings).show(form, &Value::Null),
@@ -76,7 +77,7 @@ fn rows(findings: &Findings) -> Table {
     table
 }
 
-/// A row for each known overhead; those that were injected again and again are told together.
+/// A row for each known overhead. Repeated injections of the same overhead share a row.
 fn recovered(findings: &Findings) -> Table {
     let interval = format!("interval [{}]", percent(findings.summary.level));
     let mut table =
@@ -127,7 +128,7 @@ fn recovered(findings: &Findings) -> Table {
 fn observed(findings: &Findings) -> Table {
     let interval = format!("interval [{}]", percent(findings.summary.level));
     let target = format!("below {}", percent(findings.observer_target));
-    let mut table = Table::new(&["cost of observing", "metric", "ratio", &interval, "blocks", &target]);
+    let mut table = Table::new(&["overhead of sampling", "metric", "ratio", &interval, "blocks", &target]);
     for cost in &findings.observer {
         table.row([
             cost.workload.clone(),
@@ -151,17 +152,17 @@ fn within(cost: &ObserverCost) -> String {
     }
 }
 
-/// What stands below the tables.
+/// The notes below the tables.
 fn footer(findings: &Findings) -> Table {
     let mut table = Table::new(&[]);
     let summary = &findings.summary;
     if summary.measured > 0 {
         let judged = match summary.passed {
-            true => "as many as chance allows",
-            false => "fewer than chance allows",
+            true => "not fewer than chance explains",
+            false => "fewer than chance explains",
         };
         table.note(format!(
-            "recovered {} of {} known overheads, {judged} of intervals of {} (p {:.2})",
+            "recovered {} of {} known overheads, {judged}; intervals of {} (p {:.2})",
             summary.recovered,
             summary.measured,
             percent(summary.level),
@@ -175,15 +176,15 @@ fn footer(findings: &Findings) -> Table {
     let clocks = findings.clocks;
     if clocks.trials > 0 {
         table.note(format!(
-            "clocks inside strayed by at most {:.0} ppm beyond their readings' error; {} of {} trials by more than \
-             {LIMIT_PPM:.0} ppm, {} of them refused",
+            "the clocks inside the instances differed from the host's by at most {:.0} ppm, beyond the error \
+             of their readings; in {} of {} trials by more than {LIMIT_PPM:.0} ppm, {} of which were refused",
             clocks.worst_ppm, clocks.beyond, clocks.trials, clocks.refused
         ));
     }
     let records = &findings.records;
     if records.required > 0 {
         table.note(format!(
-            "{} facts are recorded of every environment, {} of them unknown{}",
+            "{} facts are recorded for every environment; {} of them are unknown{}",
             records.required,
             records.unknown.len(),
             if records.missing.is_empty() {
@@ -207,7 +208,7 @@ fn footer(findings: &Findings) -> Table {
     table
 }
 
-/// Four decimals tell half a per cent from nothing.
+/// Four decimals, so that half a per cent can be distinguished from zero.
 fn digits(ratio: f64) -> String {
     format!("{ratio:.4}")
 }

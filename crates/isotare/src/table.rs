@@ -1,4 +1,4 @@
-//! Plain tables for the verbs that are not about results.
+//! Plain tables for the commands that do not show results.
 
 use crate::cli::Form;
 use crate::exit::refuse;
@@ -10,8 +10,8 @@ use isotare_report::{longest_word, wrap};
 use miette::Report;
 use serde_json::Value;
 
-/// Rows under headers, and lines below them. Texts are shown as they are: what is hidden in them is visible, and nothing is
-/// markup or a formula.
+/// Rows under headers, and lines below them. Texts are shown literally: hidden characters become visible, and
+/// nothing is interpreted as markup or as a formula.
 pub struct Table {
     headers: Vec<String>,
     rows: Vec<Vec<String>>,
@@ -34,7 +34,7 @@ impl Table {
         self.rows.push(cells.iter().map(|cell| visible_line(cell).into_owned()).collect());
     }
 
-    /// Adds a line below the table; machine-readable forms leave it out.
+    /// Adds a line below the table. Machine-readable formats omit it.
     pub fn note(&mut self, line: impl AsRef<str>) {
         self.notes.push(visible_line(line.as_ref()).into_owned());
     }
@@ -72,7 +72,9 @@ impl Table {
                 let text = serde_json::to_string_pretty(json).map_err(|error| refuse(error, ""))?;
                 Ok(format!("{text}\n"))
             }
-            Form::Html => Err(refuse("this verb has no page", "use --format text, json, csv or markdown")),
+            Form::Html => {
+                Err(refuse("this command has no HTML report", "use --format text, json, csv or markdown"))
+            }
         }
     }
 

@@ -1,5 +1,5 @@
-//! The command line, or, of an init, the part of the kernel's that is ours. Parsed by hand: a parser would be most of
-//! the program.
+//! The command line, or, of an init, the part of the kernel's that is ours. It is parsed by hand, because a
+//! parser library would be larger than the rest of the program.
 
 use crate::network::Address;
 use std::fmt;
@@ -8,7 +8,7 @@ use std::path::PathBuf;
 /// Folder for files of workloads, unless `--data` says otherwise.
 pub const DATA: &str = "/isotare/data";
 
-/// What the agent was started with.
+/// The agent's arguments.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Arguments {
     /// How to reach the host.
@@ -64,7 +64,7 @@ pub enum Channel {
     Socket(PathBuf),
     /// A virtio-serial port of this name.
     Port(String),
-    /// Standard input and output, which somebody carries to the host.
+    /// Standard input and output, which another program connects to the host.
     Stdio,
     /// A port of the host over vsock; an init's only.
     Vsock(u32),
@@ -94,18 +94,24 @@ pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, Strin
 
 const USAGE: &str = "isotare-agent (--socket PATH | --port NAME | --stdio) [--data DIR]";
 
-/// Reads the text of `/proc/cmdline`: `isotare.port=NAME`, `isotare.vsock=PORT` or `isotare.device=PATH`, and where they
-/// are given `isotare.root=KIND:WHAT` (`disk`, `9p` or `virtiofs`), `isotare.data=DISK` and
+/// Reads the text of `/proc/cmdline`: `isotare.port=NAME`, `isotare.vsock=PORT` or `isotare.device=PATH`, and
+/// where they are given `isotare.root=KIND:WHAT` (`disk`, `9p` or `virtiofs`), `isotare.data=DISK` and
 /// `isotare.net=ADDRESS/PREFIX,GATEWAY`. A disk is a device's path or the name of an ext4 file system.
 pub fn parse_kernel(cmdline: &str) -> Result<(Arguments, Machine), String> {
     let port = value(cmdline, "isotare.port").map(|name| Ok(Channel::Port(name.to_owned())));
     let vsock = || {
         let number = value(cmdline, "isotare.vsock")?;
-        Some(number.parse().map(Channel::Vsock).map_err(|_| format!("isotare.vsock={number}: no port")))
+        Some(
+            number
+                .parse()
+                .map(Channel::Vsock)
+                .map_err(|_| format!("isotare.vsock={number}: this is not a port")),
+        )
     };
     let device = || value(cmdline, "isotare.device").map(|path| Ok(Channel::Device(path.into())));
     let channel = port.or_else(vsock).or_else(device).ok_or(
-        "the kernel's command line has none of isotare.port=NAME, isotare.vsock=PORT and isotare.device=PATH",
+        "the kernel's command line contains neither isotare.port=NAME nor isotare.vsock=PORT nor \
+         isotare.device=PATH",
     )?;
     let machine = Machine {
         root: value(cmdline, "isotare.root").map(root).transpose()?,
@@ -120,7 +126,7 @@ fn root(text: &str) -> Result<Root, String> {
         Some(("disk", what)) => Ok(Root::Disk(disk(what))),
         Some(("9p", tag)) => Ok(Root::NineP(tag.to_owned())),
         Some(("virtiofs", tag)) => Ok(Root::Virtiofs(tag.to_owned())),
-        _ => Err(format!("isotare.root={text}: not disk:DISK, 9p:TAG or virtiofs:TAG")),
+        _ => Err(format!("isotare.root={text}: it has to be disk:DISK, 9p:TAG or virtiofs:TAG")),
     }
 }
 

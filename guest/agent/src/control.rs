@@ -1,11 +1,12 @@
-//! What the connection's reader can do to the job under way: signal it, or end it because the host is gone.
+//! What the connection's reader can do with the running job: send it a signal, or end it because the host has
+//! closed the connection.
 
 #![expect(unsafe_code, reason = "kill(2) of a whole group")]
 
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Shared by the reader and whoever runs jobs.
+/// Shared by the reader and the thread that runs jobs.
 #[derive(Debug, Default)]
 pub struct Control {
     job: Mutex<Job>,

@@ -1,4 +1,4 @@
-//! What the agent can see of the system it runs on, for the fairness ledger.
+//! Facts about the system on which the agent runs, for the fairness ledger.
 
 use crate::clock;
 use crate::observe::memory_field;
@@ -148,8 +148,8 @@ fn mtu(link: &str) -> Option<String> {
     read(&format!("/sys/class/net/{link}/mtu"))
 }
 
-/// Which way traffic leaves: the link of the default route of proc_net_route(5), what kind of link it is and how much it
-/// takes at once.
+/// Which way traffic leaves: the link of the default route of proc_net_route(5), what kind of link it is and
+/// how much it takes at once.
 fn network_path(routes: &str) -> String {
     let default_route = routes.lines().skip(1).find_map(|line| {
         let mut fields = line.split_ascii_whitespace();

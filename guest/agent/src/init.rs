@@ -1,7 +1,8 @@
 //! The first process of a virtual machine: kernel modules, mounts, links, and the end of the machine.
 //!
-//! Nothing here is measured by the agent itself; the host brackets the boot. Each step that a workload cannot do
-//! without is fatal, the others (control groups, loopback) are not, since a small kernel may lack them.
+//! The agent does not measure anything here; the host measures the boot. A step that fails is fatal if
+//! workloads need it. Others (control groups, loopback) are not fatal, because a small kernel may not have
+//! them.
 
 use crate::arguments::{self, Arguments, Channel};
 use crate::link::Link;
@@ -15,8 +16,8 @@ use std::os::fd::OwnedFd;
 /// Kernel modules to load, one path a line, in order.
 const MODULES: &str = "/isotare/modules";
 
-/// Whether this process is the init of a machine, rather than the first process of a container: those get arguments.
-/// The kernel hands an init words that it does not know itself, so having some means nothing.
+/// Whether this process is the init of a machine, rather than the first process of a container: those get
+/// arguments. The kernel hands an init words that it does not know itself, so having some means nothing.
 pub fn is_machine() -> bool {
     let is_ours =
         |word: std::ffi::OsString| ["--socket", "--port", "--stdio"].iter().any(|ours| word == *ours);
@@ -35,9 +36,9 @@ pub fn run_machine(started_ns: u64) -> ! {
     }
 }
 
-/// Ends the machine; returns only when the kernel can do neither of its two ways. A restart comes first: it works on
-/// machines without ACPI, and the host tells the monitor to end instead of restarting. Monitors that cannot be told so
-/// get the other order.
+/// Ends the machine; returns only when the kernel can do neither of its two ways. A restart comes first: it
+/// works on machines without ACPI, and the host tells the monitor to end instead of restarting. Monitors that
+/// cannot be told so get the other order.
 pub fn power_off() {
     rustix::fs::sync();
     let mut ways = [RebootCommand::Restart, RebootCommand::PowerOff];
@@ -75,9 +76,10 @@ fn bring_up() -> Result<(Link, Arguments), String> {
         network::configure(address, wait)?;
     }
     if matches!(arguments.channel, Channel::Device(_)) {
-        // The line may be the console of the kernel, too. From here on it carries messages to the host alone. 0 is
-        // "silent": level 1 still lets emergencies through, such as the report of a soft lockup, and an oops makes the
-        // kernel raise every level but 0 (`CONSOLE_LOGLEVEL_SILENT` in include/linux/printk.h, `console_verbose`).
+        // The line may be the console of the kernel, too. From here on it carries messages to the host alone.
+        // 0 is "silent": level 1 still lets emergencies through, such as the report of a soft lockup, and an
+        // oops makes the kernel raise every level but 0 (`CONSOLE_LOGLEVEL_SILENT` in include/linux/printk.h,
+        // `console_verbose`).
         fs::write("/proc/sys/kernel/printk", "0").map_err(|e| format!("silence the kernel: {e}"))?;
     }
     let link = Link::open(&arguments.channel, wait)?;
@@ -119,7 +121,8 @@ impl DeviceEvents {
         Ok(Self(socket))
     }
 
-    /// Blocks until the kernel announces anything. There is no deadline here: the host has one, and ends the machine.
+    /// Blocks until the kernel announces anything. There is no deadline here: the host has one, and ends the
+    /// machine.
     fn wait(&self) -> Result<(), String> {
         let mut message = [0_u8; 4096];
         match rustix::net::recv(&self.0, &mut message[..], RecvFlags::empty()) {

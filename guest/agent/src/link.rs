@@ -1,8 +1,8 @@
 //! The connection to the host: opening it, its writer, and the thread that reads it.
 //!
-//! Reading has a thread of its own for the whole life of the agent. It sleeps in the kernel while a job runs, and so a
-//! signal or the end of the connection reaches the job, and a question for the clock is answered, without anything polling
-//! beside the measured work.
+//! Reading has a thread of its own for the whole life of the agent. It sleeps in the kernel while a job runs.
+//! So signals, the end of the connection and requests for the clock are handled without polling next to the
+//! measured work.
 
 use crate::arguments::Channel;
 use crate::control::Control;
@@ -28,7 +28,7 @@ pub struct Link {
     writer: Writer,
 }
 
-/// The way to the host, for whoever has something to say: one frame at a time.
+/// The connection to the host for writing, one frame at a time.
 #[derive(Clone)]
 struct Writer(Arc<Mutex<File>>);
 
@@ -108,7 +108,8 @@ impl Link {
         Self::of(File::from(line))
     }
 
-    /// Opens the virtio-serial port of this name. While it is not there, `wait` is called to wait for a new device.
+    /// Opens the virtio-serial port of this name. While it is not there, `wait` is called to wait for a new
+    /// device.
     fn open_port(name: &str, wait: &mut dyn FnMut() -> Result<(), String>) -> Result<Self, String> {
         let device = loop {
             match find_port(name) {
@@ -135,9 +136,9 @@ impl Link {
         self.writer.send(message)
     }
 
-    /// Starts the reader. Signals go to `control` at once, and pings are answered at once; other requests come out of the
-    /// returned end, which closes when the connection does. `last_resort` runs when the job has not ended in good time after
-    /// that.
+    /// Starts the reader. Signals go to `control` at once, and pings are answered at once; other requests
+    /// come out of the returned end, which closes when the connection does. `last_resort` runs when the job
+    /// has not ended in good time after that.
     pub fn read_requests(
         &self,
         control: Arc<Control>,
@@ -150,8 +151,8 @@ impl Link {
             read_until_end(file, &control, &writer, &requests);
             drop(requests);
             control.hang_up();
-            // The main thread ends the agent as soon as the job has stopped and its files are removed. A job that
-            // cannot be stopped must not keep the instance alive.
+            // The main thread ends the agent as soon as the job has stopped and its files are removed. A job
+            // that cannot be stopped must not keep the instance alive.
             std::thread::sleep(std::time::Duration::from_secs(5));
             last_resort();
         };
@@ -161,7 +162,7 @@ impl Link {
     }
 }
 
-/// Reads until the connection ends, breaks or carries what is no message: after any of these the host is lost.
+/// Reads until the connection ends, fails or sends an invalid message. After any of these, the host is lost.
 fn read_until_end(mut file: File, control: &Control, writer: &Writer, requests: &Sender<ToAgent>) {
     let mut buffer = FrameBuffer::default();
     let mut piece = vec![0; 64 << 10];
@@ -192,8 +193,8 @@ fn read_until_end(mut file: File, control: &Control, writer: &Writer, requests: 
     }
 }
 
-/// Waits until the port's other end is open. The kernel learns of that a moment after the port appears; until then a
-/// read gives an end of file that is none, and `poll` says `HUP`, which cannot be waited away.
+/// Waits until the port's other end is open. The kernel learns of that a moment after the port appears; until
+/// then a read gives an end of file that is none, and `poll` says `HUP`, which cannot be waited away.
 fn wait_for_peer(file: &File) -> Result<(), String> {
     let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
     loop {

@@ -1,7 +1,7 @@
 //! The links of a virtual machine: loopback, and one to the host where the machine has it.
 //!
-//! A distribution's kernel takes no address from its command line (Debian leaves `CONFIG_IP_PNP` out), and there is no
-//! `ip` program in an empty root, so the few requests of netdevice(7) are made here.
+//! A distribution's kernel takes no address from its command line (Debian leaves `CONFIG_IP_PNP` out), and
+//! there is no `ip` program in an empty root, so the few requests of netdevice(7) are made here.
 
 #![expect(unsafe_code, reason = "requests for devices are structures of C")]
 
@@ -31,7 +31,7 @@ impl FromStr for Address {
             let prefix = prefix.parse().ok().filter(|bits| (1..=32).contains(bits))?;
             Some(Self { own: own.parse().ok()?, prefix, gateway: gateway.parse().ok()? })
         };
-        parts().ok_or_else(|| format!("'{text}' is no ADDRESS/PREFIX,GATEWAY"))
+        parts().ok_or_else(|| format!("'{text}' does not have the form ADDRESS/PREFIX,GATEWAY"))
     }
 }
 
@@ -40,8 +40,8 @@ pub fn raise_loopback() -> io::Result<()> {
     Requests::open()?.raise("lo")
 }
 
-/// Gives the first link that is not loopback the address, sets it up and routes everything over it. While there is
-/// none, `wait` is called to wait for a new device.
+/// Gives the first link that is not loopback the address, sets it up and routes everything over it. While
+/// there is none, `wait` is called to wait for a new device.
 pub fn configure(address: &Address, wait: &mut dyn FnMut() -> Result<(), String>) -> Result<(), String> {
     let link = loop {
         match first_link() {

@@ -41,7 +41,8 @@ impl Observer {
     }
 }
 
-/// What the host's samplers read of an instance, read inside it: of its processes and of all that its kernel counts.
+/// What the host's samplers read of an instance, read inside it: of its processes and of all that its kernel
+/// counts.
 struct Counters {
     samplers: Samplers,
     readings: Vec<Reading>,
@@ -67,7 +68,7 @@ impl Counters {
         }
     }
 
-    /// Reads a last time and tells what came of it.
+    /// Reads a last time and returns the values.
     fn finish(mut self) -> Vec<(String, f64)> {
         self.samplers.closing.raise();
         self.read();

@@ -1,5 +1,5 @@
-//! One connection from hello to its end: requests are answered in order, one at a time; the connection's reader takes pings
-//! and signals between them.
+//! One connection from hello to its end: requests are answered in order, one at a time; the connection's
+//! reader takes pings and signals between them.
 
 use crate::control::Control;
 use crate::link::Link;
@@ -8,8 +8,8 @@ use isotare_protocol::{FromAgent, Hello, Job, ToAgent, VERSION};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Serves the host until it closes the connection or asks for the end. An error means that the connection broke or
-/// that the host is not the right one.
+/// Serves the host until it closes the connection or asks for the end. An error means that the connection
+/// broke or that the host is not the right one.
 pub fn serve(mut link: Link, data: &Path, started_ns: u64) -> Result<(), String> {
     let control = Arc::new(Control::default());
     let requests = link.read_requests(Arc::clone(&control), give_up)?;
@@ -22,7 +22,7 @@ pub fn serve(mut link: Link, data: &Path, started_ns: u64) -> Result<(), String>
     match requests.recv() {
         Ok(ToAgent::Welcome(VERSION)) => {}
         Ok(ToAgent::Welcome(host)) => {
-            return Err(format!("the host speaks protocol version {host}, this agent speaks {VERSION}"));
+            return Err(format!("the host uses protocol version {host}, but this agent uses {VERSION}"));
         }
         Ok(_) => return Err("the host sent a request before its welcome".to_owned()),
         Err(_) => return Err("the host closed the connection without a welcome".to_owned()),
@@ -52,7 +52,7 @@ pub fn serve(mut link: Link, data: &Path, started_ns: u64) -> Result<(), String>
 }
 
 /// Ends the agent, and with it a virtual machine whose init it is, while a job still hangs.
-#[expect(clippy::exit, reason = "the main thread is stuck in a job that cannot be stopped")]
+#[expect(clippy::exit, reason = "the main thread runs a job that cannot be stopped")]
 fn give_up() {
     if crate::init::is_machine() {
         crate::init::power_off();

@@ -1,8 +1,8 @@
-//! Starting a program the cheap way: `posix_spawn`, with everything that can be is prepared once.
+//! Starts a program at low cost: `posix_spawn`, with everything prepared once that can be prepared.
 //!
-//! `std::process::Command` would do for a single run. For a timed loop the argument arrays, the file actions and the
-//! attributes are the same each time, so they are built outside the timed part; and its `posix_spawn` path depends on
-//! symbols that it looks up at run time, which a static program may not have.
+//! `std::process::Command` would do for a single run. For a timed loop the argument arrays, the file actions
+//! and the attributes are the same each time, so they are built outside the timed part; and its `posix_spawn`
+//! path depends on symbols that it looks up at run time, which a static program may not have.
 
 #![expect(unsafe_code, reason = "posix_spawn(3) is an interface of C")]
 
@@ -79,8 +79,8 @@ impl<'a> Launch<'a> {
         let mut launch =
             Self { program, argv: pointers(&program.argv), env: pointers(&program.env), actions, attributes };
         let (actions, attributes) = (&raw mut *launch.actions, &raw mut *launch.attributes);
-        // SAFETY: the pointers are to live structures owned by `launch`, which destroys them when dropped; strings and
-        // signal sets outlive the calls, which copy them.
+        // SAFETY: the pointers are to live structures owned by `launch`, which destroys them when dropped;
+        // strings and signal sets outlive the calls, which copy them.
         unsafe {
             check(libc::posix_spawn_file_actions_init(actions))?;
             check(libc::posix_spawnattr_init(attributes))?;
@@ -88,8 +88,8 @@ impl<'a> Launch<'a> {
                 check(libc::posix_spawn_file_actions_adddup2(actions, stream.as_raw_fd(), target))?;
             }
             check(libc::posix_spawn_file_actions_addchdir_np(actions, program.directory.as_ptr()))?;
-            // A group of its own, so that a signal reaches all of it; the signal state a program expects: nothing
-            // blocked, and SIGPIPE, which Rust ignores, back at its default.
+            // A group of its own, so that a signal reaches all of it; the signal state a program expects:
+            // nothing blocked, and SIGPIPE, which Rust ignores, back at its default.
             check(libc::posix_spawnattr_setpgroup(attributes, 0))?;
             let mut set = std::mem::zeroed::<libc::sigset_t>();
             libc::sigemptyset(&raw mut set);
@@ -124,7 +124,8 @@ impl<'a> Launch<'a> {
 
 impl Drop for Launch<'_> {
     fn drop(&mut self) {
-        // SAFETY: zeroed or initialised in `new`, both of which glibc's destroy functions accept, and used no more.
+        // SAFETY: zeroed or initialised in `new`, both of which glibc's destroy functions accept, and used no
+        // more.
         unsafe {
             libc::posix_spawn_file_actions_destroy(&raw mut *self.actions);
             libc::posix_spawnattr_destroy(&raw mut *self.attributes);

@@ -1,4 +1,4 @@
-//! What an instance holds beside its runtime's own parts. One description serves every driver.
+//! The files of an instance, without those of the runtime itself. All drivers use the same description.
 
 mod reference;
 
@@ -15,11 +15,12 @@ pub const CONTROL_DIR: &str = "/isotare/control";
 /// Writable folder for files that workloads make.
 pub const DATA_DIR: &str = "/isotare/data";
 
-/// What of the host's root folder is its userland: all that [`Base::Host`] shows, where it is there.
+/// The parts of the host's root folder that are its userland. [`Base::Host`] shows those of them that exist.
 pub const HOST_FOLDERS: [&str; 10] =
     ["bin", "sbin", "lib", "lib32", "lib64", "libx32", "usr", "etc", "opt", "var"];
 
-/// What an instance with a root of its own must hold. `native` needs none of it: it sees the host's.
+/// What an instance with its own root must contain. `native` does not need it, because it sees the host's
+/// files.
 #[derive(Clone, Debug, Default)]
 pub struct Image {
     /// The tree on which [`Image::files`] are put.
@@ -28,10 +29,10 @@ pub struct Image {
     pub files: Vec<ImageFile>,
 }
 
-/// A tree that an image begins with. It is shared by all instances and never written to.
+/// The tree on which an image is based. All instances share it, and it is never written to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Base {
-    /// Nothing: the image's own files are all there is.
+    /// Nothing: the image contains only its own files.
     #[default]
     Empty,
     /// The host's own userland.
@@ -40,12 +41,13 @@ pub enum Base {
     Tree(PathBuf),
 }
 
-/// The setting of every driver whose instances have a root of their own.
+/// The setting of every driver whose instances have their own root.
 pub const IMAGE_SETTING: SettingDef = SettingDef {
     key: "image",
     kind: Kind::Image,
     default: Some("auto"),
-    help: "root file system: auto (host for commands where it can be shown, else agent), agent, host, dir:PATH, tar:PATH, oci:PATH[@REF], docker:PATH[@NAME], debian[:PACKAGE+PACKAGE]",
+    help: "root file system: auto (host for commands, if the environment supports it; otherwise agent), \
+           agent, host, dir:PATH, tar:PATH, oci:PATH[@REF], docker:PATH[@NAME], debian[:PACKAGE+PACKAGE]",
 };
 
 /// One file of an image.
@@ -73,7 +75,7 @@ pub enum Source {
 }
 
 impl Image {
-    /// Adds a file with the folders above it, unless its path is there already.
+    /// Adds a file and the folders above it, unless the path already exists.
     pub fn add(&mut self, path: &Path, source: Source, mode: u32) {
         if self.files.iter().any(|file| file.path == path) {
             return;

@@ -1,4 +1,4 @@
-//! Which root file system, as users write it. Whether it is there is seen when it is resolved.
+//! A root file system as the user names it. Whether it exists is checked later, when it is resolved.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,9 +7,10 @@ use std::str::FromStr;
 /// Where an image's base comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ImageReference {
-    /// The host's own userland where the work may need any of it and the driver can show it, else [`ImageReference::Agent`].
+    /// The host's own userland if the workload may need it and the driver can show it, otherwise
+    /// [`ImageReference::Agent`].
     Auto,
-    /// Nothing but what an instance is given.
+    /// Only the files that Isotare gives to an instance.
     Agent,
     /// The host's own userland.
     Host,
@@ -35,16 +36,16 @@ pub enum ImageReference {
     Debian(Vec<String>),
 }
 
-/// A text that names no image.
+/// A text that is not a valid image.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("image '{text}': {why}; it can be {}", ImageReference::FORMS)]
+#[error("image '{text}': {why}; possible images: {}", ImageReference::FORMS)]
 pub struct ReferenceError {
     text: String,
     why: String,
 }
 
 impl ImageReference {
-    /// What can be written.
+    /// The possible texts.
     pub const FORMS: &str =
         "auto, agent, host, dir:PATH, tar:PATH, oci:PATH[@REF], docker:PATH[@NAME], debian[:PACKAGE+PACKAGE]";
 }
@@ -56,13 +57,14 @@ impl FromStr for ImageReference {
         let error = |why: String| ReferenceError { text: text.to_owned(), why };
         let (kind, rest) = text.split_once(':').map_or((text, None), |(kind, rest)| (kind, Some(rest)));
         let path = |path: &str| match path {
-            "" => Err(error(format!("{kind}: needs a path"))),
+            "" => Err(error(format!("{kind}: a path is missing"))),
             path => Ok(PathBuf::from(path)),
         };
         let place = || path(rest.unwrap_or_default());
-        // The last '@' begins the reference; in an OCI layout, where tags are the rule, so does a ':' in the last name.
+        // The reference begins after the last '@'. In an OCI layout, where tags are usual, it also begins
+        // after a ':' in the last name.
         let split = |text: &str| match text.rsplit_once('@') {
-            Some((_, "")) => Err(error("nothing follows the @".to_owned())),
+            Some((_, "")) => Err(error("the name after the @ is missing".to_owned())),
             Some((before, after)) => Ok((path(before)?, Some(after.to_owned()))),
             None => Ok((path(text)?, None)),
         };
@@ -81,16 +83,16 @@ impl FromStr for ImageReference {
             ("debian", Some(packages)) => {
                 let mut packages: Vec<String> = packages.split('+').map(str::to_owned).collect();
                 if let Some(bad) = packages.iter().find(|name| !is_package(name)) {
-                    return Err(error(format!("'{bad}' is no name of a Debian package")));
+                    return Err(error(format!("'{bad}' is not a valid name of a Debian package")));
                 }
                 packages.sort_unstable();
                 packages.dedup();
                 Ok(Self::Debian(packages))
             }
             (_, Some(_)) if ["auto", "agent", "host"].contains(&kind) => {
-                Err(error(format!("{kind} takes nothing after it")))
+                Err(error(format!("nothing may follow {kind}")))
             }
-            _ => Err(error(format!("there is no kind '{kind}'"))),
+            _ => Err(error(format!("the kind '{kind}' is not known"))),
         }
     }
 }
@@ -165,15 +167,15 @@ mod tests {
     #[test]
     fn what_is_no_image_is_refused_with_its_remedy() {
         for (text, why) in [
-            ("ubuntu", "no kind 'ubuntu'"),
-            ("dir:", "needs a path"),
-            ("tar", "needs a path"),
-            ("oci:@x", "needs a path"),
-            ("docker:a.tar@", "nothing follows the @"),
-            ("host:/", "takes nothing"),
-            ("debian:", "'' is no name"),
-            ("debian:--help", "'--help' is no name"),
-            ("debian:a b", "'a b' is no name"),
+            ("ubuntu", "the kind 'ubuntu' is not known"),
+            ("dir:", "a path is missing"),
+            ("tar", "a path is missing"),
+            ("oci:@x", "a path is missing"),
+            ("docker:a.tar@", "the name after the @ is missing"),
+            ("host:/", "nothing may follow"),
+            ("debian:", "'' is not a valid name"),
+            ("debian:--help", "'--help' is not a valid name"),
+            ("debian:a b", "'a b' is not a valid name"),
         ] {
             let error = text.parse::<ImageReference>().expect_err(text).to_string();
             assert!(error.contains(why) && error.contains("debian[:PACKAGE"), "{error}");

@@ -1,4 +1,4 @@
-//! A container broker and nothing else, for test programs whose `main` belongs to a test harness.
+//! Only a container broker, for test programs whose `main` belongs to a test harness.
 
 use std::process::ExitCode;
 

@@ -5,12 +5,12 @@ use isotare_core::{AGENT_PATH, CONTROL_DIR, DATA_DIR};
 use std::ffi::OsString;
 use std::path::Path;
 
-/// What the sandbox has for a root.
+/// The root of the sandbox.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Root<'a> {
-    /// A tree of its own, writable.
+    /// A writable tree of its own.
     Own(&'a Path),
-    /// A tree that all instances share, read-only, with this folder of the instance's own for data.
+    /// A read-only tree that all instances share, with this folder of the instance for data.
     Shared(&'a Path, &'a Path),
 }
 
@@ -24,7 +24,7 @@ pub(super) fn arguments(root: Root<'_>, control: &Path, host_network: bool) -> V
     if host_network {
         add(&[&"--share-net"]);
     }
-    // The session's end must be the sandbox's end.
+    // The sandbox has to end when the session ends.
     add(&[&"--die-with-parent"]);
     match root {
         Root::Own(tree) => add(&[&"--bind", &tree, &"/"]),
@@ -50,8 +50,8 @@ mod tests {
 
     #[test]
     fn mounts_come_after_the_root_that_they_are_in() {
-        let end = "--proc /proc --dev /dev --ro-bind /run/i/agent.sock /isotare/control/agent.sock --chdir / -- /isotare/agent --socket \
-                   /isotare/control/agent.sock --data /isotare/data";
+        let end = "--proc /proc --dev /dev --ro-bind /run/i/agent.sock /isotare/control/agent.sock --chdir / \
+                   -- /isotare/agent --socket /isotare/control/agent.sock --data /isotare/data";
         assert_eq!(
             line(Root::Own(Path::new("/w/root")), false),
             format!("--unshare-all --die-with-parent --bind /w/root / {end}")
@@ -59,8 +59,8 @@ mod tests {
         assert_eq!(
             line(Root::Shared(Path::new("/w/lower"), Path::new("/w/data")), true),
             format!(
-                "--unshare-all --share-net --die-with-parent --ro-bind /w/lower / --bind /w/data /isotare/data \
-                 --tmpfs /tmp {end}"
+                "--unshare-all --share-net --die-with-parent --ro-bind /w/lower / --bind /w/data \
+                 /isotare/data --tmpfs /tmp {end}"
             )
         );
     }

@@ -26,17 +26,18 @@ const SETTINGS: &[SettingDef] = &[
         key: "network",
         kind: Kind::Choice(&["none", "host"]),
         default: Some("none"),
-        help: "none: a network namespace with loopback only; host: the host's own network",
+        help: "none: a new network namespace with only a loopback link; host: the host's network",
     },
     SettingDef {
         key: "root",
         kind: Kind::Choice(&["overlay", "bind"]),
         default: None,
-        help: "root file system: overlay (as root, and then the default), or bind: read-only but for data and /tmp",
+        help: "root file system: overlay (needs root, and is the default for root), or bind (read-only, \
+               except for the data folder and /tmp)",
     },
 ];
 
-/// What a sandbox's root is made from.
+/// The base of a sandbox's root.
 enum Base {
     Overlay(Tree),
     Bind(PathBuf),
@@ -55,7 +56,7 @@ impl Driver for Bubblewrap {
     }
 
     fn summary(&self) -> &'static str {
-        "a sandbox of bwrap, the program behind Flatpak: every namespace, works without root"
+        "a sandbox of bwrap, the program that Flatpak uses, with all namespaces; works without root"
     }
 
     fn settings(&self) -> &'static [SettingDef] {
@@ -69,8 +70,8 @@ impl Driver for Bubblewrap {
     fn isolation(&self) -> Isolation {
         Isolation {
             kernel: "the host's",
-            system_calls: "all (bubblewrap loads a filter only if it is given one)",
-            root: "root of a user namespace when root starts it, else the user, without capabilities",
+            system_calls: "all (bubblewrap has no filter by default)",
+            root: "root of a user namespace if root starts it, otherwise the user; without capabilities",
             sources: &["bwrap(1)", "https://github.com/containers/bubblewrap"],
         }
     }
@@ -93,7 +94,7 @@ impl Driver for Bubblewrap {
         let base = match (root_kind(settings)?, tree.lowers.as_slice()) {
             ("overlay", _) => Base::Overlay(tree),
             (_, [only]) => Base::Bind(only.clone()),
-            _ => return Err(DriverError::Unsupported("root=bind with an image in layers".to_owned())),
+            _ => return Err(DriverError::Unsupported("root=bind cannot use an image in layers".to_owned())),
         };
         Ok(Box::new(BubblewrapEnvironment {
             bwrap: program("bwrap", PACKAGE)?,
@@ -104,7 +105,8 @@ impl Driver for Bubblewrap {
     }
 }
 
-/// An ordinary user may mount no overlay outside the sandbox, and Debian 12's bubblewrap makes none inside.
+/// An ordinary user may not mount an overlay outside the sandbox, and Debian 12's bubblewrap cannot make one
+/// inside.
 fn root_kind(settings: &Settings) -> Result<&'static str, Unavailable> {
     let root = rustix::process::geteuid().is_root();
     match settings.text("root") {
@@ -117,13 +119,13 @@ fn root_kind(settings: &Settings) -> Result<&'static str, Unavailable> {
     }
 }
 
-/// Starts the agent (which then only complains about its arguments) the way a trial would.
+/// Starts the agent as a trial would. The agent then only prints an error about its arguments.
 fn try_one(bwrap: &std::path::Path, cx: &PrepareContext<'_>) -> Result<(), Unavailable> {
     let agent = cx.agent.to_string_lossy();
     let arguments =
         ["--unshare-all", "--die-with-parent", "--tmpfs", "/", "--ro-bind", &agent, "/a", "--", "/a"];
     let remedy =
-        "allow namespaces: run on the host itself, and see docs/drivers/container.md for the sysctls";
+        "allow namespaces: run isotare on the host itself, and see docs/drivers/container.md for the sysctls";
     let output = output_of(bwrap, &arguments, &cx.deadline)
         .map_err(|error| Unavailable::new(format!("bwrap: {error}"), remedy))?;
     let said = String::from_utf8_lossy(&output.stderr);

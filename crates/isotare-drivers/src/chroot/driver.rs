@@ -12,7 +12,7 @@ use isotare_host::Spawn;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// Processes with a root directory of their own.
+/// Processes with their own root directory.
 #[derive(Debug)]
 pub struct Chroot;
 
@@ -28,7 +28,7 @@ impl Driver for Chroot {
     }
 
     fn summary(&self) -> &'static str {
-        "a process with another root directory (an overlay) and the host's everything else"
+        "a process with another root directory (an overlay); everything else is the host's"
     }
 
     fn settings(&self) -> &'static [SettingDef] {

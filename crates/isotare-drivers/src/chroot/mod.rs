@@ -1,4 +1,4 @@
-//! `chroot`: a process of the host with another root directory, and nothing else between them.
+//! `chroot`: a process of the host with another root directory. Nothing else isolates it.
 
 mod driver;
 

@@ -1,4 +1,4 @@
-//! How Cloud Hypervisor is told what to do: <https://github.com/cloud-hypervisor/cloud-hypervisor>,
+//! The requests to Cloud Hypervisor: <https://github.com/cloud-hypervisor/cloud-hypervisor>,
 //! `vmm/src/api/openapi/cloud-hypervisor.yaml`.
 
 use crate::guest::Shape;
@@ -8,14 +8,15 @@ use serde_json::json;
 use std::ffi::OsString;
 use std::path::Path;
 
-/// Its devices are on virtio-pci. A guest that restarts does not end it, one that switches itself off does.
+/// Its devices are on virtio-pci. A restart of the guest does not end it, but a power-off does.
 pub(super) const DIALECT: Dialect = Dialect {
     name: "Cloud Hypervisor",
     program: "cloud-hypervisor",
     package: "a release from github.com/cloud-hypervisor/cloud-hypervisor, in PATH or by binary=PATH",
     modules: &["virtio_pci", "vmw_vsock_virtio_transport", "virtio_blk", "ext4"],
     parameters: "isotare.end=off",
-    // A device's thread is named after the device, and those it names itself begin with an underscore: `_disk0_q0`.
+    // A device's thread is named after the device. Names that Cloud Hypervisor chooses begin with an
+    // underscore: `_disk0_q0`.
     threads: &[("vcpu", Role::Vcpu), ("_", Role::Io)],
     console_on_output: false,
     arguments,
@@ -38,7 +39,8 @@ fn requests(settings: &Settings, shape: Shape, places: &Places<'_>) -> Vec<Reque
         "console": {"mode": "Off"},
     });
     if let Some(disk) = places.disk {
-        // Its kind is told, because a disk whose kind had to be guessed is not writable in its first sector.
+        // The disk format is given, because the first sector of a disk is not writable if its format had to
+        // be detected.
         let direct = settings.text("cache") != Some("writeback");
         machine["disks"] = json!([{"path": disk, "direct": direct, "image_type": "Raw"}]);
     }

@@ -18,7 +18,7 @@ const SETTINGS: &[SettingDef] = &[
         key: "binary",
         kind: Kind::Text,
         default: None,
-        help: "Cloud Hypervisor's program; without it the one in PATH",
+        help: "Cloud Hypervisor's program; default: the one in PATH",
     },
     VCPUS,
     MEMORY,
@@ -27,7 +27,7 @@ const SETTINGS: &[SettingDef] = &[
         key: "disk",
         kind: Kind::Choice(&["none", "raw"]),
         default: Some("raw"),
-        help: "where the data folder is: the guest's memory (none), or an ext4 disk in a file",
+        help: "place of the data folder: the guest's memory (none), or an ext4 disk in a file",
     },
     SettingDef {
         key: "cache",
@@ -57,7 +57,7 @@ impl Driver for CloudHypervisor {
     fn isolation(&self) -> Isolation {
         Isolation {
             kernel: "its own",
-            system_calls: "none of the guest's; the few that Cloud Hypervisor's filter allows itself",
+            system_calls: "none from the guest; a few from Cloud Hypervisor, which its own filter allows",
             root: "nobody on the host; Cloud Hypervisor runs as the user who starts it",
             sources: &["https://github.com/cloud-hypervisor/cloud-hypervisor/blob/main/docs/seccomp.md"],
         }

@@ -1,4 +1,4 @@
-//! The session's side of the broker: a process, and questions with a deadline.
+//! The session's side of the broker: a process, and requests with a deadline.
 
 use super::rerun;
 use super::wire::{Answer, Order, Question, Reply, Request, Terms, receive, send};
@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long a broker may take to remove what it made once its session has hung up.
+/// How long a broker may take to remove its containers after its session has closed the connection.
 const FAREWELL: Duration = Duration::from_secs(10);
 
 /// A running broker. Dropping it ends the broker, which removes its containers first.
@@ -34,7 +34,7 @@ pub(super) struct Created {
 }
 
 impl Client {
-    /// Starts a broker on these terms, which complains to `log`.
+    /// Starts a broker with these terms. It writes its errors to `log`.
     pub(super) fn spawn(
         terms: &Terms,
         log: &Path,
@@ -66,18 +66,18 @@ impl Client {
         self.child.pid()
     }
 
-    /// Whether it has ended, against our will.
+    /// Whether it has ended unexpectedly.
     pub(super) fn is_dead(&mut self) -> bool {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
     /// Ends it at once.
     pub(super) fn kill(&mut self) {
-        // One that cannot be killed is in the record of resources.
+        // A process that cannot be killed stays in the record of resources.
         let _unkillable = self.child.kill();
     }
 
-    /// What it complained about.
+    /// Its error messages.
     pub(super) fn log(&self) -> String {
         isotare_files::log_tail(&self.log)
     }
@@ -86,7 +86,7 @@ impl Client {
     pub(super) fn claim(&mut self, id: &str) -> Result<(), DriverError> {
         match self.names.insert(id.to_owned()) {
             true => Ok(()),
-            false => Err(DriverError::failed("create container", id, "there is one of that name")),
+            false => Err(DriverError::failed("create container", id, "one of that name already exists")),
         }
     }
 
@@ -125,12 +125,12 @@ impl Client {
         Ok(())
     }
 
-    /// Has it removed whenever the broker comes to it: for a creation whose answer nobody waits for any more.
+    /// Asks the broker to remove it, without waiting. For a creation whose answer is not awaited any more.
     pub(super) fn abandon(&mut self, id: &str) {
         self.names.remove(id);
         self.asked += 1;
         let question = Question { number: self.asked, request: Request::Delete(id.to_owned()) };
-        // A broker that cannot be told has hung up, and then nothing of the container is left.
+        // If the broker cannot be reached, it has ended, and then nothing of the container is left.
         let _unheard = send(&self.socket, &question, &[]);
     }
 
@@ -158,13 +158,13 @@ impl Client {
                     return Err(DriverError::failed(about.0, about.1, cause));
                 }
                 Ok(Some((reply, fds))) => return Ok((reply.answer, fds)),
-                Ok(None) => return Err(self.dead(about, "it hung up")),
+                Ok(None) => return Err(self.dead(about, "it closed the connection")),
                 Err(error) => return Err(self.dead(about, &error.to_string())),
             }
         }
     }
 
-    /// The error of a broker that is of no use any more, with its exit status and last words.
+    /// The error for a broker that cannot be used any more, with its exit status and last output.
     fn dead(&mut self, about: (&'static str, &str), how: &str) -> DriverError {
         let deadline = deadline_in(Duration::from_millis(200), &Interrupt::default());
         let status = match self.child.wait(&deadline) {
@@ -179,19 +179,20 @@ impl Client {
         DriverError::failed(
             about.0,
             about.1,
-            format!("the container broker is gone ({how}, {status}){words}"),
+            format!("the container broker has ended ({how}, {status}){words}"),
         )
     }
 }
 
 impl Drop for Client {
     fn drop(&mut self) {
-        // The broker takes a hang-up as its order to remove everything and end; the child's own drop kills the deaf.
+        // When the connection is closed, the broker removes everything and ends. If it does not react, the
+        // child's own drop kills it.
         let _gone = shutdown(&self.socket, Shutdown::Both);
         let _deaf = self.child.wait(&deadline_in(FAREWELL, &Interrupt::default()));
     }
 }
 
 fn misfit(about: (&'static str, &str)) -> DriverError {
-    DriverError::failed(about.0, about.1, "the container broker gave another kind of answer")
+    DriverError::failed(about.0, about.1, "the container broker sent an unexpected answer")
 }

@@ -21,25 +21,28 @@ const SETTINGS: &[SettingDef] = &[
         key: "network",
         kind: Kind::Choice(&["none", "veth", "host"]),
         default: Some("none"),
-        help: "none: a new namespace with loopback; veth: also one end of a pair (needs root); host: the host's own",
+        help: "none: a new network namespace with a loopback link; veth: also one end of a veth pair (needs \
+               root); host: the host's network",
     },
     SettingDef {
         key: "root",
         kind: Kind::Choice(&["overlay", "bind", "copy"]),
         default: Some("overlay"),
-        help: "root file system: an overlay, the tree bound read-only but for data and /tmp, or a copy for each instance",
+        help: "root file system: an overlay, a read-only bind mount of the tree (except for the data folder \
+               and /tmp), or a copy for each instance",
     },
     SettingDef {
         key: "cgroup",
         kind: Kind::Choice(&["new", "reused"]),
         default: Some("new"),
-        help: "a cgroup for each instance, or one for all in turn",
+        help: "a new cgroup for each instance, or one cgroup that is reused for all",
     },
     SettingDef {
         key: "user",
         kind: Kind::Choice(&["new", "host"]),
         default: None,
-        help: "new: a user namespace (without root the only way, and the default); host: none (the default as root)",
+        help: "new: a new user namespace (the default without root, where it is the only possibility); host: \
+               the host's user namespace (the default as root)",
     },
 ];
 
@@ -64,7 +67,7 @@ impl Driver for Container {
         Isolation {
             kernel: "the host's",
             system_calls: "those of Docker's default seccomp profile",
-            root: "the host's root with Docker's default capabilities; the user who runs it when rootless",
+            root: "the host's root with Docker's default capabilities; if rootless, the user who runs it",
             sources: &["https://docs.docker.com/engine/security/seccomp/", "user_namespaces(7)"],
         }
     }
@@ -83,19 +86,19 @@ impl Driver for Container {
     }
 }
 
-/// What the settings choose, where this user can have it.
+/// The choice of the settings, if it is possible for this user.
 fn choose(settings: &Settings) -> Result<Choice, Unavailable> {
     let root = rustix::process::geteuid().is_root();
     let own_user = match settings.text("user") {
         Some("new") => true,
         Some("host") if !root => {
-            return Err(Unavailable::new("user=host needs root", "run as root, or use user=new"));
+            return Err(Unavailable::new("user=host needs root", "run isotare as root, or use user=new"));
         }
         _ => !root,
     };
     let network = match settings.text("network") {
         Some("veth") if root && own_user => {
-            let why = "network=veth cannot reach the host from a user namespace";
+            let why = "network=veth does not work in a user namespace";
             return Err(Unavailable::new(why, "use user=host, or network=none"));
         }
         Some("veth") => Network::Veth(veth::usable()?),

@@ -84,7 +84,7 @@ impl Drop for ReusedGroup {
 /// The broker's folder; removed when dropped, after the broker (so keep the order of fields above).
 struct StateFolder(PathBuf);
 
-/// Locks the broker. One whose user panicked in the middle of a question answers the next one all the same.
+/// Locks the broker. If a thread panicked during a request, the broker still answers the next one.
 pub(super) fn lock(client: &SharedClient) -> MutexGuard<'_, Client> {
     client.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -129,7 +129,8 @@ impl ContainerEnvironment {
 
     /// What an instance is like. `group` is the path of its cgroup with its budget.
     pub(super) fn order(&self, id: &str, group: (&str, &Budget), layers: &Path, control: &Path) -> Order {
-        // In a user namespace the runtime would be stopped by its cgroup namespace; there the session fills the group.
+        // In a user namespace, the cgroup namespace would stop the runtime; there the session puts the
+        // process into the group.
         let hierarchies = self.hierarchies.as_ref().ok().filter(|_| !self.terms.own_user);
         let (path, budget) = group;
         let group = hierarchies.map(|hierarchies| Group::new(hierarchies, path, budget));
@@ -151,7 +152,7 @@ impl ContainerEnvironment {
         &self.client
     }
 
-    /// The hierarchies if groups with a budget can be made in them, else why not.
+    /// The hierarchies if groups with a budget can be created in them, otherwise the reason why not.
     pub(super) fn hierarchies(&self) -> Result<&Hierarchies, &str> {
         self.hierarchies.as_ref().map_err(String::as_str)
     }
@@ -165,7 +166,7 @@ impl ContainerEnvironment {
 impl Environment for ContainerEnvironment {
     fn create(&mut self, cx: &TrialContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
         if lock(&self.client).is_dead() {
-            // The trial that it died in has failed; the next ones need not.
+            // The trial in which it died has failed; the next trials need not fail.
             let client = Client::spawn(&self.terms, &self.log, cx.ledger, &cx.deadline)?;
             self.client = Arc::new(Mutex::new(client));
             (cx.mark)("broker.restarted");
@@ -182,11 +183,11 @@ impl Environment for ContainerEnvironment {
 
     fn facts(&self) -> BTreeMap<String, String> {
         let devices = match (&self.hierarchies, self.terms.own_user) {
-            (_, true) => "none: in a user namespace, so only the kernel's own permissions",
+            (_, true) => "none, because it is in a user namespace: only the kernel's own permissions",
             (Ok(hierarchies), _) if hierarchies.version() != isotare_cgroup::Version::V2 => {
                 "cgroup v1, Docker's default list"
             }
-            _ => "none: on cgroup v2 it would need libbpf",
+            _ => "none, because on cgroup v2 it would need libbpf",
         };
         let network = match (&self.ip, self.terms.host_network) {
             (Some(_), _) => "veth",
@@ -205,7 +206,7 @@ impl Environment for ContainerEnvironment {
             ("container.no_new_privs", "set (Docker leaves it unset)"),
             ("container.devices", devices),
             ("container.rootless", if rootless { "true" } else { "false" }),
-            ("container.user", if self.terms.own_user { "an own user namespace" } else { "the host's" }),
+            ("container.user", if self.terms.own_user { "its own user namespace" } else { "the host's" }),
             ("container.cgroup", if self.reused.is_some() { "reused" } else { "new" }),
             ("container.network", network),
             ("container.root", root),

@@ -67,7 +67,7 @@ impl ContainerInstance {
             Ok(()) => Ok(instance),
             Err(error) => {
                 lock(client).abandon(&instance.id);
-                // What stays is in the record of resources; the first error is the one to tell.
+                // What could not be removed stays in the record of resources. The first error is reported.
                 let _second = instance.remove_outside(&cx.deadline);
                 Err(error)
             }
@@ -119,9 +119,10 @@ impl ContainerInstance {
             .map_err(|e| e.during("kill container", &self.id))
     }
 
-    /// Removes what the broker would have, where it cannot any more. Its mounts have ended with it.
+    /// Removes what the broker would have removed, if it cannot do it any more. Its mounts have ended with
+    /// it.
     fn remove_layers(&self) -> Result<(), DriverError> {
-        // Overlayfs makes this folder without any permission, which stops all but root.
+        // Overlayfs creates this folder without any permission, so only root can remove it.
         let _absent = fs::set_permissions(self.layers.join("overlay/work"), Permissions::from_mode(0o700));
         for layer in OWN.map(|name| self.layers.join(name)) {
             remove_tree(&layer).map_err(|e| DriverError::failed("remove", layer.display().to_string(), e))?;
@@ -129,9 +130,10 @@ impl ContainerInstance {
         Ok(())
     }
 
-    /// Removes what is not the broker's.
+    /// Removes the parts that do not belong to the broker.
     fn remove_outside(&self, deadline: &Deadline) -> Result<(), DriverError> {
-        // A group that stays is empty: the first process of a pid namespace takes the others with it.
+        // A group that stays is empty: when the first process of a pid namespace ends, the kernel kills the
+        // others.
         if let Some(hierarchies) = self.hierarchies.as_ref().filter(|_| !self.keeps_group) {
             hierarchies
                 .remove_tree(&self.cgroup)
@@ -141,8 +143,8 @@ impl ContainerInstance {
     }
 }
 
-/// Moves a process into the groups that the runtime left out: all of them without root, and the version 2 group beside
-/// version 1. The others are left alone, because each move waits for the kernel.
+/// Moves a process into the groups that the runtime left out: all of them without root, and the version 2
+/// group beside version 1. The others are left alone, because each move waits for the kernel.
 fn join(cgroup: &Cgroup, pid: u32) -> io::Result<()> {
     let pid = pid.to_string();
     for file in cgroup.procs_files() {
@@ -161,7 +163,7 @@ impl Instance for ContainerInstance {
     fn wait_ready(&mut self, cx: &TrialContext<'_>) -> Result<UnixStream, DriverError> {
         let created = self.created("wait for agent of")?;
         let Some(listener) = &self.listener else {
-            return Err(DriverError::failed("wait for agent of", cx.instance, "it has connected already"));
+            return Err(DriverError::failed("wait for agent of", cx.instance, "it has already connected"));
         };
         let stream = accept(listener, Some(created.pidfd.as_fd()), &cx.deadline)
             .map_err(|e| e.during("wait for agent of", cx.instance))?;
@@ -198,11 +200,11 @@ impl Instance for ContainerInstance {
             let told = client.delete(&self.id, &cx.deadline);
             match &told {
                 Err(DriverError::Interrupted) => return told,
-                // A broker that does not answer in time is no use to the next trial either.
+                // A broker that does not answer in time cannot serve the next trial either.
                 Err(DriverError::TimedOut { .. }) => client.kill(),
                 _ => {}
             }
-            // A broker that died took its containers along; what is left can be removed from here.
+            // When the broker died, its containers ended too. The rest can be removed here.
             if client.is_dead() && !matches!(told, Err(DriverError::TimedOut { .. })) { Ok(()) } else { told }
         };
         self.kill()?;

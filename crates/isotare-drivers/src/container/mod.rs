@@ -1,10 +1,11 @@
-//! `container`: an embedded container runtime, so that there is always a container to compare with and nothing to install.
+//! `container`: an embedded container runtime, so that there is always a container to compare with and
+//! nothing to install.
 //!
-//! The runtime is `libcontainer`, the library of youki. Making a container with it forks without an exec, changes the
-//! working directory and must happen on the only thread of a process; so an environment starts one helper, the
-//! [`broker`], by running this program again (see [`helper_process`]). The broker has a private mount namespace and
-//! answers the questions of [`client`] over a socket pair. When that socket is closed, however the session ended, it
-//! removes every container it made, and its mounts end with it.
+//! The runtime is `libcontainer`, the library of youki. To create a container, it forks without an exec and
+//! changes the working directory, and it must run in a process with only one thread. So an environment starts
+//! one helper, the [`broker`], by running this program again (see [`helper_process`]). The broker has a
+//! private mount namespace and answers the requests of [`client`] over a socket pair. When that socket is
+//! closed, for any reason, the broker removes every container that it created, and its mounts end with it.
 
 pub(crate) mod broker;
 mod client;

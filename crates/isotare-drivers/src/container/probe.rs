@@ -48,7 +48,7 @@ fn attempt(environment: &ContainerEnvironment, cx: &PrepareContext<'_>) -> Resul
     tried
 }
 
-/// What of the kernel's state explains a failure.
+/// The part of the kernel's state that can explain a failure.
 #[derive(Debug, Default)]
 struct Kernel {
     root: bool,
@@ -74,7 +74,7 @@ impl Kernel {
     }
 }
 
-/// The reason as seen, and what to do about it.
+/// The reason and the remedy.
 fn diagnose(error: &DriverError, kernel: &Kernel) -> Unavailable {
     let error = error.to_string();
     let is = |value: &Option<String>, bad: &str| value.as_deref() == Some(bad);
@@ -86,18 +86,18 @@ fn diagnose(error: &DriverError, kernel: &Kernel) -> Unavailable {
     let forbids = sysctls.iter().find(|(value, bad, ..)| !kernel.root && is(value, bad));
     if let Some((_, bad, name, good)) = forbids {
         return Unavailable::new(
-            format!("users may not make user namespaces here ({name} is {bad})"),
-            format!("run as root, or allow it: sysctl -w {name}={good}"),
+            format!("users may not create user namespaces here ({name} is {bad})"),
+            format!("run isotare as root, or allow it: sysctl -w {name}={good}"),
         );
     }
     if error.contains(OVERLAY) {
         return match kernel.overlay {
             false => Unavailable::new(
                 format!("the kernel has no overlayfs ({error})"),
-                "load it: modprobe overlay (with a kernel that has it)",
+                "load it: modprobe overlay (the kernel has to be built with it)",
             ),
             true => Unavailable::new(
-                format!("overlayfs refused the folder for data ({error})"),
+                format!("overlayfs does not work in the data folder ({error})"),
                 "choose a work folder on ext4, xfs or btrfs; without root a Linux of 5.11 or later is needed",
             ),
         };
@@ -105,10 +105,10 @@ fn diagnose(error: &DriverError, kernel: &Kernel) -> Unavailable {
     if error.contains(ENTER) {
         return Unavailable::new(
             format!("namespaces are forbidden here ({error})"),
-            "run it on the host itself, or inside a container that was started with --privileged",
+            "run isotare on the host itself, or inside a container that was started with --privileged",
         );
     }
-    Unavailable::new(error, "see docs/drivers/container.md for what the kernel must allow")
+    Unavailable::new(error, "docs/drivers/container.md says what the kernel has to allow")
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! How a program becomes a helper (a broker, a launcher): by being run again with a hidden argument.
+//! Starts helpers (a broker, a launcher): this program is run again with a hidden argument.
 
 use super::broker;
 use crate::ladder;
@@ -14,8 +14,9 @@ pub(crate) const LAUNCHER: &str = "__ladder-launcher";
 
 static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
 
-/// Does the work of a helper process if this process was started as one. The first thing in `main` of every program
-/// that uses the drivers, before any thread is started: `if let Some(code) = helper_process() { return code; }`.
+/// Does the work of a helper process if this process was started as one. The first thing in `main` of every
+/// program that uses the drivers, before any thread is started: `if let Some(code) = helper_process() {
+/// return code; }`.
 pub fn helper_process() -> Option<ExitCode> {
     let done = match std::env::args_os().nth(1)?.to_str()? {
         BROKER => broker::serve(),
@@ -25,20 +26,21 @@ pub fn helper_process() -> Option<ExitCode> {
     match done {
         Ok(()) => Some(ExitCode::SUCCESS),
         Err(error) => {
-            // Standard error is a log that the session quotes; if even that is gone, nobody is left to tell.
+            // Standard error is a log that the session quotes. If writing to it fails, the error cannot be
+            // reported.
             let _unheard = writeln!(std::io::stderr(), "{error}");
             Some(ExitCode::FAILURE)
         }
     }
 }
 
-/// Names the program to start helpers from, for programs whose `main` is not ours (tests): one whose `main` calls
-/// [`helper_process`]. Without it, a program starts itself. The first call counts.
+/// Sets the program that is started as a helper, for programs with a different `main` (tests). Its `main` has
+/// to call [`helper_process`]. By default, a program starts itself. Only the first call has an effect.
 pub fn set_helper_program(path: impl Into<PathBuf>) {
     PROGRAM.get_or_init(|| path.into());
 }
 
-/// The program to start helpers from; an error where that would start a session in place of a helper.
+/// The program that is started as a helper; an error if it would start a session instead of a helper.
 pub(crate) fn program() -> Result<PathBuf, &'static str> {
     if let Some(program) = PROGRAM.get() {
         return Ok(program.clone());

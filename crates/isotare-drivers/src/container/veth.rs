@@ -1,4 +1,5 @@
-//! The network setting `veth`: a pair of interfaces with a small net of its own, the host's end named after the instance.
+//! The network setting `veth`: a pair of interfaces with a small private net. The host's end is named after
+//! the instance.
 
 pub(crate) use super::wire::Link;
 pub(crate) use crate::subnet::PREFIX;
@@ -11,8 +12,8 @@ use std::path::PathBuf;
 pub(crate) fn usable() -> Result<PathBuf, Unavailable> {
     if !rustix::process::geteuid().is_root() {
         return Err(Unavailable::new(
-            "network=veth needs root to make an interface on the host",
-            "run as root, or use network=none",
+            "network=veth needs root, because it creates an interface on the host",
+            "run isotare as root, or use network=none",
         ));
     }
     find_program("ip").ok_or_else(|| {
@@ -35,7 +36,7 @@ pub(crate) fn configure(link: &Link, deadline: &Deadline) -> Result<(), DriverEr
 /// Removes the pair, if it is there.
 pub(crate) fn remove(link: &Link, deadline: &Deadline) -> Result<(), DriverError> {
     match present(link) {
-        // It goes by itself with the container's network namespace, perhaps in between.
+        // It is removed automatically with the container's network namespace, possibly at the same time.
         true => ip(link, &["link", "delete", &link.name], deadline)
             .or_else(|error| if present(link) { Err(error) } else { Ok(()) }),
         false => Ok(()),

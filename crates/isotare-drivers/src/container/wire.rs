@@ -1,6 +1,6 @@
 //! Messages between a session and its broker: one packet each, JSON, with file descriptors beside it.
 //!
-//! Each question has one reply with its number, so that a reply which comes after its asker gave up is known as such.
+//! Each request has one reply with the same number, so that a reply that comes too late can be recognised.
 
 use crate::oci::Group;
 use rustix::net::{
@@ -25,12 +25,12 @@ pub(super) struct Question {
     pub request: Request,
 }
 
-/// What a session asks.
+/// A request of a session.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Request {
     /// The first one.
     Configure(Terms),
-    /// Create a container; standard input, output and error ride along. [`Answer::Created`].
+    /// Create a container. The message also carries standard input, output and error. [`Answer::Created`].
     Create(Box<Order>),
     /// Run its program.
     Start(String),
@@ -45,7 +45,7 @@ pub(super) enum Request {
 pub(super) struct Terms {
     /// An empty folder where the broker mounts a file system in memory that only it sees.
     pub state: PathBuf,
-    /// Whether they are in a user namespace of the broker's; without root there is no other way.
+    /// Whether they are in a user namespace of the broker's; without root, nothing else is possible.
     pub own_user: bool,
     /// Whether they stay in the host's network namespace.
     pub host_network: bool,
@@ -69,12 +69,12 @@ pub(super) struct Reply {
     pub answer: Answer,
 }
 
-/// What the broker says.
+/// An answer of the broker.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Answer {
     /// Done.
     Done,
-    /// Created: its init process on the host; a pidfd of it rides along.
+    /// Created: its init process on the host; the message also carries a pidfd of it.
     Created { pid: u32 },
     /// It did not work.
     Failed(String),
@@ -89,7 +89,7 @@ pub(super) struct Order {
     pub root: RootKind,
     /// The trees that nobody writes to, the topmost first.
     pub lowers: Vec<PathBuf>,
-    /// Folder for what is the container's own.
+    /// Folder for the container's own files.
     pub layers: PathBuf,
     /// The init program and its arguments.
     pub args: Vec<String>,
@@ -128,7 +128,7 @@ pub(super) fn send(socket: impl AsFd, message: &impl Serialize, fds: &[BorrowedF
     Ok(())
 }
 
-/// Receives one message; `None` when the other side has hung up.
+/// Receives one message; `None` if the other side has closed the connection.
 pub(super) fn receive<T: DeserializeOwned>(socket: impl AsFd) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
     let mut bytes = vec![0; MAX_BYTES];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];

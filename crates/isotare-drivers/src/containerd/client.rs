@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-/// A containerd, as far as `ctr` has to know.
+/// The parameters of a containerd for `ctr`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Client {
     /// The program.
@@ -42,7 +42,7 @@ impl Client {
         Spawn::new(&self.program).args(self.words()).output_to(&bundle.log)
     }
 
-    /// What it answers.
+    /// Its answer.
     pub(super) fn ask(&self, arguments: &[&str], deadline: &Deadline) -> Result<String, DriverError> {
         let words = self.words().map(|word| word.to_string_lossy().into_owned());
         let all: Vec<&str> = words.iter().map(String::as_str).chain(arguments.iter().copied()).collect();
@@ -52,13 +52,14 @@ impl Client {
             true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
             false => {
                 let said = String::from_utf8_lossy(&output.stderr);
-                let last = said.lines().last().unwrap_or("it wrote nothing").to_owned();
+                let last = said.lines().last().unwrap_or("it did not write anything").to_owned();
                 Err(DriverError::failed("run", subject(), format!("{}: {last}", output.status)))
             }
         }
     }
 
-    /// The record of a container. It names the containerd, because a later `clean` knows no settings.
+    /// The record of a container. It contains the address of the containerd, because a later `clean` does not
+    /// know the settings.
     fn resource(&self, driver: &str, id: &str) -> Resource {
         let id = format!("{}#{}#{id}", self.address.display(), self.namespace);
         Resource::Managed { driver: driver.to_owned(), what: "container".to_owned(), id }
@@ -75,7 +76,7 @@ impl Client {
         Some((Self { program, address: address.into(), namespace: namespace.to_owned() }, container))
     }
 
-    /// Kills and removes a container, its task and its shim; true if there was any of it.
+    /// Kills and removes a container, its task and its shim; true if any of them existed.
     pub(super) fn remove(&self, id: &str, deadline: &Deadline) -> Result<bool, DriverError> {
         let is_there = |list: String| list.lines().any(|line| line == id);
         let known = is_there(self.ask(&["containers", "list", "--quiet"], deadline)?);
@@ -110,8 +111,8 @@ impl Ctr {
         arguments
     }
 
-    /// Starts it with `ctr` as the carrier of its standard streams. `ctr` says nothing when the container has started, so
-    /// that the agent's hello is the sign.
+    /// Starts it; `ctr` carries its standard streams. `ctr` prints nothing when the container has started, so
+    /// the agent's hello shows this.
     fn start_attached(&self, bundle: &Bundle, cx: &TrialContext<'_>) -> Result<Started, DriverError> {
         let failed = |error: &dyn std::fmt::Display| {
             DriverError::failed("start container", &bundle.id, format!("{error}: {}", bundle.last_words()))
@@ -128,7 +129,7 @@ impl Ctr {
 }
 
 impl Runtime for Ctr {
-    /// containerd only notes the container; its shim makes it at the start.
+    /// containerd only records the container; its shim creates it at the start.
     fn create(&self, bundle: &Bundle, cx: &TrialContext<'_>) -> Result<Option<u32>, DriverError> {
         cx.ledger
             .record(&self.client.resource(self.driver, &bundle.id))
@@ -148,7 +149,7 @@ impl Runtime for Ctr {
     }
 
     fn delete(&self, bundle: &Bundle, cx: &TrialContext<'_>) -> Result<(), DriverError> {
-        // One call does for a container that never started, or whose end the shim has seen.
+        // One call is enough for a container that never started, or whose end the shim has seen.
         let call = self.client.call(bundle).args(["containers", "delete", &bundle.id]);
         match finish("delete container", &call, bundle, cx) {
             Err(DriverError::Failed { .. }) => self.client.remove(&bundle.id, &cx.deadline).map(drop),

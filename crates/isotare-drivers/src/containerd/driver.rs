@@ -14,27 +14,28 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-const PACKAGE: &str = "Debian: containerd, which docker.io brings";
+const PACKAGE: &str = "Debian: containerd, which is installed with docker.io";
 
 const ADDRESS: SettingDef = SettingDef {
     key: "address",
     kind: Kind::Text,
     default: None,
-    help: "containerd's socket; default: CONTAINERD_ADDRESS, else /run/containerd/containerd.sock",
+    help: "containerd's socket; default: CONTAINERD_ADDRESS, otherwise /run/containerd/containerd.sock",
 };
 
 const NAMESPACE: SettingDef = SettingDef {
     key: "namespace",
     kind: Kind::Text,
     default: Some("isotare"),
-    help: "containerd's namespace, in which its containers have their names",
+    help: "containerd's namespace, in which the names of containers are unique",
 };
 
 const NETWORK: SettingDef = SettingDef {
     key: "network",
     kind: Kind::Choice(&["none", "host"]),
     default: Some("none"),
-    help: "network of the container: none (a namespace with nothing but loopback) or the host's",
+    help: "network of the container: none (a new namespace with only a loopback link) or host (the host's \
+           network)",
 };
 
 /// Containers of containerd, with one shim or another.
@@ -51,22 +52,23 @@ pub struct Containerd {
     remedy: &'static str,
 }
 
-/// containerd with any shim; runc's unless told otherwise.
+/// containerd with any shim; the default is runc's.
 pub static CONTAINERD: Containerd = Containerd {
     name: "containerd",
-    summary: "a container of the containerd on this machine, through its client ctr",
+    summary: "a container of containerd on this machine, started with its client ctr",
     settings: &[
         SettingDef {
             key: "runtime",
             kind: Kind::Text,
             default: Some("io.containerd.runc.v2"),
-            help: "the shim, as io.containerd.runc.v2 or io.containerd.runsc.v1",
+            help: "the shim, such as io.containerd.runc.v2 or io.containerd.runsc.v1",
         },
         SettingDef {
             key: "channel",
             kind: Kind::Choice(&["socket", "stdio"]),
             default: Some("socket"),
-            help: "how the agent talks to the host: stdio for shims whose containers cannot reach its sockets",
+            help: "how the agent connects to the host: socket, or stdio for shims whose containers cannot \
+                   reach the host's sockets",
         },
         ADDRESS,
         NAMESPACE,
@@ -74,7 +76,7 @@ pub static CONTAINERD: Containerd = Containerd {
         IMAGE_SETTING,
     ],
     isolation: Isolation {
-        kernel: "the host's, or that of the shim chosen",
+        kernel: "the host's, or that of the chosen shim",
         system_calls: "those of Docker's default seccomp profile",
         root: "the host's root with Docker's default capabilities",
         sources: &[
@@ -84,19 +86,19 @@ pub static CONTAINERD: Containerd = Containerd {
     },
     is_machine: false,
     patience: Duration::from_secs(20),
-    remedy: "look at containerd's log (journalctl -u containerd), and whether the shim is installed",
+    remedy: "look at containerd's log (journalctl -u containerd), and check that the shim is installed",
 };
 
 /// Kata Containers: a virtual machine around each container, by its shim.
 pub static KATA: Containerd = Containerd {
     name: "kata",
-    summary: "a Kata container: a light virtual machine around a container, through containerd",
+    summary: "a Kata container: a container in a light virtual machine, started by containerd",
     settings: &[
         SettingDef {
             key: "runtime",
             kind: Kind::Text,
             default: Some("io.containerd.kata.v2"),
-            help: "the shim; others are named after their hypervisor, as io.containerd.kata-fc.v2",
+            help: "the shim; other shims are named after their hypervisor, such as io.containerd.kata-fc.v2",
         },
         SettingDef {
             key: "config",
@@ -116,7 +118,7 @@ pub static KATA: Containerd = Containerd {
     },
     is_machine: true,
     patience: Duration::from_secs(40),
-    remedy: "see whether 'kata-runtime check' is content, and containerd's log",
+    remedy: "run 'kata-runtime check', and look at containerd's log",
 };
 
 impl Containerd {
@@ -133,7 +135,7 @@ impl Containerd {
             namespace: text("namespace").unwrap_or_else(|| "isotare".to_owned()),
         };
         let config = text("config").map(PathBuf::from);
-        // A virtual machine passes on no sockets of the host.
+        // A virtual machine cannot reach sockets of the host.
         let stdio = self.is_machine || settings.text("channel") == Some("stdio");
         Ok(Ctr { client, driver: self.name, runtime, config, stdio })
     }
@@ -158,7 +160,8 @@ fn address(settings: &Settings) -> PathBuf {
     chosen.or_else(|| std::env::var_os("CONTAINERD_ADDRESS").map(PathBuf::from)).unwrap_or_else(usual)
 }
 
-/// The program of a shim, by containerd's rule (docs/runtime-v2.md): `io.containerd.kata.v2` is `containerd-shim-kata-v2`.
+/// The program of a shim, by containerd's rule (docs/runtime-v2.md): `io.containerd.kata.v2` is
+/// `containerd-shim-kata-v2`.
 fn shim(runtime: &str) -> String {
     let mut words = runtime.rsplit('.');
     let (version, name) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
@@ -192,7 +195,7 @@ impl Driver for Containerd {
         if let Err(error) = UnixStream::connect(&ctr.client.address) {
             return Err(Unavailable::new(
                 format!("no containerd answers at {}: {error}", ctr.client.address.display()),
-                "start it (systemctl start containerd), or name another with address=",
+                "start it (systemctl start containerd), or name another socket with address=",
             ));
         }
         let broken = |error: DriverError| match error {

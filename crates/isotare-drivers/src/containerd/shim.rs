@@ -1,18 +1,19 @@
-//! The process that stays beside each container.
+//! The shim: a process that runs next to each container.
 
 use isotare_core::{Deadline, DriverError, Resource};
 use isotare_host::{Swept, identify, sweep};
 use std::fs;
 use std::path::Path;
 
-/// The parent of a container's first process: shims adopt what their runtime starts. Field 4 of proc_pid_stat(5).
+/// The parent of a container's first process: shims adopt what their runtime starts. Field 4 of
+/// proc_pid_stat(5).
 pub(super) fn of(pid: u32) -> Option<u32> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok().filter(|&parent| parent > 1)
 }
 
-/// Kills the shim of a container that containerd has lost: it forgets one whose client was killed during the start
-/// (seen with 1.6.20). True if there was one.
+/// Kills the shim of a container that containerd does not know any more. This happens if its client was
+/// killed during the start (seen with 1.6.20). True if there was one.
 pub(super) fn end(
     address: &Path,
     namespace: &str,
@@ -35,7 +36,8 @@ pub(super) fn end(
     Ok(found)
 }
 
-/// Whether a command line is that of this very container's shim: containerd/containerd, runtime/v2/README.md, "Flags".
+/// Whether a command line is that of this very container's shim: containerd/containerd, runtime/v2/README.md,
+/// "Flags".
 fn serves(line: &[u8], address: &Path, namespace: &str, id: &str) -> bool {
     let line = String::from_utf8_lossy(line);
     let words: Vec<&str> = line.split('\0').collect();

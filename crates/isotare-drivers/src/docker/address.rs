@@ -1,4 +1,4 @@
-//! Where the daemon listens, who it is, and which API version it speaks.
+//! The daemon's address and its API version.
 
 use crate::http::{Content, Http, HttpError};
 use hyper::Method;
@@ -18,7 +18,7 @@ pub(super) struct Address(PathBuf);
 pub(super) type ApiVersion = (usize, usize);
 
 impl Address {
-    /// The setting `host`, else `DOCKER_HOST`, else the usual place.
+    /// The setting `host`, otherwise `DOCKER_HOST`, otherwise the usual place.
     pub(super) fn choose(settings: &Settings) -> Result<Self, Unavailable> {
         match settings.text("host") {
             Some(host) => Self::parse(host, "setting host"),
@@ -36,8 +36,8 @@ impl Address {
             return Ok(Self(path.to_owned()));
         }
         Err(Unavailable::new(
-            format!("{owner} is '{host}', which is no Unix socket of this machine"),
-            "only a daemon on the same kernel can be measured; write it as unix:///path/of/docker.sock",
+            format!("{owner} is '{host}', which is not a Unix socket of this machine"),
+            "use a daemon that runs on this machine, and write its address as unix:///path/of/docker.sock",
         ))
     }
 
@@ -45,22 +45,24 @@ impl Address {
         &self.0
     }
 
-    /// Connects and says who may listen if that fails.
+    /// Connects. If that fails, the error says what to do.
     pub(super) fn connect(&self) -> Result<UnixStream, Unavailable> {
         UnixStream::connect(&self.0).map_err(|error| self.unconnected(&error))
     }
 
     fn unconnected(&self, error: &io::Error) -> Unavailable {
         let path = self.0.display();
-        let start = "start it (systemctl start docker, or dockerd), or name another with host=unix:///path";
+        let start =
+            "start it (systemctl start docker, or dockerd), or name another daemon with host=unix:///path";
         match error.kind() {
             io::ErrorKind::NotFound => Unavailable::new(
                 format!("there is no Docker daemon's socket at {path}"),
                 format!("install Docker (Debian: apt-get install docker.io) and {start}"),
             ),
             io::ErrorKind::PermissionDenied => Unavailable::new(
-                format!("the Docker daemon's socket {path} may not be used: permission denied"),
-                "run as root or join the socket's group (usermod -aG docker USER, then log in again)",
+                format!("no permission to use the Docker daemon's socket {path}"),
+                "run isotare as root, or become a member of the socket's group (usermod -aG docker USER, \
+                 then log in again)",
             ),
             io::ErrorKind::ConnectionRefused => {
                 Unavailable::new(format!("no Docker daemon listens at {path}"), start)
@@ -69,13 +71,14 @@ impl Address {
         }
     }
 
-    /// Asks for the newest API version that the daemon speaks. The question carries no version itself, because a
-    /// daemon refuses every question in a version newer than its own: Engine API, "Versioning".
+    /// Asks for the newest API version that the daemon speaks. The request itself does not contain a version,
+    /// because a daemon refuses requests with a version newer than its own: Engine API, "Versioning".
     pub(super) fn api_version(&self, deadline: &Deadline) -> Result<ApiVersion, DriverError> {
         let broken = |cause: &dyn std::fmt::Display| {
             DriverError::Unavailable(Unavailable::new(
-                format!("what listens at {self} does not answer as a Docker daemon does: {cause}"),
-                "see its log (journalctl -u docker), restart it, or name another with host=unix:///path",
+                format!("the program that listens at {self} does not answer like a Docker daemon: {cause}"),
+                "look at its log (journalctl -u docker), restart it, or name another daemon with \
+                 host=unix:///path",
             ))
         };
         let told = |error: HttpError| match error {
@@ -88,7 +91,7 @@ impl Address {
         let answer =
             http.ask(&mut connection, Method::GET, "/_ping", Content::Nothing, deadline).map_err(told)?;
         let version = answer.headers.get("api-version").and_then(|value| value.to_str().ok());
-        version.and_then(version_in).ok_or_else(|| broken(&"it names no API version"))
+        version.and_then(version_in).ok_or_else(|| broken(&"it does not name an API version"))
     }
 }
 

@@ -1,4 +1,5 @@
-//! A Docker daemon of our own: its state, sockets, containerd and network are nobody else's and end with it.
+//! A private Docker daemon: its state, sockets, containerd and network are used by nothing else and end with
+//! it.
 
 use super::address::Address;
 use crate::bridge_net::BridgeNet;
@@ -15,9 +16,10 @@ use std::time::Duration;
 
 /// Longest time for the daemon to answer, and again to end.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Longest time for a daemon's successor to end its containers.
+/// Longest time in which a daemon's successor has to end its containers.
 const CLEANING: Duration = Duration::from_secs(10);
-/// What belongs to a daemon, by the names of which the kernel keeps 15 bytes, those that start the others first.
+/// The names of a daemon's processes, of which the kernel keeps 15 bytes. Processes that start others come
+/// first.
 const PROGRAMS: [&str; 3] = ["dockerd", "containerd", SHIM];
 const SHIM: &str = "containerd-shim";
 const POLL: Duration = Duration::from_millis(20);
@@ -27,14 +29,15 @@ const POLL: Duration = Duration::from_millis(20);
 pub struct DaemonSetup<'a> {
     /// An empty folder for its state and sockets, with a short path.
     pub folder: &'a Path,
-    /// The storage driver, if it is not to choose.
+    /// The storage driver; `None`: the daemon chooses.
     pub storage: Option<&'a str>,
     /// Whether containers can have a bridge. No firewall is touched either way.
     pub bridged: bool,
 }
 
-/// A running `dockerd` that knows the runtimes runc, crun and runsc. Images are in `data` below its folder, which may be a
-/// link. Dropping it ends the daemon, its containerd and every container; the files are for the folder's owner to remove.
+/// A running `dockerd` that knows the runtimes runc, crun and runsc. Images are in `data` below its folder,
+/// which may be a link. Dropping it ends the daemon, its containerd and every container; the files are for
+/// the folder's owner to remove.
 #[derive(Debug)]
 pub struct PrivateDaemon {
     folder: PathBuf,
@@ -48,7 +51,7 @@ pub struct PrivateDaemon {
 }
 
 impl PrivateDaemon {
-    /// Why there can be none here.
+    /// Why it cannot be used here.
     pub fn usable() -> Result<(), Unavailable> {
         crate::installed::root_only("a private dockerd")?;
         ["dockerd", "containerd", "runc"]
@@ -67,7 +70,7 @@ impl PrivateDaemon {
         let failed = |error: io::Error| {
             DriverError::failed("prepare daemon in", setup.folder.display().to_string(), error)
         };
-        // Of our own, lest the machine's `/etc/docker/daemon.json` is read.
+        // Its own file, so that the machine's `/etc/docker/daemon.json` is not read.
         fs::write(setup.folder.join("daemon.json"), configuration()).map_err(failed)?;
         let bridge = setup.bridged.then(|| BridgeNet::plan(setup.folder, ledger)).transpose()?;
         bridge.as_ref().map_or(Ok(()), |bridge| bridge.make(deadline))?;
@@ -146,7 +149,7 @@ impl PrivateDaemon {
                 }
                 Err(error) => return Err(DriverError::failed(OPERATION, spawn.line(), error)),
             }
-            // Nothing tells when it listens but its answer.
+            // Only its answer shows that it is listening.
             pause(POLL, deadline).map_err(|error| error.during(OPERATION, spawn.line()))?;
         }
         self.child = Some(child);
@@ -156,12 +159,12 @@ impl PrivateDaemon {
 
 impl Drop for PrivateDaemon {
     fn drop(&mut self) {
-        // A daemon that was killed left its containers to its successor, which ends them when it starts.
+        // The containers of a killed daemon are still running. Its successor ends them when it starts.
         let running = self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)));
         if !running {
             self.child = None;
             end_processes_naming(&self.folder, &PROGRAMS[..2], &patience());
-            // Neither number may be taken for a running process's: a zombie has one as well.
+            // A number alone does not show that a process is running, because a zombie has one too.
             for file in ["pid", "exec/containerd/containerd.pid"] {
                 let _stale = fs::remove_file(self.folder.join(file));
             }
@@ -178,7 +181,8 @@ impl Drop for PrivateDaemon {
     }
 }
 
-/// Ends what is left of the daemon with this folder, whoever started it; true if there was anything.
+/// Ends what is left of the daemon with this folder, even if another process started it; true if there was
+/// anything.
 pub(super) fn end(folder: &Path) -> bool {
     let ended = end_processes_naming(folder, &PROGRAMS, &patience());
     unmount_below(folder);
@@ -188,8 +192,8 @@ pub(super) fn end(folder: &Path) -> bool {
     ended
 }
 
-/// The runtimes that are installed. gVisor hides the host's sockets unless told otherwise (`runsc flags`), and Debian 12's was seen
-/// to refuse every container's network on Linux 6.18.
+/// The runtimes that are installed. gVisor hides the host's sockets unless told otherwise (`runsc flags`),
+/// and Debian 12's was seen to refuse every container's network on Linux 6.18.
 fn configuration() -> String {
     let mut runtimes = serde_json::Map::new();
     for (name, arguments) in [("crun", &[][..]), ("runsc", &["--host-uds=open", "--network=none"])] {

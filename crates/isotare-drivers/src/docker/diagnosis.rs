@@ -1,4 +1,4 @@
-//! What is known of a container that failed.
+//! Information about a container that failed.
 
 use super::engine::Engine;
 use bollard::models::ContainerState;
@@ -25,7 +25,7 @@ fn describe(state: &ContainerState) -> String {
     let mut parts = Vec::new();
     parts.extend(state.status.map(|status| status.to_string()));
     parts.extend(state.exit_code.map(|code| format!("exit status {code}")));
-    parts.extend((state.oom_killed == Some(true)).then(|| "killed for want of memory".to_owned()));
+    parts.extend((state.oom_killed == Some(true)).then(|| "killed because it was out of memory".to_owned()));
     parts.extend(state.error.clone().filter(|error| !error.is_empty()));
     parts.join(", ")
 }
@@ -37,6 +37,6 @@ mod tests {
     #[test]
     fn a_state_is_told_in_words() {
         let state = ContainerState { exit_code: Some(137), oom_killed: Some(true), ..Default::default() };
-        assert_eq!(describe(&state), "exit status 137, killed for want of memory");
+        assert_eq!(describe(&state), "exit status 137, killed because it was out of memory");
     }
 }

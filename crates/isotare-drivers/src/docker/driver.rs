@@ -1,4 +1,4 @@
-//! The driver: its settings, and what it takes to work here.
+//! The driver: its settings, and its requirements.
 
 use super::environment::DockerEnvironment;
 use super::reached::{self, Reached};
@@ -14,7 +14,7 @@ const SETTINGS: &[SettingDef] = &[
         key: "runtime",
         kind: Kind::Text,
         default: None,
-        help: "OCI runtime by the name that the daemon knows it under, as runc; default: the daemon's default",
+        help: "OCI runtime, by its name in the daemon, such as runc; default: the daemon's default",
     },
     SettingDef {
         key: "network",
@@ -26,19 +26,20 @@ const SETTINGS: &[SettingDef] = &[
         key: "storage",
         kind: Kind::Choice(&["overlay2", "vfs", "btrfs", "fuse-overlayfs", "zfs"]),
         default: None,
-        help: "storage driver; where the daemon has another, one of our own is started; default: the daemon's",
+        help: "storage driver; if the daemon has another one, isotare starts its own daemon; default: the \
+               daemon's",
     },
     SettingDef {
         key: "publish",
         kind: Kind::Text,
         default: None,
-        help: "a published port, HOST:CONTAINER, with network=bridge",
+        help: "a published port, as HOST:CONTAINER; needs network=bridge",
     },
     SettingDef {
         key: "host",
         kind: Kind::Text,
         default: None,
-        help: "the daemon's socket, unix:///path; default: DOCKER_HOST, else /var/run/docker.sock",
+        help: "the daemon's socket, as unix:///path; default: DOCKER_HOST, otherwise /var/run/docker.sock",
     },
 ];
 
@@ -52,7 +53,7 @@ impl Driver for Docker {
     }
 
     fn summary(&self) -> &'static str {
-        "a container of the Docker daemon on this machine, through its Engine API"
+        "a container of the Docker daemon on this machine, started with its Engine API"
     }
 
     fn settings(&self) -> &'static [SettingDef] {
@@ -65,9 +66,10 @@ impl Driver for Docker {
 
     fn isolation(&self) -> Isolation {
         Isolation {
-            kernel: "the host's, or that of the OCI runtime chosen",
+            kernel: "the host's, or that of the chosen OCI runtime",
             system_calls: "those of the daemon's seccomp profile",
-            root: "the host's root with few capabilities; a user's when the daemon runs rootless or remaps users",
+            root: "the host's root with few capabilities; a user of the host if the daemon is rootless or \
+                   remaps users",
             sources: &[
                 "https://docs.docker.com/engine/security/seccomp/",
                 "https://docs.docker.com/engine/security/rootless/",
@@ -82,7 +84,7 @@ impl Driver for Docker {
         };
         examine().map_err(|error| match error {
             DriverError::Unavailable(unavailable) => unavailable,
-            other => Unavailable::new(other.to_string(), "see the daemon's log (journalctl -u docker)"),
+            other => Unavailable::new(other.to_string(), "look at the daemon's log (journalctl -u docker)"),
         })
     }
 

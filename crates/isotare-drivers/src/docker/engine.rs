@@ -11,7 +11,8 @@ use tokio::runtime::{Builder, Runtime};
 
 /// Oldest API that has all that is used here: of Docker 20.10.
 const OLDEST: (usize, usize) = (1, 41);
-/// The client's own limit on a request, seconds. Deadlines bound each call; this must not cut one short.
+/// The client's own limit for a request, seconds. Each call already has a deadline, so this limit has to be
+/// longer.
 const NO_LIMIT: u64 = 24 * 60 * 60;
 
 /// A connection to one daemon.
@@ -24,7 +25,7 @@ pub(super) struct Engine {
     runtime: Runtime,
 }
 
-/// A call without the wanted answer.
+/// A call that failed.
 pub(super) enum CallError {
     TimedOut,
     Interrupted,
@@ -35,17 +36,20 @@ pub(super) enum CallError {
         status: u16,
         message: String,
     },
-    /// The conversation broke.
+    /// The connection failed.
     Broken(String),
 }
 
 impl Engine {
-    /// Finds out what the daemon speaks.
+    /// Finds out which API version the daemon supports.
     pub(super) fn connect(address: Address, deadline: &Deadline) -> Result<Self, DriverError> {
         let speaks = address.api_version(deadline)?;
         if speaks < OLDEST {
             return Err(DriverError::Unavailable(Unavailable::new(
-                format!("the Docker daemon at {address} speaks API {}.{} at most", speaks.0, speaks.1),
+                format!(
+                    "the Docker daemon at {address} supports only API {}.{} and older",
+                    speaks.0, speaks.1
+                ),
                 format!("API {}.{} is needed: install Docker 20.10 or newer", OLDEST.0, OLDEST.1),
             )));
         }
@@ -88,8 +92,8 @@ impl Engine {
             Error::HyperLegacyError { err } if err.is_connect() => {
                 CallError::Gone(self.address.connect().err().unwrap_or_else(|| {
                     Unavailable::new(
-                        format!("the Docker daemon at {} did not take a connection", self.address),
-                        "see its log (journalctl -u docker)",
+                        format!("the Docker daemon at {} did not accept a connection", self.address),
+                        "look at its log (journalctl -u docker)",
                     )
                 }))
             }
@@ -99,7 +103,7 @@ impl Engine {
 }
 
 impl CallError {
-    /// The same as a driver's error: what was being done, to what.
+    /// The same as a driver's error, with the operation and its subject.
     pub(super) fn during(self, operation: &'static str, subject: impl Into<String>) -> DriverError {
         match self {
             CallError::TimedOut => DriverError::TimedOut { operation, subject: subject.into() },
@@ -124,12 +128,12 @@ impl std::fmt::Display for CallError {
             CallError::Refused { status, message } => {
                 write!(f, "the Docker daemon answered: {} (HTTP {status})", message.trim_end())
             }
-            CallError::Broken(cause) => write!(f, "the Docker daemon's answer broke off: {cause}"),
+            CallError::Broken(cause) => write!(f, "the Docker daemon's answer is incomplete: {cause}"),
         }
     }
 }
 
-/// An error with what caused it, which the client's own texts leave out.
+/// An error with its causes, which the client's own texts omit.
 fn with_sources(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

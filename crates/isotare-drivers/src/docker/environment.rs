@@ -108,7 +108,7 @@ impl DockerEnvironment {
             masked_paths: self.masked.clone(),
             network_mode: Some(self.network.clone()),
             runtime: self.runtime.clone(),
-            // What the agent says outside its connection is read from there when a trial failed.
+            // Output of the agent outside its connection is read from there if a trial failed.
             log_config: Some(HostConfigLogConfig { typ: Some("json-file".to_owned()), config: None }),
             auto_remove: Some(false),
             init: Some(false),
@@ -150,7 +150,8 @@ fn host_folders() -> Vec<String> {
     HOST_FOLDERS.iter().map(|folder| format!("/{folder}")).filter(is_folder).collect()
 }
 
-/// What no instance sees of the host's folders, beside the daemon's own list, which this replaces.
+/// The parts of the host's folders that instances must not see, in addition to the daemon's own list, which
+/// this list replaces.
 fn masked() -> Result<Vec<String>, DriverError> {
     let closed = closed(Path::new("/"))
         .map_err(|error| DriverError::failed("look for closed files in", "the host's userland", error))?;
@@ -158,7 +159,8 @@ fn masked() -> Result<Vec<String>, DriverError> {
     Ok(MASKED.map(String::from).into_iter().chain(closed).collect())
 }
 
-/// An import of the host would be gigabytes, so its folders are mounted, without what is mounted on them.
+/// An import of the host would be gigabytes, so its folders are mounted, without the file systems that are
+/// mounted on them.
 fn shown(folder: &str) -> Mount {
     Mount {
         typ: Some(MountType::BIND),

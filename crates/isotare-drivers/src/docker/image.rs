@@ -18,7 +18,7 @@ const CHUNK: usize = 1 << 20;
 /// Longest time that removing it may take.
 const REMOVAL: Duration = Duration::from_secs(20);
 
-/// Tells the images of one session's environments apart.
+/// Makes the names of the images of one session's environments different.
 static IMAGES: AtomicU32 = AtomicU32::new(0);
 
 /// An imported image. Dropping it removes it.
@@ -84,7 +84,7 @@ impl Imported {
 
 impl Drop for Imported {
     fn drop(&mut self) {
-        // Also after an interrupt; what cannot be removed now is in the ledger.
+        // This also runs after an interrupt. What cannot be removed now stays recorded in the ledger.
         let deadline = deadline_in(REMOVAL, &Interrupt::default());
         let _recorded = remove_image(&self.engine, &self.name, &deadline);
     }

@@ -1,4 +1,4 @@
-//! What a daemon says of itself: whether it can serve these settings, and what decides its speed.
+//! Information from a daemon: whether it supports these settings, and facts that affect its speed.
 
 use super::engine::{CallError, Engine};
 use bollard::models::{SystemInfo, SystemInfoCgroupDriverEnum};
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 /// API with which any containerd shim can be named as a runtime: of Docker 23.
 const SHIMS_BY_NAME: (usize, usize) = (1, 42);
 
-/// The daemon's account of itself.
+/// The daemon's information about itself.
 pub(super) fn ask(engine: &Engine, deadline: &Deadline) -> Result<SystemInfo, DriverError> {
     engine
         .call(deadline, bollard::Docker::info)
@@ -45,13 +45,13 @@ fn check_kernel(engine: &Engine, info: &SystemInfo) -> Result<(), Unavailable> {
     if theirs != ours {
         return Err(Unavailable::new(
             format!("the Docker daemon at {} runs on another kernel ({theirs}, here {ours})", engine.address),
-            "use a daemon that runs on this machine itself, not in a virtual machine of its own",
+            "use a daemon that runs on this machine itself, not in a virtual machine",
         ));
     }
     if security(info).any(|option| option.starts_with("name=userns")) {
         return Err(Unavailable::new(
             format!("the Docker daemon at {} maps users (userns-remap)", engine.address),
-            "an instance could not open its control socket; use a daemon without userns-remap",
+            "use a daemon without userns-remap; with it, an instance cannot open its control socket",
         ));
     }
     Ok(())
@@ -68,11 +68,11 @@ fn check_runtime(engine: &Engine, info: &SystemInfo, settings: &Settings) -> Res
     known.sort_unstable();
     Err(Unavailable::new(
         format!(
-            "the Docker daemon at {} knows no runtime '{wanted}'; it has {}",
+            "the Docker daemon at {} does not know the runtime '{wanted}'; it has {}",
             engine.address,
             known.join(", ")
         ),
-        "add it below \"runtimes\" in /etc/docker/daemon.json and restart the daemon",
+        "add it to \"runtimes\" in /etc/docker/daemon.json and restart the daemon",
     ))
 }
 

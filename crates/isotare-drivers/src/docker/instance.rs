@@ -15,10 +15,10 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Time in which an agent usually connects. Only a slower one is watched over, because asking the daemon for the
-/// process to watch takes longer than most agents take.
+/// Time in which an agent usually connects. Isotare watches the process only if the agent is slower, because
+/// asking the daemon for the process takes longer than most agents need to connect.
 const USUAL: Duration = Duration::from_millis(20);
-/// Longest time for questions that are no part of a phase, and for a kill after the grace time.
+/// Longest time for requests that are not part of a phase, and for a kill after the grace time.
 const ASIDE: Duration = Duration::from_secs(5);
 
 pub(super) struct DockerInstance {
@@ -71,7 +71,7 @@ impl DockerInstance {
         let options = KillContainerOptionsBuilder::new().signal("SIGKILL").build();
         let deadline = deadline_in(ASIDE, &Interrupt::default());
         match self.engine.call(&deadline, |docker| docker.kill_container(&self.id, Some(options))) {
-            // It is not there, or does not run.
+            // It does not exist, or is not running.
             Err(error) if error.is_status(404) || error.is_status(409) => Ok(()),
             other => other,
         }
@@ -87,10 +87,9 @@ impl Instance for DockerInstance {
 
     fn wait_ready(&mut self, cx: &TrialContext<'_>) -> Result<UnixStream, DriverError> {
         const OPERATION: &str = "wait for agent of";
-        let listener = self
-            .listener
-            .take()
-            .ok_or_else(|| DriverError::failed(OPERATION, cx.instance, "it was waited for before"))?;
+        let listener = self.listener.take().ok_or_else(|| {
+            DriverError::failed(OPERATION, cx.instance, "its connection was already waited for")
+        })?;
         match accept(&listener, None, &sooner(cx, now().plus(USUAL))) {
             Err(WaitError::TimedOut) => {}
             other => return other.map_err(|error| error.during(OPERATION, cx.instance)),
@@ -135,7 +134,7 @@ impl Instance for DockerInstance {
                 Ok(())
             }
             Err(error) => {
-                // Its shim keeps it alive without a daemon.
+                // Without a daemon, its shim keeps it running.
                 self.init.get().inspect(|init| init.kill());
                 Err(error)
             }

@@ -1,6 +1,6 @@
 //! `docker`: containers of a Docker daemon on this machine, through its Engine API.
 //!
-//! The API's client is asynchronous; `engine.rs` keeps that to itself and gives bounded, blocking calls.
+//! The API's client is asynchronous. `engine.rs` hides this and offers blocking calls with deadlines.
 
 mod address;
 mod daemon;

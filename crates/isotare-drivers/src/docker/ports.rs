@@ -15,12 +15,12 @@ impl Ports {
     pub(super) fn of(settings: &Settings) -> Result<Option<Self>, Unavailable> {
         let Some(text) = settings.text("publish") else { return Ok(None) };
         let ports = Self::parse(text).ok_or_else(|| {
-            Unavailable::new(format!("publish={text} names no two ports"), "write it as publish=8080:80")
+            Unavailable::new(format!("publish={text} does not name two ports"), "write it as publish=8080:80")
         })?;
         match settings.text("network") {
             Some("bridge") => Ok(Some(ports)),
             other => Err(Unavailable::new(
-                format!("network={} has no ports to publish", other.unwrap_or("none")),
+                format!("with network={}, ports cannot be published", other.unwrap_or("none")),
                 "use network=bridge with publish=",
             )),
         }
@@ -31,7 +31,7 @@ impl Ports {
         Some(Self { host: host.parse().ok()?, container: container.parse().ok()? })
     }
 
-    /// The container's port in the API's words.
+    /// The container's port as the API writes it.
     pub(super) fn key(&self) -> String {
         format!("{}/tcp", self.container)
     }

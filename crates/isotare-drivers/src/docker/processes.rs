@@ -1,4 +1,4 @@
-//! Which processes of the host make up a container and the daemons behind it.
+//! Finds the host's processes that belong to a container, and its daemons.
 
 use isotare_core::{Member, Role};
 use isotare_host::peer_pid;
@@ -26,7 +26,7 @@ impl Init {
         Some(Self { pid, pidfd, cgroup: cgroup_of(pid, container) })
     }
 
-    /// Kills it, if it is known to be the container's: its cgroup says so.
+    /// Kills it, if its cgroup shows that it belongs to the container.
     pub(crate) fn kill(&self) {
         if self.cgroup.is_some() {
             let _ended = pidfd_send_signal(&self.pidfd, Signal::KILL);
@@ -34,8 +34,8 @@ impl Init {
     }
 }
 
-/// The path of a container's cgroup below each hierarchy's root, told by the container's id in it; on mixed
-/// hierarchies some lines of `/proc/PID/cgroup` name the root only.
+/// The path of a container's cgroup below each hierarchy's root. The path contains the container's id. On
+/// mixed hierarchies, some lines of `/proc/PID/cgroup` contain only the root.
 fn cgroup_of(pid: u32, id: &str) -> Option<String> {
     let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
     let path = text
@@ -72,7 +72,8 @@ fn shim_of(init: u32) -> Option<u32> {
     None
 }
 
-/// The daemon that a shim reports to: it listens at the shim's argument `-address`. It is no parent of the shim.
+/// The daemon to which a shim reports. It listens at the shim's argument `-address`. It is not the parent of
+/// the shim.
 fn containerd_of_shim(shim: u32) -> Option<u32> {
     let line = fs::read(format!("/proc/{shim}/cmdline")).ok()?;
     let mut words = line.split(|&byte| byte == 0).map(String::from_utf8_lossy);
@@ -80,12 +81,13 @@ fn containerd_of_shim(shim: u32) -> Option<u32> {
     peer(Path::new(&*words.next()?))
 }
 
-/// Who listens at a socket. With socket activation that is the process which made the socket: unix(7), SO_PEERCRED.
+/// The process that listens at a socket. With socket activation, this is the process that created the socket:
+/// unix(7), SO_PEERCRED.
 pub(crate) fn peer(socket: &Path) -> Option<u32> {
     peer_pid(UnixStream::connect(socket).ok()?)
 }
 
-/// The daemon where it did not make its socket itself; `None` if there are several.
+/// The daemon, if it did not create its socket itself; `None` if there are several.
 fn daemon_by_name(wanted: &str) -> Option<u32> {
     let mut found = pids().filter(|&pid| name(pid).as_deref() == Some(wanted));
     let first = found.next()?;

@@ -1,4 +1,4 @@
-//! The daemon that serves an environment: the one that is there, or one of our own with the storage asked for.
+//! The daemon that serves an environment: the existing one, or a private one with the requested storage.
 
 use super::address::Address;
 use super::daemon::{DaemonSetup, PrivateDaemon};
@@ -15,12 +15,13 @@ use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Where the daemons' folders are. A socket's path has at most 107 bytes (unix(7)), and containerd adds some to it.
+/// Where the daemons' folders are. A socket's path has at most 107 bytes (unix(7)), and containerd adds some
+/// to it.
 const FOLDERS: &str = "/run";
 /// How their names begin.
 const PREFIX: &str = "isotare-docker-";
 
-/// Tells this process's daemons apart.
+/// Makes the names of this process's daemons different.
 static DAEMONS: AtomicU32 = AtomicU32::new(0);
 
 /// A daemon that can serve the settings.
@@ -30,7 +31,7 @@ pub(super) struct Reached {
     pub(super) private: Option<Private>,
 }
 
-/// A daemon of our own. Dropping it leaves nothing but files in the environment's folder.
+/// A private daemon. After dropping it, only files in the environment's folder are left.
 pub(super) struct Private {
     // Dropped in this order.
     daemon: PrivateDaemon,
@@ -38,7 +39,7 @@ pub(super) struct Private {
     _folder: Folder,
 }
 
-/// A folder that goes when this is dropped.
+/// A folder that is removed when this is dropped.
 struct Folder(PathBuf);
 
 /// Finds or starts it.
@@ -57,7 +58,7 @@ pub(super) fn reach(settings: &Settings, cx: &PrepareContext<'_>) -> Result<Reac
             Ok(reached) if reached.said.driver.as_deref() == Some(storage) => reached,
             found if settings.text("host").is_some() => {
                 let driver = found?.said.driver.unwrap_or_default();
-                let reason = format!("the daemon named by host= stores with {driver}, not {storage}");
+                let reason = format!("the storage driver of the daemon in host= is {driver}, not {storage}");
                 return Err(Unavailable::new(reason, "leave out host= or storage=").into());
             }
             _ => {
@@ -75,8 +76,8 @@ impl Private {
         PrivateDaemon::usable()?;
         match storage {
             "zfs" => Err(Unavailable::new(
-                "no daemon here stores with zfs, and isotare makes no zfs pool",
-                "name a daemon whose data root is on zfs (with the kernel's module zfs) by host=",
+                "no daemon here uses the storage driver zfs, and isotare cannot create a zfs pool",
+                "use host= to name a daemon whose data root is on zfs (this needs the kernel's module zfs)",
             )),
             "fuse-overlayfs" => {
                 crate::installed::program("fuse-overlayfs", "Debian: fuse-overlayfs").map(drop)
@@ -88,7 +89,8 @@ impl Private {
         let failed = |error: io::Error| DriverError::failed("make", data.display().to_string(), error);
         fs::create_dir(&data).and_then(|()| symlink(&data, folder.0.join("data"))).map_err(failed)?;
         let btrfs = (storage == "btrfs").then(|| LoopMount::btrfs(&data, cx)).transpose()?;
-        // The last of the records that are not its containers': swept after these, and before what it uses.
+        // This record comes after those of its containers and before those of the things that it uses, so
+        // that they are removed in the right order.
         cx.ledger.record(&daemon_resource(&folder.0)).map_err(|error| {
             DriverError::failed("record daemon in", folder.0.display().to_string(), error)
         })?;
@@ -122,7 +124,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // What cannot be removed now is in the ledger.
+        // What cannot be removed now stays recorded in the ledger.
         let _recorded = fs::remove_dir_all(&self.0);
     }
 }

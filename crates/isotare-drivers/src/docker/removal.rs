@@ -1,4 +1,4 @@
-//! Removing containers and images, by identity and only those that carry our label.
+//! Removing containers and images, by identity, and only those with our label.
 
 use super::address::Address;
 use super::daemon;
@@ -17,7 +17,7 @@ pub(super) const SESSION_LABEL: &str = "isotare.session";
 pub(super) const INSTANCE_LABEL: &str = "isotare.instance";
 /// Kind of the record of a daemon.
 const DAEMON: &str = "daemon";
-/// Pause before the next try while the daemon is at it already; there is nothing to wait on.
+/// Pause before the next try while the daemon is already removing it. There is no event to wait for.
 const AGAIN: Duration = Duration::from_millis(20);
 
 /// Kind of a recorded thing.
@@ -36,7 +36,8 @@ impl What {
     }
 }
 
-/// A thing of a daemon as a resource. Its identity names the daemon, because a later `clean` knows no settings.
+/// A thing of a daemon as a resource. Its identity contains the daemon, because a later `clean` does not know
+/// the settings.
 pub(super) fn resource(what: What, address: &Address, name: &str) -> Resource {
     Resource::Managed {
         driver: "docker".to_owned(),
@@ -45,7 +46,7 @@ pub(super) fn resource(what: What, address: &Address, name: &str) -> Resource {
     }
 }
 
-/// A daemon of our own as a resource, by the folder of its state.
+/// A private daemon as a resource, identified by the folder of its state.
 pub(super) fn daemon_resource(folder: &Path) -> Resource {
     Resource::Managed {
         driver: "docker".to_owned(),
@@ -67,7 +68,7 @@ pub(super) fn release(what: &str, id: &str, deadline: &Deadline) -> Result<bool,
     let (host, name) = id.rsplit_once('#').filter(|(_, name)| is_image_name(name)).ok_or_else(unknown)?;
     let address = Address::parse(host, "the record")?;
     if address.path().parent().is_some_and(|folder| !folder.exists()) {
-        // A daemon of our own, which is gone with all that it had.
+        // A private daemon, which ends together with everything that belongs to it.
         return Ok(false);
     }
     let engine = Engine::connect(address, deadline)?;
@@ -126,7 +127,7 @@ fn remove(
         match request() {
             Ok(()) => return Ok(true),
             Err(error) if error.is_status(404) => return Ok(false),
-            // Being removed already: the daemon goes on with a removal whose client went away.
+            // It is being removed already: the daemon continues a removal even if its client has ended.
             Err(error) if error.is_status(409) && error.to_string().contains("in progress") => {
                 pause(AGAIN, deadline).map_err(|_| error.during(operation, id))?;
             }

@@ -1,4 +1,4 @@
-//! How Firecracker is told what to do: <https://github.com/firecracker-microvm/firecracker>,
+//! The requests to Firecracker: <https://github.com/firecracker-microvm/firecracker>,
 //! `src/firecracker/swagger/firecracker.yaml`.
 
 use crate::guest::Shape;
@@ -8,8 +8,8 @@ use serde_json::json;
 use std::ffi::OsString;
 use std::path::Path;
 
-/// Its devices are on virtio-mmio, which the kernel learns of by ACPI. A restart through the keyboard controller is
-/// the one way in which a guest can end it (`docs/getting-started.md` there).
+/// Its devices are on virtio-mmio, which the kernel learns of by ACPI. Only a restart through the keyboard
+/// controller lets a guest end it (`docs/getting-started.md` there).
 pub(super) const DIALECT: Dialect = Dialect {
     name: "Firecracker",
     program: "firecracker",

@@ -18,7 +18,7 @@ const SETTINGS: &[SettingDef] = &[
         key: "binary",
         kind: Kind::Text,
         default: None,
-        help: "Firecracker's program; without it the one in PATH",
+        help: "Firecracker's program; default: the one in PATH",
     },
     VCPUS,
     MEMORY,
@@ -27,19 +27,19 @@ const SETTINGS: &[SettingDef] = &[
         key: "disk",
         kind: Kind::Choice(&["none", "raw"]),
         default: Some("raw"),
-        help: "where the data folder is: the guest's memory (none), or an ext4 disk in a file",
+        help: "place of the data folder: the guest's memory (none), or an ext4 disk in a file",
     },
     SettingDef {
         key: "cache",
         kind: Kind::Choice(&["writeback", "unsafe"]),
         default: Some("writeback"),
-        help: "the disk's cache on the host: page cache, or page cache without flushes",
+        help: "the disk's cache on the host: the page cache, or the page cache without flushes",
     },
     SettingDef {
         key: "io",
         kind: Kind::Choice(&["sync", "async"]),
         default: Some("sync"),
-        help: "the disk's engine: a system call for each access, or io_uring",
+        help: "how the disk's file is accessed: one system call for each access, or io_uring",
     },
 ];
 
@@ -63,7 +63,7 @@ impl Driver for Firecracker {
     fn isolation(&self) -> Isolation {
         Isolation {
             kernel: "its own",
-            system_calls: "none of the guest's; the few that Firecracker's filter allows itself",
+            system_calls: "none from the guest; a few from Firecracker, which its own filter allows",
             root: "nobody on the host; Firecracker runs as the user who starts it (without its jailer)",
             sources: &["https://github.com/firecracker-microvm/firecracker/blob/main/docs/design.md"],
         }

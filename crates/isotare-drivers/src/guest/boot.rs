@@ -1,4 +1,4 @@
-//! What a guest boots, made ready once for all machines of an environment.
+//! The files that a guest boots, prepared once for all machines of an environment.
 
 use super::{DATA_NAME, DATA_SIZE, DiskFormat, DiskPlan, Kernel, Template, initramfs};
 use isotare_core::{DriverError, Image, PrepareContext};
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Boot {
     /// The kernel's ELF image, or its boot image.
     pub(crate) kernel: PathBuf,
-    /// The kernel's file as it was found.
+    /// The original file of the kernel.
     pub(crate) image: PathBuf,
     pub(crate) initramfs: PathBuf,
     pub(crate) template: Option<Template>,
@@ -23,8 +23,8 @@ pub(crate) struct Boot {
 }
 
 impl Boot {
-    /// Makes it in the context's work folder. `modules` are what the guest's devices need, `memory` is the guest's, in
-    /// bytes.
+    /// Makes it in the context's work folder. `modules` are what the guest's devices need, `memory` is the
+    /// guest's, in bytes.
     pub(crate) fn prepare(
         mut kernel: Kernel,
         modules: &[&str],

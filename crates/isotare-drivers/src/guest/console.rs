@@ -1,8 +1,8 @@
-//! What a monitor and the guest's console have said, for reasons and failure reports.
+//! The output of a monitor and of the guest's console, for reasons and failure reports.
 
 use std::path::{Path, PathBuf};
 
-/// How much of the end of each file is told.
+/// How much of the end of each file is quoted.
 const TAIL: u64 = 4096;
 
 /// The files that a machine writes to.
@@ -17,17 +17,18 @@ pub(crate) struct Logs {
 }
 
 impl Logs {
-    /// One line that tells most: the monitor's own complaint, else the console's last words.
+    /// The most useful line: the monitor's own error, otherwise the last line of the console.
     pub(crate) fn summary(&self) -> String {
         let said = |text: &str| telling_lines(text).next_back().map(str::to_owned);
         match (said(&tail(&self.output)), said(&tail(&self.console))) {
             (Some(line), _) => format!("{} said: {line}", self.monitor),
             (None, Some(line)) => format!("the guest's console ends with: {line}"),
-            (None, None) => format!("{} and the guest's console are silent", self.monitor),
+            (None, None) => format!("{} and the guest's console wrote nothing", self.monitor),
         }
     }
 
-    /// The line with which the guest's kernel gave up. A monitor that ends instead of restarting then ends as after a power-off, with status 0.
+    /// The line of the guest kernel's panic. A monitor that ends instead of restarting then ends with status
+    /// 0, as after a power-off.
     pub(crate) fn panic(&self) -> Option<String> {
         let console = tail(&self.console);
         console.lines().find(|line| line.contains("Kernel panic")).map(|line| line.trim().to_owned())
@@ -45,15 +46,15 @@ impl Logs {
     }
 }
 
-/// Lines that say something; monitors warn of much that does no harm.
+/// Lines that are useful. Monitors print many warnings that do not matter.
 fn telling_lines(text: &str) -> impl DoubleEndedIterator<Item = &str> {
     text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.contains("warning:"))
 }
 
-/// The end of such a file, as far as it is told. It is read without trust: what stands in it is the guest's, or that of a
+/// The end of such a file, up to the limit. Its content is not trusted: it comes from the guest, or from a
 /// monitor that a guest may have taken over.
 fn tail(path: &Path) -> String {
-    // A file that is not there, or is none, has nothing to tell.
+    // If the file does not exist, or is not a regular file, the text is empty.
     String::from_utf8_lossy(&isotare_files::tail(path, TAIL).unwrap_or_default()).into_owned()
 }
 
@@ -66,7 +67,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let logs =
             Logs { monitor: "QEMU", output: folder.path().join("q"), console: folder.path().join("c") };
-        assert_eq!(logs.summary(), "QEMU and the guest's console are silent");
+        assert_eq!(logs.summary(), "QEMU and the guest's console wrote nothing");
         std::fs::write(&logs.output, "qemu: warning: TCG doesn't support x\n").expect("written");
         std::fs::write(&logs.console, "[1] a\n[2] Kernel panic - not syncing: b\r\n\n").expect("written");
         assert_eq!(logs.summary(), "the guest's console ends with: [2] Kernel panic - not syncing: b");

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// Name of the file system on a data disk.
 pub(crate) const DATA_NAME: &str = "isotare-data";
-/// Size of a data disk, unless another is asked for.
+/// Default size of a data disk.
 pub(crate) const DATA_SIZE: u64 = 1 << 30;
 
 /// A disk's format on the host.
@@ -23,12 +23,12 @@ pub(crate) enum DiskFormat {
     Qcow2Overlay,
 }
 
-/// What a disk begins with.
+/// The initial content of a disk.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DiskPlan<'a> {
     /// Name of the file system, by which the agent finds it; at most 16 bytes.
     pub(crate) name: &'static str,
-    /// Bytes as the guest sees it; on the host it is as large as what was written.
+    /// Size that the guest sees, bytes. On the host it takes only as much space as was written.
     pub(crate) size: u64,
     /// The folder whose files it holds; otherwise it is empty.
     pub(crate) content: Option<&'a Path>,
@@ -71,14 +71,14 @@ impl Template {
     ) -> Result<Self, DriverError> {
         let mkfs = find_program("mkfs.ext4").ok_or_else(|| {
             Unavailable::new(
-                "there is no mkfs.ext4 for the guest's disks",
+                "the program mkfs.ext4, which makes the guest's disks, is not installed",
                 "install it (Debian: e2fsprogs), or choose disk=none and root=initramfs",
             )
         })?;
         let qemu_img = || {
             find_program("qemu-img").ok_or_else(|| {
                 Unavailable::new(
-                    "there is no qemu-img for qcow2 disks",
+                    "the program qemu-img, which makes qcow2 disks, is not installed",
                     "install it (Debian: qemu-utils), or choose disk=raw",
                 )
             })
@@ -88,7 +88,7 @@ impl Template {
         File::create(&path)
             .and_then(|file| file.set_len(plan.size))
             .map_err(|e| DriverError::failed("make disk", &shown, e))?;
-        // Nothing is left for the guest's kernel to initialise in the background of a measurement.
+        // So that the guest's kernel does not initialise anything in the background during a measurement.
         let options = "lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0";
         let content = plan.content.map(|folder| folder.display().to_string());
         let mut arguments = vec!["-q", "-F", "-m", "0", "-L", plan.name, "-E", options];

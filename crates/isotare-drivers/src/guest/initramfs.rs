@@ -1,6 +1,7 @@
 //! Packs image, agent and kernel modules into an uncompressed `newc` archive.
 //!
-//! Uncompressed, because under software emulation the guest would spend longer on unpacking than QEMU does on reading.
+//! It is not compressed, because under software emulation, unpacking in the guest takes longer than reading
+//! in QEMU.
 
 use super::kernel::Kernel;
 use super::modules::ModuleIndex;
@@ -25,12 +26,13 @@ const LARGEST_MODULE: u64 = 256 << 20;
 
 /// The archive's size is a multiple of this.
 ///
-/// QEMU puts the initramfs at the very top of the guest's memory, rounded down to a page, and the microvm's firmware
-/// puts the ACPI tables at the very top as well: an archive that fills its last page overwrites them, and the guest
-/// hangs without a word. One of whole pages leaves exactly a page free. The kernel skips the zeros.
+/// QEMU puts the initramfs at the very top of the guest's memory, rounded down to a page, and the microvm's
+/// firmware puts the ACPI tables at the very top as well: an archive that fills its last page overwrites
+/// them, and the guest hangs without a message. An archive of whole pages leaves exactly one page free. The
+/// kernel skips the zeros.
 const GRANULARITY: usize = 4096;
 
-/// The image with all that makes it bootable.
+/// The image with everything that is needed to boot it.
 pub(crate) fn bootable(
     image: &Image,
     agent: &Path,
@@ -54,7 +56,8 @@ pub(crate) fn bootable(
     let files = index.load_order(modules).map_err(|missing| {
         Unavailable::new(
             format!("{}: {missing}", kernel.path.display()),
-            "choose a kernel that has it: kernel=PATH (Debian's linux-image-amd64 has more than its cloud kernel)",
+            "choose a kernel that has it, with kernel=PATH (Debian's linux-image-amd64 has more modules than \
+             its cloud kernel)",
         )
     })?;
     let mut list = String::new();
@@ -81,7 +84,10 @@ fn read_module(path: &Path, deadline: &Deadline) -> Result<Vec<u8>, Unavailable>
     };
     let shown = path.display().to_string();
     let unpacker = find_program(program).ok_or_else(|| {
-        Unavailable::new(format!("{shown} is packed and there is no {program}"), format!("install {program}"))
+        Unavailable::new(
+            format!("{shown} is compressed, and the program {program} is not installed"),
+            format!("install {program}"),
+        )
     })?;
     match output_up_to(LARGEST_MODULE, &unpacker, &["-dc", &shown], deadline) {
         Ok(output) if output.status.success() => Ok(output.stdout),
@@ -93,7 +99,7 @@ fn read_module(path: &Path, deadline: &Deadline) -> Result<Vec<u8>, Unavailable>
 fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Unavailable {
     Unavailable::new(
         format!("the kernel's module file {}: {error}", path.display()),
-        "install the package of the kernel whole",
+        "install the complete package of the kernel",
     )
 }
 
@@ -103,7 +109,7 @@ pub(crate) fn base(base: &Base, memory: u64) -> Result<Vec<ImageFile>, DriverErr
         Base::Empty => return Ok(Vec::new()),
         Base::Tree(tree) => tree,
         Base::Host => {
-            let remedy = "choose an image that is a tree, such as debian or dir:PATH";
+            let remedy = "choose an image with a file tree, such as debian or dir:PATH";
             return Err(Unavailable::new("the host's userland does not fit into an initramfs", remedy).into());
         }
     };
@@ -115,7 +121,7 @@ pub(crate) fn base(base: &Base, memory: u64) -> Result<Vec<ImageFile>, DriverErr
         true => Err(Unavailable::new(
             format!("an image of {} MiB does not fit into a guest of {} MiB", size >> 20, memory >> 20),
             format!(
-                "give it {} MiB or more (setting memory, or the budget), or a smaller image",
+                "give it {} MiB or more (with the setting memory, or the budget), or use a smaller image",
                 (size >> 19) + 128
             ),
         )
@@ -123,8 +129,8 @@ pub(crate) fn base(base: &Base, memory: u64) -> Result<Vec<ImageFile>, DriverErr
     }
 }
 
-/// Adds what is below a folder of the tree, parents first, and gives its size. Of what is no file, folder or link, an
-/// initramfs needs nothing.
+/// Adds what is below a folder of the tree, parents first, and gives its size. Only files, folders and links
+/// are needed.
 fn list(tree: &Path, inside: &Path, files: &mut Vec<ImageFile>) -> io::Result<u64> {
     let mut size = 0;
     for entry in fs::read_dir(tree.join(inside.strip_prefix("/").unwrap_or(inside)))? {
@@ -146,8 +152,8 @@ fn list(tree: &Path, inside: &Path, files: &mut Vec<ImageFile>) -> io::Result<u6
     Ok(size)
 }
 
-/// Packs an archive of the base's files and the image's own, which replace them. They belong to root and have no times,
-/// so that equal images are equal bytes.
+/// Packs an archive of the base's files and the image's own, which replace them. They belong to root and have
+/// no times, so that equal images are equal bytes.
 pub(crate) fn pack(base: Vec<ImageFile>, image: &Image) -> io::Result<Vec<u8>> {
     let mut archive = Vec::new();
     for (file, inode) in base.iter().chain(&image.files).zip(1..) {
@@ -162,7 +168,10 @@ pub(crate) fn pack(base: Vec<ImageFile>, image: &Image) -> io::Result<Vec<u8>> {
         };
         let name = file.path.strip_prefix("/").unwrap_or(&file.path);
         let name = name.to_str().ok_or_else(|| {
-            io::Error::new(io::ErrorKind::InvalidFilename, format!("{} is no text", file.path.display()))
+            io::Error::new(
+                io::ErrorKind::InvalidFilename,
+                format!("{} is not valid UTF-8", file.path.display()),
+            )
         })?;
         let size = u32::try_from(content.len()).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
         let builder = Builder::new(name).ino(inode).nlink(1).mode(file.mode).set_mode_file_type(kind);

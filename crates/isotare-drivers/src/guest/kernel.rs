@@ -10,9 +10,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 const INSTALL: &str =
-    "install a kernel for guests (Debian: linux-image-cloud-amd64), or name one: kernel=PATH";
+    "install a kernel for guests (Debian: linux-image-cloud-amd64), or name one with kernel=PATH";
 
-/// Largest kernel in bytes: an ELF image with all that a debugger wants has less.
+/// Maximum size of a kernel, bytes. An ELF image with all debug information is smaller.
 const LARGEST: u64 = 2 << 30;
 
 /// A kernel on this host's disk.
@@ -29,7 +29,7 @@ pub(crate) struct Kernel {
 }
 
 impl Kernel {
-    /// The one asked for, else the best of those that have these modules, else the best.
+    /// The requested one, otherwise the best of those that have these modules, otherwise the best.
     pub(crate) fn find(asked: Option<&str>, modules: &[&str]) -> Result<Self, Unavailable> {
         let path = match asked {
             Some(path) => PathBuf::from(path),
@@ -39,8 +39,8 @@ impl Kernel {
         Self::read(&path)
     }
 
-    /// The file to boot, and what it is: the ELF image where it can be had, which goes into the folder, else the boot
-    /// image and why. The content is given up.
+    /// The file to boot, and a description: the ELF image if possible, which is written into the folder,
+    /// otherwise the boot image and the reason. Consumes the content.
     pub(crate) fn bootable(&mut self, folder: &Path, deadline: &Deadline) -> io::Result<(PathBuf, String)> {
         let content = std::mem::take(&mut self.content);
         let run = |program: &str, packed: &[u8]| unpack_by(program, packed, folder, deadline);
@@ -48,9 +48,9 @@ impl Kernel {
             Ok(elf) => {
                 let path = folder.join("vmlinux");
                 fs::write(&path, elf)?;
-                (path, "ELF image by PVH".to_owned())
+                (path, "ELF image, booted with PVH".to_owned())
             }
-            Err(_) if vmlinuz::is_elf(&content) => (self.path.clone(), "ELF image as given".to_owned()),
+            Err(_) if vmlinuz::is_elf(&content) => (self.path.clone(), "ELF image, unchanged".to_owned()),
             Err(why) => (self.path.clone(), format!("boot image ({why})")),
         })
     }
@@ -60,12 +60,12 @@ impl Kernel {
         let content = isotare_files::named(path, LARGEST).map_err(|error| match error.kind() {
             io::ErrorKind::PermissionDenied => Unavailable::new(
                 format!("the kernel {shown} is not readable"),
-                format!("run as root, or: chmod a+r {shown}"),
+                format!("run isotare as root, or make it readable: chmod a+r {shown}"),
             ),
             _ => Unavailable::new(format!("the kernel {shown}: {error}"), INSTALL),
         })?;
         if !vmlinuz::is_image(&content) && !vmlinuz::is_elf(&content) {
-            return Err(Unavailable::new(format!("{shown} is no Linux kernel (bzImage or ELF)"), INSTALL));
+            return Err(Unavailable::new(format!("{shown} is not a Linux kernel (bzImage or ELF)"), INSTALL));
         }
         let named = || {
             let name = path.file_name()?.to_str()?;
@@ -73,22 +73,23 @@ impl Kernel {
         };
         let release = vmlinuz::release(&content).or_else(named).ok_or_else(|| {
             Unavailable::new(
-                format!("the kernel {shown} does not tell its release"),
-                "name its file vmlinux-RELEASE, with its modules in /lib/modules/RELEASE",
+                format!("the release of the kernel {shown} is not known"),
+                "name its file vmlinux-RELEASE, and put its modules into /lib/modules/RELEASE",
             )
         })?;
         let modules = Path::new("/lib/modules").join(&release);
         if !modules.join("modules.dep").is_file() {
             return Err(Unavailable::new(
                 format!("the kernel {shown} has no modules: {}/modules.dep is missing", modules.display()),
-                format!("install the package of the kernel whole, or run: depmod {release}"),
+                format!("install the complete package of the kernel, or run: depmod {release}"),
             ));
         }
         Ok(Self { path: path.to_owned(), content, release, modules })
     }
 }
 
-/// The newest kernel in a folder; one that suits is preferred, then any made for clouds, since it boots faster.
+/// The newest kernel in a folder. A suitable kernel is preferred, then a cloud kernel, because it boots
+/// faster.
 fn best(folder: &Path, suits: &dyn Fn(&str) -> bool) -> Option<PathBuf> {
     let names = fs::read_dir(folder).ok()?.flatten().filter_map(|entry| entry.file_name().into_string().ok());
     let kernels = names.filter_map(|name| Some((suits(name.strip_prefix("vmlinuz-")?), name)));
@@ -99,7 +100,7 @@ fn best(folder: &Path, suits: &dyn Fn(&str) -> bool) -> Option<PathBuf> {
 /// The largest kernel that is unpacked, bytes. With what debuggers need it is some hundred MiB.
 const LARGEST_UNPACKED: u64 = 1 << 30;
 
-/// What a program for unpacking makes of these bytes, in a file of the folder.
+/// Unpacks these bytes with a program, using a file in the folder.
 fn unpack_by(program: &str, packed: &[u8], folder: &Path, deadline: &Deadline) -> Result<Vec<u8>, String> {
     let program = find_program(program).ok_or("it is not installed")?;
     let file = folder.join("vmlinux.packed");
@@ -156,7 +157,7 @@ mod tests {
     #[test]
     fn a_file_that_is_no_kernel_is_named() {
         let error = Kernel::find(Some("/etc/passwd"), &[]).expect_err("refused").to_string();
-        assert!(error.contains("/etc/passwd is no Linux kernel"), "{error}");
+        assert!(error.contains("/etc/passwd is not a Linux kernel"), "{error}");
         let error = Kernel::find(Some("/no/such"), &[]).expect_err("refused").to_string();
         assert!(error.contains("/no/such") && error.contains("kernel=PATH"), "{error}");
     }

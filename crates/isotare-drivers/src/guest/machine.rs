@@ -17,7 +17,7 @@ use std::time::Duration;
 /// How long a monitor's process may outlive its sockets.
 const DEATH: Duration = Duration::from_secs(2);
 
-/// What a machine is made of.
+/// The parts of a machine.
 pub(crate) struct Parts<'a> {
     /// The monitor's command line.
     pub(crate) spawn: Spawn,
@@ -28,7 +28,7 @@ pub(crate) struct Parts<'a> {
     pub(crate) files: Vec<PathBuf>,
     /// The data disk, made from the template.
     pub(crate) disk: Option<(&'a Template, PathBuf)>,
-    /// Of the cgroup, where there are cgroups.
+    /// The limits of the cgroup, if there are cgroups.
     pub(crate) limits: Option<(&'a Hierarchies, Budget)>,
 }
 
@@ -66,7 +66,7 @@ impl Machine {
             made = made.and_then(|()| machine.confine(hierarchies, &limits, cx));
         }
         if let Err(error) = made {
-            // What stays is in the record of resources; the first error is the one to tell.
+            // What could not be removed stays in the record of resources. The first error is reported.
             let _second = machine.delete(cx);
             return Err(error);
         }
@@ -114,7 +114,7 @@ impl Machine {
         accept(&listener, Some(child.pidfd()), &cx.deadline).map_err(|error| self.explain(WAIT, error))
     }
 
-    /// The error of a wait, with the monitor's exit status and last words where it died.
+    /// The error of a wait, with the monitor's exit status and last output if it died.
     pub(crate) fn explain(&mut self, operation: &'static str, error: WaitError) -> DriverError {
         if !matches!(error, WaitError::Died) {
             return error.during(operation, &self.instance);
@@ -144,7 +144,7 @@ impl Machine {
         let Some(child) = &mut self.child else { return Ok(()) };
         let failed = |cause: String| Err(DriverError::failed("stop", cx.instance, cause));
         match child.wait(&cx.until(now().plus(grace)).deadline) {
-            // A guest that panicked ends its monitor as one that was powered off does.
+            // If the guest panics, its monitor ends in the same way as after a power-off.
             Ok(status) if status.success() => match self.logs.panic() {
                 None => Ok(()),
                 Some(line) => failed(format!("the guest: {line}")),
@@ -184,7 +184,8 @@ impl Machine {
     }
 }
 
-/// Waits for what the agent writes first, on a connection that its machine's monitor made before the guest ran.
+/// Waits for what the agent writes first, on a connection that its machine's monitor made before the guest
+/// ran.
 pub(crate) fn first_byte(
     stream: &UnixStream,
     monitor: BorrowedFd<'_>,

@@ -1,6 +1,7 @@
-//! What every driver of virtual machines shares: the guest's kernel ([`kernel`], [`vmlinuz`]), an initramfs with the agent
-//! and the modules it loads ([`initramfs`], [`modules`]), disks ([`disk`]), all of that
-//! made ready ([`boot`]), a machine whose monitor is a process ([`machine`]; QEMU's threads: [`mod@qemu_process`]), and what it has written ([`console`]).
+//! The code that all drivers of virtual machines share: the guest's kernel ([`kernel`], [`vmlinuz`]), an
+//! initramfs with the agent and the modules it loads ([`initramfs`], [`modules`]), disks ([`disk`]), all of
+//! that made ready ([`boot`]), a machine whose monitor is a process ([`machine`]; QEMU's threads:
+//! [`mod@qemu_process`]), and what it has written ([`console`]).
 
 mod boot;
 mod console;

@@ -1,13 +1,13 @@
 //! Which kernel modules an initramfs needs, and in which order they have to be loaded.
 //!
-//! The answer comes from the kernel's own `modules.dep`, `modules.softdep` and `modules.builtin`: what one distribution
-//! builds in is a module in the next.
+//! It is calculated from the kernel's own `modules.dep`, `modules.softdep` and `modules.builtin`, because a
+//! driver can be built in on one distribution and a module on another.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A module that the kernel has neither as a file nor built in.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("the kernel has no module {0}, neither as a file nor built in")]
+#[error("the kernel does not have the module {0}, neither as a file nor built in")]
 pub(crate) struct Missing(String);
 
 /// The modules a kernel offers.
@@ -16,7 +16,8 @@ pub(crate) struct ModuleIndex {
     /// Module name to its file and the files it depends on, both relative to `/lib/modules/RELEASE`.
     loadable: BTreeMap<String, (String, Vec<String>)>,
     builtin: BTreeSet<String>,
-    /// Module name to the modules that it asks for by itself while it loads (`softdep … pre:` of modprobe.d(5)).
+    /// Module name to the modules that it asks for by itself while it loads (`softdep … pre:` of
+    /// modprobe.d(5)).
     before: BTreeMap<String, Vec<String>>,
 }
 
@@ -45,8 +46,9 @@ impl ModuleIndex {
         index
     }
 
-    /// The module to load for a name that another asks for, which may be that of an algorithm: `crypto-crc32c`, of which
-    /// `crc32c_generic` works on every processor. `None` where nothing has to be, or can be, loaded.
+    /// The module to load for a name that another asks for, which may be that of an algorithm:
+    /// `crypto-crc32c`, of which `crc32c_generic` works on every processor. `None` if nothing has to be
+    /// loaded, or can be loaded.
     fn implementation(&self, name: &str) -> Option<String> {
         let name = module_name(name);
         let algorithm = name.strip_prefix("crypto_").unwrap_or(&name);
@@ -55,7 +57,8 @@ impl ModuleIndex {
             .find(|name| self.loadable.contains_key(name))
     }
 
-    /// The files to load for `wanted`, every file after those it depends on, each once; built-in modules need none.
+    /// The files to load for `wanted`, every file after those it depends on, each once; built-in modules need
+    /// none.
     pub(crate) fn load_order(&self, wanted: &[&str]) -> Result<Vec<&str>, Missing> {
         let mut order = Vec::new();
         let mut seen = BTreeSet::new();
@@ -70,8 +73,8 @@ impl ModuleIndex {
         self.load_order(wanted).is_ok()
     }
 
-    /// Depth first: dependencies go in front. `modules.dep` already lists the transitive closure, but not in an order that
-    /// may be relied upon, so the graph is walked.
+    /// Depth first: dependencies come first. `modules.dep` already lists the transitive closure, but its
+    /// order is not guaranteed, so the graph is searched.
     fn visit<'index>(
         &'index self,
         name: &str,
@@ -98,7 +101,8 @@ impl ModuleIndex {
     }
 }
 
-/// `kernel/drivers/char/hw_random/virtio-rng.ko.xz` is the module `virtio_rng`: the kernel knows no dash in names.
+/// `kernel/drivers/char/hw_random/virtio-rng.ko.xz` is the module `virtio_rng`: the kernel uses underscores
+/// instead of dashes in names.
 fn module_name(file: &str) -> String {
     let base = file.rsplit('/').next().unwrap_or(file);
     base.split(".ko").next().unwrap_or(base).replace('-', "_")

@@ -1,8 +1,8 @@
-//! How large a machine is, as every driver of machines lets it be chosen.
+//! The size of a machine: settings that all drivers of machines have.
 
 use isotare_core::{Budget, Kind, SettingDef, Settings, Unavailable};
 
-/// Least memory with which a distribution's kernel and an initramfs of ours come up.
+/// Smallest memory with which a distribution's kernel and our initramfs boot.
 const LEAST_MEMORY: u64 = 96 << 20;
 
 /// The setting for the number of virtual CPUs.
@@ -10,7 +10,7 @@ pub(crate) const VCPUS: SettingDef = SettingDef {
     key: "vcpus",
     kind: Kind::Integer { min: 1, max: 255 },
     default: None,
-    help: "virtual CPUs; without it as many as the budget has CPUs",
+    help: "number of virtual CPUs; default: the number of CPUs in the budget",
 };
 
 /// The setting for the guest's memory.
@@ -18,7 +18,7 @@ pub(crate) const MEMORY: SettingDef = SettingDef {
     key: "memory",
     kind: Kind::Size,
     default: None,
-    help: "the guest's memory; without it the budget's",
+    help: "the guest's memory; default: the memory of the budget",
 };
 
 /// The setting for the guest's kernel.
@@ -26,15 +26,16 @@ pub(crate) const KERNEL: SettingDef = SettingDef {
     key: "kernel",
     kind: Kind::Text,
     default: None,
-    help: "the guest's kernel; without it the newest cloud kernel in /boot, else the newest",
+    help: "the guest's kernel; default: the newest cloud kernel in /boot, otherwise the newest kernel",
 };
 
-/// Threads that a monitor may have beside its virtual CPUs and what the budget allows: its event loops and the pools behind its
-/// files. QEMU starts up to 64 threads for each event loop (`thread-pool-max` in qapi/qom.json), virtiofsd as many for its own.
+/// Number of threads that a monitor may have in addition to its virtual CPUs and the processes of the budget:
+/// its event loops and its pools for file access. QEMU starts up to 64 threads for each event loop
+/// (`thread-pool-max` in qapi/qom.json), virtiofsd starts as many of its own.
 const MONITOR_THREADS: u64 = 256;
 
-/// The limits of a monitor's cgroup: the budget's CPUs, `memory` bytes, and threads for the guest's CPUs and for itself. The
-/// budget's processes are those of the guest's own kernel, which nothing on the host counts.
+/// The limits of a monitor's cgroup: the budget's CPUs, `memory` bytes, and threads for the guest's CPUs and
+/// for itself. The budget's processes are processes of the guest's own kernel, which the host cannot count.
 pub(crate) fn monitor_limits(budget: &Budget, vcpus: u64, memory: u64) -> Budget {
     let own = u32::try_from(vcpus + MONITOR_THREADS).unwrap_or(u32::MAX);
     let processes = budget.processes.map(|limit| limit.saturating_add(own));
@@ -50,13 +51,16 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
-    /// Reads checked settings; what they leave open is the budget's.
+    /// Reads checked settings. Values that are not set are taken from the budget.
     pub(crate) fn read(settings: &Settings, budget: &Budget) -> Result<Self, Unavailable> {
         let wanted = settings.integer("memory").unwrap_or(budget.memory);
         if wanted < LEAST_MEMORY {
             return Err(Unavailable::new(
-                format!("{wanted} bytes of memory are too few for a guest"),
-                format!("give it {} MiB or more (setting memory, or the budget)", LEAST_MEMORY >> 20),
+                format!("{wanted} bytes of memory are not enough for a guest"),
+                format!(
+                    "give it {} MiB or more (with the setting memory, or the budget)",
+                    LEAST_MEMORY >> 20
+                ),
             ));
         }
         let vcpus = settings.integer("vcpus").unwrap_or_else(|| budget.cpus.count().into());

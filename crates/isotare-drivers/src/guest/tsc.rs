@@ -4,13 +4,14 @@ use isotare_core::Timestamp;
 use isotare_host::now;
 use std::time::Duration;
 
-/// Time between the two readings. Each reading is good to some tens of ns, so this gives about one part per million.
+/// Time between the two readings. Each reading is good to some tens of ns, so this gives about one part per
+/// million.
 const WINDOW: Duration = Duration::from_millis(200);
 /// Readings at each end; the one least disturbed counts.
 const ATTEMPTS: usize = 64;
 
-/// Measures the counter against the clock of every measurement, kHz. Its error becomes that of an emulated guest's
-/// clock. `None` where there is no such counter.
+/// Measures the rate of the counter, kHz, with the clock that all measurements use. An error of this rate
+/// becomes an error of an emulated guest's clock. `None` if there is no such counter.
 pub(crate) fn measure_khz() -> Option<u64> {
     let (first, begin) = read()?;
     std::thread::sleep(WINDOW);
@@ -20,8 +21,8 @@ pub(crate) fn measure_khz() -> Option<u64> {
     u64::try_from((ticks + nanos / 2) / nanos).ok()
 }
 
-/// The parameters of an emulated guest's kernel, whose counter is the host's: it is told the rate, because calibrating
-/// under emulation is easily disturbed.
+/// The parameters of an emulated guest's kernel, whose counter is the host's: it is told the rate, because
+/// calibrating under emulation is easily disturbed.
 pub(crate) fn parameters(khz: Option<u64>) -> String {
     let rate = khz.map(|khz| format!(" tsc_early_khz={khz}")).unwrap_or_default();
     format!("tsc=reliable{rate}")

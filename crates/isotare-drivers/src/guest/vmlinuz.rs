@@ -1,18 +1,18 @@
-//! Takes the ELF image out of a bzImage, so that the guest need not do it under emulation.
+//! Extracts the ELF image from a bzImage, so that the guest does not have to do it under emulation.
 //!
-//! A distribution's `vmlinuz` is setup code, a decompressor and the compressed `vmlinux`. QEMU boots the ELF image
-//! itself through its PVH entry point where the kernel has one (`CONFIG_PVH`), which skips all three.
+//! A distribution's `vmlinuz` is setup code, a decompressor and the compressed `vmlinux`. QEMU boots the ELF
+//! image itself through its PVH entry point where the kernel has one (`CONFIG_PVH`), which skips all three.
 
-/// Why a kernel's ELF image could not be had. The driver then boots the `vmlinuz` as it is.
+/// Why a kernel's ELF image could not be extracted. The driver then boots the unchanged `vmlinuz`.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UnpackError {
     /// No boot header, or one older than protocol 2.08.
-    #[error("no bzImage of boot protocol 2.08 or later")]
+    #[error("it is not a bzImage with boot protocol 2.08 or later")]
     NoImage,
     /// Compressed with something else than LZ4.
-    #[error("compressed in a way that is not supported (magic {0:02x?})")]
+    #[error("its compression is not supported (magic {0:02x?})")]
     Compression([u8; 4]),
-    /// The program that could do it did not.
+    /// The program for it failed.
     #[error("{0}: {1}")]
     Program(&'static str, String),
     /// The compressed data are damaged.
@@ -53,8 +53,8 @@ pub(crate) fn release(image: &[u8]) -> Option<String> {
     (is_image(image) && at != 0).then(|| String::from_utf8_lossy(&text[..end]).into_owned())
 }
 
-/// The ELF image inside a boot image. What LZ4 did not compress is unpacked by `run`: a program that reads a packed file,
-/// and the bytes for it.
+/// The ELF image inside a boot image. Other compressions than LZ4 are unpacked by `run`: a program that reads
+/// a packed file, and the bytes for it.
 pub(super) fn unpack(image: &[u8], run: &Unpacker<'_>) -> Result<Vec<u8>, UnpackError> {
     let payload = payload(image).ok_or(UnpackError::NoImage)?;
     let elf = match payload.split_first_chunk::<4>() {
@@ -107,7 +107,8 @@ fn unpack_lz4(mut blocks: &[u8]) -> Result<Vec<u8>, UnpackError> {
     Ok(image)
 }
 
-/// Looks for the ELF note `XEN_ELFNOTE_PHYS32_ENTRY` (18) of the owner `Xen` in the image's `PT_NOTE` segments.
+/// Looks for the ELF note `XEN_ELFNOTE_PHYS32_ENTRY` (18) of the owner `Xen` in the image's `PT_NOTE`
+/// segments.
 fn has_pvh_note(elf: &[u8]) -> Option<bool> {
     if !is_elf(elf) {
         return None;

@@ -22,36 +22,37 @@ pub(super) struct Client {
     http: Http,
 }
 
-/// A call without the wanted answer.
+/// A call that failed.
 #[derive(Debug)]
 pub(super) enum CallError {
     TimedOut,
     Interrupted,
-    /// There is nobody to ask.
+    /// There is no daemon.
     Gone(PathBuf, io::Error),
     /// The daemon refused, with this HTTP status.
     Refused {
         status: u64,
         message: String,
     },
-    /// The conversation broke.
+    /// The connection failed.
     Broken(String),
 }
 
 impl CallError {
-    /// Whether the daemon knows no such thing.
+    /// Whether the daemon does not know it.
     pub(super) fn is_absent(&self) -> bool {
         matches!(self, CallError::Refused { status: 404, .. })
     }
 
-    /// The same as a driver's error: what was being done, to what.
+    /// The same as a driver's error, with the operation and its subject.
     pub(super) fn during(self, operation: &'static str, subject: impl Into<String>) -> DriverError {
         match self {
             CallError::TimedOut => DriverError::TimedOut { operation, subject: subject.into() },
             CallError::Interrupted => DriverError::Interrupted,
             CallError::Gone(socket, error) => DriverError::Unavailable(Unavailable::new(
-                format!("no daemon takes a connection at {}: {error}", socket.display()),
-                "start it, run as root or join its group, or name another with socket=/path",
+                format!("no daemon accepts a connection at {}: {error}", socket.display()),
+                "start it, run isotare as root or as a member of its group, or name another socket with \
+                 socket=/path",
             )),
             CallError::Refused { message, .. } | CallError::Broken(message) => {
                 DriverError::failed(operation, subject, message)
@@ -80,7 +81,7 @@ impl From<HttpError> for CallError {
 }
 
 impl Client {
-    /// For the daemon at this socket. Nothing is asked yet.
+    /// For the daemon at this socket. No request is sent yet.
     pub(super) fn new(socket: PathBuf) -> Result<Self, DriverError> {
         let http = Http::new()
             .map_err(|error| DriverError::failed("prepare client of", socket.display().to_string(), error))?;
@@ -92,7 +93,7 @@ impl Client {
         self.request(Method::GET, path, Content::Nothing, deadline)
     }
 
-    /// Has something done that takes its time, and waits for its end.
+    /// Starts a long operation and waits for its end.
     pub(super) fn act(
         &self,
         method: Method,
@@ -120,7 +121,7 @@ impl Client {
         self.finish(answer, deadline)
     }
 
-    /// Waits for the operation that an answer tells of, if it does.
+    /// Waits for the operation that an answer names, if it names one.
     fn finish(&self, answer: Value, deadline: &Deadline) -> Result<Value, CallError> {
         let Some(operation) = answer["operation"].as_str().filter(|path| !path.is_empty()) else {
             return Ok(answer);
@@ -156,7 +157,7 @@ impl Client {
 fn read(answer: &Answer) -> Result<Value, CallError> {
     let status = answer.status;
     let value: Value = serde_json::from_slice(&answer.body)
-        .map_err(|error| CallError::Broken(format!("an answer that is no JSON ({status}): {error}")))?;
+        .map_err(|error| CallError::Broken(format!("the answer is not JSON ({status}): {error}")))?;
     match value["error"].as_str().filter(|error| !error.is_empty()) {
         Some(error) => {
             let status = value["error_code"].as_u64().unwrap_or_else(|| status.as_u16().into());

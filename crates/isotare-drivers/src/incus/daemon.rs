@@ -12,7 +12,7 @@ pub struct Daemon {
     variables: [&'static str; 2],
     /// Where packages put the socket.
     sockets: &'static [&'static str],
-    /// How to come by it.
+    /// How to install it.
     pub(super) remedy: &'static str,
     pub(super) sources: &'static [&'static str],
 }
@@ -38,7 +38,8 @@ pub static LXD: Daemon = Daemon {
 };
 
 impl Daemon {
-    /// The setting `socket`, else what the variables say, else the first usual place that is there.
+    /// The setting `socket`, otherwise the environment variables, otherwise the first usual place that
+    /// exists.
     pub(super) fn socket(&self, settings: &Settings) -> Result<PathBuf, Unavailable> {
         let [socket, folder] =
             self.variables.map(|name| std::env::var_os(name).filter(|value| !value.is_empty()));

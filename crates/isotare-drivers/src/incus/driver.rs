@@ -1,4 +1,4 @@
-//! The driver: its settings, and what it takes to work here.
+//! The driver: its settings, and its requirements.
 
 use super::client::Client;
 use super::daemon::Daemon;
@@ -17,19 +17,20 @@ const SETTINGS: &[SettingDef] = &[
         key: "storage",
         kind: Kind::Choice(&["dir", "btrfs", "lvm", "zfs"]),
         default: None,
-        help: "storage driver of a pool made for the session; default: dir",
+        help: "storage driver of a pool that is created for the session; default: dir",
     },
     SettingDef {
         key: "pool",
         kind: Kind::Text,
         default: None,
-        help: "an existing storage pool to use instead",
+        help: "an existing storage pool that is used instead",
     },
     SettingDef {
         key: "socket",
         kind: Kind::Text,
         default: None,
-        help: "the daemon's socket, a path; default: the daemon's own variables, else where packages put it",
+        help: "path of the daemon's socket; default: taken from the daemon's environment variables, \
+               otherwise where the distribution's packages put it",
     },
 ];
 
@@ -37,8 +38,8 @@ const SETTINGS: &[SettingDef] = &[
 const API: &str = "1.0";
 
 impl Daemon {
-    /// Connects, and checks that the storage asked for can be had: the client, what the daemon says of itself, and the
-    /// storage driver.
+    /// Connects, and checks that the requested storage is available. Returns the client, the daemon's
+    /// information about itself, and the storage driver.
     fn examine(
         &self,
         settings: &Settings,
@@ -50,19 +51,22 @@ impl Daemon {
         let said = said["metadata"].clone();
         let unavailable = |reason: String, remedy: &str| Err(Unavailable::new(reason, remedy).into());
         if said["api_version"] != API {
-            return unavailable(format!("what listens at {} speaks no API {API}", subject()), self.remedy);
+            return unavailable(
+                format!("the program that listens at {} does not support API {API}", subject()),
+                self.remedy,
+            );
         }
         if said["auth"] != "trusted" {
             return unavailable(
                 format!("the daemon at {} does not trust this user", subject()),
-                "run as root or as a member of its administrators' group",
+                "run isotare as root or as a member of the daemon's administrators' group",
             );
         }
         let wanted = settings.text("storage");
         if let Some(name) = settings.text("pool") {
             let found = match client.get(&pool(name), deadline) {
                 Err(error) if error.is_absent() => {
-                    return unavailable(format!("there is no storage pool {name}"), "name one that is there");
+                    return unavailable(format!("there is no storage pool {name}"), "name an existing pool");
                 }
                 other => other.map_err(|error| error.during("look at pool", name))?,
             };
@@ -71,7 +75,7 @@ impl Daemon {
                 true => Ok((client, said, has)),
                 false => unavailable(
                     format!("the storage driver of pool {name} is {has}"),
-                    "leave storage= out, or name another pool",
+                    "remove storage=, or name another pool",
                 ),
             };
         }
@@ -80,8 +84,9 @@ impl Daemon {
         match supported.is_none_or(|drivers| drivers.iter().any(|driver| driver["Name"] == wanted)) {
             true => Ok((client, said, wanted.to_owned())),
             false => unavailable(
-                format!("the daemon cannot make {wanted} pools"),
-                "install the storage driver's tools and restart the daemon, or choose another with storage=",
+                format!("the daemon cannot create pools of type {wanted}"),
+                "install the storage driver's tools and restart the daemon, or choose another storage driver \
+                 with storage=",
             ),
         }
     }
@@ -107,8 +112,8 @@ impl Driver for Daemon {
     fn isolation(&self) -> Isolation {
         Isolation {
             kernel: "the host's",
-            system_calls: "all but the few that the daemon's seccomp policy refuses",
-            root: "a user of the host's without rights there (a user namespace)",
+            system_calls: "all, except for a few that the daemon's seccomp policy refuses",
+            root: "a user of the host without permissions there (in a user namespace)",
             sources: self.sources,
         }
     }

@@ -21,7 +21,7 @@ use std::sync::Arc;
 pub(super) struct IncusEnvironment {
     driver: &'static str,
     client: Arc<Client>,
-    // Before the pool, which cannot go while it holds the image.
+    // Before the pool, which cannot be removed while it contains the image.
     image: Imported,
     pool: Pool,
     storage: String,
@@ -49,7 +49,7 @@ impl IncusEnvironment {
         Ok(Self { driver, client, image, pool, storage: storage.to_owned(), hierarchies })
     }
 
-    /// What the daemon's own keys cannot say, in the words of lxc.container.conf(5).
+    /// Settings for which the daemon has no keys, in the syntax of lxc.container.conf(5).
     fn raw(&self, cx: &TrialContext<'_>) -> String {
         let kind = if self.hierarchies.version() == Version::V2 { "cgroup2" } else { "cgroup" };
         let group = self.hierarchies.runtime_path(cx.cgroup);
@@ -91,7 +91,7 @@ impl IncusEnvironment {
     }
 }
 
-/// CPUs as `limits.cpu` wants them: a single number would be how many, a range is which.
+/// CPUs in the format of `limits.cpu`: a single number would be the number of CPUs; a range names the CPUs.
 fn pinned(cpus: &CpuSet) -> String {
     cpus.iter().map(|cpu| format!("{cpu}-{cpu}")).collect::<Vec<_>>().join(",")
 }

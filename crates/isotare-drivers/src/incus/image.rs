@@ -16,7 +16,7 @@ use std::time::Duration;
 /// Longest time that removing an image or a pool may take.
 const REMOVAL: Duration = Duration::from_secs(20);
 
-/// Tells the things of one session's environments apart.
+/// Makes the names of one session's environments different.
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 /// A name for the driver, which takes hosts' names: letters, digits and hyphens, no digit first.
@@ -39,7 +39,7 @@ impl Imported {
         image: &Image,
         cx: &PrepareContext<'_>,
     ) -> Result<Self, DriverError> {
-        // The name also makes equal images of two environments different ones, as the daemon wants it.
+        // The name also makes equal images of two environments different, which the daemon requires.
         let name = host_name(&format!("{}-{}", cx.session, NUMBER.fetch_add(1, Ordering::Relaxed)));
         let archive = archive(&name, image, cx)?;
         let about = |what, error: std::io::Error| DriverError::failed(what, &name, error);
@@ -51,16 +51,16 @@ impl Imported {
         let made = client
             .upload("/1.0/images", file, &cx.deadline)
             .map_err(|error| error.during("import image", &name))?;
-        let fingerprint = made["fingerprint"]
-            .as_str()
-            .ok_or_else(|| DriverError::failed("import image", &name, format!("no fingerprint in {made}")))?;
+        let fingerprint = made["fingerprint"].as_str().ok_or_else(|| {
+            DriverError::failed("import image", &name, format!("there is no fingerprint in {made}"))
+        })?;
         Ok(Self { client, fingerprint: fingerprint.to_owned() })
     }
 }
 
 impl Drop for Imported {
     fn drop(&mut self) {
-        // Also after an interrupt; what cannot be removed now is in the ledger.
+        // This also runs after an interrupt. What cannot be removed now stays recorded in the ledger.
         let deadline = deadline_in(REMOVAL, &Interrupt::default());
         let _recorded = remove_image(&self.client, &self.fingerprint, &deadline);
     }
@@ -76,7 +76,7 @@ fn archive(name: &str, image: &Image, cx: &PrepareContext<'_>) -> Result<PathBuf
         format!("architecture: {architecture}\ncreation_date: 1\nproperties:\n  {IMAGE_NAME}: {name}\n"),
     )
     .map_err(|e| failed(&e))?;
-    let tar = find_program("tar").ok_or_else(|| failed(&"there is no program tar"))?;
+    let tar = find_program("tar").ok_or_else(|| failed(&"the program tar is not installed"))?;
     let text = |path: &std::path::Path| path.to_string_lossy().into_owned();
     // Links' targets stay as they are (flag S).
     let mut arguments =
@@ -96,7 +96,7 @@ fn archive(name: &str, image: &Image, cx: &PrepareContext<'_>) -> Result<PathBuf
     }
 }
 
-/// A storage pool for instances: one that is there, or one of ours, which goes when this is dropped.
+/// A storage pool for instances: an existing one, or a private one, which is removed when this is dropped.
 pub(super) struct Pool {
     client: Arc<Client>,
     pub(super) name: String,

@@ -16,10 +16,10 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Time in which an agent usually connects. Only a slower one is watched over, because asking the daemon for the
-/// process to watch takes longer than most agents take.
+/// Time in which an agent usually connects. Isotare watches the process only if the agent is slower, because
+/// asking the daemon for the process takes longer than most agents need to connect.
 const USUAL: Duration = Duration::from_millis(20);
-/// Longest time for questions that are no part of a phase, and for a kill after the grace time.
+/// Longest time for requests that are not part of a phase, and for a kill after the grace time.
 const ASIDE: Duration = Duration::from_secs(5);
 
 pub(super) struct IncusInstance {
@@ -29,9 +29,9 @@ pub(super) struct IncusInstance {
     hierarchies: Hierarchies,
     cgroup: String,
     init: OnceCell<Init>,
-    /// liblxc's process that stays beside it.
+    /// liblxc's monitor process of the container.
     monitor: OnceCell<Init>,
-    /// Whether the daemon is known to be done with it.
+    /// Whether the daemon has finished with it.
     halted: bool,
     deleted: bool,
 }
@@ -67,7 +67,7 @@ impl IncusInstance {
         Ok(self.init.get())
     }
 
-    /// Keeps hold of the first process, and of liblxc's monitor, which is its parent.
+    /// Opens handles of the first process and of liblxc's monitor, which is its parent.
     fn adopt(&self, init: Option<u32>) {
         let leaf = self.cgroup.rsplit('/').next().unwrap_or(&self.cgroup);
         let open = |pid: Option<u32>| pid.filter(|&pid| pid > 1).and_then(|pid| Init::open(pid, leaf));
@@ -79,9 +79,9 @@ impl IncusInstance {
         }
     }
 
-    /// Waits for its end, and for the daemon to be done with it.
+    /// Waits for its end, and until the daemon has finished with it.
     fn wait_for_end(&mut self, deadline: &Deadline) -> Result<(), CallError> {
-        // Before the monitor ends it has told the daemon, which then makes everybody wait who asks for a stop.
+        // Before the monitor ends, it informs the daemon. The daemon then lets requests for a stop wait.
         if let Some(process) = self.monitor.get().or(self.init.get()) {
             readable(process.pidfd.as_fd(), None, deadline)?;
         }
@@ -108,10 +108,9 @@ impl Instance for IncusInstance {
 
     fn wait_ready(&mut self, cx: &TrialContext<'_>) -> Result<UnixStream, DriverError> {
         const OPERATION: &str = "wait for agent of";
-        let listener = self
-            .listener
-            .take()
-            .ok_or_else(|| DriverError::failed(OPERATION, &self.name, "it was waited for before"))?;
+        let listener = self.listener.take().ok_or_else(|| {
+            DriverError::failed(OPERATION, &self.name, "its connection was already waited for")
+        })?;
         let accepted = match accept(&listener, None, &sooner(cx, now().plus(USUAL))) {
             Err(WaitError::TimedOut) => {
                 let init = self.init(&cx.deadline).map_err(|error| error.during(OPERATION, &self.name))?;
@@ -161,7 +160,7 @@ impl Instance for IncusInstance {
         };
         match removed {
             Ok(_) => {
-                // Gone with it, unless its monitor was killed.
+                // Removed with it, unless its monitor was killed.
                 for path in groups_of(&self.cgroup) {
                     self.hierarchies
                         .remove_tree(&path)

@@ -1,7 +1,7 @@
 //! `incus` and `lxd`: system containers of a daemon on this machine, through the REST API that both speak.
 //!
-//! LXD is what Incus was forked from; for what is needed here they differ in where they listen and in nothing else. The
-//! client is asynchronous; `client.rs` keeps that to itself and gives bounded, blocking calls.
+//! Incus is a fork of LXD. For the purposes of this driver, they differ only in the path of their sockets.
+//! The client is asynchronous. `client.rs` hides this and offers blocking calls with deadlines.
 
 mod client;
 mod daemon;

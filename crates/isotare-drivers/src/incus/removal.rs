@@ -1,4 +1,4 @@
-//! Removing instances, images and pools, by identity and only those that carry our label.
+//! Removing instances, images and pools, by identity, and only those with our label.
 
 use super::client::{CallError, Client};
 use hyper::Method;
@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
 
-/// Key of the label with the session's name; an instance's and a pool's configuration have room for `user.` keys.
+/// Key of the label with the session's name; an instance's and a pool's configuration have room for `user.`
+/// keys.
 pub(super) const LABEL: &str = "user.isotare.session";
 /// Property of an image with its name.
 pub(super) const IMAGE_NAME: &str = "isotare";
@@ -31,7 +32,8 @@ impl What {
     }
 }
 
-/// A thing of a daemon as a resource. Its identity names the socket, because a later `clean` knows no settings.
+/// A thing of a daemon as a resource. Its identity contains the socket, because a later `clean` does not know
+/// the settings.
 pub(super) fn resource(what: What, driver: &str, socket: &Path, name: &str) -> Resource {
     Resource::Managed {
         driver: driver.to_owned(),
@@ -86,11 +88,12 @@ fn find_image(client: &Client, name: &str, deadline: &Deadline) -> Result<Option
     Ok(found.and_then(|image| image["fingerprint"].as_str()).map(str::to_owned))
 }
 
-/// Pause before the next try while an instance ends by itself and the daemon is behind; there is nothing to wait on.
+/// Pause before the next try while an instance ends by itself and the daemon has not noticed it. There is no
+/// event to wait for.
 const AGAIN: Duration = Duration::from_millis(20);
 
-/// Kills an instance, whatever it does; one that has ended is none the less waited for, because the daemon is not done
-/// with it at once.
+/// Kills an instance in any state. If it has already ended, this still waits, because the daemon needs some
+/// time to finish with it.
 pub(super) fn halt(client: &Client, name: &str, deadline: &Deadline) -> Result<(), CallError> {
     let path = format!("{}/state", instance(name));
     let order = json!({"action": "stop", "force": true, "timeout": -1});
@@ -101,7 +104,7 @@ pub(super) fn halt(client: &Client, name: &str, deadline: &Deadline) -> Result<(
             Err(CallError::Refused { .. }) => {}
             Err(error) => return Err(error),
         }
-        // It says of one that is just ending that it is stopped already, and may stumble over it ("Invalid PID").
+        // The daemon reports an instance that is just ending as stopped, and can fail with "Invalid PID".
         match client.get(&instance(name), deadline) {
             Ok(found) if found["metadata"]["status"] == "Stopped" => return Ok(()),
             Err(error) if error.is_absent() => return Ok(()),
@@ -129,7 +132,7 @@ pub(super) fn remove(client: &Client, path: &str, deadline: &Deadline) -> Result
         match client.act(Method::DELETE, path, None, deadline) {
             Ok(_) => return Ok(true),
             Err(error) if error.is_absent() => return Ok(false),
-            // One that has ended a moment ago: LXD 5.0 calls it stopped before it is done with it.
+            // It has just ended: LXD 5.0 reports it as stopped before it has finished with it.
             Err(CallError::Refused { message, .. }) if message.contains("is busy") => pause(AGAIN, deadline)?,
             Err(error) => return Err(error),
         }

@@ -30,13 +30,13 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         key: "upto",
         kind: Kind::Choice(NAMES),
         default: None,
-        help: "the highest rung: it and all below are applied; without it, all",
+        help: "the highest rung: this mechanism and all before it are applied; default: all mechanisms",
     },
     SettingDef {
         key: "only",
         kind: Kind::Choice(NAMES),
         default: None,
-        help: "this mechanism alone, with what it cannot do without (root: mount, veth: net)",
+        help: "only this mechanism, with those that it needs (root needs mount, veth needs net)",
     },
 ];
 
@@ -56,7 +56,7 @@ impl Driver for Ladder {
     }
 
     fn summary(&self) -> &'static str {
-        "one mechanism of isolation after another around the same process: what each costs"
+        "the same process with one more isolation mechanism on each rung: shows the cost of each mechanism"
     }
 
     fn settings(&self) -> &'static [SettingDef] {
@@ -90,21 +90,21 @@ impl Driver for Ladder {
     fn isolation(&self) -> Isolation {
         Isolation {
             kernel: "the host's",
-            system_calls: "all; from the rung 'seccomp' those of Docker's default profile",
-            root: "the host's root; from the rung 'user' root of a user namespace that maps it to itself",
+            system_calls: "all; from the rung 'seccomp' on, those of Docker's default profile",
+            root: "the host's root; from the rung 'user' on, root of a user namespace that maps it to itself",
             sources: &["namespaces(7)", "capabilities(7)", "seccomp(2)", "pivot_root(2)"],
         }
     }
 
     fn probe(&self, settings: &Settings, cx: &PrepareContext<'_>) -> Result<RuntimeInfo, Unavailable> {
-        let see = "see docs/drivers/ladder.md for what the kernel must allow";
+        let see = "docs/drivers/ladder.md says what the kernel has to allow";
         let broken = |error: &dyn std::fmt::Display| Unavailable::new(error.to_string(), see);
         let environment =
             LadderEnvironment::prepare(settings, &Image::default(), cx).map_err(|error| match error {
                 DriverError::Unavailable(why) => why,
                 other => broken(&other),
             })?;
-        // A run to the point where the agent misses its socket.
+        // Runs a launcher until the agent reports that its socket does not exist.
         let (work, control) = (cx.work.join("probe"), cx.work.join("probe-control"));
         for folder in [&work, &control] {
             fs::create_dir(folder).map_err(|e| broken(&e))?;
@@ -157,7 +157,7 @@ impl LadderEnvironment {
         Ok(Self { launcher, chosen, agent: cx.agent.to_owned(), tree, filter, ip, hierarchies })
     }
 
-    /// What a launcher is told, but for the link.
+    /// The order for a launcher, without the link.
     fn order(&self, work: &Path, control: &Path, cpus: isotare_core::CpuSet) -> Order {
         let program = match self.chosen.rungs.contains(&Rung::Root) {
             true => agent_command(),
@@ -218,7 +218,7 @@ fn apparmor() -> Result<(), Unavailable> {
         true => Ok(()),
         false => Err(Unavailable::new(
             format!("AppArmor has no profile {PROFILE}"),
-            "start Docker once, which loads it",
+            "start Docker once; Docker loads the profile",
         )),
     }
 }

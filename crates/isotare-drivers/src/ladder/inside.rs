@@ -1,4 +1,4 @@
-//! What the child does to itself, and then becomes the program.
+//! The steps that the child applies to itself before it runs the program.
 
 use super::order::Order;
 use super::rung::Rung;
@@ -17,13 +17,15 @@ use std::process::Command;
 /// The profile that Docker loads; it has no state of its own.
 pub(super) const PROFILE: &str = "docker-default";
 
-/// Applies the mechanisms once the launcher has said so on `word`, and runs the program; returns only to say why not.
+/// Waits for the launcher's message on `word`, applies the mechanisms, and runs the program. It returns only
+/// if there is an error.
 ///
-/// The order in here is not the ladder's: what needs rights comes before what takes them away, and the filter is last.
+/// The order is not that of the ladder: steps that need permissions come before steps that remove them, and
+/// the filter is last.
 pub(super) fn become_program(order: &Order, mut word: PipeReader, filter: &[sock_filter]) -> BrokerError {
     let mut prepare = || {
         die_with_launcher()?;
-        // Its end without a word is the end of the launcher.
+        // If the pipe is closed without a message, the launcher has ended.
         word.read_exact(&mut [0]).step("wait for the launcher")?;
         apply(order, filter)
     };
@@ -65,8 +67,8 @@ fn die_with_launcher() -> Result<(), BrokerError> {
     set_parent_process_death_signal(Some(Signal::KILL)).step("tie the life to the launcher's")
 }
 
-/// Asks for the profile at the next execution. The file with AppArmor's name is there since Linux 5.8, beside other security
-/// modules; the other one is older (Documentation/admin-guide/LSM/index.rst).
+/// Asks for the profile at the next execution. The file with AppArmor's name is there since Linux 5.8, beside
+/// other security modules; the other one is older (Documentation/admin-guide/LSM/index.rst).
 fn confine() -> Result<(), BrokerError> {
     let word = format!("exec {PROFILE}");
     fs::write("/proc/self/attr/apparmor/exec", &word)

@@ -1,6 +1,6 @@
 //! The launcher: a process that clones one child with the namespaces asked for, and waits for its end.
 //!
-//! It is there on every rung, with or without namespaces, so that it never makes the difference between two of them.
+//! It is used on every rung, with or without namespaces, so that it is never a difference between two rungs.
 
 #![expect(unsafe_code, reason = "clone3(2) has no safe form")]
 
@@ -20,7 +20,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Duration;
 
-/// Does what the order on the command line says.
+/// Executes the order from the command line.
 pub(crate) fn launch() -> Result<(), BrokerError> {
     let order = std::env::args().nth(2).ok_or(BrokerError::Protocol)?;
     let order: Order = serde_json::from_str(&order).map_err(|error| BrokerError::Spec(error.to_string()))?;
@@ -42,7 +42,7 @@ pub(crate) fn launch() -> Result<(), BrokerError> {
     if let Some(link) = &order.link {
         attach(link, child, &order.work)?;
     }
-    // A child that cannot hear it has ended, and has said why.
+    // If the child cannot receive it, it has ended and has written the reason.
     let _deaf = tell.write_all(&[0]);
     waitpid(Some(child), WaitOptions::empty()).step("wait for the agent")?;
     Ok(())
@@ -61,14 +61,15 @@ fn namespaces(order: &Order) -> libc::c_int {
     flags.into_iter().filter(|(rung, _)| order.has(*rung)).fold(0, |all, (_, flag)| all | flag)
 }
 
-/// Clones this process; `None` in the child. A user namespace is made before the others, which then belong to it
-/// (user_namespaces(7), "Interaction of user namespaces and other types of namespaces").
+/// Clones this process; `None` in the child. A user namespace is made before the others, which then belong to
+/// it (user_namespaces(7), "Interaction of user namespaces and other types of namespaces").
 fn clone(namespaces: libc::c_int) -> io::Result<Option<Pid>> {
     // SAFETY: all-zero bytes are valid for this structure of numbers.
     let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
     arguments.flags = u64::from(namespaces.cast_unsigned());
     arguments.exit_signal = u64::from(libc::SIGCHLD.cast_unsigned());
-    // SAFETY: without CLONE_VM the child has a copy of everything, as after fork(2), and this process has one thread.
+    // SAFETY: without CLONE_VM the child has a copy of everything, as after fork(2), and this process has one
+    // thread.
     let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw mut arguments, size_of::<libc::clone_args>()) };
     match i32::try_from(pid) {
         Ok(0) => Ok(None),
@@ -87,7 +88,8 @@ fn map_users(child: Pid) -> Result<(), BrokerError> {
     Ok(())
 }
 
-/// The same ranges, mapped to themselves: the columns are first inside, first outside, length (user_namespaces(7)).
+/// The same ranges, mapped to themselves: the columns are first inside, first outside, length
+/// (user_namespaces(7)).
 fn identity(map: &str) -> String {
     let lines = map.lines().map(|line| match line.split_whitespace().collect::<Vec<_>>().as_slice() {
         [inside, _, length] => format!("{inside} {inside} {length}\n"),

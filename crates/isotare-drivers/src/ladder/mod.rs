@@ -1,7 +1,8 @@
-//! `ladder`: one mechanism of isolation after another around the same process, to see what each costs.
+//! `ladder`: adds one mechanism of isolation after another around the same process, to measure the cost of
+//! each.
 //!
-//! Every rung starts the agent in the same way: this program is run again as a [`launcher`](launch), which clones one
-//! child and waits for it. What differs between two neighbouring rungs is one mechanism in the child.
+//! Every rung starts the agent in the same way: this program is run again as a [`launcher`](launch), which
+//! clones one child and waits for it. Two neighbouring rungs differ only by one mechanism in the child.
 
 mod capabilities;
 mod driver;

@@ -1,4 +1,4 @@
-//! What a launcher is told: one JSON text on its command line.
+//! The order for a launcher: a JSON text on its command line.
 
 use super::rung::Rung;
 use crate::container::veth::Link;
@@ -11,7 +11,8 @@ use std::path::PathBuf;
 pub(super) struct Order {
     /// The mechanisms to apply.
     pub(super) rungs: Vec<Rung>,
-    /// The CPUs to stay on: the same on each rung, so that the cgroup's rung shows what a cgroup costs, not fewer CPUs.
+    /// The CPUs that may be used. They are the same on each rung, so that the rung `cgroup` shows the cost of
+    /// a cgroup and not of fewer CPUs.
     pub(super) cpus: CpuSet,
     /// The program and its arguments.
     pub(super) program: Vec<String>,

@@ -1,4 +1,4 @@
-//! Another root directory: an overlay, furnished, in place of the host's tree.
+//! Another root directory: an overlay with mounts and devices, instead of the host's tree.
 
 use super::order::Order;
 use super::rung::Rung;
@@ -11,8 +11,8 @@ use rustix::process::{chdir, pivot_root};
 use std::fs::{self, File};
 use std::path::Path;
 
-/// Leaves the host's mounts to the host: nothing that is mounted from now on reaches it, and what it unmounts goes here
-/// too (mount_namespaces(7), "Shared subtrees").
+/// Separates the mounts from the host's: new mounts here do not appear on the host, and mounts that the host
+/// removes are also removed here (mount_namespaces(7), "Shared subtrees").
 pub(super) fn detach() -> Result<(), BrokerError> {
     mount_change("/", MountPropagationFlags::REC | MountPropagationFlags::DOWNSTREAM)
         .step("keep mounts private")
@@ -24,7 +24,7 @@ pub(super) fn mount_proc(on: &Path) -> Result<(), BrokerError> {
     mount("proc", on, "proc", flags, None).step("mount /proc")
 }
 
-/// Mounts the overlay, furnishes it, and makes it the root.
+/// Mounts the overlay, adds mounts and devices, and makes it the root.
 pub(super) fn enter(order: &Order) -> Result<(), BrokerError> {
     let [root, upper, work] = ["root", "upper", "overlay"].map(|name| order.work.join(name));
     for folder in [&root, &upper, &work] {

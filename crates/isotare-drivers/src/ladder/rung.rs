@@ -54,7 +54,7 @@ const ALL: [Rung; 14] = [
     Rung::Veth,
 ];
 
-/// Their names, after the one for nothing at all.
+/// Their names. The first name is `none`.
 pub(super) const NAMES: &[&str] = &[
     "none",
     "cgroup",
@@ -83,7 +83,7 @@ impl Rung {
         ALL.into_iter().find(|rung| rung.name() == name)
     }
 
-    /// What it cannot do without.
+    /// The mechanisms that it needs.
     fn needs(self) -> Option<Self> {
         match self {
             Rung::Root => Some(Rung::Mount),
@@ -98,12 +98,12 @@ impl Rung {
 pub(super) struct Chosen {
     /// Those that are applied.
     pub(super) rungs: Vec<Rung>,
-    /// Why AppArmor is not among them though it lies on the way up.
+    /// Why AppArmor is not one of them, although it is below the highest rung.
     pub(super) left_out: Option<String>,
 }
 
-/// What the settings ask for. `apparmor` says whether there is a profile to apply; on the way to a higher rung it is left
-/// out where there is none.
+/// What the settings ask for. `apparmor` says whether there is a profile to apply; below a higher rung, it is
+/// omitted if there is no profile.
 pub(super) fn choose(
     settings: &Settings,
     apparmor: impl FnOnce() -> Result<(), Unavailable>,
@@ -112,7 +112,7 @@ pub(super) fn choose(
     let goal = Rung::named(only.or(upto).unwrap_or(Rung::Veth.name()));
     let mut rungs: Vec<Rung> = match (only, upto) {
         (Some(_), Some(_)) => {
-            return Err(Unavailable::new("'upto' and 'only' exclude each other", "give one of them"));
+            return Err(Unavailable::new("'upto' and 'only' cannot be used together", "use one of them"));
         }
         (Some(_), None) => goal.and_then(Rung::needs).into_iter().chain(goal).collect(),
         _ => ALL.into_iter().filter(|rung| Some(*rung) <= goal).collect(),

@@ -19,25 +19,26 @@ const SETTINGS: &[SettingDef] = &[
         key: "domain",
         kind: Kind::Text,
         default: None,
-        help: "the defined domain whose machine it is; without it a plain one of the given type",
+        help: "a defined domain, whose machine is used; default: a plain machine of the given type",
     },
     SettingDef {
         key: "uri",
         kind: Kind::Text,
         default: None,
-        help: "this machine's daemon, as for virsh -c; without it LIBVIRT_DEFAULT_URI, else qemu:///system",
+        help: "a libvirt daemon of this machine, as for virsh -c; default: LIBVIRT_DEFAULT_URI, otherwise \
+               qemu:///system",
     },
     SettingDef {
         key: "type",
         kind: Kind::Choice(&["kvm", "qemu"]),
         default: Some("kvm"),
-        help: "without domain: the processor (kvm) or software emulation (qemu)",
+        help: "if domain is not given: the processor (kvm) or software emulation (qemu)",
     },
     SettingDef {
         key: "machine",
         kind: Kind::Choice(&["q35", "pc"]),
         default: Some("q35"),
-        help: "without domain: machine model",
+        help: "if domain is not given: the machine model",
     },
     VCPUS,
     MEMORY,
@@ -46,13 +47,14 @@ const SETTINGS: &[SettingDef] = &[
         key: "disk",
         kind: Kind::Choice(&["none", "raw"]),
         default: Some("raw"),
-        help: "where the data folder is: the guest's memory (none), or an ext4 disk in a file",
+        help: "place of the data folder: the guest's memory (none), or an ext4 disk in a file",
     },
     SettingDef {
         key: "cache",
         kind: Kind::Choice(&["none", "writeback", "unsafe"]),
         default: Some("none"),
-        help: "the disk's cache on the host: none (O_DIRECT), page cache, or page cache without flushes",
+        help: "the disk's cache on the host: none (O_DIRECT), the page cache, or the page cache without \
+               flushes",
     },
 ];
 
@@ -80,14 +82,14 @@ impl Driver for Libvirt {
     fn isolation(&self) -> Isolation {
         Isolation {
             kernel: "its own",
-            system_calls: "none of the guest's; those that QEMU makes for its devices",
-            root: "nobody on the host; QEMU runs as the user who runs isotare, in the confinement that libvirt gives it",
+            system_calls: "none from the guest; those of QEMU for its devices",
+            root: "nobody on the host; QEMU runs as the user who runs isotare, confined by libvirt",
             sources: &["https://libvirt.org/drvqemu.html#security-architecture"],
         }
     }
 
     fn probe(&self, settings: &Settings, cx: &PrepareContext<'_>) -> Result<RuntimeInfo, Unavailable> {
-        let remedy = "see docs/drivers/libvirt.md, and the daemon's log";
+        let remedy = "see docs/drivers/libvirt.md, and look at the daemon's log";
         let mut environment =
             LibvirtEnvironment::prepare(settings, &Image::default(), cx).map_err(|error| match error {
                 DriverError::Unavailable(unavailable) => unavailable,

@@ -1,4 +1,4 @@
-//! The domain's definition and what its machines boot, made ready once.
+//! The domain's definition and the files that its machines boot, prepared once.
 
 use super::instance::LibvirtInstance;
 use super::virsh::Virsh;
@@ -12,7 +12,7 @@ use isotare_core::{
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// What QEMU may use beside the guest's memory.
+/// Memory of QEMU in addition to the guest's.
 const HEADROOM: u64 = 512 << 20;
 /// The name of the agent's port in the guest.
 pub(super) const CONTROL_PORT: &str = "isotare.control";
@@ -49,7 +49,10 @@ impl LibvirtEnvironment {
         let domain = settings.text("domain").map(str::to_owned);
         let definition = match &domain {
             Some(name) => virsh.run(&["dumpxml", "--inactive", name], &cx.deadline).map_err(|error| {
-                Unavailable::new(error.to_string(), "name a domain of virsh list --all, or another uri")
+                Unavailable::new(
+                    error.to_string(),
+                    "name a domain that 'virsh list --all' shows, or another uri",
+                )
             })?,
             None => {
                 let machine = settings.text("machine").unwrap_or("q35");
@@ -59,7 +62,7 @@ impl LibvirtEnvironment {
         let kind = xml::kind(&definition).unwrap_or_default();
         if !["kvm", "qemu"].contains(&kind.as_str()) {
             let name = domain.as_deref().unwrap_or_default();
-            let reason = format!("the domain {name} is of type {kind}; the driver knows kvm and qemu");
+            let reason = format!("the domain {name} has the type {kind}; the driver supports kvm and qemu");
             return Err(Unavailable::new(reason, "name another domain").into());
         }
         let disk = (settings.text("disk") != Some("none")).then_some(DiskFormat::Raw);
@@ -94,12 +97,12 @@ impl LibvirtEnvironment {
         monitor_limits(cx.budget, self.shape.vcpus, self.shape.memory.saturating_add(HEADROOM))
     }
 
-    /// Longest time for a machine to come up. On KVM it is a fraction of this, or never.
+    /// Longest time for a machine to come up. On KVM, a machine that works needs a fraction of it.
     pub(super) fn boot_limit(&self) -> Duration {
         Duration::from_secs(if self.kind == "kvm" { 20 } else { 60 })
     }
 
-    /// For those who ask whether it works.
+    /// For the probe.
     pub(super) fn details(&self) -> BTreeMap<String, String> {
         let mut details = BTreeMap::from([
             ("type".to_owned(), self.kind.clone()),
@@ -144,12 +147,12 @@ impl Environment for LibvirtEnvironment {
     }
 }
 
-/// What the daemon says about itself, or why it does not.
+/// The daemon's information about itself, or the reason why it is not available.
 fn version(virsh: &Virsh, cx: &PrepareContext<'_>) -> Result<String, Unavailable> {
     let said = virsh.run(&["version"], &cx.deadline).map_err(|error| {
         Unavailable::new(
             error.to_string(),
-            "start libvirtd (Debian: libvirt-daemon-system), or name another daemon: uri=…",
+            "start libvirtd (Debian: libvirt-daemon-system), or name another daemon with uri=…",
         )
     })?;
     let version = |line: &str| line.split_once(": ").map(|(_, version)| version.trim().to_owned());

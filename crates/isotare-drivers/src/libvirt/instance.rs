@@ -60,7 +60,7 @@ impl LibvirtInstance {
             as_root: geteuid().is_root(),
         };
         let text = rewrite(&environment.definition, &ours).map_err(|e| failed("write definition of", &e))?;
-        // Libvirt keeps the log of a domain that is gone.
+        // Libvirt keeps the log of a domain that has ended.
         cx.ledger.record(&Resource::Path { path: log.clone() }).map_err(|e| failed("record log of", &e))?;
         let mut instance = Self {
             name: cx.instance.to_owned(),
@@ -77,7 +77,7 @@ impl LibvirtInstance {
         match instance.prepare(environment, &text, &disk, cx) {
             Ok(()) => Ok(instance),
             Err(error) => {
-                // What stays is in the record of resources; the first error is the one to tell.
+                // What could not be removed stays in the record of resources. The first error is reported.
                 let _second = instance.delete(cx);
                 Err(error)
             }
@@ -108,12 +108,12 @@ impl LibvirtInstance {
         Ok(())
     }
 
-    /// The daemon makes the machine and holds it: QEMU has connected to our socket by then, which tells its process.
-    /// That joins the cgroup before the guest runs and touches its memory.
+    /// The daemon creates the machine, but does not run it yet. QEMU has already connected to our socket, so
+    /// its process is known. The process joins the cgroup before the guest runs and touches its memory.
     fn make(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
         const START: &str = "start domain";
         let failed = |error: &dyn std::fmt::Display| DriverError::failed(START, cx.instance, error);
-        let listener = self.control.take().ok_or_else(|| failed(&"it was started before"))?;
+        let listener = self.control.take().ok_or_else(|| failed(&"it has already been started"))?;
         let domain = format!("{}#{}", self.virsh.uri, self.name);
         let managed =
             Resource::Managed { driver: "libvirt".to_owned(), what: "domain".to_owned(), id: domain };
@@ -123,7 +123,7 @@ impl LibvirtInstance {
         self.virsh.run(&["create", "--paused", &definition], &cx.deadline)?;
         (cx.mark)("vmm.spawned");
         let stream = accept(&listener, None, &cx.deadline).map_err(|e| e.during(START, cx.instance))?;
-        let pid = peer_pid(&stream).ok_or_else(|| failed(&"QEMU's process is out of sight"))?;
+        let pid = peer_pid(&stream).ok_or_else(|| failed(&"QEMU's process was not found"))?;
         let pidfd = i32::try_from(pid)
             .ok()
             .and_then(Pid::from_raw)
@@ -223,8 +223,8 @@ impl Instance for LibvirtInstance {
     }
 }
 
-/// Where the daemon keeps what QEMU writes: <https://libvirt.org/drvqemu.html>, "Driver security architecture" and
-/// "Location of configuration files".
+/// Where the daemon keeps what QEMU writes: <https://libvirt.org/drvqemu.html>, "Driver security
+/// architecture" and "Location of configuration files".
 fn daemon_log(uri: &str, domain: &str) -> PathBuf {
     let own = || {
         let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);

@@ -1,4 +1,4 @@
-//! Libvirt's shell, `virsh`, as calls that end by a deadline.
+//! Libvirt's shell, `virsh`, as calls with a deadline.
 
 use isotare_core::{Deadline, DriverError, Unavailable};
 use isotare_host::output_of;
@@ -12,13 +12,14 @@ pub(super) struct Virsh {
 }
 
 impl Virsh {
-    /// Where it is. Only a daemon of this machine can be measured, and other addresses can name a program that `virsh` runs
-    /// (`command=`, `netcat=`: <https://libvirt.org/uri.html>, "Remote URIs").
+    /// Where it is. Only a daemon of this machine can be measured, and other addresses can name a program
+    /// that `virsh` runs (`command=`, `netcat=`: <https://libvirt.org/uri.html>, "Remote URIs").
     pub(super) fn find(uri: &str) -> Result<Self, Unavailable> {
         if !is_local(uri) {
             return Err(Unavailable::new(
-                format!("the libvirt daemon '{uri}' is none of this machine's"),
-                "write it as qemu:///system or qemu:///session, with ?socket=/path where that is not the usual one",
+                format!("the libvirt daemon '{uri}' does not run on this machine"),
+                "write it as qemu:///system or qemu:///session; if the socket is not the usual one, add \
+                 ?socket=/path",
             ));
         }
         let program = crate::installed::program("virsh", "Debian: libvirt-clients")?;
@@ -44,14 +45,14 @@ impl Virsh {
         Ok(names.lines().any(|line| line.trim() == name))
     }
 
-    /// Ends a transient domain, with which it is gone; true if it was there.
+    /// Ends a transient domain, which also removes it; true if it existed.
     pub(super) fn destroy(&self, name: &str, deadline: &Deadline) -> Result<bool, DriverError> {
         if !self.knows(name, deadline)? {
             return Ok(false);
         }
         match self.run(&["destroy", name], deadline) {
             Ok(_) => Ok(true),
-            // It may have ended by itself in between.
+            // It may have ended by itself meanwhile.
             Err(error) => match self.knows(name, deadline)? {
                 true => Err(error),
                 false => Ok(true),

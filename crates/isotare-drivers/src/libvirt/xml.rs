@@ -7,8 +7,8 @@ use quick_xml::events::{BytesText, Event};
 use quick_xml::{Reader, Writer, XmlVersion};
 use std::path::Path;
 
-/// What a definition holds about its identity, its size, where it may run, and what happens at its end: all of that is
-/// ours to say.
+/// The parts of a definition about its identity, its size, where it may run, and what happens at its end.
+/// Isotare sets all of them.
 const REPLACED: &[&str] = &[
     "name",
     "uuid",
@@ -34,12 +34,12 @@ const REPLACED: &[&str] = &[
     "on_crash",
     "seclabel",
 ];
-/// Of its devices those stay that belong to the machine and neither to its software nor to the host around it.
+/// The devices that are kept: those that belong to the machine, and not to its software or to the host.
 const KEPT_DEVICES: &[&str] = &["emulator", "memballoon", "rng", "iommu"];
 /// What depends on the number of processors.
 const REPLACED_CPU: &[&str] = &["topology", "numa"];
 
-/// What a trial's domain is, beside the machine that the definition describes.
+/// The properties of a trial's domain, in addition to the machine that the definition describes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ours<'a> {
     pub(super) name: &'a str,
@@ -56,11 +56,12 @@ pub(super) struct Ours<'a> {
     pub(super) console: &'a Path,
     /// The data disk and its cache, if there is one.
     pub(super) disk: Option<(&'a Path, &'a str)>,
-    /// Of the daemon: whether it would otherwise give the machine to another user, who cannot reach our files.
+    /// Of the daemon: whether it would otherwise give the machine to another user, who cannot reach our
+    /// files.
     pub(super) as_root: bool,
 }
 
-/// A domain for those who name none.
+/// A domain that is used if no domain is named.
 pub(super) fn plain(kind: &str, machine: &str) -> String {
     let cpu = if kind == "kvm" { "host-passthrough" } else { "maximum" };
     format!(
@@ -85,7 +86,7 @@ pub(super) fn kind(definition: &str) -> Option<String> {
     }
 }
 
-/// The definition with our parts in place of its own.
+/// The definition with its parts replaced by ours.
 pub(super) fn rewrite(definition: &str, ours: &Ours<'_>) -> Result<String, quick_xml::Error> {
     let mut reader = Reader::from_str(definition);
     reader.config_mut().trim_text(true);
@@ -177,8 +178,8 @@ fn devices(ours: &Ours<'_>) -> String {
     devices
 }
 
-/// A restart ends the domain. Our files are for root alone, so the machine runs as root, whatever `user` the daemon's
-/// qemu.conf says; other confinement, as AppArmor's, stays the daemon's business.
+/// A restart ends the domain. Our files are for root alone, so the machine runs as root, whatever `user` the
+/// daemon's qemu.conf says; other confinement, such as AppArmor's, is still set by the daemon.
 fn tail(ours: &Ours<'_>) -> String {
     let ends = "<on_poweroff>destroy</on_poweroff><on_reboot>destroy</on_reboot><on_crash>destroy</on_crash>";
     let labels = match ours.as_root {
@@ -235,19 +236,18 @@ mod tests {
         assert_eq!(kind(definition).as_deref(), Some("kvm"));
         assert_eq!(
             rewrite(definition, &ours()).expect("well-formed"),
-            "<domain type='kvm' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>\
-             <name>t1</name><memory unit='b'>268435456</memory><vcpu>2</vcpu>\
-             <memoryBacking><hugepages/></memoryBacking>\
-             <os><type arch='x86_64' machine='pc-q35-7.2'>hvm</type>\
-             <kernel>/k&amp;1</kernel><initrd>/i</initrd><cmdline>quiet</cmdline></os>\
-             <features><acpi/><apic/></features>\
-             <cpu mode='host-model' check='partial'><feature policy='disable' name='avx512f'/></cpu>\
-             <devices><emulator>/usr/bin/qemu-system-x86_64</emulator><memballoon model='virtio'/>\
-             <channel type='unix'><source mode='connect' path='/c'/><target type='virtio' name='isotare.control'/></channel>\
-             <serial type='file'><source path='/s'/><target port='0'/></serial>\
-             <disk type='file' device='disk'><driver name='qemu' type='raw' cache='none'/><source file='/d'/>\
-             <target dev='vda' bus='virtio'/></disk></devices>\
-             <on_poweroff>destroy</on_poweroff><on_reboot>destroy</on_reboot><on_crash>destroy</on_crash></domain>"
+            "<domain type='kvm' \
+             xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><name>t1</name><memory \
+             unit='b'>268435456</memory><vcpu>2</vcpu><memoryBacking><hugepages/></memoryBacking><os><type \
+             arch='x86_64' \
+             machine='pc-q35-7.2'>hvm</type><kernel>/k&amp;1</kernel><initrd>/i</initrd><cmdline>quiet</cmdline></os><features><acpi/><apic/></features><cpu \
+             mode='host-model' check='partial'><feature policy='disable' \
+             name='avx512f'/></cpu><devices><emulator>/usr/bin/qemu-system-x86_64</emulator><memballoon \
+             model='virtio'/><channel type='unix'><source mode='connect' path='/c'/><target type='virtio' \
+             name='isotare.control'/></channel><serial type='file'><source path='/s'/><target \
+             port='0'/></serial><disk type='file' device='disk'><driver name='qemu' type='raw' \
+             cache='none'/><source file='/d'/><target dev='vda' \
+             bus='virtio'/></disk></devices><on_poweroff>destroy</on_poweroff><on_reboot>destroy</on_reboot><on_crash>destroy</on_crash></domain>"
         );
     }
 

@@ -1,6 +1,6 @@
-//! Subvolumes of btrfs, and a file system of one's own for them where the work folder is on another kind.
+//! Subvolumes of btrfs, and a separate file system for them if the work folder is not on btrfs.
 //!
-//! The requests are those of btrfs-ioctl(2), sent as liblxc sends them: without a program in between.
+//! The requests are those of btrfs-ioctl(2). As in liblxc, they are sent directly, without another program.
 
 #![expect(unsafe_code, reason = "requests of btrfs are structures of C")]
 
@@ -89,7 +89,7 @@ impl Btrfs {
         Ok(self.folder.join(name))
     }
 
-    /// Removes a subvolume; none is no error.
+    /// Removes a subvolume. It is not an error if it does not exist.
     pub(super) fn remove(&self, name: &str) -> io::Result<()> {
         let mut request = Request { fd: 0, name: [0; NAME] };
         fill(&mut request.name, name)?;

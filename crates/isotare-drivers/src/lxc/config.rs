@@ -6,14 +6,14 @@ use isotare_cgroup::Version;
 use isotare_core::{AGENT_PATH, CONTROL_DIR, DATA_DIR};
 use std::path::Path;
 
-/// Debian's defaults for every container, as `lxc-create`'s templates include them: dropped capabilities, seccomp
-/// filter, devices, mounts.
+/// Debian's defaults for every container, as `lxc-create`'s templates include them: dropped capabilities,
+/// seccomp filter, devices, mounts.
 pub(super) const COMMON: &str = "/usr/share/lxc/config/common.conf";
-/// What comes on top for a container with a user namespace.
+/// Additional settings for a container with a user namespace.
 const USERNS: &str = "/usr/share/lxc/config/userns.conf";
 
-/// First user of the host that stands for users of an unprivileged container, and how many do: what Debian's own
-/// `/etc/subuid` begins with.
+/// First user of the host that stands for users of an unprivileged container, and how many do: what Debian's
+/// own `/etc/subuid` begins with.
 pub(super) const MAPPED: (u32, u32) = (1_000_000, 65_536);
 
 /// A container.
@@ -49,7 +49,8 @@ impl Container<'_> {
             set("lxc.idmap", &format!("g 0 {first} {count}"));
             set("lxc.rootfs.options", "idmap=container");
         }
-        // lxcfs comes with Debian's package, and its hook after the end is nothing but a pause of half a second.
+        // lxcfs is installed with Debian's package, and its hook after the end is only a pause of half a
+        // second.
         for hook in ["mount", "post-stop"] {
             set(&format!("lxc.hook.{hook}"), "");
         }
@@ -65,7 +66,7 @@ impl Container<'_> {
                 &format!("{socket} {inside} none bind,create=file,ro,nosuid,nodev,noexec 0 0"),
             );
         }
-        // The agent writes to the log of `lxc-start`; nobody logs in.
+        // The agent writes to the log of `lxc-start`. A console is not needed, because nobody logs in.
         set("lxc.console.path", "none");
         set("lxc.tty.dir", "");
         set("lxc.tty.max", "0");
@@ -89,7 +90,7 @@ impl Container<'_> {
                 set("lxc.net.0.ipv4.address", &format!("{inside}/{PREFIX}"));
                 set("lxc.net.0.ipv4.gateway", &outside.to_string());
                 set("lxc.net.0.flags", "up");
-                // A shell runs it with more words behind, which the last sign hides from it.
+                // A shell runs it with additional arguments, which the `#` at the end turns into a comment.
                 set("lxc.net.0.script.up", &format!("{} -batch '{}' #", link.ip.display(), batch.display()));
             }
         }

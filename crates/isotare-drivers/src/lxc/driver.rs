@@ -1,4 +1,4 @@
-//! The driver: its settings, and what it takes to work here.
+//! The driver: its settings, and its requirements.
 
 use super::config::COMMON;
 use super::environment::LxcEnvironment;
@@ -19,19 +19,20 @@ const SETTINGS: &[SettingDef] = &[
         key: "storage",
         kind: Kind::Choice(&["overlay", "dir", "btrfs"]),
         default: Some("overlay"),
-        help: "root of an instance: an overlay mounted by liblxc, a copy, or a btrfs snapshot",
+        help: "root file system of an instance: an overlay that liblxc mounts, a copy, or a btrfs snapshot",
     },
     SettingDef {
         key: "network",
         kind: Kind::Choice(&["none", "veth"]),
         default: Some("none"),
-        help: "interfaces beside loopback: none, or one end of a veth pair",
+        help: "network interfaces in addition to the loopback link: none, or one end of a veth pair",
     },
     SettingDef {
         key: "unprivileged",
         kind: Kind::Flag,
         default: Some("false"),
-        help: "a user namespace, so that its root is another user of the host; needs storage=dir or btrfs",
+        help: "whether it has a user namespace, so that its root is another user of the host; needs \
+               storage=dir or btrfs",
     },
 ];
 
@@ -55,7 +56,7 @@ impl Choice {
         let start = program("lxc-start", PACKAGE)?;
         if !Path::new(COMMON).is_file() {
             return Err(Unavailable::new(
-                format!("there is no {COMMON}, which holds LXC's defaults"),
+                format!("there is no {COMMON}, which contains LXC's defaults"),
                 format!("install it ({PACKAGE})"),
             ));
         }
@@ -64,7 +65,7 @@ impl Choice {
         let unprivileged = settings.flag("unprivileged");
         if unprivileged && storage == "overlay" {
             return Err(Unavailable::new(
-                "liblxc maps the users of a folder's files, not of an overlay's",
+                "liblxc cannot map the users of the files in an overlay",
                 "use storage=dir or storage=btrfs with unprivileged=true",
             ));
         }
@@ -99,8 +100,8 @@ impl Driver for Lxc {
     fn isolation(&self) -> Isolation {
         Isolation {
             kernel: "the host's",
-            system_calls: "all but the few that common.seccomp refuses",
-            root: "the host's root without five capabilities; another user where unprivileged",
+            system_calls: "all, except for a few that common.seccomp refuses",
+            root: "the host's root without five capabilities; with unprivileged=true, another user",
             sources: &["https://linuxcontainers.org/lxc/security/", "lxc.container.conf(5)"],
         }
     }

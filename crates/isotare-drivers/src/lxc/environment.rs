@@ -40,7 +40,7 @@ impl LxcEnvironment {
 impl Environment for LxcEnvironment {
     fn create(&mut self, cx: &TrialContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
         let failed = |what, error: &dyn std::fmt::Display| DriverError::failed(what, cx.instance, error);
-        // liblxc makes the group, and would do so under another name.
+        // liblxc creates the group, and would use another name.
         self.hierarchies.refuse_taken(cx.cgroup).map_err(|e| failed("create container", &e))?;
         let link = self.choice.ip.clone().map(|ip| veth::plan(cx.instance, ip));
         let rootfs = self.storage.make(cx)?;
@@ -81,7 +81,7 @@ impl Environment for LxcEnvironment {
             ("lxc.storage", storage),
             ("lxc.network", if choice.ip.is_some() { "veth" } else { "loopback only" }),
             ("lxc.unprivileged", if choice.unprivileged { "true" } else { "false" }),
-            ("lxc.capabilities", "Debian's common.conf; all of its own namespace where unprivileged"),
+            ("lxc.capabilities", "Debian's common.conf; with unprivileged=true, all of its own namespace"),
             ("lxc.seccomp", "Debian's common.seccomp: a list of refused calls"),
             ("lxc.no_new_privs", "unset"),
             ("lxc.lxcfs", "not used"),

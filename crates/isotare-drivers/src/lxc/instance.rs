@@ -1,4 +1,5 @@
-//! One container: the program `lxc-start`, and what it makes and does not remove when it is killed.
+//! One container: the program `lxc-start`, and the things that it creates and does not remove if it is
+//! killed.
 
 use super::config::groups_of;
 use super::shown::Shown;
@@ -23,7 +24,8 @@ pub(super) struct LxcInstance {
 }
 
 impl LxcInstance {
-    /// Records what `lxc-start` is going to make, and shows the socket in a root where it cannot do so itself. The container's groups are its own work: it refuses one that is there.
+    /// Records what `lxc-start` is going to create, and shows the socket in a root if `lxc-start` cannot do
+    /// it. `lxc-start` creates the container's groups itself; it refuses existing ones.
     pub(super) fn create(
         spawn: Spawn,
         storage: Arc<Storage>,
@@ -80,7 +82,7 @@ impl Instance for LxcInstance {
         if let Some(link) = &self.link {
             veth::remove(link, &cx.deadline)?;
         }
-        // Before the root is emptied, or the control folder would be as well.
+        // Before the root is emptied, because otherwise the control folder would be emptied too.
         self.shown.as_mut().map_or(Ok(()), Shown::remove)?;
         self.storage.remove(cx)
     }

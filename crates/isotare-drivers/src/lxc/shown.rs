@@ -1,7 +1,7 @@
 //! The agent's socket, shown inside an unprivileged container's root beforehand.
 //!
-//! liblxc makes the mounts of a configuration as the container's own root, who may not walk through the session's folder.
-//! The root file system with all that is mounted below it is its own to see.
+//! liblxc makes the mounts of a configuration as the container's own root, who may not enter the session's
+//! folder. But it can see the root file system with everything that is mounted below it.
 
 use crate::root::{bind_socket, socket_inside};
 use isotare_core::{DriverError, Resource, TrialContext};
@@ -39,7 +39,7 @@ impl Shown {
 
 impl Drop for Shown {
     fn drop(&mut self) {
-        // For a creation that failed half-way; that error is the one to tell.
+        // For a creation that failed half-way. Its error is the one that is reported.
         let _second = self.remove();
     }
 }

@@ -69,7 +69,7 @@ impl Storage {
         }
     }
 
-    /// Removes it; none is no error.
+    /// Removes it. It is not an error if it does not exist.
     pub(super) fn remove(&self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
         let failed =
             |error: &dyn std::fmt::Display| DriverError::failed("remove root of", cx.instance, error);

@@ -1,4 +1,4 @@
-//! The driver: nothing to prepare but the knowledge of whether a cgroup can be had.
+//! The driver. It only has to find out whether a cgroup can be created.
 
 use crate::spawned::{Spawned, budget_fact, usable_cgroups};
 use isotare_cgroup::Hierarchies;
@@ -25,7 +25,7 @@ impl Driver for Native {
     }
 
     fn summary(&self) -> &'static str {
-        "the host itself, in a cgroup with the same budget as the others"
+        "the host itself, in a cgroup with the same budget as the other environments"
     }
 
     fn settings(&self) -> &'static [SettingDef] {

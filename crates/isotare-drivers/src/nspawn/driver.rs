@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const PACKAGE: &str = "Debian: systemd-container";
-/// What systemd-nspawn removes at its end, unless it is killed: the folder through which mounts reach a running container,
-/// and a lock on the tree (`image_path_lock` in src/shared/discover-image.c).
+/// What systemd-nspawn removes at its end, unless it is killed: the folder through which mounts reach a
+/// running container, and a lock on the tree (`image_path_lock` in src/shared/discover-image.c).
 const STATE: &str = "/run/systemd/nspawn";
 
 /// Containers of systemd-nspawn.
@@ -31,7 +31,7 @@ const SETTINGS: &[SettingDef] = &[
         key: "network",
         kind: Kind::Choice(&["none", "host"]),
         default: Some("none"),
-        help: "none: --private-network, loopback only; host: the host's own network",
+        help: "none: --private-network, only a loopback link; host: the host's network",
     },
 ];
 
@@ -48,7 +48,7 @@ impl Driver for Nspawn {
     }
 
     fn summary(&self) -> &'static str {
-        "a container of systemd-nspawn, registered with no daemon"
+        "a container of systemd-nspawn, not registered with a daemon"
     }
 
     fn settings(&self) -> &'static [SettingDef] {
@@ -90,8 +90,8 @@ impl Driver for Nspawn {
     }
 }
 
-/// The image with what systemd-nspawn wants to see of an operating system before it starts anything: `/usr`, and an
-/// os-release file (`verify_arguments` and `setup_os_tree` in src/nspawn/nspawn.c; os-release(5)).
+/// The image with what systemd-nspawn wants to see of an operating system before it starts anything: `/usr`,
+/// and an os-release file (`verify_arguments` and `setup_os_tree` in src/nspawn/nspawn.c; os-release(5)).
 fn system(image: &Image) -> Image {
     let mut image = image.clone();
     let has = |path: &str| matches!(&image.base, Base::Tree(tree) if tree.join(path).exists());
@@ -104,8 +104,9 @@ fn system(image: &Image) -> Image {
     image
 }
 
-/// The command line. `--as-pid2`: the agent is no init of a system, so systemd-nspawn's stub reaps and forwards signals.
-/// What follows switches off what would change the tree to fit the host (systemd-nspawn(1)).
+/// The command line. `--as-pid2`: the agent is no init of a system, so systemd-nspawn's stub reaps and
+/// forwards signals. What follows switches off what would change the tree to fit the host
+/// (systemd-nspawn(1)).
 fn arguments(root: &Path, control: &Path, machine: &str, host_network: bool) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = ["--quiet", "--register=no", "--keep-unit", "--as-pid2", "--pipe"]
         .into_iter()
@@ -157,8 +158,8 @@ mod tests {
             let words = arguments(Path::new("/w/root"), Path::new("/run/i"), "s-1", host_network);
             words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
         };
-        let end = "--machine=s-1 --directory=/w/root --bind-ro=/run/i/agent.sock:/isotare/control/agent.sock -- /isotare/agent --socket \
-                   /isotare/control/agent.sock --data /isotare/data";
+        let end = "--machine=s-1 --directory=/w/root --bind-ro=/run/i/agent.sock:/isotare/control/agent.sock \
+                   -- /isotare/agent --socket /isotare/control/agent.sock --data /isotare/data";
         let start = "--quiet --register=no --keep-unit --as-pid2 --pipe --resolv-conf=off --timezone=off \
                      --link-journal=no";
         assert_eq!(line(false), format!("{start} --private-network {end}"));

@@ -1,4 +1,4 @@
-//! `nspawn`: systemd's container program, without a systemd inside or around it.
+//! `nspawn`: systemd's container program. No systemd runs in the container, and none is needed on the host.
 
 mod driver;
 

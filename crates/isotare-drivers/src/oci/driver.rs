@@ -1,4 +1,4 @@
-//! The drivers: one type, and what differs between runtimes in a row for each.
+//! The drivers: one type, with one value for each runtime that describes its differences.
 
 use super::command_line::{CommandLine, UNIFIED};
 use super::environment::BundleEnvironment;
@@ -13,28 +13,29 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A container starts in a fraction of this, or never.
+/// Timeout for the start of a container. A container that works starts in a fraction of it.
 const START: Duration = Duration::from_secs(10);
 
 const BINARY: SettingDef = SettingDef {
     key: "binary",
     kind: Kind::Text,
     default: None,
-    help: "the runtime's program, a name or a path; default: the one of the driver's name",
+    help: "the runtime's program, a name or a path; default: the program with the driver's name",
 };
 
 const NETWORK: SettingDef = SettingDef {
     key: "network",
     kind: Kind::Choice(&["none", "host"]),
     default: Some("none"),
-    help: "network of the container: none (a namespace with nothing but loopback) or the host's",
+    help: "network of the container: none (a new namespace with only a loopback link) or host (the host's \
+           network)",
 };
 
 const PLATFORM: SettingDef = SettingDef {
     key: "platform",
     kind: Kind::Choice(&["systrap", "ptrace", "kvm"]),
     default: Some("systrap"),
-    help: "how gVisor takes system calls over",
+    help: "how gVisor intercepts system calls",
 };
 
 /// A runtime with runc's command line.
@@ -54,7 +55,7 @@ pub struct Oci {
 /// The reference runtime, in Go.
 pub static RUNC: Oci = Oci {
     name: "runc",
-    summary: "a container of runc, called directly",
+    summary: "a container of runc, which is called directly",
     package: "Debian: runc",
     settings: &[BINARY, NETWORK, IMAGE_SETTING],
     variants: &[""],
@@ -74,7 +75,7 @@ pub static RUNC: Oci = Oci {
 /// The runtime in C.
 pub static CRUN: Oci = Oci {
     name: "crun",
-    summary: "a container of crun, called directly",
+    summary: "a container of crun, which is called directly",
     package: "Debian: crun",
     // "cgroups in hybrid mode not supported, drop all controllers from cgroupv1": crun 1.8.1.
     refuses_hybrid: true,
@@ -84,7 +85,7 @@ pub static CRUN: Oci = Oci {
 /// The runtime in Rust.
 pub static YOUKI: Oci = Oci {
     name: "youki",
-    summary: "a container of youki, called directly",
+    summary: "a container of youki, which is called directly",
     package: "cargo install youki --features v1",
     ..RUNC
 };
@@ -92,13 +93,13 @@ pub static YOUKI: Oci = Oci {
 /// gVisor's.
 pub static RUNSC: Oci = Oci {
     name: "runsc",
-    summary: "a gVisor sandbox: a kernel in Go between the workload and the host's",
-    package: "Debian: runsc, from backports for systrap",
+    summary: "a gVisor sandbox: a kernel written in Go between the workload and the host's kernel",
+    package: "Debian: runsc; systrap needs the version in backports",
     settings: &[PLATFORM, BINARY, NETWORK, IMAGE_SETTING],
     variants: &["platform=systrap", "platform=ptrace", "platform=kvm"],
     isolation: Isolation {
         kernel: "gVisor's own, a process of the host",
-        system_calls: "few, from gVisor's kernel under a filter of its own; none from the workload",
+        system_calls: "a few, from gVisor's kernel, limited by its own filter; none from the workload",
         root: "root of gVisor's kernel, with Docker's default capabilities there",
         sources: &[
             "https://gvisor.dev/docs/architecture_guide/security/",
@@ -207,9 +208,9 @@ impl Oci {
         match settings.text("platform") {
             Some("kvm") => "use a host whose KVM runs gVisor, or platform=systrap".to_owned(),
             Some("systrap") => {
-                "install a runsc that has it (from 2023 on), or use platform=ptrace".to_owned()
+                "install a runsc that supports it (of 2023 or later), or use platform=ptrace".to_owned()
             }
-            _ => format!("see whether '{} run' works here, and docs/drivers/oci.md", self.name),
+            _ => format!("check that '{} run' works here, and see docs/drivers/oci.md", self.name),
         }
     }
 }

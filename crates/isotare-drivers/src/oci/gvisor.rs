@@ -1,4 +1,4 @@
-//! What is gVisor's own: facts, and what its runtime writes down about a container.
+//! Details of gVisor: facts, and the files in which its runtime describes a container.
 
 use isotare_core::{Member, Role};
 use serde::Deserialize;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// Its flags `--oci-seccomp=false` and `--overlay2=root:self`, which are the defaults.
 pub(super) const FACTS: &[(&str, &str)] = &[
-    ("container.seccomp", "none inside: gVisor's kernel serves the calls"),
+    ("container.seccomp", "none inside, because gVisor's kernel handles the calls"),
     ("container.root", "gVisor's own writable layer on an overlay"),
 ];
 
@@ -16,7 +16,8 @@ struct State {
     gofer_pid: u32,
 }
 
-/// The process that opens files for the sandbox: `Container` in runsc/container/container.go of gVisor's source.
+/// The process that opens files for the sandbox: `Container` in runsc/container/container.go of gVisor's
+/// source.
 pub(super) fn gofer(state: &Path, id: &str) -> Option<Member> {
     let text = std::fs::read(state.join(format!("{id}_sandbox:{id}.state"))).ok()?;
     let State { gofer_pid } = serde_json::from_slice(&text).ok()?;

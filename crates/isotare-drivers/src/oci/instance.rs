@@ -47,7 +47,7 @@ impl BundleInstance {
         cx: &TrialContext<'_>,
     ) -> Result<Self, DriverError> {
         let folder = environment.bundle(cx.instance);
-        // Whoever has the folder has the name: nothing of that container may be touched from here.
+        // If the folder exists, another container has this name, and nothing of it may be changed here.
         fs::create_dir(&folder).map_err(|e| DriverError::failed("create container", cx.instance, e))?;
         let mut instance = Self {
             bundle: Bundle { id: cx.instance.to_owned(), folder, log: cx.work.join("console.log") },
@@ -63,7 +63,7 @@ impl BundleInstance {
         match instance.make(environment, cx) {
             Ok(()) => Ok(instance),
             Err(error) => {
-                // What stays is in the record of resources; the first error is the one to tell.
+                // What could not be removed stays in the record of resources. The first error is reported.
                 let _second = instance.delete(cx);
                 Err(error)
             }
@@ -109,7 +109,7 @@ impl BundleInstance {
         self.watch(pid, cx)
     }
 
-    /// Takes hold of the first process, where it is new.
+    /// Opens a handle of the first process, if it is new.
     fn watch(&mut self, pid: Option<u32>, cx: &TrialContext<'_>) -> Result<(), DriverError> {
         let Some(pid) = pid else { return Ok(()) };
         if let Some(process) = identify(pid) {
@@ -179,7 +179,8 @@ impl Instance for BundleInstance {
         }
         let failed = |what, error: &dyn std::fmt::Display| DriverError::failed(what, cx.instance, error);
         self.kill()?;
-        // It sees the end too and tidies up; killed in the middle of that, it would leave the runtime half done.
+        // It notices the end too and cleans up. If it is killed during this, the runtime's state stays
+        // incomplete.
         if let Some(mut carrier) = self.carrier.take() {
             let _killed_if_late = carrier.wait(&deadline_in(DEATH, &Interrupt::default()));
         }
@@ -187,7 +188,7 @@ impl Instance for BundleInstance {
             true => self.runtime.delete(&self.bundle, cx),
             false => Ok(()),
         };
-        // Whatever the runtime says, what was made here goes.
+        // Even if the runtime fails, everything that was created here is removed.
         if let Some(path) = &self.cgroup {
             Hierarchies::discover()
                 .and_then(|hierarchies| hierarchies.remove_tree(path))

@@ -1,8 +1,8 @@
 //! Containers of an OCI runtime: `runc`, `crun`, `youki` and `runsc` by their command line.
 //!
-//! A [`Bundle`] is the specification of one container, an overlay mounted as its root and its cgroup; a
-//! [`Runtime`] is who is asked to make a container of it. Other drivers bring a `Runtime` of their own, or take the
-//! specification alone.
+//! A [`Bundle`] is the specification of one container, an overlay mounted as its root and
+//! its cgroup; a [`Runtime`] creates a container from it. Other drivers have their own `Runtime`, or use only
+//! the specification.
 
 mod command_line;
 mod driver;

@@ -2,7 +2,7 @@
 
 use libcontainer::oci_spec::runtime::Capability;
 
-/// The capabilities of a container that asks for none.
+/// The default capabilities of a container.
 pub(crate) const CAPABILITIES: [Capability; 14] = [
     Capability::Chown,
     Capability::DacOverride,

@@ -1,4 +1,4 @@
-//! What a runtime is asked to do with a bundle.
+//! The operations of a runtime on a bundle.
 
 use isotare_core::{DriverError, Member, TrialContext};
 use isotare_host::Child;
@@ -16,12 +16,12 @@ pub(crate) struct Bundle {
     pub log: PathBuf,
 }
 
-/// What came of a start.
+/// The result of a start.
 #[derive(Debug, Default)]
 pub(crate) struct Started {
-    /// The container's first process, where there was none before.
+    /// The container's first process, if there was none before.
     pub pid: Option<u32>,
-    /// The agent's connection, where it is the container's standard streams.
+    /// The agent's connection, if it uses the container's standard streams.
     pub stream: Option<UnixStream>,
     /// The process that carries it.
     pub carrier: Option<Child>,
@@ -33,11 +33,11 @@ pub(crate) trait Runtime: Send + Sync {
     fn create(&self, bundle: &Bundle, cx: &TrialContext<'_>) -> Result<Option<u32>, DriverError>;
     /// Runs its program.
     fn start(&self, bundle: &Bundle, cx: &TrialContext<'_>) -> Result<Started, DriverError>;
-    /// Removes what it made, whatever became of it; its processes have been killed.
+    /// Removes what it created, in any state. Its processes have been killed before.
     fn delete(&self, bundle: &Bundle, cx: &TrialContext<'_>) -> Result<(), DriverError>;
     /// Processes beside the container's own. `pid` is its first.
     fn beside(&self, bundle: &Bundle, pid: u32) -> Vec<Member>;
-    /// Where its containers are not what their specification says: name and value of facts.
+    /// Facts about its containers that differ from their specification, as names and values.
     fn facts(&self) -> &'static [(&'static str, &'static str)] {
         &[]
     }
@@ -63,11 +63,15 @@ impl Bundle {
     /// The last line that the runtime or the container wrote.
     pub(crate) fn last_words(&self) -> String {
         let log = isotare_files::log_tail(&self.log);
-        log.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it wrote nothing").to_owned()
+        log.lines()
+            .rev()
+            .find(|line| !line.trim().is_empty())
+            .unwrap_or("it did not write anything")
+            .to_owned()
     }
 }
 
 fn read_pid(path: &Path) -> std::io::Result<u32> {
     let text = std::fs::read_to_string(path)?;
-    text.trim().parse().map_err(|_| std::io::Error::other(format!("'{text}' is no process number")))
+    text.trim().parse().map_err(|_| std::io::Error::other(format!("'{text}' is not a process number")))
 }

@@ -1,4 +1,4 @@
-//! An OCI runtime specification: what Docker gives a container that asks for nothing, around our agent.
+//! An OCI runtime specification for our agent, with Docker's default settings.
 
 use super::filter;
 use super::profile::{CAPABILITIES, DEVICES, MASKED, READONLY};
@@ -19,7 +19,7 @@ pub(super) type Built<T> = Result<T, OciSpecError>;
 
 const CGROUPS: &str = "/sys/fs/cgroup";
 
-/// A container, as far as one differs from another.
+/// The properties in which containers differ.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Container<'a> {
     /// Its name.
@@ -54,7 +54,7 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    /// The group at `path` with a budget. A limit of processes where no controller counts them would be an error to runtimes.
+    /// The group at `path` with a budget. Runtimes refuse a limit of processes if no controller counts them.
     pub(crate) fn new(hierarchies: &Hierarchies, path: &str, budget: &Budget) -> Self {
         Self {
             path: hierarchies.runtime_path(path),
@@ -70,7 +70,7 @@ impl Group {
 pub(crate) enum Privilege {
     /// Root: cgroups and device nodes.
     Root,
-    /// An ordinary user, root of an own user namespace: neither.
+    /// An ordinary user, root of its own user namespace: neither.
     Rootless,
 }
 
@@ -112,7 +112,8 @@ fn process(container: &Container<'_>) -> Built<Process> {
         .env(["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned()])
         .cwd("/")
         .capabilities(capabilities)
-        // Without it the filter could be loaded only before the capabilities are dropped, and would have to allow that.
+        // Without it the filter could be loaded only before the capabilities are dropped, and would have to
+        // allow that.
         .no_new_privileges(true)
         .rlimits(Vec::new())
         .build()
@@ -133,7 +134,7 @@ fn linux(container: &Container<'_>) -> Built<Linux> {
             readonly.extend(v1_hierarchies());
             (group.path.clone(), resources(group)?)
         }
-        // A path that the runtime may not make; it takes that as no reason to fail.
+        // A path that the runtime may not create. The runtime does not fail because of this.
         None => (
             format!("/isotare/{}", container.id),
             LinuxResourcesBuilder::default().devices(Vec::new()).build()?,
@@ -203,7 +204,7 @@ fn mounts(container: &Container<'_>) -> Built<Vec<Mount>> {
 }
 
 fn v1_hierarchies() -> Vec<String> {
-    // Without the file there is no /proc, and the runtime says so in better words.
+    // Without the file there is no /proc, and the runtime's error about it is clearer.
     v1_mount_points(&std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default())
 }
 

@@ -1,4 +1,4 @@
-//! The driver: what it says of itself, and what it takes to work here.
+//! The driver: its description, and its requirements.
 
 use super::environment::PodmanEnvironment;
 use super::info;
@@ -19,7 +19,7 @@ impl Driver for Podman {
     }
 
     fn summary(&self) -> &'static str {
-        "a container of Podman, which has no daemon, through its command line"
+        "a container of Podman, which has no daemon, started with its command line"
     }
 
     fn settings(&self) -> &'static [SettingDef] {
@@ -32,7 +32,7 @@ impl Driver for Podman {
 
     fn isolation(&self) -> Isolation {
         Isolation {
-            kernel: "the host's, or that of the OCI runtime chosen",
+            kernel: "the host's, or that of the chosen OCI runtime",
             system_calls: "those of Podman's seccomp profile",
             root: "the host's root with few capabilities; rootless: the user",
             sources: &[
@@ -53,7 +53,7 @@ impl Driver for Podman {
             DriverError::Unavailable(unavailable) => unavailable,
             other => Unavailable::new(
                 other.to_string(),
-                "see whether 'podman info' works, and whether its parts are installed",
+                "check that 'podman info' works, and that all parts of Podman are installed",
             ),
         })
     }

@@ -40,8 +40,9 @@ impl PodmanEnvironment {
         Ok(Self { store: Arc::new(store), hierarchies })
     }
 
-    /// Podman makes the container's cgroup itself and limits it, except rootless, where it may not on version 1 and would
-    /// need a delegated group on version 2 (podman(1), "Rootless mode"): then all of the container runs in a group made here.
+    /// Podman makes the container's cgroup itself and limits it, except rootless, where it may not on version
+    /// 1 and would need a delegated group on version 2 (podman(1), "Rootless mode"): then all of the
+    /// container runs in a group made here.
     fn cgroup(
         &self,
         cx: &TrialContext<'_>,
@@ -91,7 +92,7 @@ impl Environment for PodmanEnvironment {
         match created {
             Ok(()) => Ok(Box::new(instance)),
             Err(error) => {
-                // Half of it may be there; that error is the one to tell.
+                // A part of it may exist. The first error is reported.
                 let _second = instance.delete(cx);
                 Err(error)
             }

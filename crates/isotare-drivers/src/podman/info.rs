@@ -1,4 +1,4 @@
-//! What Podman says of itself and of a store.
+//! Podman's information about itself and about a store.
 
 use super::store::Store;
 use isotare_core::{Deadline, DriverError, RuntimeInfo};

@@ -13,13 +13,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What a container is made of on our side.
+/// The parts of a container on the host.
 pub(super) struct Parts {
     pub(super) store: Arc<Store>,
     pub(super) name: String,
     /// Shown to it as its control folder; Podman writes process numbers there.
     pub(super) folder: PathBuf,
-    /// What Podman says.
+    /// Podman's log.
     pub(super) log: PathBuf,
     /// The cgroup that holds the container's or is it.
     pub(super) cgroup: Option<String>,
@@ -42,7 +42,8 @@ struct Process {
 }
 
 impl Process {
-    /// From the file that holds its number; `None` when it has ended, or is not the process of whoever runs Podman.
+    /// From the file with its number; `None` if it has ended, or if it belongs to another user than the one
+    /// who runs Podman.
     fn read(path: &std::path::Path, user: Option<User>) -> Option<Self> {
         let pid = user::own_pid(path, user)?;
         let fd = pidfd_open(Pid::from_raw(i32::try_from(pid).ok()?)?, PidfdFlags::empty()).ok()?;
@@ -103,7 +104,7 @@ impl Instance for PodmanInstance {
     }
 
     fn stop(&mut self, grace: Duration, cx: &TrialContext<'_>) -> Result<(), DriverError> {
-        // conmon ends when it has cleaned up behind the container.
+        // conmon ends after it has cleaned up the container.
         let Some(conmon) = &self.conmon else { return Ok(()) };
         let until = cx.until(now().plus(grace).min(cx.deadline.at)).deadline;
         readable(conmon.fd.as_fd(), None, &until).map_err(|error| {
@@ -129,7 +130,7 @@ impl Instance for PodmanInstance {
                 .map_err(|error| DriverError::failed("remove cgroup of", cx.instance, error))?;
         }
         if removed.is_err() {
-            // Without conmon nobody told Podman of the end, for which it waited in vain; now it knows.
+            // Without conmon, Podman was not informed about the end and waited without success. Now it knows.
             removed = remove();
         }
         removed?;

@@ -1,6 +1,6 @@
 //! `podman`: containers of Podman, rootful and rootless, through its command line.
 //!
-//! Podman has no daemon, and that is what it is compared for: each phase is a run of `podman` itself.
+//! Podman has no daemon, and this is interesting for comparisons: each phase is a run of `podman` itself.
 
 mod driver;
 mod environment;

@@ -14,25 +14,25 @@ pub(super) const SETTINGS: &[SettingDef] = &[
         key: "runtime",
         kind: Kind::Text,
         default: None,
-        help: "OCI runtime, as crun, runc or runsc; default: Podman's default",
+        help: "OCI runtime, such as crun, runc or runsc; default: Podman's default",
     },
     SettingDef {
         key: "storage",
         kind: Kind::Choice(&["overlay", "fuse-overlayfs", "vfs", "btrfs"]),
         default: Some("overlay"),
-        help: "storage of the private store; btrfs is made in a file",
+        help: "storage driver of Isotare's private store; for btrfs, a file system is created in a file",
     },
     SettingDef {
         key: "network",
         kind: Kind::Choice(&["none", "bridge", "host"]),
         default: Some("none"),
-        help: "network of the container; bridge: a private one without a way out",
+        help: "network of the container; bridge: a private network without a connection to other networks",
     },
     SettingDef {
         key: "user",
         kind: Kind::Text,
         default: None,
-        help: "run rootless as this user, for root; default: as who runs isotare",
+        help: "if isotare runs as root: run Podman rootless as this user; default: the user who runs isotare",
     },
     IMAGE_SETTING,
 ];
@@ -50,7 +50,7 @@ pub(super) struct Options {
     pub(super) user: Option<User>,
     /// Whether Podman runs without root.
     pub(super) rootless: bool,
-    /// Whether it gets a mount namespace from us. Without root it makes its own.
+    /// Whether Isotare creates a mount namespace for it. Without root it creates its own.
     pub(super) namespace: bool,
     /// The program of `storage=fuse-overlayfs`.
     pub(super) fuse: Option<PathBuf>,
@@ -71,8 +71,8 @@ impl Options {
         }
     }
 
-    /// What stands before every command: a store, state and networks that are nobody else's. The cgroup manager is
-    /// `cgroupfs` everywhere, so that containers are beside the instances of other environments.
+    /// The options before every command: a private store, private state and private networks. The cgroup
+    /// manager is `cgroupfs` everywhere, so that containers are beside the instances of other environments.
     pub(super) fn global(&self, folder: &Path, runroot: &Path) -> Vec<String> {
         let driver = if self.storage == "fuse-overlayfs" { "overlay" } else { &self.storage };
         let below = |name: &str| folder.join(name).display().to_string();
@@ -98,8 +98,8 @@ impl Options {
         words
     }
 
-    /// Every runtime takes `--root`. gVisor hides the host's sockets, and sets a network of its own up in the container's,
-    /// unless told otherwise: `runsc flags`.
+    /// Every runtime takes `--root`. gVisor hides the host's sockets, and sets a network of its own up in the
+    /// container's, unless told otherwise: `runsc flags`.
     fn runtime_flags(&self, root: &str) -> Vec<String> {
         let mut flags = vec![format!("root={root}")];
         let name = self.runtime.as_deref().and_then(|runtime| runtime.rsplit('/').next());
@@ -112,7 +112,8 @@ impl Options {
         flags
     }
 
-    /// `podman create …`. `folder` is the instance's run folder, as Podman sees it; `parent` its cgroup, if Podman is to make one there.
+    /// `podman create …`. `folder` is the instance's run folder, as Podman sees it; `parent` its cgroup, if
+    /// Podman is to make one there.
     pub(super) fn create(
         &self,
         image: &str,
@@ -135,8 +136,9 @@ impl Options {
         add("--conmon-pidfile", format!("{folder}/conmon.pid"));
         // Process 1 of a container ignores SIGTERM unless it handles it.
         add("--stop-signal", "KILL".to_owned());
-        // Podman's own choices, 1048576 and 32768 (containers.conf(5), `default_ulimits`), but not above the hard limits, which
-        // a process without CAP_SYS_RESOURCE cannot raise. More than they are is refused as well.
+        // Podman's own choices, 1048576 and 32768 (containers.conf(5), `default_ulimits`), but not above the
+        // hard limits, which a process without CAP_SYS_RESOURCE cannot raise. More than they are is refused
+        // as well.
         for (name, resource, most) in
             [("nofile", Resource::Nofile, 1 << 20), ("nproc", Resource::Nproc, 1 << 15)]
         {
@@ -150,7 +152,8 @@ impl Options {
                 add("--memory", cx.budget.memory.to_string());
                 // The sum of memory and swap: no swap.
                 add("--memory-swap", cx.budget.memory.to_string());
-                // Without it there would be a limit of Podman's own, 2048 (containers.conf(5), `pids_limit`); -1: none.
+                // Without it there would be a limit of Podman's own, 2048 (containers.conf(5), `pids_limit`);
+                // -1: none.
                 let processes =
                     cx.budget.processes.map_or_else(|| "-1".to_owned(), |limit| limit.to_string());
                 add("--pids-limit", processes);

@@ -1,4 +1,4 @@
-//! Where a private store is, on the host and in Podman's eyes.
+//! The paths of a private store, on the host and for Podman.
 
 use super::options::Options;
 use isotare_core::{CONTROL_FOLDER, DriverError, PrepareContext, Resource, TrialContext};
@@ -11,14 +11,15 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-/// Where Podman finds the store when root runs it: at a short path (it refuses a `--runroot` of more than 50 characters)
-/// that other users reach as well. The folder exists everywhere: FHS 3.0, section 3.12.
+/// Where Podman finds the store when root runs it: at a short path (it refuses a `--runroot` of more than 50
+/// characters) that other users reach as well. The folder exists everywhere: FHS 3.0, section 3.12.
 const SEEN: &str = "/mnt";
 /// Longest `--runroot` that Podman takes.
 const LONGEST: usize = 50;
 /// Folder in the store for a file system of its own.
 pub(super) const BTRFS: &str = "btrfs";
-/// What all stores of one user would share: locks in shared memory, network namespaces, addresses given out.
+/// Things that all stores of one user would share: locks in shared memory, network namespaces and assigned
+/// addresses.
 const SHARED: [&str; 3] = ["/dev/shm", "/run/netns", "/run/containers"];
 
 /// A folder by its two names.
@@ -58,15 +59,16 @@ impl Place {
         Ok(place)
     }
 
-    /// Listens for the agent in an instance's control folder. The path may be longer than a socket's address can be (unix(7): 108 bytes), so
-    /// that it is named by way of a descriptor.
+    /// Listens for the agent in an instance's control folder. The path may be longer than a socket's address
+    /// can be (unix(7): 108 bytes), so that it is named by way of a descriptor.
     pub(super) fn listen(&self) -> io::Result<UnixListener> {
         let folder = fs::File::open(self.host.join(CONTROL_FOLDER))?;
         listen(Path::new(&format!("/proc/self/fd/{}/agent.sock", folder.as_raw_fd())))
     }
 
-    /// A namespace in which Podman sees it. Also what Podman mounts and keeps for itself stays there, so that it ends with
-    /// the last process, and a version 2 hierarchy beside version 1 is hidden, which crun refuses to work with.
+    /// A namespace in which Podman sees it. Also what Podman mounts and keeps for itself stays there, so that
+    /// it ends with the last process, and a version 2 hierarchy beside version 1 is hidden, which crun
+    /// refuses to work with.
     pub(super) fn namespace(&self) -> Result<MountNamespace, DriverError> {
         let furnish = || {
             hide_unified_cgroup()?;
@@ -126,7 +128,7 @@ impl Runroot {
 impl Drop for Runroot {
     fn drop(&mut self) {
         if let Self::Apart(path) = self {
-            // What cannot be removed now is in the ledger.
+            // What cannot be removed now stays recorded in the ledger.
             let _recorded = fs::remove_dir_all(path);
         }
     }

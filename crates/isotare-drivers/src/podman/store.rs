@@ -1,4 +1,4 @@
-//! A private store of images and containers, and `podman` run on it.
+//! A private store of images and containers, and calls of `podman` on it.
 
 use super::options::{NETWORK, Options};
 use super::place::{BTRFS, Place, Runroot};
@@ -158,8 +158,8 @@ impl Drop for Store {
     }
 }
 
-/// A cgroup for what a rootless Podman starts: it starts itself anew in a user namespace and leaves a process that holds it,
-/// and none of these ends with whoever asked for it.
+/// A cgroup for what a rootless Podman starts: it starts itself anew in a user namespace and leaves a process
+/// that holds it, and none of these ends with whoever asked for it.
 fn own_group(cx: &PrepareContext<'_>) -> Result<(Option<String>, Vec<PathBuf>), DriverError> {
     let Ok(hierarchies) = usable_cgroups() else { return Ok((None, Vec::new())) };
     // The environment's folder has a name of its own in the session.
@@ -174,22 +174,22 @@ fn own_group(cx: &PrepareContext<'_>) -> Result<(Option<String>, Vec<PathBuf>), 
     Ok((Some(path), made.joining_files()))
 }
 
-/// What Podman cannot be asked, or would tell too late.
+/// Checks that Podman does not offer, or reports too late.
 fn check(options: &Options) -> Result<(), Unavailable> {
     let root = rustix::process::geteuid().is_root();
     if options.user.is_some() && !root {
-        return Err(Unavailable::new("only root can become another user", "leave out user="));
+        return Err(Unavailable::new("only root can become another user", "remove user="));
     }
     if options.rootless && options.network == "bridge" {
         return Err(Unavailable::new(
-            "a rootless bridge is in a network namespace of the user's own",
-            "use network=none or network=host, or run rootful",
+            "a rootless bridge is in the user's network namespace, where the host cannot reach it",
+            "use network=none or network=host, or run Podman as root",
         ));
     }
     match options.storage.as_str() {
         "btrfs" if options.rootless => Err(Unavailable::new(
-            "storage=btrfs needs root to make its file system",
-            "use storage=overlay, or run rootful",
+            "storage=btrfs needs root to create its file system",
+            "use storage=overlay, or run Podman as root",
         )),
         "btrfs" => LoopMount::btrfs_usable(),
         "fuse-overlayfs" if !Path::new("/dev/fuse").exists() => {
@@ -200,7 +200,7 @@ fn check(options: &Options) -> Result<(), Unavailable> {
     }?;
     match options.network == "bridge" && !netavark() {
         true => Err(Unavailable::new(
-            "network=bridge needs netavark, which Podman sets networks up with",
+            "network=bridge needs netavark, which Podman uses to set up networks",
             "install it (Debian: netavark)",
         )),
         false => Ok(()),
@@ -215,7 +215,8 @@ fn netavark() -> bool {
         || find_program("netavark").is_some()
 }
 
-/// A network's description as Podman keeps it. It is an internal one: netavark then leaves the host's firewall alone.
+/// A network's description as Podman keeps it. It is an internal one: netavark then leaves the host's
+/// firewall alone.
 fn network(bridge: &BridgeNet) -> serde_json::Value {
     serde_json::json!({
         "name": NETWORK,

@@ -1,4 +1,4 @@
-//! The user whose containers they are.
+//! The user who owns the containers.
 
 use isotare_core::{Deadline, Unavailable};
 use isotare_host::{find_program, output_of};
@@ -14,8 +14,8 @@ pub(super) struct User {
     pub(super) group: u32,
 }
 
-/// Reads a pid file that Podman wrote. Where another user runs Podman the file is his, so that its number may name anybody's
-/// process: one that is not his is not returned.
+/// Reads a pid file that Podman wrote. If another user runs Podman, the file belongs to that user and can
+/// contain any number. A process of a different user is not returned.
 pub(super) fn own_pid(path: &Path, user: Option<User>) -> Option<u32> {
     let text = isotare_files::whole(path, LONGEST_PID_FILE).ok()?;
     let pid: u32 = String::from_utf8(text).ok()?.trim().parse().ok()?;
@@ -46,7 +46,7 @@ pub(super) fn find(name: &str, deadline: &Deadline) -> Result<User, Unavailable>
     };
     let user = User { id: ask("-u")?, group: ask("-g")? };
     if user.id == 0 {
-        return Err(unknown("root has no rootless containers"));
+        return Err(unknown("root cannot run rootless containers"));
     }
     Ok(user)
 }

@@ -6,13 +6,15 @@ use isotare_core::Settings;
 use rustix::process::geteuid;
 use std::ffi::OsString;
 
-/// First of the numbers from which each machine's user and group is taken. Nobody else gives out these: they lie above the
-/// range of sssd's users (up to 2000200000) and below those that <https://systemd.io/UIDS-GIDS> keeps for itself (from
-/// 2147352576).
+/// First of the numbers from which each machine's user and group is taken. No other program assigns these
+/// numbers: they are above the range of sssd's users (up to 2000200000) and below those that
+/// <https://systemd.io/UIDS-GIDS> reserves (from 2147352576).
 const FIRST: u32 = 2_013_265_920;
-/// How many there are: so many that the machines that run at one time do not meet.
+/// How many numbers there are. There are enough that machines that run at the same time do not get the same
+/// number.
 const COUNT: u32 = 1 << 26;
-/// Since when `-run-with user=…` does what `-runas` did before: <https://www.qemu.org/docs/master/about/removed-features.html>.
+/// Since when `-run-with user=…` does what `-runas` did before:
+/// <https://www.qemu.org/docs/master/about/removed-features.html>.
 const RUN_WITH: (u32, u32) = (9, 1);
 
 /// The confinement of all machines of an environment.
@@ -20,18 +22,19 @@ const RUN_WITH: (u32, u32) = (9, 1);
 pub(super) struct Confinement {
     /// Whether QEMU filters its own system calls.
     pub(super) filter: bool,
-    /// Who QEMU is when the guest runs.
+    /// The user of the QEMU process when the guest runs.
     pub(super) user: User,
 }
 
-/// Who QEMU is when the guest runs.
+/// The user of the QEMU process when the guest runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum User {
-    /// A user of the machine's own. QEMU opens its files as root and becomes that user before the guest's first instruction.
+    /// A user of the machine's own. QEMU opens its files as root and becomes that user before the guest's
+    /// first instruction.
     Own,
     /// Root, and why.
     Root(&'static str),
-    /// Whoever runs isotare.
+    /// The user who runs isotare.
     Caller(u32),
 }
 
@@ -50,7 +53,7 @@ impl Confinement {
             (1.., _) => User::Caller(caller),
             (0, _) if !wanted => User::Root("sandbox=off"),
             (0, Root::NineP) => User::Root("root=9p keeps the owners of files"),
-            (0, _) if !mapped => User::Root("this user namespace has no other users to give"),
+            (0, _) if !mapped => User::Root("this user namespace has no other users"),
             (0, _) => User::Own,
         };
         Self { filter: wanted, user }
@@ -60,8 +63,8 @@ impl Confinement {
     pub(super) fn options(&self, instance: &str, version: &str) -> Vec<OsString> {
         let mut list = Vec::new();
         if self.filter {
-            // With this filter QEMU could not become another user. One that is not root gains nothing by asking, since
-            // each filter comes with no_new_privs: seccomp(2).
+            // With this filter QEMU could not become another user. If it is not root, the filter is not
+            // needed, because each filter sets no_new_privs: seccomp(2).
             let elevate = if self.user == User::Own { "allow" } else { "deny" };
             let rest = "obsolete=deny,spawn=deny,resourcecontrol=deny";
             list.extend(["-sandbox".into(), format!("on,{rest},elevateprivileges={elevate}").into()]);
@@ -88,7 +91,7 @@ impl Confinement {
     /// The fact `vmm.user`.
     pub(super) fn user_word(&self) -> String {
         match &self.user {
-            User::Own => "one of each machine's own".to_owned(),
+            User::Own => "a separate user for each machine".to_owned(),
             User::Root(why) => format!("root: {why}"),
             User::Caller(id) => format!("uid {id}, who runs isotare"),
         }
@@ -143,7 +146,7 @@ mod tests {
         let sandbox = "-sandbox on,obsolete=deny,spawn=deny,resourcecontrol=deny,elevateprivileges=deny";
         for (root, caller, mapped, user) in [
             (Root::NineP, 0, true, "root: root=9p keeps the owners of files"),
-            (Root::Disk, 0, false, "root: this user namespace has no other users to give"),
+            (Root::Disk, 0, false, "root: this user namespace has no other users"),
             (Root::NineP, 1000, true, "uid 1000, who runs isotare"),
         ] {
             let confinement = Confinement::choose(true, root, caller, mapped);

@@ -19,7 +19,7 @@ impl Driver for Qemu {
     }
 
     fn summary(&self) -> &'static str {
-        "a QEMU virtual machine with a distribution's kernel, by software emulation or KVM"
+        "a QEMU virtual machine with a distribution's kernel, with software emulation or KVM"
     }
 
     fn settings(&self) -> &'static [SettingDef] {
@@ -37,8 +37,9 @@ impl Driver for Qemu {
     fn isolation(&self) -> Isolation {
         Isolation {
             kernel: "its own",
-            system_calls: "none of the guest's; those that QEMU makes for its devices, within its own filter",
-            root: "nobody on the host; QEMU runs as the user who starts it, and where that is root as a user of its own (not with root=9p)",
+            system_calls: "none from the guest; those of QEMU for its devices, limited by its own filter",
+            root: "nobody on the host; QEMU runs as the user who starts it; if that is root, as a separate \
+                   user (not with root=9p)",
             sources: &["https://www.qemu.org/docs/master/system/security.html"],
         }
     }

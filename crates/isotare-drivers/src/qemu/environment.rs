@@ -1,4 +1,4 @@
-//! Kernel, initramfs, disks and shared root made ready once, and what all machines have in common.
+//! Kernel, initramfs, disks and shared root, prepared once, and the common properties of all machines.
 
 use super::facts;
 use super::host::{find_qemu, open_kvm};
@@ -18,7 +18,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What QEMU may use beside the guest's memory.
+/// Memory of QEMU in addition to the guest's.
 pub(super) const HEADROOM: u64 = 512 << 20;
 
 /// Prepared for trials. Dropping it removes its files.
@@ -27,7 +27,7 @@ pub(super) struct QemuEnvironment {
     pub(super) program: PathBuf,
     pub(super) version: String,
     pub(super) release: String,
-    /// How the kernel reaches the guest: its ELF image, or the boot image and why.
+    /// How the guest boots the kernel: from its ELF image, or from the boot image with the reason.
     pub(super) booted: String,
     pub(super) kernel: PathBuf,
     pub(super) initramfs: PathBuf,
@@ -52,8 +52,8 @@ impl QemuEnvironment {
         spec.memory.check(&meminfo())?;
         let virtiofsd = share::usable(spec.root)?;
         if image.base == Base::Host && spec.root == Root::Disk {
-            let remedy =
-                "use root=9p or root=virtiofs, which show it, or an image that is a tree, such as debian";
+            let remedy = "use root=9p or root=virtiofs, which can show it, or an image with a file tree, \
+                          such as debian";
             return Err(Unavailable::new("the host's userland is not copied onto a disk", remedy).into());
         }
         let ip = spec.network.map_or(Ok(None), |network| network.usable())?;
@@ -104,7 +104,8 @@ impl QemuEnvironment {
     }
 }
 
-/// The tree's files on a disk, in the format of the data disk. Where there is none, it has its room.
+/// The tree's files on a disk, in the format of the data disk. If there is no data disk, this disk also has
+/// its space.
 fn root_disk(
     tree: &Tree,
     spec: &Spec,

@@ -1,4 +1,4 @@
-//! What the fairness ledger is told of an environment.
+//! The facts about an environment for the fairness ledger.
 
 use super::environment::{HEADROOM, QemuEnvironment};
 use super::network::Backend;

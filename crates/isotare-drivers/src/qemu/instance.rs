@@ -79,7 +79,7 @@ impl QemuInstance {
         })
     }
 
-    /// Connects to the monitor, and asks what it is needed for.
+    /// Connects to the monitor and sends the necessary requests.
     fn connect(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
         let not_started = || DriverError::failed("connect to QEMU of", cx.instance, "it was not started");
         let child = self.child.as_ref().ok_or_else(not_started)?;
@@ -90,9 +90,11 @@ impl QemuInstance {
             .map_err(|e| e.during("connect to QEMU of", cx.instance))?;
         match self.question(stream, &cx.deadline) {
             Ok(true) => Ok(()),
-            Ok(false) => {
-                Err(DriverError::failed("start", cx.instance, "KVM was asked for, but QEMU does not use it"))
-            }
+            Ok(false) => Err(DriverError::failed(
+                "start",
+                cx.instance,
+                "accel=kvm was requested, but QEMU does not use KVM",
+            )),
             Err(MonitorError::Silent(error)) if is_end(&error) => {
                 Err(self.explain("connect to QEMU of", WaitError::Died))
             }
@@ -109,7 +111,7 @@ impl QemuInstance {
         Ok(monitor.uses_kvm()? == (self.accelerator == Accelerator::Kvm))
     }
 
-    /// The error of a wait, with QEMU's exit status and last words where it died.
+    /// The error of a wait, with QEMU's exit status and last output if it died.
     fn explain(&mut self, operation: &'static str, error: WaitError) -> DriverError {
         if !matches!(error, WaitError::Died) {
             return error.during(operation, &self.name);
@@ -146,7 +148,8 @@ impl Instance for QemuInstance {
         Ok(())
     }
 
-    /// QEMU itself connects to the agent's socket when it starts, so the sign of the agent is what it writes there.
+    /// QEMU itself connects to the agent's socket when it starts, so only data on the connection shows that
+    /// the agent is running.
     fn wait_ready(&mut self, cx: &TrialContext<'_>) -> Result<UnixStream, DriverError> {
         const WAIT: &str = "wait for agent of";
         let (Some(listener), Some(child)) = (self.control.take(), &self.child) else {
@@ -170,7 +173,7 @@ impl Instance for QemuInstance {
     fn stop(&mut self, grace: Duration, cx: &TrialContext<'_>) -> Result<(), DriverError> {
         let Some(child) = &mut self.child else { return Ok(()) };
         match child.wait(&cx.until(now().plus(grace)).deadline) {
-            // A guest that panicked ends QEMU as one that was powered off does.
+            // If the guest panics, QEMU ends in the same way as after a power-off.
             Ok(status) if status.success() => match self.logs.panic() {
                 None => Ok(()),
                 Some(line) => Err(DriverError::failed("stop", cx.instance, format!("the guest: {line}"))),

@@ -1,10 +1,10 @@
-//! The guest's memory: how much, of what, and whether the host has it.
+//! The guest's memory: its size, its pages, and whether the host has enough of it.
 
 use isotare_core::{Budget, Settings, Unavailable};
 use std::collections::BTreeMap;
 use std::fs;
 
-/// Least memory with which a distribution's kernel and an initramfs of ours come up.
+/// Smallest memory with which a distribution's kernel and our initramfs boot.
 const LEAST: u64 = 96 << 20;
 
 /// What a user asks for.
@@ -13,7 +13,7 @@ pub(super) struct Memory {
     /// Whole MiB.
     pub(super) bytes: u64,
     pub(super) huge_pages: bool,
-    /// Whether it may be more than the host has left.
+    /// Whether it may be more than the host has available.
     pub(super) overcommit: bool,
 }
 
@@ -23,8 +23,8 @@ impl Memory {
         let wanted = settings.integer("memory").unwrap_or(budget.memory);
         if wanted < LEAST {
             return Err(Unavailable::new(
-                format!("{wanted} bytes of memory are too few for a guest"),
-                format!("give it {} MiB or more (setting memory, or the budget)", LEAST >> 20),
+                format!("{wanted} bytes of memory are not enough for a guest"),
+                format!("give it {} MiB or more (with the setting memory, or the budget)", LEAST >> 20),
             ));
         }
         Ok(Self {
@@ -34,7 +34,7 @@ impl Memory {
         })
     }
 
-    /// Refuses what the host cannot give, as its `/proc/meminfo` says.
+    /// Refuses a size that the host does not have, according to `/proc/meminfo`.
     pub(super) fn check(self, meminfo: &str) -> Result<(), Unavailable> {
         let mib = self.bytes >> 20;
         let field = |name| field(meminfo, name);
@@ -43,13 +43,15 @@ impl Memory {
             let size = field("Hugepagesize:").filter(|&kib| kib > 0).unwrap_or(2048) << 10;
             let needed = self.bytes.div_ceil(size);
             if !self.bytes.is_multiple_of(size) {
-                let given = format!("{mib} MiB are no whole number of huge pages of {} MiB", size >> 20);
+                let given = format!("{mib} MiB are not a multiple of the huge page size, {} MiB", size >> 20);
                 return Err(Unavailable::new(given, "choose another memory=…, or hugepages=false"));
             }
             if free < needed {
                 return Err(Unavailable::new(
-                    format!("{needed} huge pages of {} MiB are needed and {free} are free", size >> 20),
-                    format!("reserve them: sysctl vm.nr_hugepages={needed} (or more, where others use them)"),
+                    format!("{needed} huge pages of {} MiB are needed, but only {free} are free", size >> 20),
+                    format!(
+                        "reserve them: sysctl vm.nr_hugepages={needed} (or more, if other programs use them)"
+                    ),
                 ));
             }
             return Ok(());
@@ -59,15 +61,18 @@ impl Memory {
                 format!(
                     "a guest of {mib} MiB is larger than the {available} MiB that the host has available"
                 ),
-                "give it less (memory=…), or allow the host to run out of memory: overcommit=true",
+                "give it less memory (memory=…), or use overcommit=true, with which the host can run out of \
+                 memory",
             )),
             _ => Ok(()),
         }
     }
 
-    /// The object that holds it, with the id `ram`; `None` where QEMU's own does. `shared`: with another process.
+    /// The object that holds it, with the id `ram`; `None` where QEMU's own does. `shared`: with another
+    /// process.
     ///
-    /// Huge pages are taken at the start, since a guest that touches one too many dies of a bus error.
+    /// Huge pages are allocated at the start, because a guest that uses one page too many is killed by a bus
+    /// error.
     pub(super) fn backend(self, shared: bool) -> Option<String> {
         let size = self.bytes >> 20;
         let object = match (self.huge_pages, shared, self.overcommit) {
@@ -91,13 +96,14 @@ impl Memory {
             ("memory.overcommit", self.overcommit.to_string()),
         ]);
         facts.extend(total.map(|bytes| ("memory.host", bytes.to_string())));
-        // QEMU offers the guest's pages for merging (-machine mem-merge=on); Documentation/admin-guide/mm/ksm.rst.
+        // QEMU offers the guest's pages for merging (-machine mem-merge=on);
+        // Documentation/admin-guide/mm/ksm.rst.
         facts.extend(ksm.map(|run| ("memory.host.ksm", run.trim().to_owned())));
         facts
     }
 }
 
-/// What the host says of its memory; nothing where it cannot be read.
+/// The host's `/proc/meminfo`; empty if it cannot be read.
 pub(super) fn meminfo() -> String {
     fs::read_to_string("/proc/meminfo").unwrap_or_default()
 }
@@ -136,6 +142,6 @@ mod tests {
         assert_eq!(huge(128).check(MEMINFO), Ok(()));
         let error = huge(130).check(MEMINFO).expect_err("too few").to_string();
         assert!(error.contains("65 huge pages") && error.contains("64 are free"), "{error}");
-        assert!(huge(127).check(MEMINFO).expect_err("odd").reason.contains("whole number"));
+        assert!(huge(127).check(MEMINFO).expect_err("odd").reason.contains("not a multiple"));
     }
 }

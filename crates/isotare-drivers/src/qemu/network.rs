@@ -1,4 +1,4 @@
-//! The network's settings as types, and what they are on the command line.
+//! The network's settings as types, and their options on the command line.
 
 use super::spec::Machine;
 use crate::installed::{program, root_only};
@@ -6,7 +6,8 @@ use isotare_core::{Settings, Unavailable};
 use std::fs::File;
 use std::path::PathBuf;
 
-/// What QEMU's user-mode network gives its one guest, and where the host is for it (the manual's `-netdev user`).
+/// What QEMU's user-mode network gives its one guest, and where the host is for it (the manual's `-netdev
+/// user`).
 pub(super) const USER_ADDRESS: &str = "10.0.2.15/24,10.0.2.2";
 
 /// What is at the host's end of the link.
@@ -68,13 +69,13 @@ impl Network {
         };
         if vhost && (backend != Some(Backend::Tap { vhost }) || nic != Nic::VirtioNet) {
             return Err(Unavailable::new(
-                "vhost=true moves packets between a tap and a virtio device only",
-                "choose network=tap and nic=virtio-net with it",
+                "vhost=true works only with a tap and a virtio device",
+                "add network=tap and nic=virtio-net",
             ));
         }
         if backend.is_some() && nic == Nic::E1000 && machine == Machine::Microvm {
             return Err(Unavailable::new(
-                "a microvm has no e1000: it has no PCI bus",
+                "a microvm cannot have an e1000, because it has no PCI bus",
                 "choose nic=virtio-net, or machine=q35 or machine=pc",
             ));
         }
@@ -115,7 +116,8 @@ impl Network {
         }
     }
 
-    /// The value of `-device`. Nobody boots over it: without a ROM, Debian needs no package `ipxe-qemu`.
+    /// The value of `-device`. It is not used for booting. Without a ROM, the package `ipxe-qemu` of Debian
+    /// is not needed.
     pub(super) fn device(self, machine: Machine) -> String {
         match (self.nic, machine) {
             (Nic::VirtioNet, Machine::Microvm) => machine.virtio("virtio-net", ",netdev=net"),

@@ -1,4 +1,4 @@
-//! What a machine has on the host beside QEMU's process: disks, shared root, link and cgroup.
+//! The parts of a machine on the host, besides QEMU's process: disks, shared root, link and cgroup.
 
 use super::environment::QemuEnvironment;
 use super::share::Share;
@@ -23,7 +23,8 @@ impl Parts {
     /// Makes them all, or none.
     pub(super) fn make(environment: &QemuEnvironment, cx: &TrialContext<'_>) -> Result<Self, DriverError> {
         if let Ok(hierarchies) = &environment.hierarchies {
-            // Links are named after the instance: those of another one of that name must stay.
+            // Links are named after the instance. If a link of this name belongs to another instance, it has
+            // to stay.
             hierarchies
                 .refuse_taken(cx.cgroup)
                 .map_err(|e| DriverError::failed("create machine", cx.instance, e))?;
@@ -32,7 +33,7 @@ impl Parts {
         match parts.fill(environment, cx) {
             Ok(()) => Ok(parts),
             Err(error) => {
-                // What stays is in the record of resources; the first error is the one to tell.
+                // What could not be removed stays in the record of resources. The first error is reported.
                 let _second = parts.remove(cx);
                 Err(error)
             }

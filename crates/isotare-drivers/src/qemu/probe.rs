@@ -1,4 +1,5 @@
-//! Whether machines work here: boots one until its agent says hello. That a device node opens proves nothing.
+//! Whether machines work here: boots one until its agent says hello. It is not enough that the device node
+//! can be opened.
 
 use super::environment::QemuEnvironment;
 use super::spec::{Accelerator, Spec};
@@ -7,7 +8,7 @@ use isotare_core::{DriverError, Image, PrepareContext, RuntimeInfo, Unavailable}
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// A guest on KVM boots in a fraction of this, or never.
+/// Timeout for the boot of a guest on KVM. A guest that works boots in a fraction of it.
 const KVM_BOOT: Duration = Duration::from_secs(8);
 
 /// Prepares and boots a machine as a trial would, with an empty image.
@@ -38,8 +39,8 @@ pub(super) fn probe(spec: Spec, cx: &PrepareContext<'_>) -> Result<RuntimeInfo, 
 fn remedy(accelerator: Accelerator) -> &'static str {
     match accelerator {
         Accelerator::Kvm => {
-            "use a host (or nested virtualisation) whose KVM boots a stock kernel, or accel=tcg"
+            "use a host (or nested virtualisation) whose KVM boots a standard kernel, or use accel=tcg"
         }
-        Accelerator::Tcg { .. } => "see docs/drivers/qemu.md; another kernel may help: kernel=PATH",
+        Accelerator::Tcg { .. } => "see docs/drivers/qemu.md; another kernel may help (kernel=PATH)",
     }
 }

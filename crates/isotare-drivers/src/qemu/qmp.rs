@@ -8,12 +8,12 @@ use std::io::{self, BufRead, BufReader, BufWriter, Read};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-/// The longest that QEMU's answers may be together, bytes: they are a few hundred.
+/// Maximum size of all of QEMU's answers together, bytes. Usually they have a few hundred bytes.
 const LARGEST: u64 = 1 << 20;
 
 type Connection = Stream<BufReader<Answers>, BufWriter<UnixStream>>;
 
-/// A question that the monitor did not answer.
+/// A request that the monitor did not answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum MonitorError {
     /// The connection broke, the deadline passed, or what comes is no answer.
@@ -38,7 +38,7 @@ pub(super) struct Monitor {
     qmp: Qmp<Connection>,
 }
 
-/// What QEMU sends, up to a deadline and a length. A guest may have taken QEMU over.
+/// The data that QEMU sends, with a deadline and a maximum length, because a guest may have taken over QEMU.
 struct Answers {
     socket: UnixStream,
     deadline: Deadline,

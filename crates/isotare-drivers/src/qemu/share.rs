@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-/// What all machines of an environment share of such a root.
+/// The part of such a root that all machines of an environment share.
 #[derive(Debug)]
 pub(super) struct Export {
     pub(super) tree: Tree,
@@ -40,7 +40,7 @@ pub(super) fn usable(root: Root) -> Result<Option<PathBuf>, Unavailable> {
     if root != Root::Virtiofs {
         return Ok(None);
     }
-    // Distributions keep it out of the way: nobody but a machine monitor starts it.
+    // Distributions install it outside PATH, because only machine monitors start it.
     let places = ["virtiofsd", "/usr/libexec/virtiofsd", "/usr/lib/virtiofsd", "/usr/lib/qemu/virtiofsd"];
     places.into_iter().find_map(find_program).map(Some).ok_or_else(|| {
         Unavailable::new(
@@ -58,8 +58,9 @@ impl Export {
             let [socket, log] = [cx.run.join("virtiofs.sock"), cx.work.join("virtiofsd.log")];
             let listener = UnixListener::bind(&socket)
                 .map_err(|e| DriverError::failed("listen for virtiofsd of", cx.instance, e))?;
-            // It is given a socket that listens already, so that QEMU need not wait for it. The options are those that
-            // both the program in Rust and its predecessor in C have; both would raise their limit of open files.
+            // It receives a socket that is already listening, so that QEMU does not have to wait for it. The
+            // options are those that both the program in Rust and its predecessor in C have; both would raise
+            // their limit of open files.
             let source = format!("source={},cache=auto,sandbox=chroot", root.path().display());
             let spawn = Spawn::new(program)
                 .args(["--fd=0", "--rlimit-nofile=0", "-o", &source])

@@ -10,7 +10,7 @@ use isotare_core::{Base, Budget, Settings, Unavailable};
 /// QEMU's machine model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Machine {
-    /// Virtio over memory-mapped registers and little else.
+    /// Virtio over memory-mapped registers, with few other devices.
     Microvm,
     /// A PC with PCI Express.
     Q35,
@@ -132,8 +132,8 @@ impl Spec {
             (Some("kvm"), None) => Accelerator::Kvm,
             (Some("kvm"), Some(_)) => {
                 return Err(Unavailable::new(
-                    "thread=… tells how software emulation works, and accel=kvm is none",
-                    "leave it out, or choose accel=tcg",
+                    "thread=… is an option of software emulation, so it cannot be used with accel=kvm",
+                    "remove it, or choose accel=tcg",
                 ));
             }
             (_, thread) => Accelerator::Tcg { multi: thread != Some("single") },
@@ -151,7 +151,7 @@ impl Spec {
             (None, _) => Root::Disk,
             (Some(_), _) => {
                 return Err(Unavailable::new(
-                    "root=initramfs would hold a whole tree in the guest's memory",
+                    "root=initramfs would need the guest's memory for the whole file tree of the image",
                     "choose root=disk, root=9p or root=virtiofs for this image",
                 ));
             }

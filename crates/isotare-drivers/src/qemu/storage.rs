@@ -1,4 +1,4 @@
-//! The disks' settings as types, and what they are on the command line.
+//! The disks' settings as types, and their options on the command line.
 
 use super::spec::Machine;
 use crate::guest::{DATA_SIZE, DiskFormat};
@@ -76,7 +76,7 @@ impl Storage {
         };
         if machine == Machine::Microvm && matches!(bus, Bus::Nvme | Bus::Ide) {
             return Err(Unavailable::new(
-                format!("a microvm has no {} disks: it has no such bus", bus.word()),
+                format!("a microvm cannot have {} disks, because it has no such bus", bus.word()),
                 "choose bus=virtio-blk or bus=virtio-scsi, or machine=q35 or machine=pc",
             ));
         }
@@ -84,7 +84,7 @@ impl Storage {
         let aio = settings.text("aio").unwrap_or("threads").to_owned();
         if aio == "native" && !matches!(cache.as_str(), "none" | "directsync") {
             return Err(Unavailable::new(
-                format!("aio=native needs O_DIRECT, and cache={cache} is the page cache"),
+                format!("aio=native needs O_DIRECT, but cache={cache} uses the page cache"),
                 "choose cache=none or cache=directsync, or aio=threads or aio=io_uring",
             ));
         }

@@ -13,15 +13,15 @@ use std::path::{Path, PathBuf};
 /// Folders that a container's root must have, beside the image's own.
 const FOLDERS: [&str; 7] = [CONTROL_DIR, DATA_DIR, "/tmp", "/proc", "/sys", "/dev", "/etc"];
 
-/// Writes the image, completed with the agent and the folders of a root, into the environment's folder. The host's userland
-/// is no part of it: `shows_host` says that the engine shows it beside.
+/// Writes the image, completed with the agent and the folders of a root, into the environment's folder. The
+/// host's userland is not part of it: `shows_host` says that the engine shows it separately.
 pub(crate) fn archive(
     image: &Image,
     shows_host: bool,
     cx: &PrepareContext<'_>,
 ) -> Result<PathBuf, DriverError> {
     if image.base == Base::Host && !shows_host {
-        let remedy = "choose an image that is a tree, such as debian or dir:PATH";
+        let remedy = "choose an image with a file tree, such as debian or dir:PATH";
         return Err(Unavailable::new("the host's userland is not imported into a store", remedy).into());
     }
     let path = cx.work.join("image.tar");
@@ -33,7 +33,7 @@ pub(crate) fn archive(
     Ok(path)
 }
 
-/// Asks before each piece whether to go on.
+/// Checks before each piece whether to continue.
 struct InTime<'a>(File, Going<'a>);
 
 impl Write for InTime<'_> {

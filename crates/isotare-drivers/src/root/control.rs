@@ -1,4 +1,5 @@
-//! The agent's socket, shown inside a root so that the agent can connect and nothing of the host can be written.
+//! The agent's socket, shown inside a root so that the agent can connect and nothing of the host can be
+//! written.
 
 use isotare_core::CONTROL_DIR;
 use rustix::fs::{StatVfsMountFlags, statvfs};
@@ -14,9 +15,9 @@ pub(crate) fn socket_inside() -> PathBuf {
     Path::new(CONTROL_DIR).join(SOCKET)
 }
 
-/// Binds the socket alone below `root`, where a file has its place: behind it there is no folder of the host that a root with
-/// CAP_SYS_ADMIN could make writable again. Connecting is allowed on a read-only mount (`sb_permission` in the kernel's
-/// fs/namei.c).
+/// Binds only the socket below `root`, on a file that exists there. So the mount does not lead to a folder of
+/// the host that a root with CAP_SYS_ADMIN could make writable again. Connecting is allowed on a read-only
+/// mount (`sb_permission` in the kernel's fs/namei.c).
 pub(crate) fn bind_socket(control: &Path, root: &Path) -> Result<(), Errno> {
     bind_read_only(&control.join(SOCKET), &below(root, &socket_inside()))
 }
@@ -26,7 +27,7 @@ fn below(root: &Path, inside: &Path) -> PathBuf {
 }
 
 fn bind_read_only(source: &Path, target: &Path) -> Result<(), Errno> {
-    // Recursively: a user namespace may not show a part of a mount without what lies on it.
+    // Recursively: a user namespace may not show a part of a mount without the mounts on top of it.
     mount_bind_recursive(source, target)?;
     let quiet = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     mount_remount(target, MountFlags::BIND | MountFlags::RDONLY | quiet | locked(target)?, c"")

@@ -10,9 +10,9 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
-/// Copies a folder with all below it over what is at `to`: contents, kinds, permissions, owners (as far as this user may
-/// give them), times and holes. Extended attributes are not copied, and hard links become files of their own. `going` is
-/// asked before each file and between the pieces of a large one.
+/// Copies a folder with all below it over what is at `to`: contents, kinds, permissions, owners (as far as
+/// this user may give them), times and holes. Extended attributes are not copied, and hard links become files
+/// of their own. `going` is asked before each file and between the pieces of a large one.
 pub(crate) fn copy_tree(from: &Path, to: &Path, going: Going<'_>) -> io::Result<()> {
     let meta = fs::symlink_metadata(from).map_err(at(from.display()))?;
     copy(from, &meta, to, going)
@@ -51,7 +51,8 @@ fn copy(from: &Path, meta: &Metadata, to: &Path, going: Going<'_>) -> io::Result
 fn adopt(meta: &Metadata, to: &Path) -> io::Result<()> {
     let (uid, gid) = (Uid::from_raw(meta.uid()), Gid::from_raw(meta.gid()));
     match chownat(CWD, to, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW) {
-        // An ordinary user owns his copies; so does root of a user namespace what is not mapped into it.
+        // Without permission to change owners, the copies belong to the user. The same is true for files of
+        // users that are not mapped into a user namespace.
         Ok(()) | Err(Errno::PERM | Errno::INVAL) => {}
         Err(error) => return Err(error.into()),
     }

@@ -1,9 +1,11 @@
 //! The host's own userland as the lowest layer of roots.
 //!
-//! Overlayfs refuses a layer that holds another one (`ELOOP`; Documentation/filesystems/overlayfs.rst, "Sharing and copying
-//! layers"), so `/` cannot be below a writable layer on the same disk. A read-only overlay of `/` under a layer in memory
-//! is another file system, which can: that makes two stacked overlays, as many as the kernel allows. The layer in memory
-//! hides, by whiteouts, all that is no userland and all that an ordinary user of the host may not read. Other file systems mounted below `/` are not seen.
+//! Overlayfs refuses a layer that holds another one (`ELOOP`; Documentation/filesystems/overlayfs.rst,
+//! "Sharing and copying layers"), so `/` cannot be below a writable layer on the same disk. A read-only
+//! overlay of `/` under a layer in memory is another file system, which can: that makes two stacked overlays,
+//! as many as the kernel allows. The layer in memory uses whiteouts to hide everything that is not userland,
+//! and everything that an ordinary user of the host may not read. Other file systems that are mounted below
+//! `/` are not visible.
 
 use super::options;
 use isotare_core::{DriverError, HOST_FOLDERS, PrepareContext, Resource, Unavailable};
@@ -47,7 +49,7 @@ impl HostView {
         mount("overlay", &view.view, "overlay", MountFlags::RDONLY, options.as_c_str()).map_err(|error| {
             match error {
                 rustix::io::Errno::INVAL => Unavailable::new(
-                    "the kernel stacks no overlay on the host's root, which may be one itself",
+                    "the kernel cannot make an overlay of the host's root, which may itself be an overlay",
                     "run isotare on the host itself, or use image=dir:PATH",
                 )
                 .into(),
@@ -82,14 +84,14 @@ fn one_file_system() -> Result<(), DriverError> {
     match elsewhere {
         None => Ok(()),
         Some(path) => Err(Unavailable::new(
-            format!("the host's {path} is a file system of its own, which image=host does not show"),
+            format!("the host's {path} is a separate file system, which image=host does not show"),
             "use another image, such as debian:PACKAGE",
         )
         .into()),
     }
 }
 
-/// Whiteouts for all of the root folder that is no userland, and for what is closed.
+/// Whiteouts for everything in the root folder that is not userland, and for closed paths.
 fn mask(layer: &Path) -> io::Result<()> {
     fs::create_dir(layer)?;
     for entry in fs::read_dir("/")? {
@@ -101,8 +103,9 @@ fn mask(layer: &Path) -> io::Result<()> {
     closed(Path::new("/"))?.iter().try_for_each(|path| hide(layer, path))
 }
 
-/// A whiteout for a path of the host: a character device 0/0 (Documentation/filesystems/overlayfs.rst, "whiteouts and opaque
-/// directories"). The folders above it are like the host's, since an overlay shows those of its topmost layer.
+/// A whiteout for a path of the host: a character device 0/0 (Documentation/filesystems/overlayfs.rst,
+/// "whiteouts and opaque directories"). The folders above it are like the host's, since an overlay shows
+/// those of its topmost layer.
 fn hide(layer: &Path, path: &Path) -> io::Result<()> {
     let inside = |path: &Path| layer.join(path.strip_prefix("/").unwrap_or(path));
     let mut above: Vec<&Path> = path.ancestors().skip(1).filter(|folder| folder.parent().is_some()).collect();
@@ -122,9 +125,10 @@ fn hide(layer: &Path, path: &Path) -> io::Result<()> {
     node.map_err(io::Error::from)
 }
 
-/// What of the host's configuration and state an ordinary user of the host may not read (password hashes, private keys,
-/// databases, logs), and which instances are therefore not shown, since their root could read it; and `/var/tmp`, where
-/// sessions work. A closed folder stands for all that is in it. `root` is the host's root folder; file systems mounted below are not looked at.
+/// The parts of the host's configuration and state that an ordinary user of the host may not read, such as
+/// password hashes, private keys, databases and logs. Instances do not see them, because the root of an
+/// instance could read them. Also `/var/tmp`, where sessions work. If a folder is closed, everything in it is
+/// hidden. `root` is the host's root folder. File systems that are mounted below it are not examined.
 pub(crate) fn closed(root: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for folder in ["etc", "opt", "usr/local", "var"] {
@@ -140,7 +144,7 @@ pub(crate) fn closed(root: &Path) -> io::Result<Vec<PathBuf>> {
 fn look(folder: &Path, device: u64, scratch: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        // It may go while this looks, and then is no secret.
+        // It can disappear during the check, and then it does not have to be hidden.
         let Ok(meta) = fs::symlink_metadata(&path) else { continue };
         let open = if meta.is_dir() { 0o005 } else { 0o004 };
         if meta.is_symlink() || meta.dev() != device {

@@ -59,8 +59,8 @@ impl MountedRoot {
             .map_err(|e| DriverError::failed("mount", inside.display().to_string(), e))
     }
 
-    /// Furnishes `/dev` with the devices that every runtime gives (the OCI runtime specification's default devices), in
-    /// memory: nothing of the host's own folder is shown, so that removing the root cannot reach it.
+    /// Fills `/dev` in memory with the devices that every runtime provides (the OCI runtime specification's
+    /// default devices). The host's own folder is not shown, so that removing the root cannot affect it.
     pub(crate) fn devices(&self) -> Result<(), DriverError> {
         let dev = self.path.join("dev");
         let failed =
@@ -71,7 +71,7 @@ impl MountedRoot {
             let mode = Mode::from_raw_mode(0o666);
             let node = dev.join(name);
             mknodat(CWD, &node, FileType::CharacterDevice, mode, makedev(1, minor)).map_err(failed)?;
-            // The mask of this process does not count.
+            // This is independent of the umask of the process.
             chmodat(CWD, &node, mode, AtFlags::empty()).map_err(failed)?;
         }
         mkdirat(CWD, dev.join("shm"), Mode::from_raw_mode(0o1777)).map_err(failed)
@@ -89,7 +89,7 @@ impl MountedRoot {
 
 impl Drop for MountedRoot {
     fn drop(&mut self) {
-        // For a creation that failed half-way; that error is the one to tell.
+        // For a creation that failed half-way. Its error is the one that is reported.
         let _second = self.remove();
     }
 }

@@ -5,12 +5,12 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// The data argument of `mount(2)` for an overlay: read-only trees, the topmost first, below a writable layer with its
-/// work folder, if any.
-/// `userxattr` is what a user namespace needs (Documentation/filesystems/overlayfs.rst).
+/// The data argument of `mount(2)` for an overlay: read-only trees, the topmost first, below a writable layer
+/// with its work folder, if any. `userxattr` is what a user namespace needs
+/// (Documentation/filesystems/overlayfs.rst).
 ///
-/// The writable layer is synced like any file there (no `volatile` option), so that a workload with `fsync` pays what it
-/// pays natively.
+/// The writable layer is synced like any file there (no `volatile` option), so that `fsync` costs a workload
+/// the same as natively.
 pub(crate) fn options(
     lowers: &[PathBuf],
     writable: Option<(&Path, &Path)>,

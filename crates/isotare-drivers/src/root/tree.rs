@@ -20,16 +20,17 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
-    /// Lays the image's own files out in the environment's folder, which its owner removes, and puts them on its base.
+    /// Lays the image's own files out in the environment's folder, which its owner removes, and puts them on
+    /// its base.
     pub(crate) fn lay_out(image: &Image, cx: &PrepareContext<'_>) -> Result<Self, DriverError> {
         let folder = cx.work.join("lower");
-        // First what may be refused, so that nothing is left of the attempt.
+        // Steps that can be refused come first, so that nothing is left after a failure.
         let host = match &image.base {
             Base::Host => Some(Arc::new(HostView::mount(cx)?)),
             Base::Empty | Base::Tree(_) => None,
         };
         let mut files = image.clone();
-        // Mount points that were missing would be made in each instance's writable layer, a trial at a time.
+        // Missing mount points would be created in each instance's writable layer, in every trial.
         for (path, mode) in [("/proc", 0o555), ("/sys", 0o555), ("/dev", 0o755), ("/tmp", 0o1777)] {
             files.add(Path::new(path), Source::Folder, mode);
         }
@@ -51,13 +52,13 @@ impl Tree {
         Ok(Self { lowers, _host: host })
     }
 
-    /// The same as one tree, for roots that are no overlay: several layers are copied into one.
+    /// The same as one tree, for roots that are not an overlay: several layers are copied into one.
     pub(crate) fn flat(self, cx: &PrepareContext<'_>) -> Result<Self, DriverError> {
         if self.lowers.len() == 1 {
             return Ok(self);
         }
         if self._host.is_some() {
-            let remedy = "use root=overlay, or an image that is a tree, such as debian or dir:PATH";
+            let remedy = "use root=overlay, or an image with a file tree, such as debian or dir:PATH";
             return Err(Unavailable::new("the host's userland is not copied into a root", remedy).into());
         }
         let flat = cx.work.join("flat");

@@ -1,8 +1,8 @@
-//! Why the client could not do it, from what it said.
+//! Finds the reason of a failure in the client's output.
 
 use isotare_core::Unavailable;
 
-/// What the client says, and what helps.
+/// Messages of the client, and their remedies.
 const CAUSES: [(&str, &str); 9] = [
     (
         "Host key verification failed",
@@ -17,11 +17,11 @@ const CAUSES: [(&str, &str); 9] = [
         "name the right user= and key=, load the key into ssh-agent (ssh-add), or authorise it there (ssh-copy-id HOST)",
     ),
     ("Too many authentication failures", "name the key: key=FILE"),
-    ("Connection refused", "start sshd there, or name its port="),
-    ("Could not resolve hostname", "correct host=, or add it to ~/.ssh/config"),
-    ("timed out", "check that the machine runs and can be reached"),
-    ("No route to host", "check that the machine runs and can be reached"),
-    ("not done by the deadline", "check that the machine runs and can be reached"),
+    ("Connection refused", "start sshd on that machine, or set its port="),
+    ("Could not resolve hostname", "correct host=, or add the name to ~/.ssh/config"),
+    ("timed out", "check that the machine is running and reachable"),
+    ("No route to host", "check that the machine is running and reachable"),
+    ("not done by the deadline", "check that the machine is running and reachable"),
 ];
 
 /// How a refusal begins; the ways of logging in that the machine still takes follow in parentheses.
@@ -41,7 +41,7 @@ fn wants_password(said: &str) -> Option<(bool, &str)> {
     ways.iter().any(is_typed).then(|| (ways.iter().all(is_typed), refusal))
 }
 
-/// The reason as seen, and what to do about it.
+/// The reason and the remedy.
 pub(super) fn diagnose(how: &str, said: &str) -> Unavailable {
     match wants_password(said) {
         Some((true, refusal)) => return Unavailable::new(format!("{NO_PASSWORDS} ({refusal})"), KEYS),
@@ -60,7 +60,7 @@ pub(super) fn diagnose(how: &str, said: &str) -> Unavailable {
         Some(line) => format!("{how}: {line}"),
         None => how.to_owned(),
     };
-    let remedy = known.map_or("try the same with ssh by hand", |(_, remedy)| remedy);
+    let remedy = known.map_or("try to log in with ssh by hand", |(_, remedy)| remedy);
     Unavailable::new(reason, remedy)
 }
 
@@ -100,7 +100,7 @@ mod tests {
             ("root@10.0.0.2: Permission denied (publickey).\r\n", "key="),
             ("ssh: connect to host 127.0.0.1 port 1: Connection refused\r\n", "start sshd"),
             ("ssh: Could not resolve hostname nope: Name or service not known\r\n", "host="),
-            ("ssh: connect to host 10.9.9.9 port 22: Connection timed out\r\n", "can be reached"),
+            ("ssh: connect to host 10.9.9.9 port 22: Connection timed out\r\n", "reachable"),
             ("cat: write error: No space left on device\n", "by hand"),
         ] {
             let found = diagnose("ssh: exit status: 255", said);

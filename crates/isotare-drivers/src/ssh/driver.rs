@@ -20,25 +20,26 @@ const fn text(key: &'static str, help: &'static str) -> SettingDef {
 }
 
 pub(super) const SETTINGS: &[SettingDef] = &[
-    text("host", "the machine, as ssh takes it: a name of ~/.ssh/config, a name or an address"),
+    text("host", "the machine, as for ssh: a name in ~/.ssh/config, a host name or an address"),
     SettingDef { key: "port", kind: Kind::Integer { min: 1, max: 65535 }, default: None, help: "its port" },
-    text("user", "the user there"),
+    text("user", "the user on that machine"),
     text(
         "key",
-        "file of the private key; no other is tried; without it ssh-agent and ~/.ssh count, and no password is ever given",
+        "file of the private key; no other key is tried; without it, ssh-agent and ~/.ssh are used; a password is never given",
     ),
-    text("known-hosts", "file of the machine's known keys, in place of the user's and the system's"),
-    text("config", "file in place of ~/.ssh/config"),
-    text("folder", "folder there below which a private one is made; default: /var/tmp"),
+    text("known-hosts", "file of known host keys, instead of the user's and the system's"),
+    text("config", "configuration file, instead of ~/.ssh/config"),
+    text("folder", "folder on that machine in which a private folder is created; default: /var/tmp"),
 ];
 
 /// What [`Resource::Managed`] of ours is: a folder of the remote machine.
 const FOLDER: &str = "folder";
 
-/// Configurations that this process was told, by record: the end of a session removes by its records as well.
+/// Configuration files that were given to this process, by record. They are needed because the end of a
+/// session also removes things by its records.
 static CONFIGURATIONS: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
 
-/// Writes a target down for [`Ssh::release`]; its configuration is remembered by this process alone.
+/// Records a target for [`Ssh::release`]. Its configuration file is known only to this process.
 pub(super) fn record(target: &Target) -> serde_json::Result<Resource> {
     let id = target.record()?;
     if let (Some(config), Ok(mut known)) = (target.config(), CONFIGURATIONS.lock()) {
@@ -47,7 +48,7 @@ pub(super) fn record(target: &Target) -> serde_json::Result<Resource> {
     Ok(Resource::Managed { driver: "ssh".to_owned(), what: FOLDER.to_owned(), id })
 }
 
-/// What the remote machine is asked, and how its answer begins.
+/// The command for the probe, and how its output begins.
 const WHO: &str = "printf '%s ' isotare-probe && uname -srm";
 
 impl Driver for Ssh {
@@ -56,7 +57,7 @@ impl Driver for Ssh {
     }
 
     fn summary(&self) -> &'static str {
-        "a machine that already runs, reached by SSH; it runs its own programs, without a budget"
+        "a machine that is already running, reached with SSH; it runs its own programs, without a budget"
     }
 
     fn settings(&self) -> &'static [SettingDef] {
@@ -70,8 +71,8 @@ impl Driver for Ssh {
     fn isolation(&self) -> Isolation {
         Isolation {
             kernel: "the remote machine's",
-            system_calls: "none: they reach the remote machine's kernel",
-            root: "whoever logs in, on the remote machine alone",
+            system_calls: "none; they go to the remote machine's kernel",
+            root: "the user who logs in, only on the remote machine",
             sources: &["ssh(1)", "sshd(8)"],
         }
     }
@@ -83,11 +84,14 @@ impl Driver for Ssh {
             .lines()
             .find_map(|line| line.split_once("isotare-probe ").map(|(_, rest)| rest.trim().to_owned()))
             .ok_or_else(|| {
-                Unavailable::new(format!("its shell answered: {}", said.trim()), "log in by hand")
+                Unavailable::new(
+                    format!("its shell printed: {}", said.trim()),
+                    "log in by hand to see what is wrong",
+                )
             })?;
         let ours = std::env::consts::ARCH;
         if !machine.starts_with("Linux ") || !machine.ends_with(ours) {
-            let remedy = format!("the agent runs on Linux on {ours}, as here");
+            let remedy = format!("use a machine with Linux on {ours}, like this one; the agent needs it");
             return Err(Unavailable::new(format!("the machine is {machine}"), remedy));
         }
         let client = version(Path::new("ssh"), &["-V"], &cx.deadline)?;
@@ -111,7 +115,7 @@ impl Driver for Ssh {
         let known = CONFIGURATIONS.lock().ok().and_then(|known| known.get(id).cloned());
         let target = Target::of_record(id, known)?;
         let there = format!("test -e {0} && rm -rf -- {0} && echo isotare-removed || true", target.folder);
-        // A folder of our own: in a shared one anybody could have made a link of the log's name.
+        // A private folder: in a shared one, another user could have created a link with the log's name.
         let folder =
             tempfile::tempdir().map_err(|e| DriverError::failed("make log of", &target.folder, e))?;
         let said = target.ask(&there, None, &folder.path().join("log"), deadline)?;

@@ -14,7 +14,7 @@ use std::time::Duration;
 /// Longest time that removing the folder may take.
 const REMOVAL: Duration = Duration::from_secs(20);
 
-/// Tells the folders of one session's environments apart.
+/// Makes the names of the folders of one session's environments different.
 static FOLDERS: AtomicU32 = AtomicU32::new(0);
 
 /// Prepared for trials. Dropping it removes the folder.
@@ -32,7 +32,7 @@ impl SshEnvironment {
         let resource = record(&target).map_err(|e| failed(&e))?;
         let agent = File::open(cx.agent).map_err(|e| failed(&e))?;
         cx.ledger.record(&resource).map_err(|e| failed(&e))?;
-        // Fails where somebody has made a folder of this name before.
+        // Fails if a folder of this name already exists.
         let place = &target.folder;
         let command = format!("umask 077; mkdir {place} && cat > {place}/agent && chmod 700 {place}/agent");
         let environment = Self { log: cx.work.join("ssh.log"), target };
@@ -47,15 +47,18 @@ impl Environment for SshEnvironment {
     }
 
     fn facts(&self) -> BTreeMap<String, String> {
-        [("budget.enforced", "none: the machine gives what it has"), ("image", "the machine's own files")]
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .into()
+        [
+            ("budget.enforced", "none: it has all resources of the machine"),
+            ("image", "the machine's own files"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
     }
 }
 
 impl Drop for SshEnvironment {
     fn drop(&mut self) {
-        // Also after an interrupt; what cannot be removed now is in the ledger.
+        // This also runs after an interrupt. What cannot be removed now stays recorded in the ledger.
         let deadline = deadline_in(REMOVAL, &Interrupt::default());
         let _recorded = self.target.remove(&self.log, &deadline);
     }

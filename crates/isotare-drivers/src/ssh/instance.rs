@@ -17,8 +17,8 @@ pub(super) struct SshInstance {
 }
 
 impl SshInstance {
-    /// Makes ready to connect. The data folder is made and removed by the remote shell around the agent, which ends with
-    /// its connection; so a trial needs one connection only.
+    /// Makes ready to connect. The data folder is made and removed by the remote shell around the agent,
+    /// which ends with its connection; so a trial needs one connection only.
     pub(super) fn create(target: &Target, cx: &TrialContext<'_>) -> Result<Self, DriverError> {
         let (ours, theirs) =
             UnixStream::pair().map_err(|e| DriverError::failed("make a connection for", cx.instance, e))?;
@@ -33,11 +33,11 @@ impl SshInstance {
 
 impl Instance for SshInstance {
     fn start(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
-        // Taken, so that the client alone holds its end of the connection.
+        // Taken, so that only the client has its end of the connection.
         let spawn = self
             .spawn
             .take()
-            .ok_or_else(|| DriverError::failed("start", cx.instance, "it was started before"))?;
+            .ok_or_else(|| DriverError::failed("start", cx.instance, "it has already been started"))?;
         let child = spawn.start().map_err(|e| DriverError::failed("start", spawn.line(), e))?;
         if let Some(process) = identify(child.pid()) {
             cx.ledger
@@ -53,7 +53,7 @@ impl Instance for SshInstance {
             return Err(DriverError::failed("wait for agent of", cx.instance, "it was not started"));
         };
         let waited = readable(stream.as_fd(), Some(child.pidfd()), &cx.deadline);
-        // A client that gave up closes the connection, which makes it readable too.
+        // A client that fails closes the connection, which also makes it readable.
         let mut first = [0];
         let mut hung_up =
             || matches!(rustix::net::recv(&stream, &mut first, rustix::net::RecvFlags::PEEK), Ok((0, _)));
@@ -69,7 +69,7 @@ impl Instance for SshInstance {
     }
 
     fn footprint(&self) -> Footprint {
-        // The workload's processes are out of sight.
+        // The workload's processes are not visible from here.
         let client = self.child.as_ref().map(Child::pid).map(|pid| Member::new(Role::Shim, pid));
         Footprint { members: client.into_iter().collect(), cgroup: None }
     }

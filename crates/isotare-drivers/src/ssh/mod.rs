@@ -1,4 +1,4 @@
-//! `ssh`: a machine that already runs, reached as its user reaches it: by the OpenSSH client.
+//! `ssh`: a machine that is already running, reached with the OpenSSH client, as its user does.
 
 mod diagnosis;
 mod driver;

@@ -1,5 +1,5 @@
-//! Which machine, and the way to it: a command line of ssh(1), so that the user's configuration, agents and jump hosts
-//! count as they do by hand.
+//! Which machine, and the way to it: a command line of ssh(1), so that the user's configuration, agents and
+//! jump hosts are used as usual.
 
 use super::diagnosis::diagnose;
 use crate::installed::program;
@@ -15,8 +15,9 @@ const CONNECT: &str = "ConnectTimeout=10";
 /// What the client needs of the user's surroundings.
 const PASSED: [&str; 4] = ["HOME", "USER", "LOGNAME", "SSH_AUTH_SOCK"];
 
-/// A machine, and a private folder there. What is serialised of it is a record, from which no program is run: the client
-/// is found anew, and a configuration, which can name programs (`ProxyCommand`, ssh_config(5)), is left out.
+/// A machine, and a private folder there. Its serialised form is a record. No program is run from a record:
+/// the client is searched again, and a configuration file, which can name programs (`ProxyCommand`,
+/// ssh_config(5)), is not included.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Target {
@@ -58,17 +59,18 @@ impl Target {
         Ok(target)
     }
 
-    /// Reads what [`Target::record`] wrote, in the same session or a later one. One that was reached by a configuration of
-    /// its own can only be reached again by who knows that: `configuration` is what this process was told for this folder.
+    /// Reads what [`Target::record`] wrote, in the same session or a later one. If the machine was reached
+    /// with a configuration file, this file is needed to reach it again: `configuration` is the one that was
+    /// given to this process for this folder.
     pub(super) fn of_record(record: &str, configuration: Option<String>) -> Result<Self, Unavailable> {
-        let remedy = "remove the folder by hand, if there is one";
+        let remedy = "if the folder exists, remove it by hand";
         let mut target: Self = serde_json::from_str(record)
             .map_err(|error| Unavailable::new(format!("no record of the driver ssh: {error}"), remedy))?;
         target.check()?;
         if target.configured && configuration.is_none() {
             return Err(Unavailable::new(
                 format!(
-                    "{} was reached by a configuration (config=FILE), which no record keeps",
+                    "{} was reached with a configuration file (config=FILE), which is not part of the record",
                     target.host
                 ),
                 format!("remove it by hand: ssh -F FILE {} rm -rf -- {}", target.host, target.folder),
@@ -88,12 +90,12 @@ impl Target {
         self.config.as_deref()
     }
 
-    /// Refuses what the client or the remote shell would take for something else than it is.
+    /// Refuses values that the client or the remote shell would interpret in another way.
     fn check(&self) -> Result<(), Unavailable> {
         let refused = |key: &str, value: &str, remedy: &str| {
             Err(Unavailable::new(format!("setting {key}: '{value}' cannot be used"), remedy))
         };
-        // Words that user's configurations hand to a shell (%h, %r).
+        // Values that a user's configuration can pass to a shell (%h, %r).
         let is_word = |word: &str, more: &[char]| {
             !word.starts_with('-')
                 && !word.is_empty()
@@ -127,7 +129,7 @@ impl Target {
 
     /// All words of the client before the command.
     fn arguments(&self) -> Vec<String> {
-        // Nobody is there to answer questions.
+        // There is nobody who could answer questions.
         let mut arguments: Vec<String> =
             ["-T", "-o", "BatchMode=yes", "-o", CONNECT].map(str::to_owned).to_vec();
         let mut add = |words: &[&str]| arguments.extend(words.iter().map(|&word| word.to_owned()));

@@ -1,4 +1,4 @@
-//! A monitor's interface: requests that set something or make something happen, one after another.
+//! A monitor's interface: requests that set or start something, one after another.
 
 use crate::http::{Connection, Content, Http, HttpError};
 use hyper::{Method, StatusCode};
@@ -11,9 +11,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::time::Duration;
 
-/// Pause before the next try between a socket's being bound and its being listened on, which the kernel does not tell.
+/// Pause before the next try. There is a short time between the bind of a socket and its listen, and the
+/// kernel does not report its end.
 const AGAIN: Duration = Duration::from_micros(200);
-/// Text of a refusal that is told.
+/// Maximum length of a quoted refusal.
 const TOLD: usize = 1000;
 
 /// A request that sets something, or makes something happen.
@@ -37,7 +38,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Connects as soon as the socket is there. `process` is the pidfd of the process that makes it.
+    /// Connects as soon as the socket exists. `process` is the pidfd of the process that makes it.
     pub(crate) fn connect(
         socket: &Path,
         process: BorrowedFd<'_>,
@@ -63,7 +64,7 @@ impl Client {
     }
 }
 
-/// What an answer that is no success says. Monitors send JSON, of which the text is told as it is.
+/// The text of an error answer. Monitors send JSON, which is quoted unchanged.
 fn refusal(status: StatusCode, body: &[u8]) -> String {
     let said: String = String::from_utf8_lossy(body).trim().chars().take(TOLD).collect();
     match said.is_empty() {
@@ -92,7 +93,7 @@ fn connect(
             Ok(connection) => return Ok(connection),
             Err(HttpError::Unconnected(error)) if error.kind() == io::ErrorKind::NotFound => {
                 readable(watch.as_fd(), Some(process), deadline)?;
-                // Which file it was does not matter: the next try tells.
+                // The name of the file does not matter, because the next try shows whether it was the socket.
                 let _events = rustix::io::read(&watch, &mut events);
             }
             Err(HttpError::Unconnected(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {

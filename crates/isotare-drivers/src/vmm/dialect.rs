@@ -1,4 +1,4 @@
-//! What tells one monitor from another.
+//! The differences between monitors.
 
 use super::Request;
 use crate::guest::Shape;
@@ -6,18 +6,18 @@ use isotare_core::{Role, Settings};
 use std::ffi::OsString;
 use std::path::Path;
 
-/// One monitor's ways.
+/// The properties of one monitor.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Dialect {
     /// Its name in messages.
     pub(crate) name: &'static str,
     /// Its program, if the settings name none.
     pub(crate) program: &'static str,
-    /// Where that is had.
+    /// Where to get it.
     pub(crate) package: &'static str,
     /// The modules for its bus, vsock and disk.
     pub(crate) modules: &'static [&'static str],
-    /// How the guest's kernel has to be told to end the machine, and what else it needs.
+    /// Kernel parameters for ending the machine, and others that the guest needs.
     pub(crate) parameters: &'static str,
     /// Threads that do not do the monitor's own work, by how their names begin.
     pub(crate) threads: &'static [(&'static str, Role)],
@@ -25,7 +25,7 @@ pub(crate) struct Dialect {
     pub(crate) console_on_output: bool,
     /// Its arguments; the path is that of the interface's socket.
     pub(crate) arguments: fn(&Path) -> Vec<OsString>,
-    /// What brings a machine up, in order. The last one starts it.
+    /// The requests that start a machine, in order. The last one starts it.
     pub(crate) requests: fn(&Settings, Shape, &Places<'_>) -> Vec<Request>,
 }
 

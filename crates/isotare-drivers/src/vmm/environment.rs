@@ -1,4 +1,4 @@
-//! A monitor and what its machines boot, made ready once.
+//! A monitor and the files that its machines boot, prepared once.
 
 use super::Dialect;
 use super::instance::VmmInstance;
@@ -17,11 +17,12 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What a monitor may use beside the guest's memory: its own, and the page cache of the files it reads.
+/// Memory of a monitor in addition to the guest's: its own, and the page cache of the files that it reads.
 const HEADROOM: u64 = 256 << 20;
-/// The agent's port on the host. Any would do: each machine has a host of its own.
+/// The agent's port on the host. Any number is possible, because each machine has its own host.
 pub(super) const PORT: u32 = 1024;
-/// A guest on KVM boots in a fraction of this, or never; in nested emulation it takes much of it.
+/// Timeout for the boot of a guest on KVM. A guest that works boots in a fraction of it, but in nested
+/// emulation it needs a large part of it.
 const BOOT: Duration = Duration::from_secs(20);
 
 /// Prepared for trials.
@@ -47,7 +48,7 @@ impl VmmEnvironment {
         let shape = Shape::read(settings, cx.budget)?;
         let program = match settings.text("binary") {
             Some(path) => find_program(path).ok_or_else(|| {
-                Unavailable::new(format!("{path} is no program"), "correct the setting binary")
+                Unavailable::new(format!("{path} is not a program"), "correct the setting binary")
             })?,
             None => installed::program(dialect.program, dialect.package)?,
         };
@@ -81,7 +82,7 @@ impl VmmEnvironment {
         settings: &Settings,
         cx: &PrepareContext<'_>,
     ) -> Result<RuntimeInfo, Unavailable> {
-        let remedy = "use a host (or nested virtualisation) whose KVM boots a stock kernel";
+        let remedy = "use a host (or nested virtualisation) whose KVM boots a standard kernel";
         let mut environment =
             Self::prepare(dialect, settings, &Image::default(), cx).map_err(|error| match error {
                 DriverError::Unavailable(unavailable) => unavailable,
@@ -99,7 +100,8 @@ impl VmmEnvironment {
         Ok(RuntimeInfo { version: environment.version.clone(), details })
     }
 
-    /// The limits of a monitor's cgroup: the budget's CPUs, and memory and threads for the guest and for itself.
+    /// The limits of a monitor's cgroup: the budget's CPUs, and memory and threads for the guest and for
+    /// itself.
     pub(super) fn limits(&self, cx: &TrialContext<'_>) -> Budget {
         monitor_limits(cx.budget, self.shape.vcpus, self.shape.memory.saturating_add(HEADROOM))
     }
@@ -141,8 +143,10 @@ fn open_kvm() -> Result<(), Unavailable> {
         Err(error) => Err(Unavailable::new(
             format!("/dev/kvm: {error}"),
             match error.kind() {
-                std::io::ErrorKind::PermissionDenied => "run as root, or join the group kvm",
-                _ => "turn virtualisation on in the firmware and load kvm_intel or kvm_amd",
+                std::io::ErrorKind::PermissionDenied => {
+                    "run isotare as root, or become a member of the group kvm"
+                }
+                _ => "enable virtualisation in the firmware and load the module kvm_intel or kvm_amd",
             },
         )),
     }

@@ -1,4 +1,4 @@
-//! One machine: its monitor, and the interface through which that is told what to do.
+//! One machine: its monitor, and the interface of the monitor.
 
 use super::environment::{PORT, VmmEnvironment};
 use super::{Client, Dialect, Places, Request};

@@ -1,7 +1,7 @@
-//! Machines of monitors that are told what to do over a REST interface on a Unix socket, one process for each machine.
+//! Machines of monitors that have a REST interface on a Unix socket, with one process for each machine.
 //!
-//! A [`Dialect`] is what tells one monitor from another. The guest's agent connects to a vsock port of its host, which
-//! such monitors map to a Unix socket of ours.
+//! A [`Dialect`] describes the differences between monitors. The guest's agent connects to a vsock port of
+//! its host, which such monitors map to a Unix socket of ours.
 
 mod client;
 mod dialect;

@@ -6,7 +6,8 @@ use std::path::Path;
 /// How a guest is virtualised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum GuestType {
-    /// Its kernel calls the hypervisor for what a processor would otherwise have to virtualise.
+    /// Its kernel calls the hypervisor instead of using operations that the processor would have to
+    /// virtualise.
     Pv,
     /// By the processor, without an emulated machine.
     Pvh,
@@ -24,8 +25,8 @@ impl GuestType {
         }
     }
 
-    /// The parameters of the guest's kernel. Where there is an emulated serial port the kernel's messages go there, so
-    /// that the agent has the other console for itself.
+    /// The parameters of the guest's kernel. Where there is an emulated serial port the kernel's messages go
+    /// there, so that only the agent uses the other console.
     pub(super) fn kernel_parameters(self) -> String {
         let console = if self == GuestType::Hvm { "ttyS0" } else { "hvc0" };
         format!(
@@ -34,7 +35,7 @@ impl GuestType {
     }
 }
 
-/// What a configuration says.
+/// The content of a configuration.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Config<'a> {
     pub(super) name: &'a str,
@@ -107,10 +108,10 @@ mod tests {
     fn a_paravirtualised_guest_has_no_machine() {
         assert_eq!(
             config(GuestType::Pv, "t1").expect("a configuration"),
-            "name = \"t1\"\ntype = \"pv\"\nkernel = \"/k\"\nramdisk = \"/i\"\n\
-             cmdline = \"console=hvc0 quiet panic=-1 random.trust_cpu=on cryptomgr.notests isotare.device=/dev/hvc0\"\n\
-             cpus = \"0-1\"\non_poweroff = \"destroy\"\non_reboot = \"destroy\"\non_crash = \"destroy\"\n\
-             memory = 256\nmaxmem = 256\nvcpus = 2\n"
+            "name = \"t1\"\ntype = \"pv\"\nkernel = \"/k\"\nramdisk = \"/i\"\ncmdline = \"console=hvc0 quiet \
+             panic=-1 random.trust_cpu=on cryptomgr.notests isotare.device=/dev/hvc0\"\ncpus = \
+             \"0-1\"\non_poweroff = \"destroy\"\non_reboot = \"destroy\"\non_crash = \"destroy\"\nmemory = \
+             256\nmaxmem = 256\nvcpus = 2\n"
         );
         assert!(config(GuestType::Pvh, "t1").is_ok_and(|text| text.contains("type = \"pvh\"\n")));
     }

@@ -24,7 +24,8 @@ const SETTINGS: &[SettingDef] = &[
         key: "type",
         kind: Kind::Choice(&["pv", "pvh", "hvm"]),
         default: Some("pv"),
-        help: "paravirtualised, by the processor without an emulated machine, or with one",
+        help: "pv: paravirtualised; pvh: virtualised by the processor, without an emulated machine; hvm: \
+               with an emulated machine",
     },
     VCPUS,
     MEMORY,
@@ -37,7 +38,7 @@ impl Driver for Xen {
     }
 
     fn summary(&self) -> &'static str {
-        "a guest domain of the Xen hypervisor, from its dom0 by xl"
+        "a guest domain of the Xen hypervisor, started from dom0 with xl"
     }
 
     fn settings(&self) -> &'static [SettingDef] {
@@ -54,15 +55,15 @@ impl Driver for Xen {
 
     fn isolation(&self) -> Isolation {
         Isolation {
-            kernel: "its own, beside dom0's on one hypervisor",
-            system_calls: "none; hypercalls reach the hypervisor",
+            kernel: "its own, next to dom0's, on the same hypervisor",
+            system_calls: "none; it makes hypercalls to the hypervisor",
             root: "nobody in dom0",
             sources: &["https://wiki.xenproject.org/wiki/Xen_Project_Software_Overview"],
         }
     }
 
     fn probe(&self, settings: &Settings, cx: &PrepareContext<'_>) -> Result<RuntimeInfo, Unavailable> {
-        let remedy = "see docs/drivers/xen.md, and /var/log/xen";
+        let remedy = "see docs/drivers/xen.md, and look at /var/log/xen";
         let mut environment =
             XenEnvironment::prepare(settings, &Image::default(), cx).map_err(|error| match error {
                 DriverError::Unavailable(unavailable) => unavailable,

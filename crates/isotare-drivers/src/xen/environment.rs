@@ -1,4 +1,4 @@
-//! What the guests boot, made ready once.
+//! The files that the guests boot, prepared once.
 
 use super::config::GuestType;
 use super::instance::XenInstance;
@@ -43,7 +43,7 @@ impl XenEnvironment {
                 "load xen-privcmd, xen-evtchn, xen-gntdev and xenfs, and start Xen's services (systemctl start xen)",
             )
         })?;
-        // The console's driver is part of kernels that know Xen: CONFIG_HVC_XEN has no module.
+        // The console's driver is built into kernels that support Xen: CONFIG_HVC_XEN cannot be a module.
         let boot =
             Boot::prepare(Kernel::find(settings.text("kernel"), &[])?, &[], None, shape.memory, image, cx)?;
         Ok(Self { xl, kind, shape, boot, version })
@@ -67,19 +67,19 @@ impl Environment for XenEnvironment {
     }
 }
 
-/// Whether this system is the one that controls a Xen hypervisor: Documentation/ABI/stable/sysfs-hypervisor-xen in the
-/// kernel's sources, and `capabilities` of xenfs.
+/// Whether this system is the one that controls a Xen hypervisor:
+/// Documentation/ABI/stable/sysfs-hypervisor-xen in the kernel's sources, and `capabilities` of xenfs.
 fn control_domain() -> Result<(), Unavailable> {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let remedy = "boot this machine with Xen (Debian: xen-system-amd64) and run isotare in dom0";
     if read("/sys/hypervisor/type").trim() != "xen" {
-        return Err(Unavailable::new("this system is no dom0: it does not run on Xen", remedy));
+        return Err(Unavailable::new("this system is not a dom0, because it does not run on Xen", remedy));
     }
     let capabilities = read("/proc/xen/capabilities");
     if !capabilities.contains("control_d") {
         let reason = match capabilities.trim().is_empty() {
             true => "/proc/xen/capabilities is empty or missing",
-            false => "this system is a Xen guest and no dom0",
+            false => "this system is a Xen guest, not a dom0",
         };
         return Err(Unavailable::new(reason, format!("mount -t xenfs xenfs /proc/xen; {remedy}")));
     }

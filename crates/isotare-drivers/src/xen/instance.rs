@@ -14,8 +14,8 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Where the daemon of the consoles writes its number: `xenconsoled --pid-file` in Debian's init script and in Xen's
-/// own service.
+/// Where the daemon of the consoles writes its number: `xenconsoled --pid-file` in Debian's init script and
+/// in Xen's own service.
 const CONSOLE_DAEMON: [&str; 2] = ["/run/xenconsoled.pid", "/run/xen/xenconsoled.pid"];
 
 pub(super) struct XenInstance {
@@ -43,7 +43,7 @@ impl XenInstance {
         let text = Config {
             name: cx.instance,
             kind: environment.kind,
-            // The emulated machine's firmware boots a boot image only.
+            // The firmware of the emulated machine can boot only a boot image.
             kernel: if environment.kind == GuestType::Hvm { &boot.image } else { &boot.kernel },
             initramfs: &boot.initramfs,
             parameters: &environment.kind.kernel_parameters(),
@@ -55,7 +55,7 @@ impl XenInstance {
         .text()
         .map_err(|e| failed("write configuration of", &e))?;
         fs::write(&config, text).map_err(|e| failed("write configuration of", &e))?;
-        // The tools keep the logs of a domain that is gone.
+        // The tools keep the logs of a domain that has ended.
         let kept = [logs.output.clone(), log(format!("qemu-dm-{}.log", cx.instance))];
         for path in &kept {
             cx.ledger
@@ -82,7 +82,7 @@ impl XenInstance {
 }
 
 impl Instance for XenInstance {
-    /// The domain is made and held until its console is open, so that nothing it says is lost.
+    /// The domain is created paused and runs only after its console is open, so that no output is lost.
     fn start(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
         let failed = |error: &dyn std::fmt::Display| DriverError::failed("start domain", cx.instance, error);
         let (driver, what) = ("xen".to_owned(), "domain".to_owned());
@@ -92,7 +92,7 @@ impl Instance for XenInstance {
         self.xl.run(&["create", "-p", &self.config.display().to_string()], &cx.deadline)?;
         (cx.mark)("domain.created");
         let number = self.xl.number(&self.name, &cx.deadline)?;
-        let number = number.ok_or_else(|| failed(&"xl made it and does not list it"))?;
+        let number = number.ok_or_else(|| failed(&"xl created it, but does not list it"))?;
         let terminal = self.xl.console(number, &cx.deadline)?;
         self.line = Some(Line::open(&terminal, self.logs.console.clone()).map_err(|e| failed(&e))?);
         (cx.mark)("console.connected");
@@ -107,7 +107,7 @@ impl Instance for XenInstance {
         else {
             return Err(DriverError::failed(WAIT, cx.instance, "it was not started"));
         };
-        // The end of the console is the end of the stream as well, so it is looked for first.
+        // The end of the console is also the end of the stream, so it is checked first.
         match readable(stream.as_fd(), None, &cx.deadline) {
             Ok(()) if readable(line.end.as_fd(), None, &cx.until(now()).deadline).is_err() => Ok(stream),
             Ok(()) => {
@@ -117,7 +117,7 @@ impl Instance for XenInstance {
         }
     }
 
-    /// A domain is no process of dom0; the daemon of all consoles is what carries the agent's messages.
+    /// A domain is not a process of dom0. The daemon of all consoles carries the agent's messages.
     fn footprint(&self) -> Footprint {
         let number = |path: &&str| fs::read_to_string(path).ok()?.trim().parse().ok();
         let daemon = CONSOLE_DAEMON.iter().find_map(number);

@@ -1,8 +1,8 @@
 //! The agent's connection over a guest's console.
 //!
-//! A console carries what the kernel says until the agent speaks, and knows no end of a connection. So a thread reads
-//! it, keeps the kernel's words, and passes on what comes from the agent's hello on; another one writes. Both work on a
-//! socket pair, whose other end is the connection that drivers give.
+//! A console carries the kernel's output until the agent starts, and it has no end of a connection. So one
+//! thread reads it, stores the kernel's output, and forwards everything from the agent's hello on. Another
+//! thread writes. Both use a socket pair, whose other end is the connection that drivers return.
 
 use isotare_protocol::hello_at;
 use rustix::fs::{Mode, OFlags};
@@ -36,7 +36,7 @@ impl Line {
         let (end, alive) = UnixStream::pair()?;
         let (reader, from_host, to_terminal) = (terminal.try_clone()?, ours.try_clone()?, terminal);
         thread::Builder::new().name("console".into()).spawn(move || {
-            // However it ends, it ends for both.
+            // If one thread ends, the other ends too.
             let _broken = pass_on(reader, log, &ours);
             let _gone = ours.shutdown(Shutdown::Both);
             drop(alive);
@@ -62,7 +62,7 @@ fn pass_on(mut terminal: impl Read, mut log: impl Write, mut to: impl Write) -> 
             to.write_all(&pending[start..])?;
             break;
         }
-        // A hello that has come in part stays for the next look.
+        // An incomplete hello is kept until more data arrives.
         let done = pending.len().saturating_sub(16);
         log.write_all(&pending[..done])?;
         pending.drain(..done);

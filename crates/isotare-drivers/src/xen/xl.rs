@@ -6,8 +6,8 @@ use isotare_host::{output_of, pause};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Pause before the next look for the console, which another daemon makes. `xenstore-watch` would tell, but only what
-/// comes after it has begun to watch, and it does not say when that is.
+/// Pause before the next look for the console, which another daemon makes. `xenstore-watch` reports only
+/// changes after it has begun to watch, and it does not say when it begins.
 const AGAIN: Duration = Duration::from_millis(2);
 const PACKAGE: &str = "Debian: xen-utils-4.17 and xenstore-utils";
 
@@ -32,7 +32,8 @@ impl Xl {
     /// The hypervisor's version, from `xl info`.
     pub(super) fn version(&self, deadline: &Deadline) -> Result<String, DriverError> {
         let info = self.run(&["info"], deadline)?;
-        version_in(&info).ok_or_else(|| DriverError::failed("read", "xl info", "it tells no xen_version"))
+        version_in(&info)
+            .ok_or_else(|| DriverError::failed("read", "xl info", "it does not report xen_version"))
     }
 
     /// The number of a domain; `None` where there is none of this name.
@@ -61,7 +62,7 @@ impl Xl {
         }
         match self.run(&["destroy", name], deadline) {
             Ok(_) => Ok(true),
-            // It may have ended by itself in between.
+            // It may have ended by itself meanwhile.
             Err(error) => match self.number(name, deadline)? {
                 Some(_) => Err(error),
                 None => Ok(true),

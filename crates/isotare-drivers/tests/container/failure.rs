@@ -42,7 +42,7 @@ fn a_killed_broker_is_an_error_and_the_next_trial_has_a_new_one() {
     let (mut instance, agent) = bring_up(&mut *environment, &cx);
     signal(instance.footprint().members[1].pid, Signal::KILL);
     let error = instance.stop(Duration::from_secs(5), &cx).expect_err("the broker is gone").to_string();
-    assert!(error.contains("container broker is gone") && error.contains("signal: 9"), "{error}");
+    assert!(error.contains("container broker has ended") && error.contains("signal: 9"), "{error}");
     drop(agent);
     instance.delete(&cx).expect("removed without the broker");
     assert_eq!(settled(&field), Vec::<String>::new());

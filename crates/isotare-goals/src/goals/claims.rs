@@ -22,7 +22,7 @@ pub(super) fn g10(effort: Effort) -> Goal {
     }
     Goal {
         id: "G10",
-        promise: "exchange of arms or units changes no estimate by more than 1e-9",
+        promise: "exchanging arms or units changes no estimate by more than 1e-9",
         figure: format!("at most {worst:.1e}"),
         met: worst <= 1e-9,
     }

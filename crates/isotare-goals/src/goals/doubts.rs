@@ -1,4 +1,4 @@
-//! G18: doubts about the shape of data are rare where there is nothing to doubt, and there where there is.
+//! G18: warnings about the shape of data are rare if there is no problem, and appear if there is one.
 
 use super::{Effort, Goal};
 use crate::noise::{ALL, Model, Source, pairs};
@@ -7,8 +7,8 @@ use isotare_stats::{is_too_steady, log_ratios, trend_p, two_modes, warm_up};
 /// As the report asks.
 const TREND: f64 = 0.001;
 
-/// Shares of comparisons in which two modes, a trend, too little spread and a beginning of its own are seen: `change` acts on
-/// the condition.
+/// Shares of comparisons in which two modes, a trend, too little spread and a beginning of its own are seen:
+/// `change` acts on the condition.
 fn seen(model: Model, blocks: usize, repeats: usize, change: impl Fn(usize, f64) -> f64) -> [f64; 4] {
     let mut source = Source::new(18 + blocks as u64);
     let mut found = [0.0; 4];
@@ -31,8 +31,8 @@ fn seen(model: Model, blocks: usize, repeats: usize, change: impl Fn(usize, f64)
     found
 }
 
-/// Noise of period two has two groups of ratios by its nature, and bursts can fall on the first block alone, which a session
-/// knows from its canary; so seeing them is no error.
+/// Noise of period two has two groups of ratios by its nature, and bursts can fall on the first block alone,
+/// which a session knows from its canary; so seeing them is no error.
 fn honest(model: Model, blocks: usize, repeats: usize) -> [f64; 4] {
     let [modes, trend, steady, cold] = seen(model, blocks, repeats, |_, value| value);
     let except = |is_excepted, share| if is_excepted { 0.0 } else { share };
@@ -54,8 +54,9 @@ pub(super) fn g18(effort: Effort) -> Goal {
     let least = modes[0].min(trend[1]).min(sleep[2]).min(cold[3]);
     Goal {
         id: "G18",
-        promise: "each doubt about the shape of data in at most 1 % of honest comparisons; two speeds 40 % apart, 1 % a \
-                  block, a hidden wait and two first blocks 40 % slower are seen in 90 %",
+        promise: "each warning about the shape of data appears in at most 1 % of comparisons without a \
+                  problem; two speeds 40 % apart, a trend of 1 % per block, a hidden wait, and two first \
+                  blocks that are 40 % slower are found in 90 %",
         figure: format!("{:.2} % at most; seen in {:.0} % at least", 100.0 * worst, 100.0 * least),
         met: worst <= 0.01 + effort.slack(0.01) && least >= 0.9,
     }

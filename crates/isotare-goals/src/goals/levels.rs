@@ -1,4 +1,4 @@
-//! G7 and G8: many values in a trial are one value of the trial.
+//! G7 and G8: many values in a trial count as one value of the trial.
 
 use super::{Effort, Goal, range, share};
 use crate::noise::Source;

@@ -1,4 +1,4 @@
-//! The goals, each a figure with its target. Numbers are those of METHODOLOGY.md.
+//! The goals. Each is a figure with its target. Their numbers are those of METHODOLOGY.md.
 
 mod claims;
 mod coverage;
@@ -11,20 +11,20 @@ mod replay;
 mod sessions;
 mod stopping;
 
-/// One goal and what came of it.
+/// One goal and its result.
 #[derive(Clone, Debug)]
 pub struct Goal {
     /// Its number.
     pub id: &'static str,
-    /// What is promised.
+    /// The promise.
     pub promise: &'static str,
-    /// What was found.
+    /// The measured figure.
     pub figure: String,
     /// Whether it is met.
     pub met: bool,
 }
 
-/// How much work a run may be.
+/// The amount of work for a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Effort {
     /// Simulated sessions in a cell.

@@ -1,4 +1,4 @@
-//! G9: what ran before must not matter, and it shows when it does.
+//! G9: what ran before a trial has no influence, and a warning appears if it has.
 
 use super::{Effort, Goal, share};
 use crate::noise::Source;
@@ -59,7 +59,8 @@ pub(super) fn g9(effort: Effort) -> Goal {
     let alarms = alarms[0].max(alarms[1]);
     Goal {
         id: "G9",
-        promise: "carry-over biases a 2 % effect by less than 0.1 %; one of 2 % without warm-up is flagged in 90 %",
+        promise: "carry-over biases a 2 % effect by less than 0.1 %; a carry-over of 2 % without a warm-up \
+                  gives a warning in 90 %",
         figure: format!(
             "bias {:+.3} %; flagged {:.1} %, beside another workload {:.1} %, {:.1} % without cause",
             100.0 * bias,

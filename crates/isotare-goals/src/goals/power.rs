@@ -49,8 +49,13 @@ pub(super) fn g3(effort: Effort) -> Goal {
     let worst = off.iter().fold(0.0_f64, |worst, off| worst.max(off.abs()));
     Goal {
         id: "G3",
-        promise: "+1 % is found in 80 % of sessions of 30 blocks while s_d <= 1.8 %; MDE foretold within 15 %",
-        figure: format!("{:.1} % found; MDE off by at most {:.1} %", 100.0 * found, 100.0 * worst),
+        promise: "+1 % is found in 80 % of sessions of 30 blocks while s_d <= 1.8 %; the MDE is predicted \
+                  within 15 %",
+        figure: format!(
+            "{:.1} % found; the error of the MDE is at most {:.1} %",
+            100.0 * found,
+            100.0 * worst
+        ),
         met: found >= 0.8 - effort.slack(0.8) && worst <= 0.15,
     }
 }

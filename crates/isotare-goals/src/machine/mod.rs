@@ -1,4 +1,5 @@
-//! What can only be shown on a machine: known overheads, false verdicts of whole sessions, and those of other tools beside them.
+//! Goals that can only be checked on a machine: known overheads, and false verdicts of whole sessions and of
+//! other tools.
 
 mod duel;
 mod hog;

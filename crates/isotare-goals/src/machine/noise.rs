@@ -1,4 +1,4 @@
-//! G12: noise that is made on purpose is flagged, and quiet is not.
+//! G12: the canary marks artificial noise, and does not mark quiet blocks.
 
 use super::hog::{Hog, Kind};
 use super::program::Isotare;
@@ -11,7 +11,8 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
-/// Blocks of a session: the first ones are quiet, so that the canary's reference is; of the others half, at random.
+/// Blocks of a session: the first ones are quiet, so that the canary's reference is; of the others half, at
+/// random.
 const BLOCKS: u32 = 40;
 const QUIET: u32 = 6;
 /// A trial is slowed if it is slower than the quiet ones by so much.
@@ -42,8 +43,8 @@ pub fn g12(isotare: &Isotare) -> Result<Goal> {
     let alarms = all.quiet_and_flagged as f64 / all.quiet as f64;
     Ok(Goal {
         id: "G12",
-        promise: "the canary flags the blocks of 80 % of trials that noise on purpose slows by more than 3 %, and at most 5 % of \
-                  the others",
+        promise: "the canary marks the blocks of 80 % of the trials that artificial noise slows by more than \
+                  3 %, and at most 5 % of the others",
         figure: format!(
             "{:.0} % ({}); {:.1} % of {} quiet trials",
             100.0 * caught,
@@ -97,7 +98,8 @@ fn begun(line: &str) -> Option<usize> {
     number.parse::<usize>().ok()?.checked_sub(1)
 }
 
-/// What became of each trial. The slowness of a trial is that of its headline against the median of quiet ones.
+/// What became of each trial. The slowness of a trial is that of its headline against the median of quiet
+/// ones.
 fn count(report: &Value, labels: &[bool]) -> Count {
     let flagged: Vec<usize> = array(&report["disturbance"]["disturbed"]).iter().filter_map(index).collect();
     let mut by_workload: BTreeMap<&str, Vec<(usize, f64)>> = BTreeMap::new();

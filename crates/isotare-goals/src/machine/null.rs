@@ -1,4 +1,4 @@
-//! Whole sessions in which there is nothing to find.
+//! Whole sessions without a difference.
 
 use super::program::{Isotare, compared, is_difference};
 use crate::goals::Goal;
@@ -33,8 +33,8 @@ impl Claims {
     }
 }
 
-/// Runs the quick suite, native against itself, this often: no more than 5 % of all verdicts may claim a difference, nor of those
-/// that tables show.
+/// Runs the quick suite, native against itself, this often: no more than 5 % of all verdicts may claim a
+/// difference, nor of those that tables show.
 pub fn null_sessions(isotare: &Isotare, sessions: usize) -> Result<Goal> {
     let (mut all, mut shown) = (Claims::default(), Claims::default());
     for session in 1..=sessions {

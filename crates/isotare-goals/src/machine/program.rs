@@ -1,4 +1,4 @@
-//! Isotare as a user runs it.
+//! Runs Isotare like a user.
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -12,7 +12,7 @@ pub struct Isotare {
 }
 
 impl Isotare {
-    /// What it prints as JSON, with a store of its own. That it finds fault with something does not matter here.
+    /// Its JSON output, with a separate store. Exit codes that report a problem do not matter here.
     pub fn report(&self, verb: &str, arguments: &[&str]) -> Result<Value> {
         let folder = tempfile::tempdir().context("make a folder for the store")?;
         let output = Command::new(&self.program)

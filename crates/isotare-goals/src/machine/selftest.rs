@@ -34,7 +34,8 @@ fn g11(found: &Value) -> Goal {
     let unavailable = list(&found["not_measured"]).len();
     Goal {
         id: "G11",
-        promise: "known overheads lie in their intervals as often as the level says (binomial p above 0.01)",
+        promise: "the intervals contain the known overheads as often as their level says (binomial p above \
+                  0.01)",
         figure: format!(
             "{} of {} (p {:.2}); {unavailable} not measured",
             summary["recovered"],
@@ -49,7 +50,8 @@ fn g13(found: &Value) -> Goal {
     let clocks = &found["clocks"];
     Goal {
         id: "G13",
-        promise: "clocks inside stay within 100 ppm of the host's, beyond the readings' own error, or the trial is refused",
+        promise: "clocks inside instances differ from the host's by at most 100 ppm, beyond the error of the \
+                  readings, or the trial is refused",
         figure: format!(
             "{:.0} ppm at most in {} trials; {} refused",
             number(&clocks["worst_ppm"]),
@@ -73,7 +75,8 @@ fn g14(found: &Value) -> Goal {
     let added = launches.iter().map(|row| number(&row["adds"])).fold(f64::NAN, f64::max);
     Goal {
         id: "G14",
-        promise: "observing at 10 Hz costs at most 0.5 % and adds at most 1 ms to a start (not met only where it is shown to)",
+        promise: "sampling at 10 Hz costs at most 0.5 % and adds at most 1 ms to a start (not met only if a \
+                  larger cost is shown)",
         figure: format!("{}; a start {:+.2} ms", costs.join(", "), 1e3 * added),
         met: !workloads.is_empty()
             && workloads.iter().all(|row| row["within_target"] != false)
@@ -86,7 +89,8 @@ fn g15(found: &Value) -> Goal {
     let missing = list(&records["missing"]);
     Goal {
         id: "G15",
-        promise: "every environment's ledger holds every fact of a fair comparison; what is not known stands there as unknown",
+        promise: "every environment's ledger contains every fact of a fair comparison; facts that are not \
+                  known are recorded as unknown",
         figure: format!(
             "{} facts, {} missing, {} unknown",
             records["required"],

@@ -65,7 +65,7 @@ fn a_record_that_others_can_have_written_is_refused_and_the_others_are_read() {
     ] {
         mode(&path, bad);
         let why = refusal(root.path());
-        assert!(why.contains(&path.display().to_string()) && why.contains("others may write"), "{why}");
+        assert!(why.contains(&path.display().to_string()) && why.contains("other users may write"), "{why}");
         mode(&path, good);
     }
     let (real, link) = (folder.join("elsewhere"), folder.join(RESOURCES));
@@ -88,7 +88,7 @@ fn a_folder_of_records_that_somebody_else_made_is_refused() {
     left_behind(&root, "s1");
     fs::set_permissions(&root, fs::Permissions::from_mode(0o777)).expect("set");
     for refused in [StaleSession::list(&root).map(drop), SessionState::create(&root, "s2").map(drop)] {
-        assert!(refused.expect_err("refused").to_string().contains("others may write to it"));
+        assert!(refused.expect_err("refused").to_string().contains("other users may write to it"));
     }
     fs::set_permissions(&root, fs::Permissions::from_mode(0o700)).expect("set");
     let link = place.path().join("link");

@@ -152,7 +152,10 @@ fn headers_are_not_read_into_memory_beyond_their_bound() {
     next[504] = 1;
     let blocks = next.repeat(1 << 13);
     let (why, _) = refusal(first.as_bytes().chain(&blocks[..]));
-    assert!(why.contains("after the archive's beginning: a member's header has more than"), "{why}");
+    assert!(
+        why.contains("after the archive's beginning: the header of a file in the archive has more than"),
+        "{why}"
+    );
 }
 
 #[test]
@@ -193,7 +196,8 @@ fn paths_in_memory_are_counted() {
 
 #[test]
 fn links_do_not_make_a_tree_deeper_than_its_bound() {
-    // Each link leads to the end of a path that begins with the link before, so that no path has more than 31 names.
+    // Each link leads to the end of a path that begins with the link before, so that no path has more than 31
+    // names.
     let archive = |kind, links: u32| {
         let mut builder = Builder::new(Vec::new());
         let mut start = String::new();
@@ -209,10 +213,10 @@ fn links_do_not_make_a_tree_deeper_than_its_bound() {
     let limits = Limits { depth: 100, ..Limits::default() };
     for kind in [EntryType::Regular, EntryType::Directory] {
         let place = Place::new();
-        place.unpack_bytes(Kind::Layer, &archive(kind, 3)[..], limits).expect("90 folders in one another");
+        place.unpack_bytes(Kind::Layer, &archive(kind, 3)[..], limits).expect("90 nested folders");
         let error = place.unpack_bytes(Kind::Layer, &archive(kind, 40)[..], limits).expect_err("refused");
         let why = error.to_string();
-        assert!(why.contains("member l2/d/d") && why.contains("101 folders in one another"), "{why}");
+        assert!(why.contains("member l2/d/d") && why.contains("101 nested folders"), "{why}");
         assert!(why.contains("is 100") && why.contains("--image-limits depth="), "{why}");
     }
     let place = Place::new();

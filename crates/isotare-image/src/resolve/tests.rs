@@ -166,7 +166,7 @@ fn a_layer_or_manifest_that_is_not_what_its_digest_says_is_refused() {
         fs::write(&path, bytes).expect("written");
         let error = place.resolve(&format!("oci:{}", place.path("layout").display()));
         let error = error.map_err(|error| with_sources(&error)).expect_err("forged");
-        assert!(error.contains("its content is sha256:"), "{error}");
+        assert!(error.contains("its content has the hash sha256:"), "{error}");
     }
 }
 

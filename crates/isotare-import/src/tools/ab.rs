@@ -1,10 +1,11 @@
 //! `ab`, ApacheBench: its report in plain text.
 //!
-//! The report goes from the banner to the table of percentiles, which `-d` leaves out: then the row of totals is its last. A report
-//! that was cut off just there looks the same; its numbers are those of the whole run. Rates are in Kbytes of 1024 bytes, the tables in whole
-//! milliseconds (`support/ab.c` of httpd). What the tool prints only where it happened (errors on writing, responses other
-//! than 2xx) is a metric only there. At SIGINT it prints what there is so far, without `..done` or `Finished`: without the error stream, on
-//! which `Finished` is, and before its first tenth is done, this cannot be seen.
+//! The report goes from the banner to the table of percentiles, which `-d` leaves out: then the row of totals
+//! is its last. A report that was cut off just there looks the same; its numbers are those of the whole run.
+//! Rates are in Kbytes of 1024 bytes, the tables in whole milliseconds (`support/ab.c` of httpd). Lines that
+//! the tool prints only if something happened (errors on writing, responses other than 2xx) are metrics only
+//! in these runs. At SIGINT it prints what there is so far, without `..done` or `Finished`: without the error
+//! stream, on which `Finished` is, and before its first tenth is done, this cannot be seen.
 
 use crate::tools::Tool;
 use crate::tools::report::{
@@ -93,19 +94,20 @@ fn unlike_2xx(block: &[Line<'_>]) -> Option<String> {
     let found = fields(block, WORDS).ok()?;
     let [complete, status] = [COMPLETE, STATUS].map(|word| found.get(word).copied().and_then(first_number));
     let line = block.first()?.0;
-    (status? >= complete?)
-        .then(|| format!("line {line}: every response was other than 2xx, as a redirect or an error is"))
+    (status? >= complete?).then(|| {
+        format!("line {line}: no response had a status of 2xx; they were, for example, redirects or errors")
+    })
 }
 
 fn metrics(block: &[Line<'_>], found: &BTreeMap<&str, &str>, is_cut: bool) -> Result<Vec<Metric>, Fault> {
     let number = |word| found.get(word).copied().and_then(first_number);
     if let Some(words) = gave_up(block) {
-        return Err(Fault::incomplete(format!("it gave up: {words}")));
+        return Err(Fault::incomplete(format!("the tool stopped with an error: {words}")));
     }
     if interrupted(block) {
         return Err(Fault::incomplete("it was interrupted"));
     }
-    let cut = || Fault::incomplete("it ends before its last row");
+    let cut = || Fault::incomplete("it is incomplete: its last row is missing");
     let complete = number(COMPLETE).ok_or_else(cut)?;
     if complete == 0.0 {
         return Err(Fault::unreadable("no request was completed"));
@@ -119,12 +121,14 @@ fn metrics(block: &[Line<'_>], found: &BTreeMap<&str, &str>, is_cut: bool) -> Re
         return Err(cut());
     }
     if !agree(rate * took, complete, 0.02, rate * 0.0006 + took * 0.006) {
-        return Err(mixed(format!("{rate} requests/s in {took} s are not {complete}")));
+        return Err(mixed(format!(
+            "the figures contradict each other: {rate} requests/s in {took} s are not {complete} requests"
+        )));
     }
     let total = totals(block, found);
     let of_total = |column| total.get(column).map(|milliseconds| milliseconds / 1000.0);
     if !ascend(&[of_total("min"), of_total("median"), of_total("max")]) {
-        return Err(mixed("the row of totals does not ascend"));
+        return Err(mixed("the values in the row of totals do not ascend"));
     }
     let mut metrics = vec![Metric::higher("requests_per_second", "1/s", rate)];
     metrics.extend(number(TRANSFER).map(|kilo| Metric::higher("throughput", "B/s", kilo * 1024.0)));
@@ -142,7 +146,8 @@ fn metrics(block: &[Line<'_>], found: &BTreeMap<&str, &str>, is_cut: bool) -> Re
     Ok(metrics)
 }
 
-/// Its last words when a connection failed: `apr_socket_recv: Connection refused (111)`, behind what else is on that line.
+/// Its last words when a connection failed: `apr_socket_recv: Connection refused (111)`, behind what else is
+/// on that line.
 fn gave_up<'a>(block: &[Line<'a>]) -> Option<&'a str> {
     let lines = || block.iter().map(|(_, line)| line.trim());
     let words =

@@ -1,9 +1,10 @@
 //! `dd` of coreutils and busybox.
 //!
-//! At its end, at SIGINT or at SIGUSR1 it prints `A+B records in`, `A+B records out` and a line with the bytes, the time and the rate
-//! (`dd: invocation` in coreutils' manual; `dd.c` of both). coreutils prints them in the user's language: `100+0 Datensätze ein`,
-//! `104857600 Bytes (105 MB, 100 MiB) kopiert, 0,0490223 s, 2,1 GB/s`; what is the same in every one are the numbers, the
-//! brackets and the unit. The exact bytes and the time are taken; the rounded rate is not.
+//! At its end, at SIGINT or at SIGUSR1 it prints `A+B records in`, `A+B records out` and a line with the
+//! bytes, the time and the rate (`dd: invocation` in coreutils' manual; `dd.c` of both). coreutils prints
+//! them in the user's language: `100+0 Datensätze ein`, `104857600 Bytes (105 MB, 100 MiB) kopiert, 0,0490223
+//! s, 2,1 GB/s`; what is the same in every one are the numbers, the brackets and the unit. The exact bytes
+//! and the time are taken; the rounded rate is not.
 
 use crate::tools::Tool;
 use crate::{Decoded, Metric, Run};
@@ -104,7 +105,7 @@ fn copy(open: Open<'_>, bytes: f64, seconds: f64) -> Run {
         return Run::unreadable(line, failure);
     }
     if seconds <= 0.0 {
-        return Run::unreadable(line, "it took no time");
+        return Run::unreadable(line, "its time is zero");
     }
     if bytes <= 0.0 {
         return Run::unreadable(line, "it copied nothing");

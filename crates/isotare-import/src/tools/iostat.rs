@@ -11,13 +11,14 @@
 //! sda               1.00         4.00         0.00         0.00          4          0          0
 //! ```
 //!
-//! A run is one device (`device`), or the processors (`cpu`: `all`), of one invocation. The first report averages since boot: it is left
-//! out where others follow. With `-y` it is not there, which up to 12.7.6 shows in a second blank line before the first report; later texts, and
-//! JSON, do not tell, and a good report is left out. Times are there with `-t` only. 11.x has
-//! `Device:`; 12.x has it last with `--pretty`; `-h` of 11.x breaks the line after a device's name.
+//! A run is one device (`device`), or the processors (`cpu`: `all`), of one invocation. The first report
+//! averages since boot: it is left out where others follow. With `-y` it is not there, which up to 12.7.6
+//! shows in a second blank line before the first report; later texts, and JSON, do not tell, and a good
+//! report is left out. Times are there with `-t` only. 11.x has `Device:`; 12.x has it last with `--pretty`;
+//! `-h` of 11.x breaks the line after a device's name.
 //!
-//! Two that write into one file without times look like one with twice the reports; all that shows is that one of them ends after its first
-//! report. What follows such a one is not used.
+//! If two invocations write into one file without times, they look like one with twice as many reports. The
+//! only sign is that one of them ends after its first report. The text after such a report is not used.
 
 use super::series::book::Book;
 use super::series::json::{self, Shape};
@@ -71,7 +72,7 @@ fn decode(text: &str) -> Decoded {
         reader.line(at + 1, line);
     }
     if !rest.trim_ascii().is_empty() {
-        reader.fail("the text ends within a line");
+        reader.fail("the text ends in the middle of a line");
     }
     reader.close();
     settled(Decoded { version: None, runs: reader.runs, warnings: reader.warnings })
@@ -137,7 +138,9 @@ impl<'t> Reader<'t> {
             self.is_interval = self.banner > 0 && at == self.banner + 3;
         }
         if kind.is_some() && self.mark == (at - 1, kind) {
-            self.fail(format!("line {at}: a header follows a header: two invocations are mixed"));
+            self.fail(format!(
+                "line {at}: there are two headers without a row between them: two invocations are mixed"
+            ));
         }
         match kind {
             Some(Kind::Time) => self.time(line),
@@ -163,8 +166,8 @@ impl<'t> Reader<'t> {
         if book.is_lone() && !self.is_interval {
             book.forget_first(SINCE_BOOT);
             if let Some(runs) = self.lone.and_then(|lone| self.runs.get_mut(lone..)) {
-                let why =
-                    "one with a single report is followed by one with several: two invocations may be mixed";
+                let why = "a recording with one report is followed by one with several: two invocations may \
+                           be mixed";
                 spoil(runs, why);
                 book.fail(why);
             }
@@ -189,7 +192,7 @@ impl<'t> Reader<'t> {
             return known;
         }
         if self.layouts.len() >= 64 {
-            self.fail("it has too many different headers for one monitor");
+            self.fail("it has too many different headers for one recording");
             return 0;
         }
         let part = match kind {
@@ -230,7 +233,7 @@ impl<'t> Reader<'t> {
         match (who, &mut self.book) {
             (Some(who), Some(book)) => book.row(at, table, who, &self.values),
             _ => self.fail(format!(
-                "line {at} is no row of the table in which it stands: it was cut or mixed with another"
+                "line {at} does not fit the table in which it is: it was cut, or mixed with another line"
             )),
         }
     }
@@ -250,7 +253,8 @@ impl<'t> Reader<'t> {
         if nothing {
             // Each prints its first report at once: this one's may be among the other's.
             book.fail(format!(
-                "line {at}: it begins where another had printed nothing yet: two invocations are mixed"
+                "line {at}: a new recording begins before the one above has printed a report: two \
+                 invocations are mixed"
             ));
         }
         self.book = Some(book);

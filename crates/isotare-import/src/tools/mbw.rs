@@ -1,9 +1,9 @@
 //! `mbw`, the memory copies of MEMCPY, DUMB and MCBLOCK.
 //!
-//! It prints what it allocates, how often it will copy (not with `-q`), a line for each copy and one with their mean (not with
-//! `-a`): `0<tab>Method: MEMCPY<tab>Elapsed: 0.00590<tab>MiB: 32.00000<tab>Copy: 5423.728 MiB/s` (`mbw.c`; the same from 1.1 to 2.0). A
-//! method of one invocation is a run; its rate is that of all its copies together, from their lines, which have more digits
-//! than their times.
+//! It prints what it allocates, how often it will copy (not with `-q`), a line for each copy and one with
+//! their mean (not with `-a`): `0<tab>Method: MEMCPY<tab>Elapsed: 0.00590<tab>MiB: 32.00000<tab>Copy:
+//! 5423.728 MiB/s` (`mbw.c`; the same from 1.1 to 2.0). A method of one invocation is a run; its rate is that
+//! of all its copies together, from their lines, which have more digits than their times.
 
 use crate::tools::Tool;
 use crate::{Decoded, Metric, Run};
@@ -74,7 +74,8 @@ struct Reader<'a> {
     block: Option<&'a str>,
     /// The line of an invocation of which no copy has been seen yet.
     awaited: Option<usize>,
-    /// Whether the first lines of two invocations came at once, so that the copies after them may be of either.
+    /// Whether the first lines of two invocations came at once, so that the copies after them may be of
+    /// either.
     is_mixed: bool,
 }
 
@@ -145,7 +146,7 @@ impl<'a> Reader<'a> {
     /// An invocation's first lines are no longer those of what follows.
     fn forget(&mut self) {
         if let Some(line) = self.awaited.take() {
-            self.runs.push(Run::incomplete(line, "there is no copy of it"));
+            self.runs.push(Run::incomplete(line, "it contains no copy"));
         }
         (self.times, self.block) = (None, None);
     }
@@ -160,14 +161,14 @@ impl<'a> Reader<'a> {
         let run = if self.is_mixed {
             Run::incomplete(line, MIXED)
         } else if group.is_mixed || !is_whole {
-            Run::incomplete(line, "its copies do not follow each other from the first to the last")
+            Run::incomplete(line, "its copies are not numbered from the first to the last")
         } else if !group.rates.iter().all(|rate| *rate > 0.0 && rate.is_finite()) {
-            Run::unreadable(line, "a copy took no time that it could measure")
+            Run::unreadable(line, "a copy was too fast to be measured")
         } else {
             let rate = group.rates.len() as f64 / group.rates.iter().map(|rate| 1.0 / rate).sum::<f64>();
             match group.mean {
                 Some(mean) if (mean - rate).abs() > rate * 1e-3 || mean.is_nan() => {
-                    Run::incomplete(line, format!("its mean of {mean} MiB/s is not that of its copies"))
+                    Run::incomplete(line, format!("its mean of {mean} MiB/s does not agree with its copies"))
                 }
                 _ => Run::complete(line, vec![Metric::higher("throughput", "B/s", rate * MIB)]),
             }

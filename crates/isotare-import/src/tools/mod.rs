@@ -1,4 +1,4 @@
-//! The tools whose outputs are understood, one file each. Decoders are pure: text in, runs out.
+//! The tools whose output can be read, one file for each. Decoders are pure functions from text to runs.
 
 mod ab;
 mod criterion;
@@ -32,16 +32,16 @@ mod ycsb;
 use crate::Decoded;
 use isotare_core::{WorkloadInfo, WorkloadSpec};
 
-/// A tool whose output is understood.
+/// A tool whose output can be read.
 pub struct Tool {
     /// Its name, as `--type` takes it and `tool` gives it.
     pub name: &'static str,
-    /// What is understood of it: one line for help pages.
+    /// The output that can be read: one line for help pages.
     pub summary: &'static str,
-    /// Whether the beginning of a text (at most [`HEAD`] bytes, whole lines) is this tool's. It has to be sure: a text that two tools
-    /// claim goes to the first.
+    /// Whether the beginning of a text (at most [`HEAD`] bytes, whole lines) is this tool's. It has to be
+    /// certain: if two tools accept a text, the first one is used.
     pub recognises: fn(&str) -> bool,
-    /// Reads a whole text. Never fails: what cannot be used is a run without numbers.
+    /// Reads a complete text. It never fails: a part that cannot be used becomes a run without numbers.
     pub decode: fn(&str) -> Decoded,
 }
 
@@ -51,8 +51,8 @@ impl std::fmt::Debug for Tool {
     }
 }
 
-/// What has to be known of the workload that a tool's runs make: latencies of sysbench are times of work of its threads, unless
-/// its events wait in a queue.
+/// What is needed to interpret the figures of a tool's runs. For example, latencies of sysbench are working
+/// times of its threads, unless its events wait in a queue.
 pub fn info(spec: &WorkloadSpec) -> WorkloadInfo {
     let label = |key: &str| spec.pairs().find(|(known, _)| *known == key).map(|(_, value)| value);
     let is_known = spec.name == sysbench::SYSBENCH.name && label("rate").is_none();
@@ -60,10 +60,10 @@ pub fn info(spec: &WorkloadSpec) -> WorkloadInfo {
     WorkloadInfo { threads: threads.flatten(), ..WorkloadInfo::default() }
 }
 
-/// Bytes of a text that are looked at to tell whose it is.
+/// Number of bytes of a text that are used to recognise its tool.
 pub const HEAD: usize = 1 << 18;
 
-/// Every tool, those whose marks are surest first.
+/// Every tool. Those that are recognised most reliably come first.
 pub static TOOLS: &[&Tool] = &[
     &sysbench::SYSBENCH,
     &fio::FIO,

@@ -1,12 +1,14 @@
 //! `pidstat` of sysstat: what each process used, in one table a report for each group of columns asked for.
 //!
-//! A run is one process (`pid`, `command`) of one invocation, or with `-t` one thread (`tid`); its numbers are the means of the columns.
-//! `UID`, `CPU` (on which the task was) and `policy` are no measurements. -1.00 stands for I/O that could not be read (pidstat.c,
-//! `write_pid_io_stats`).
+//! A run is one process (`pid`, `command`) of one invocation, or with `-t` one thread (`tid`); its numbers
+//! are the means of the columns. `UID`, `CPU` (on which the task was) and `policy` are no measurements. -1.00
+//! stands for I/O that could not be read (pidstat.c, `write_pid_io_stats`).
 //!
 //! - 10.x prints seconds since 1970 with `-h`; later versions a time of day unless `-H` is given.
-//! - `USER` in place of `UID` with `-U`; `%wait` since 11.7; `iodelay` since 11.1; `threads`, `fd-nr`, `prio`, `policy` since 10.1.
-//! - Average lines are not there with `-h`, nor when it is killed. Idle processes have no row unless `-p` names them.
+//! - `USER` in place of `UID` with `-U`; `%wait` since 11.7; `iodelay` since 11.1; `threads`, `fd-nr`,
+//!   `prio`, `policy` since 10.1.
+//! - Average lines are not there with `-h`, nor when it is killed. Idle processes have no row unless `-p`
+//!   names them.
 //! - JSON since 12.7.7 (`-o JSON`).
 
 use super::series::json::{self, Shape};
@@ -143,8 +145,8 @@ mod tests {
     #[test]
     fn reports_without_rows_are_no_fault() {
         let text = format!(
-            "{BANNER}\n10:00:00   UID       PID    %usr  Command\n\n10:00:01   UID       PID    %usr  Command\n\
-             \n10:00:02   UID       PID    %usr  Command\n10:00:03     0         1    3.00  a\n"
+            "{BANNER}\n10:00:00   UID       PID    %usr  Command\n\n10:00:01   UID       PID    %usr  \
+             Command\n\n10:00:02   UID       PID    %usr  Command\n10:00:03     0         1    3.00  a\n"
         );
         check(&text, Ok(&[("%usr", 3.0), ("rows", 1.0)]));
         check(BANNER, Err("no row"));
@@ -175,7 +177,8 @@ mod tests {
         assert_eq!((with("2.01"), with("2.50")), (0, 1));
     }
 
-    /// A complaint: with `-h` rows of one report may carry two seconds, which was told as processes that are not in every report.
+    /// A complaint: with `-h` rows of one report may carry two seconds, which was told as processes that are
+    /// not in every report.
     #[test]
     fn a_report_may_cross_a_second() {
         let header = "\n#      Time   UID       PID    %usr %system  %guest    %CPU   CPU  Command\n";
@@ -200,7 +203,7 @@ mod tests {
     #[test]
     fn a_line_that_is_cut_makes_the_invocation_incomplete() {
         let whole = text("10:00:00", &[("10:00:01", "1.00"), ("10:00:02", "3.00")]);
-        check(whole.trim_end(), Err("within a line"));
+        check(whole.trim_end(), Err("middle of a line"));
         // What was written after a cut begins within its line.
         let rejoined = format!("{}{whole}", whole.trim_end_matches("1    3.00  a b\n"));
         let found = decode(&rejoined);
@@ -209,7 +212,7 @@ mod tests {
             [Status::Incomplete, Status::Complete]
         );
         // With its averages it is whole.
-        check(&format!("{whole}Average:     0         1    2.00  a"), Err("within a line"));
+        check(&format!("{whole}Average:     0         1    2.00  a"), Err("middle of a line"));
         let averages = "Average:     0         1    2.00  a b\nAverage:     0  ";
         check(&format!("{whole}{averages}"), Ok(&[("%usr", 2.0), ("rows", 2.0)]));
     }

@@ -1,5 +1,5 @@
-//! What decoders of reports have in common: lines of the form `word: value`, blocks of them for each run, and checks of what
-//! they say.
+//! Common code of decoders for reports: lines of the form `word: value`, blocks of such lines for each run,
+//! and checks of their content.
 
 use crate::grouping::is_split;
 use crate::{Metric, Run};
@@ -28,17 +28,17 @@ pub fn blocks(text: &str, mut begins: impl FnMut(&str) -> bool) -> Vec<Vec<Line<
     found
 }
 
-/// Why there is no number in a run.
+/// Why a run has no numbers.
 #[derive(Debug, PartialEq)]
 pub enum Fault {
-    /// It was cut off, or mixed with another.
+    /// It is incomplete, or mixed with another run.
     Incomplete(String),
     /// It contradicts itself, or failed.
     Unreadable(String),
 }
 
 impl Fault {
-    /// It was cut off, or mixed with another.
+    /// It is incomplete, or mixed with another run.
     pub fn incomplete(why: impl Into<String>) -> Self {
         Self::Incomplete(why.into())
     }
@@ -60,8 +60,9 @@ pub fn run(line: usize, labels: BTreeMap<String, String>, found: Result<Vec<Metr
     run
 }
 
-/// What follows each of these words at the beginning of a line; the first word that fits counts. A word met twice in one run is
-/// the sign of two whose lines are mixed. The first group of a number is not taken for the number.
+/// What follows each of these words at the beginning of a line; the first word that fits counts. A word met
+/// twice in one run is the sign of two whose lines are mixed. The first group of a number is not taken for
+/// the number.
 pub fn fields<'a>(
     lines: &[Line<'a>],
     words: &[&'static str],
@@ -73,14 +74,14 @@ pub fn fields<'a>(
         if let Some((_, value)) = value
             && is_split(value)
         {
-            let why = "has a blank between thousands, which the tool does not print";
+            let why = "has a space between thousands, which the tool does not print";
             return Err(Fault::unreadable(format!("line {number}: '{}' {why}", value.trim())));
         }
         if let Some((word, value)) = value
             && found.insert(word, value.trim()).is_some()
         {
             let word = word.trim_end_matches([' ', ':', '=']);
-            return Err(mixed(format!("line {number}: '{word}' again")));
+            return Err(mixed(format!("line {number}: '{word}' occurs twice")));
         }
     }
     Ok(found)
@@ -88,10 +89,11 @@ pub fn fields<'a>(
 
 /// Lines of two runs among each other.
 pub fn mixed(what: impl std::fmt::Display) -> Fault {
-    Fault::Incomplete(format!("its lines are mixed with another's ({what})"))
+    Fault::Incomplete(format!("its lines are mixed with those of another run ({what})"))
 }
 
-/// A finite number, as tools print it that do not ask for the locale: without separators of thousands and with a point.
+/// A finite number, as tools print it that do not ask for the locale: without separators of thousands and
+/// with a point.
 pub fn number(text: &str) -> Option<f64> {
     text.trim().parse().ok().filter(|value: &f64| value.is_finite())
 }
@@ -101,7 +103,8 @@ pub fn decimal(text: &str) -> Option<f64> {
     number(&text.replace(',', "."))
 }
 
-/// The number at the beginning of a text, up to the first blank. The first group of several, as in `1 234 requests`, is none.
+/// The number at the beginning of a text, up to the first blank. The first group of several, as in `1 234
+/// requests`, is none.
 pub fn first_number(text: &str) -> Option<f64> {
     text.split_whitespace().next().filter(|_| !is_split(text)).and_then(number)
 }
@@ -143,7 +146,7 @@ mod tests {
         let lines = [(1, "a: 1"), (2, "  b = 2 "), (3, "a: 3")];
         let found = fields(&lines[..2], &["a:", "b ="]).expect("two words");
         assert_eq!(found, BTreeMap::from([("a:", "1"), ("b =", "2")]));
-        let why = "its lines are mixed with another's (line 3: 'a' again)".to_owned();
+        let why = "its lines are mixed with those of another run (line 3: 'a' occurs twice)".to_owned();
         assert_eq!(fields(&lines, &["a:"]), Err(Fault::Incomplete(why)));
         assert!(
             matches!(fields(&[(4, "a: 1 234 [#/sec]")], &["a:"]), Err(Fault::Unreadable(why)) if why.contains("line 4: '1 234"))

@@ -1,9 +1,10 @@
-//! What holds for the numbers of tools that measure times, rates and counts, whatever their format.
+//! Checks of numbers that apply to all tools that measure times, rates and counts, in any format.
 
 use crate::{Decoded, Run, Status};
 use std::collections::BTreeSet;
 
-/// The same, without the numbers of runs in which one comes twice or is negative: a damaged text may read like that.
+/// The same, without the numbers of runs in which one comes twice or is negative: a damaged text may read
+/// like that.
 pub(super) fn sound(decoded: Decoded) -> Decoded {
     let runs = decoded.runs.into_iter().map(|run| match fault(&run) {
         Some(why) => Run { labels: run.labels, ..Run::unreadable(run.line, why) },
@@ -18,7 +19,7 @@ fn fault(run: &Run) -> Option<String> {
     }
     let mut seen = BTreeSet::new();
     run.metrics.iter().find_map(|metric| match (seen.insert(metric.name.as_ref()), metric.value < 0.0) {
-        (false, _) => Some(format!("{} comes twice", metric.name)),
+        (false, _) => Some(format!("{} occurs twice", metric.name)),
         (true, true) => Some(format!("{} is negative: {}", metric.name, metric.value)),
         (true, false) => None,
     })

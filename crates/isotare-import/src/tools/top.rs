@@ -10,12 +10,14 @@
 //!       1 root      20   0  166552  11780   8720 S   0.0   0.1   0:01.23 systemd
 //! ```
 //!
-//! A run is one process (`pid`, `command`), one processor (`cpu`) or the machine's memory. The first frame is of a moment, or since boot, as
-//! the version has it, and is left out where others follow. procps 3.2 has `Cpu(s):  0.3%us`, busybox `CPU:   0% usr`; busybox has no times.
+//! A run is one process (`pid`, `command`), one processor (`cpu`) or the machine's memory. The first frame is
+//! of a moment, or since boot, as the version has it, and is left out where others follow. procps 3.2 has
+//! `Cpu(s): 0.3%us`, busybox `CPU: 0% usr`; busybox has no times.
 //!
-//! Nothing marks where an invocation begins: a frame that is earlier than the one before it, or has the same summary as the first where
-//! times do not tell, begins another. Two frames within one second are of two invocations (or of a delay below a second: such files cannot
-//! be told from them).
+//! The text does not mark where an invocation begins. A new one begins with a frame that is earlier than the
+//! one before it, or, if the times do not show it, with a frame that has the same summary as the first. Two
+//! frames within one second are of two invocations (or of a delay below a second: such files cannot be told
+//! from them).
 
 use super::series::book::Book;
 use super::series::columns::Column;
@@ -66,7 +68,7 @@ fn decode(text: &str) -> Decoded {
         reader.line(at + 1, line);
     }
     if !rest.trim_ascii().is_empty() {
-        reader.fail("the text ends within a line");
+        reader.fail("the text ends in the middle of a line");
     }
     reader.close();
     settled(Decoded { version: None, runs: reader.runs, warnings: reader.warnings })
@@ -92,8 +94,8 @@ fn misplaced(names: &str) -> Option<&str> {
     names.split_ascii_whitespace().rev().skip(1).find(|name| words.contains(name))
 }
 
-/// Numbers and the words behind them: `0.3 us,  0.3%sy,100.0 id`, `7953.2 total`, `12K used`. Words before the first number are passed over. A number with
-/// a blank in it is none: its text is empty.
+/// Numbers and the words behind them: `0.3 us, 0.3%sy,100.0 id`, `7953.2 total`, `12K used`. Words before the
+/// first number are passed over. A number with a blank in it is none: its text is empty.
 fn pairs(text: &str) -> Vec<(&str, &str)> {
     let mut found = Vec::new();
     let mut rest = text;
@@ -149,7 +151,7 @@ impl<'t> Reader<'t> {
         if is_frame(line) {
             if self.in_summary {
                 self.fail(format!(
-                    "line {at}: a frame begins within another's summary: two invocations are mixed"
+                    "line {at}: a frame begins inside the summary of another one: two invocations are mixed"
                 ));
             }
             self.summary.clear();
@@ -172,8 +174,8 @@ impl<'t> Reader<'t> {
             self.close();
             if !std::mem::replace(&mut self.refused, true) {
                 let why = format!(
-                    "this layout is not supported: {field} is not the last field, and blanks in it would shift those behind it; \
-                     record with top's default fields"
+                    "this layout is not supported: {field} is not the last field, so spaces in it would \
+                     shift the fields after it; record with top's default fields"
                 );
                 self.runs.push(Run::unreadable(self.begin, why));
             }
@@ -221,7 +223,7 @@ impl<'t> Reader<'t> {
             }
         }
         if at > begin + self.summary.len() {
-            book.fail(format!("line {begin}: its summary is longer than any of top's"));
+            book.fail(format!("line {begin}: its summary is too long for top"));
         }
         (self.now, self.in_summary, self.in_rows) = (to, false, true);
     }
@@ -230,7 +232,9 @@ impl<'t> Reader<'t> {
         let (Some(layout), Some(book)) = (&mut self.layout, &mut self.book) else { return };
         match layout.row(line, true, &mut self.values) {
             Some(who) => book.row(at, layout.table, who, &self.values),
-            None => book.fail(format!("line {at} is no row of its table: it was cut or mixed with another")),
+            None => {
+                book.fail(format!("line {at} does not fit its table: it was cut, or mixed with another line"))
+            }
         }
     }
 
@@ -264,7 +268,8 @@ fn processor(line: &str) -> Option<(Who<'_>, &str)> {
     Some((Who { kind: "cpu", id, ..Who::default() }, rest))
 }
 
-/// `MiB Mem :   7953.2 total,    123.4 free, …`, where `Mem` may be translated, `KiB Swap: …`, `Mem:   8167848k total, …`
+/// `MiB Mem : 7953.2 total, 123.4 free, …`, where `Mem` may be translated, `KiB Swap: …`, `Mem: 8167848k
+/// total, …`
 fn memory(line: &str) -> Option<(&'static str, &'static str, &str)> {
     let (name, rest) = line.split_once(':')?;
     let (unit, of) = name.trim_ascii().split_once(' ').unwrap_or(("", name.trim_ascii()));
@@ -291,12 +296,13 @@ mod tests {
     /// A complaint: processes of such a file were called mixed.
     #[test]
     fn a_layout_with_all_fields_is_not_supported() {
-        let text = "top - 10:00:01 up 1 day,  2:03,  1 user,  load average: 0.00, 0.01, 0.05\n\
-            Tasks:   2 total,   1 running,   1 sleeping,   0 stopped,   0 zombie\n\
-            %Cpu(s):  0.3 us,  0.3 sy,  0.0 ni, 99.3 id,  0.0 wa,  0.0 hi,  0.0 si,  0.0 st\n\n\
-            \x20   PID USER      PR  NI    VIRT    RES    SHR S  %CPU  %MEM     TIME+ COMMAND   PPID   UID CGROUPS  ENVIRON\n\
-            \x20     1 root      20   0  166552  11780   8720 S   0.0   0.1   0:01.23 init one      0     0 0::/     A=b c=d\n\
-            \x20     2 root      20   0       0      0      0 S   0.0   0.0   0:00.00 [k]           0     0 0::/     -\n";
+        let text = "top - 10:00:01 up 1 day,  2:03,  1 user,  load average: 0.00, 0.01, 0.05\nTasks:   2 \
+                    total,   1 running,   1 sleeping,   0 stopped,   0 zombie\n%Cpu(s):  0.3 us,  0.3 sy,  \
+                    0.0 ni, 99.3 id,  0.0 wa,  0.0 hi,  0.0 si,  0.0 st\n\n\x20   PID USER      PR  NI    \
+                    VIRT    RES    SHR S  %CPU  %MEM     TIME+ COMMAND   PPID   UID CGROUPS  \
+                    ENVIRON\n\x20     1 root      20   0  166552  11780   8720 S   0.0   0.1   0:01.23 init \
+                    one      0     0 0::/     A=b c=d\n\x20     2 root      20   0       0      0      0 S   \
+                    0.0   0.0   0:00.00 [k]           0     0 0::/     -\n";
         let found = decode(&text.repeat(2));
         let runs: Vec<_> =
             found.runs.iter().map(|run| (run.status, run.reason.as_deref().unwrap_or(""))).collect();

@@ -6,15 +6,17 @@
 //!  1  0      0 123456   1234 123456    0    0     1     2   10   20  0  0 99  0  0 2024-01-02 10:00:01
 //! ```
 //!
-//! A run is one invocation. Its first row averages since boot and is left out where others follow (with `-y`, of which the text tells
-//! nothing, a good one is left out). `-a` has `inact` and `active`, `-t` the time, procps 4 has `gu`. Memory is in KiB unless `-S` was given,
-//! of which the text tells nothing either: those columns have no unit.
+//! A run is one invocation. Its first row averages since boot and is left out where others follow (with `-y`,
+//! of which the text tells nothing, a good one is left out). `-a` has `inact` and `active`, `-t` the time,
+//! procps 4 has `gu`. Memory is in KiB unless `-S` was given, of which the text tells nothing either: those
+//! columns have no unit.
 //!
-//! Nothing marks where an invocation begins. It repeats its headers after as many rows as the terminal has lines less three, and after 21 where
-//! it writes to a file (`winhi` in vmstat.c). So all headers but the last of one invocation have equally many rows below them, and the last has no more.
-//! A header after fewer rows or before more, with other columns, or before the same averages since boot, begins another invocation. Two that write into
-//! one file without times look like one with twice the rows; all that shows is that one of them ends after its first row. What follows such a one
-//! is not used.
+//! The text does not mark where an invocation begins. vmstat repeats its headers after as many rows as the
+//! terminal has lines less three, and after 21 where it writes to a file (`winhi` in vmstat.c). So all
+//! headers but the last of one invocation have equally many rows below them, and the last has no more. A
+//! header after fewer rows or before more, with other columns, or before the same averages since boot, begins
+//! another invocation. Two that write into one file without times look like one with twice the rows; all that
+//! shows is that one of them ends after its first row. What follows such a one is not used.
 
 use super::series::book::Book;
 use super::series::layout::{Layout, Part};
@@ -94,13 +96,13 @@ fn sections(text: &str) -> Vec<Section<'_>> {
         }
     }
     if !rest.trim_ascii().is_empty() {
-        fail(&mut found, "the text ends within a line".to_owned());
+        fail(&mut found, "the text ends in the middle of a line".to_owned());
     }
     found
 }
 
 fn doubled(line: usize) -> String {
-    format!("line {line}: a header follows a header: two invocations are mixed")
+    format!("line {line}: there are two headers without a row between them: two invocations are mixed")
 }
 
 fn fail(sections: &mut [Section<'_>], why: String) {
@@ -109,7 +111,8 @@ fn fail(sections: &mut [Section<'_>], why: String) {
     }
 }
 
-/// `-t` adds the time behind the numbers, below the name of the time zone. Other names are in small letters, but where they are translated.
+/// `-t` adds the time behind the numbers, below the name of the time zone. Other names are in small letters,
+/// but where they are translated.
 fn part(name: &str, at: usize, columns: usize) -> Part {
     match at + 1 == columns && !name.starts_with(|letter: char| letter.is_ascii_lowercase()) {
         true => Part::Drop,
@@ -174,8 +177,8 @@ impl<'t> Reader<'t> {
             self.close();
         } else if height != HEIGHT && self.rows > 0 && !std::mem::replace(&mut self.told, true) {
             self.warnings.push(format!(
-                "line {}: a header after {height} rows is taken for one that is repeated on a terminal of {} lines, not for the \
-                 beginning of another recording",
+                "line {}: the header after {height} rows is assumed to be repeated on a terminal of {} \
+                 lines, and not to be the beginning of another recording",
                 section.line,
                 height + 3
             ));
@@ -201,22 +204,21 @@ impl<'t> Reader<'t> {
     fn row(&mut self, at: usize, line: &'t str, layout: &mut Layout<'t>) {
         let Some(book) = &mut self.book else { return };
         if layout.row(line, true, &mut self.values).is_none() || !has_time(line, layout.names) {
-            return book.fail(format!("line {at} is no row of its table: it was cut or mixed with another"));
+            return book
+                .fail(format!("line {at} does not fit its table: it was cut, or mixed with another line"));
         }
         if book.is_lone() {
             book.forget_first(SINCE_BOOT);
             if let Some(runs) = self.lone.and_then(|lone| self.runs.get_mut(lone..)) {
                 let why =
-                    "one with a single row is followed by one with several: two invocations may be mixed";
+                    "a recording with one row is followed by one with several: two invocations may be mixed";
                 spoil(runs, why);
                 book.fail(why);
             }
         }
         let clock = line.split_ascii_whitespace().find(|word| word.matches(':').count() == 2);
         if clock.is_some() && clock == self.clock {
-            book.fail(format!(
-                "line {at} is of the same second as the row before it: two invocations are mixed"
-            ));
+            book.fail(format!("line {at} has the same time as the row before it: two invocations are mixed"));
         }
         self.clock = clock;
         book.report(None, clock.and_then(moment));

@@ -1,9 +1,10 @@
 //! `wrk`, and `wrk2` with its corrected latencies.
 //!
-//! A report begins with `Running 30s test @ URL` and ends with `Transfer/sec:`. Times carry their unit (`us`, `ms`, `s`, and from
-//! 51 s on `m`), rates the metric `k`, `M`, bytes the binary `KB`, `MB` (`src/units.c` of wrk). The table of percentiles is
-//! there with `--latency`; wrk2 prints more of them, and with `-U` those that are not corrected as a second table (`src/wrk.c`
-//! of each). At SIGINT both print what there is so far: then the time is shorter than announced.
+//! A report begins with `Running 30s test @ URL` and ends with `Transfer/sec:`. Times carry their unit (`us`,
+//! `ms`, `s`, and from 51 s on `m`), rates the metric `k`, `M`, bytes the binary `KB`, `MB` (`src/units.c` of
+//! wrk). The table of percentiles is there with `--latency`; wrk2 prints more of them, and with `-U` those
+//! that are not corrected as a second table (`src/wrk.c` of each). At SIGINT both print what there is so far:
+//! then the time is shorter than announced.
 
 use crate::tools::Tool;
 use crate::tools::report::{
@@ -93,14 +94,14 @@ fn read(block: &[Line<'_>]) -> Option<Run> {
 
 fn metrics(report: &[Line<'_>], duration: Option<f64>) -> Result<Vec<Metric>, Fault> {
     let found = fields(report, WORDS)?;
-    let cut = || Fault::incomplete("it ends before 'Transfer/sec'");
+    let cut = || Fault::incomplete("it is incomplete: 'Transfer/sec' is missing");
     let get = |word| found.get(word).copied();
     let transfer = get(END).ok_or_else(cut)?;
     let rate = get(RATE).and_then(number).ok_or_else(cut)?;
     let (requests, took) = report.iter().find_map(|(_, line)| requests(line)).ok_or_else(cut)?;
     let errors = get(SOCKETS).map(socket_errors);
     let of_status = |text| {
-        first_number(text).ok_or_else(|| Fault::unreadable(format!("'{text}' is no number of responses")))
+        first_number(text).ok_or_else(|| Fault::unreadable(format!("'{text}' is not a number of responses")))
     };
     let status = get(STATUS).map(of_status).transpose()?;
     if requests == 0.0 {
@@ -115,7 +116,9 @@ fn metrics(report: &[Line<'_>], duration: Option<f64>) -> Result<Vec<Metric>, Fa
     }
     // A time from 51 s on has two decimals of a minute.
     if !agree(rate * took, requests, 0.02, rate * 0.3) {
-        return Err(mixed(format!("{rate} requests/s in {took} s are not {requests}")));
+        return Err(mixed(format!(
+            "the figures contradict each other: {rate} requests/s in {took} s are not {requests} requests"
+        )));
     }
     let mut metrics = vec![Metric::higher("requests_per_second", "1/s", rate)];
     metrics.extend(bytes(transfer).map(|value| Metric::higher("throughput", "B/s", value)));
@@ -126,7 +129,8 @@ fn metrics(report: &[Line<'_>], duration: Option<f64>) -> Result<Vec<Metric>, Fa
     Ok(metrics)
 }
 
-/// Mean, deviation and the longest from the row of latencies, whose columns the line above names, and the percentiles.
+/// Mean, deviation and the longest from the row of latencies, whose columns the line above names, and the
+/// percentiles.
 fn latencies(report: &[Line<'_>], found: &BTreeMap<&str, &str>) -> Result<Vec<Metric>, Fault> {
     let mut metrics = Vec::new();
     if let (Some(header), Some(row)) = (found.get(HEADER), found.get(LATENCY)) {
@@ -134,7 +138,7 @@ fn latencies(report: &[Line<'_>], found: &BTreeMap<&str, &str>) -> Result<Vec<Me
         let cells: BTreeMap<&str, &str> = names.zip(row.split_whitespace()).collect();
         let cell = |name| cells.get(name).copied().and_then(seconds);
         if !ascend(&[cell("Avg"), cell("Max")]) {
-            return Err(mixed("the mean latency is above the longest"));
+            return Err(mixed("the mean latency is larger than the maximum"));
         }
         metrics.extend(time("latency_mean", cell("Avg")));
         metrics.extend(time("latency_stddev", cell("Stdev")));
@@ -221,17 +225,19 @@ mod tests {
     fn wrk2_has_two_tables() {
         let table = |name: &str, p50: &str, p99: &str| {
             format!(
-                "  Latency Distribution (HdrHistogram - {name})\n 50.000%  {p50}  \n 99.900%  {p99}  \n\n  Detailed Percentile \
-                 spectrum:\n       Value   Percentile   TotalCount 1/(1-Percentile)\n\n       0.500     0.500000         1         2.00\n\
-                 #[Mean    =        0.600, StdDeviation   =        0.300]\n{}\n",
+                "  Latency Distribution (HdrHistogram - {name})\n 50.000%  {p50}  \n 99.900%  {p99}  \n\n  \
+                 Detailed Percentile spectrum:\n       Value   Percentile   TotalCount \
+                 1/(1-Percentile)\n\n       0.500     0.500000         1         2.00\n#[Mean    =        \
+                 0.600, StdDeviation   =        0.300]\n{}\n",
                 "-".repeat(58)
             )
         };
         let text = format!(
-            "Running 1s test @ http://a/\n  1 threads and 2 connections\n  Thread calibration: mean lat.: 1.234ms, rate \
-             sampling interval: 10ms\n  Thread Stats   Avg      Stdev     Max   +/- Stdev\n    Latency     0.60ms  300.00us   2.00ms   \
-             60.00%\n    Req/Sec   100.00     10.00   120.00     70.00%\n{}{}  100 requests in 1.00s, 1.00KB read\n\
-             Requests/sec:    100.00\nTransfer/sec:      1.00KB\n",
+            "Running 1s test @ http://a/\n  1 threads and 2 connections\n  Thread calibration: mean lat.: \
+             1.234ms, rate sampling interval: 10ms\n  Thread Stats   Avg      Stdev     Max   +/- Stdev\n    \
+             Latency     0.60ms  300.00us   2.00ms   60.00%\n    Req/Sec   100.00     10.00   120.00     \
+             70.00%\n{}{}  100 requests in 1.00s, 1.00KB read\nRequests/sec:    100.00\nTransfer/sec:      \
+             1.00KB\n",
             table("Recorded Latency", "500.00us", "2.00ms"),
             table(
                 "Uncorrected Latency (measured without taking delayed starts into account)",

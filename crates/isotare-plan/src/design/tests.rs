@@ -98,12 +98,12 @@ fn every_refusal_says_what_to_do() {
         @"
     the design has no environment; name at least one environment, such as container
     the design has no workload; name at least one workload, such as cpu
-    environment 'qemu:b=2,a=1' is given twice; remove one; to run the same environment as a condition of its own, write qemu:b=2,a=1#NAME
-    workload 'cpu' is given twice; remove one; more blocks repeat a workload
-    0 blocks are too few; ask for 6 or more: with fewer pairs there is no 95 % interval
-    5 blocks are too few; ask for 6 or more: with fewer pairs there is no 95 % interval
-    the fewest blocks, 7, are more than the most, 6; raise the one or lower the other
-    4294967295 blocks are too many; ask for 100000 at most
+    environment 'qemu:b=2,a=1' is given twice; remove one of them; to run the same environment twice, as two conditions, write the second one as qemu:b=2,a=1#NAME
+    workload 'cpu' is given twice; remove one of them; to repeat a workload more often, run more blocks
+    0 blocks are too few; run 6 blocks or more: fewer pairs cannot give a 95 % interval
+    5 blocks are too few; run 6 blocks or more: fewer pairs cannot give a 95 % interval
+    the minimum number of blocks, 7, is larger than the maximum, 6; lower the minimum or raise the maximum
+    4294967295 blocks are too many; run at most 100000 blocks
     the level cannot be 1; it has to be from 0.5 to 0.9999
     the margin cannot be NaN; it has to be between 0 and 1
     the time cannot be 0; it has to be positive
@@ -114,7 +114,7 @@ fn every_refusal_says_what_to_do() {
     the memory cannot be 0; it has to be positive
     the output-limit cannot be 0; it has to be positive
     the processes cannot be 63; it has to be from 64 to 4194304
-    1100000 trials are too many; ask for fewer blocks or conditions; a session holds 1000000 trials at most
+    1100000 trials are too many; use fewer blocks or fewer conditions; a session can have at most 1000000 trials
     "
     );
 }

@@ -1,4 +1,4 @@
-//! Walking a TOML document: taking keys out of tables, with their places, until none is left.
+//! Reads a TOML document: takes keys out of tables, with their positions, until no key is left.
 
 use super::error::Problems;
 use crate::suggest;
@@ -92,7 +92,7 @@ impl<'d, 'i> Table<'d, 'i> {
         Some(Located::new(read, value.span()))
     }
 
-    /// Reports every key that nobody asked for.
+    /// Reports every unknown key.
     pub(super) fn finish(self, problems: &mut Problems<'_>) {
         for (key, _) in self.table {
             let name: &str = key.get_ref();
@@ -120,7 +120,7 @@ pub(super) fn wrong_type(
     problems.add(value.span(), message, format!("this has to be {expected}"), help.to_owned());
 }
 
-/// A value in words for messages: short ones as they are, others by their type.
+/// A value as messages show it: short values literally, others by their type.
 pub(super) fn shown(value: &DeValue<'_>) -> String {
     match value {
         DeValue::String(text) if text.chars().count() <= 60 => format!("'{text}'"),

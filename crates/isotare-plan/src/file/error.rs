@@ -1,11 +1,11 @@
-//! What is wrong with a file, where, and what to do about it.
+//! The errors of a file, with their positions and remedies.
 
 use crate::design::DesignError;
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 use std::fmt;
 use std::ops::Range;
 
-/// A file that is no experiment: every problem found in it, in the order of the file.
+/// A file that is not a valid experiment: all problems that were found, in the order of the file.
 #[derive(Debug)]
 pub struct FileError {
     source: NamedSource<String>,
@@ -120,8 +120,8 @@ impl<'a> Problems<'a> {
         });
     }
 
-    /// The places that are no TOML. A slip makes the reader stumble over what follows it, so that only the first is
-    /// reported, and keys that stand twice, which upset nothing else.
+    /// The places that are not valid TOML. After a syntax error the reader also reports correct lines, so
+    /// only the first error is reported. Duplicate keys are all reported, because they have no such effect.
     pub(super) fn syntax(&mut self, errors: &[toml::de::Error]) {
         let twice = |error: &&toml::de::Error| error.message().contains("duplicate");
         let first = errors
@@ -136,19 +136,19 @@ impl<'a> Problems<'a> {
                     "put commas between the items and ] at the end of the list"
                 }
                 message if message.contains("quoted") => "put the text in \"quotes\"",
-                _ => "write it as key = value; texts stand in \"quotes\", lists in [brackets]",
+                _ => "write it as key = value; a text needs \"quotes\", a list needs [brackets]",
             };
             let span = error.span().unwrap_or(0..0);
-            self.add(span, format!("this is not TOML: {message}"), "here".to_owned(), help.to_owned());
+            self.add(span, format!("this is not valid TOML: {message}"), "here".to_owned(), help.to_owned());
         }
     }
 
-    /// A design that the file describes and that cannot be carried out.
+    /// The file describes a design that cannot run.
     pub(super) fn design(&mut self, span: Range<usize>, error: &DesignError) {
         let help = match error {
             DesignError::NoEnvironment => "add a line such as environments = [\"container\"]".to_owned(),
             DesignError::NoWorkload => {
-                "add a line [[workload]] and a line such as name = \"cpu\" below it".to_owned()
+                "add a line [[workload]], and below it a line such as name = \"cpu\"".to_owned()
             }
             error => error.help().map(|help| help.to_string()).unwrap_or_default(),
         };

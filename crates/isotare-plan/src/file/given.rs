@@ -1,4 +1,4 @@
-//! Environments and workloads as a file gives them, and the check of their names and settings against what there is.
+//! Environments and workloads as a file gives them, and the check of their names and settings.
 
 use super::Known;
 use super::document::{Located, in_order, shown, wrong_type};
@@ -30,7 +30,7 @@ pub(super) struct GivenSetting {
     pub(super) key: String,
     key_span: Range<usize>,
     pub(super) values: Vec<GivenValue>,
-    /// Set by the reader itself, so that it is not looked up among the known settings.
+    /// The reader sets it itself, so it is not checked against the known settings.
     checked: bool,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct GivenSetting {
 #[derive(Debug)]
 pub(super) struct GivenValue {
     pub(super) text: String,
-    /// Whether it stood in quotes.
+    /// Whether it was in quotes.
     quoted: bool,
     span: Range<usize>,
 }
@@ -54,7 +54,7 @@ pub(crate) fn given_key(sort: Sort) -> &'static str {
 type Toml<'i> = Spanned<DeValue<'i>>;
 
 impl Given {
-    /// Reads an environment; `None` after reporting what is wrong.
+    /// Reads an environment; `None` if there were errors, which are reported.
     pub(super) fn environment(value: &Toml<'_>, key: &str, problems: &mut Problems<'_>) -> Option<Self> {
         match value.get_ref() {
             DeValue::String(text) => Self::compact(text, value.span(), problems),
@@ -67,7 +67,7 @@ impl Given {
         }
     }
 
-    /// Reads a workload; `None` after reporting what is wrong.
+    /// Reads a workload; `None` if there were errors, which are reported.
     pub(super) fn workload(value: &Toml<'_>, key: &str, problems: &mut Problems<'_>) -> Option<Self> {
         match value.get_ref() {
             DeValue::Table(_) => Self::table(value, Sort::Workload, problems),
@@ -132,8 +132,8 @@ impl Given {
             }
             (None, _) => Located::new(COMMAND.to_owned(), value.span()),
             (Some(name), _) => {
-                let help = "remove one; a command needs no name".to_owned();
-                let message = "`name` does not go with `command`".to_owned();
+                let help = "remove one of them; a command does not need a name".to_owned();
+                let message = "`name` and `command` cannot be used together".to_owned();
                 problems.add(name.span(), message, "this is both".to_owned(), help);
                 return None;
             }
@@ -177,8 +177,8 @@ fn setting(
             wrong_type(
                 value,
                 key,
-                "a value, or a list of some",
-                "put a value into it, or remove the line",
+                "a value, or a list of values",
+                "add a value, or remove the line",
                 problems,
             );
             return None;
@@ -192,12 +192,12 @@ fn setting(
                 let quoted = matches!(item.get_ref(), DeValue::String(_));
                 values.push(GivenValue { text, quoted, span: item.span() });
             }
-            Some(_) => {
-                wrong_type(item, key, "something", "put a value into it, or remove the line", problems)
-            }
+            Some(_) => wrong_type(item, key, "something", "add a value, or remove the line", problems),
             None => {
                 let help = match sort {
-                    Sort::Driver => "give one value; for several, list the environment once with each",
+                    Sort::Driver => {
+                        "give one value; to use several values, list the environment once for each of them"
+                    }
                     Sort::Workload => "write a number, a text, true or false, or a list of these",
                 };
                 wrong_type(item, key, "a single value", help, problems);
@@ -224,7 +224,7 @@ fn command(value: &Toml<'_>, key_span: Range<usize>, problems: &mut Problems<'_>
             }
             DeValue::String(text) => argv.push(text.to_string()),
             other => {
-                let message = format!("`command` cannot hold {}", shown(other));
+                let message = format!("`command` cannot contain {}", shown(other));
                 problems.add(item.span(), message, "this has to be a text".to_owned(), HELP.to_owned());
                 return None;
             }
@@ -258,7 +258,7 @@ impl Sort {
     }
 }
 
-/// The drivers or workloads there are.
+/// The known drivers or workloads.
 pub(super) struct Names<'a> {
     sort: Sort,
     known: &'a [Known<'a>],
@@ -269,14 +269,14 @@ impl<'a> Names<'a> {
         Self { sort, known }
     }
 
-    /// The settings that a name takes; a command takes none of its own where no workload has its name.
+    /// The settings of a name. A command has no settings if no workload has its name.
     pub(super) fn defs(&self, name: &str) -> Option<&'a [SettingDef]> {
         let found = self.known.iter().find(|known| known.name == name).map(|known| known.settings);
         found.or((self.sort == Sort::Workload && name == COMMAND).then_some(&[]))
     }
 
-    /// Checks name, keys and values, the first of each list standing for all in the result; `None` after reporting what
-    /// is wrong.
+    /// Checks name, keys and values. The result contains the first value of each list. `None` if there were
+    /// errors, which are reported.
     pub(super) fn check(&self, given: &Given, text: &str, problems: &mut Problems<'_>) -> Option<Settings> {
         let Some(defs) = self.defs(&given.name) else {
             let span = given.place(text, &given.name_span, &given.name);
@@ -351,7 +351,7 @@ fn check_value(
         (true, _) => format!("write it without quotes: {} = {}", def.key, value.text),
         (false, Kind::Choice(words)) => suggest::remedy(&value.text, words.iter().copied()),
         (false, kind) => match def.default {
-            Some(default) => format!("write {kind}; if you leave it out, it is {default}"),
+            Some(default) => format!("write {kind}; the default is {default}"),
             None => format!("write {kind}"),
         },
     };
@@ -361,8 +361,8 @@ fn check_value(
 }
 
 impl Given {
-    /// The place of a part. In the compact form it is looked for behind one of the separators; where it cannot be found,
-    /// because of escapes, the whole text is marked.
+    /// The position of a part. In the compact form it is searched after one of the separators. If it cannot
+    /// be found because of escapes, the whole text is marked.
     fn place(&self, text: &str, span: &Range<usize>, part: &str) -> Range<usize> {
         let whole = text.get(span.clone()).filter(|_| self.compact).unwrap_or_default();
         let found = whole.match_indices(part).map(|(at, _)| at).find(|&at| {

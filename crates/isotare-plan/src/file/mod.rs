@@ -1,7 +1,7 @@
-//! The experiment file: TOML in, a [`Design`] or everything that is wrong with it out.
+//! The experiment file. The input is TOML; the output is a [`Design`] or a list of all errors.
 //!
-//! The document is walked by hand, not deserialised, so that one reading reports every mistake with its place. What the
-//! walk asks for is written once, in [`ExperimentFile`], from which the schema is generated too.
+//! The document is not deserialised by serde, so that one pass can report every mistake with its position.
+//! The keys are defined once, in [`ExperimentFile`]. The schema is generated from it, too.
 
 mod document;
 mod error;
@@ -22,7 +22,7 @@ use std::ops::Range;
 use toml::de::DeTable;
 use values::{CpuList, EnvironmentEntry, Fraction, ImageEntry, Seconds, Share, Size, WorkloadEntry};
 
-/// The most blocks where a file gives a time or a precision and no number.
+/// The maximum number of blocks if a file gives a time or a precision but no number.
 pub const OPEN_BLOCKS: u32 = 100;
 
 /// A driver or workload that files can name.
@@ -34,7 +34,7 @@ pub struct Known<'a> {
     pub settings: &'a [SettingDef],
 }
 
-/// What an experiment file says.
+/// The content of an experiment file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Experiment {
     /// Its name, if it has one.
@@ -43,52 +43,52 @@ pub struct Experiment {
     pub design: Design,
 }
 
-/// An experiment of isotare.
+/// An experiment for isotare.
 #[derive(JsonSchema)]
 #[schemars(rename_all = "kebab-case", deny_unknown_fields, title = "isotare experiment")]
 pub(crate) struct ExperimentFile {
-    /// Name for reports.
+    /// Name of the experiment in reports.
     name: Option<Located<String>>,
-    /// The environment that the others are compared with; native if not given.
+    /// Baseline: the environment that the others are compared with. The default is native.
     baseline: Option<Located<EnvironmentEntry>>,
     /// The environments to compare.
     #[schemars(required)]
     environments: Option<Located<Vec<Located<EnvironmentEntry>>>>,
-    /// Root file system of every environment that takes one and names none.
+    /// Root file system of every environment that needs one and does not name one.
     image: Option<Located<ImageEntry>>,
-    /// How often each condition runs.
+    /// Number of blocks: how often each condition runs.
     blocks: Option<Located<u32>>,
-    /// Blocks that run whatever the time.
+    /// Minimum number of blocks. They run even if the time limit is over.
     min_blocks: Option<Located<u32>>,
-    /// The most blocks.
+    /// Maximum number of blocks.
     max_blocks: Option<Located<u32>>,
-    /// No new block begins when it would probably end after this.
+    /// Time limit: no block is started that would probably end later than this.
     time: Option<Located<Seconds>>,
-    /// No further blocks once every interval is this narrow on either side.
+    /// The session stops once every interval is at most this wide on either side, such as 0.01.
     precision: Option<Located<Fraction>>,
-    /// The largest share of blocks that is repeated because something else disturbed them.
+    /// Largest fraction of the blocks that may be repeated because something else disturbed them.
     repeats: Option<Located<Share>>,
     /// Seed of the random order.
     seed: Option<Located<u64>>,
-    /// Differences smaller than this do not matter.
+    /// Equivalence margin: differences smaller than this count as no difference.
     margin: Option<Located<Fraction>>,
     /// Confidence level of intervals.
     level: Option<Located<Fraction>>,
-    /// Whether the baseline is also compared with itself.
+    /// Whether the baseline is also compared with itself (the null test).
     null_test: Option<Located<bool>>,
-    /// A phase longer than this is timed out.
+    /// Timeout of each phase of a trial.
     timeout: Option<Located<Seconds>>,
-    /// A trial ends as failed once its workload has written more than this, standard output and standard error together.
+    /// Limit for what a workload may write to standard output and standard error together in a trial.
     output_limit: Option<Located<Size>>,
-    /// Whether all that workloads write is kept, not only the first and last 64 KiB of each stream.
+    /// Whether all output of workloads is kept, not only the first and last 64 KiB of each stream.
     keep_output: Option<Located<bool>>,
-    /// Whether trials count whose command wrote something else than in the baseline, where that writes the same every time.
+    /// Whether trials count in which a command wrote a different output than always in the baseline.
     accept_different_output: Option<Located<bool>>,
     /// CPUs, memory and processes of every instance.
     budget: Option<Located<BudgetTable>>,
-    /// What is read on the host meanwhile.
+    /// Which counters of the host are read during the measurement, and how often.
     samplers: Option<Located<SamplersTable>>,
-    /// The workloads. A list as the value of a setting stands for one workload per item.
+    /// The workloads. If the value of a setting is a list, there is one workload for each item of the list.
     #[schemars(required)]
     workload: Option<Located<Vec<Located<WorkloadEntry>>>>,
 }
@@ -97,24 +97,24 @@ pub(crate) struct ExperimentFile {
 #[derive(JsonSchema)]
 #[schemars(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct BudgetTable {
-    /// CPUs to pin to, such as 0-1.
+    /// CPUs to which every instance is pinned, such as 0-1.
     cpus: Option<Located<CpuList>>,
     /// Memory limit, such as 1G.
     memory: Option<Located<Size>>,
-    /// Limit of processes and threads together.
+    /// Maximum number of processes and threads together.
     processes: Option<Located<u32>>,
 }
 
-/// What is read on the host meanwhile.
+/// Which counters of the host are read during the measurement, and how often.
 #[derive(JsonSchema)]
 #[schemars(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct SamplersTable {
-    /// Readings per second; 0: only at start and end.
+    /// Number of readings per second; 0: only at the start and at the end.
     rate: Option<Located<f64>>,
 }
 
-/// Reads an experiment file. `file` names it in errors; `defaults` holds what the file leaves open: budget, seed and the
-/// rest; its environments and workloads do not count.
+/// Reads an experiment file. `file` is its name in errors. `defaults` has the values that the file does not
+/// give, such as the budget and the seed. The environments and workloads of `defaults` are not used.
 pub fn parse(
     file: &str,
     text: &str,
@@ -138,7 +138,8 @@ pub fn parse(
     }
 }
 
-/// A workload that runs a program of the host: `command` with the program and its arguments as a JSON list in `argv`.
+/// A workload that runs a program of the host: `command` with the program and its arguments as a JSON list in
+/// `argv`.
 pub fn command(argv: &[String]) -> WorkloadSpec {
     let json = serde_json::Value::from(argv.to_vec()).to_string();
     WorkloadSpec { name: "command".to_owned(), given: vec![("argv".to_owned(), json)] }
@@ -177,7 +178,7 @@ impl ExperimentFile {
         }
     }
 
-    /// Where the value is that a design error is about.
+    /// The position of the value that a design error is about.
     fn place(&self, what: &str) -> Range<usize> {
         let span = match what {
             "blocks" => [&self.blocks, &self.min_blocks, &self.max_blocks]
@@ -203,7 +204,7 @@ impl ExperimentFile {
     }
 }
 
-/// From what the file says to what it means.
+/// Makes a design from the content of the file.
 struct Reading<'a, 'p> {
     text: &'a str,
     problems: &'a mut Problems<'p>,
@@ -256,7 +257,8 @@ impl Reading<'_, '_> {
         design
     }
 
-    /// Reports what is wrong with the design unless the file's own mistakes, reported already, are the cause.
+    /// Reports errors of the design, unless they are caused by errors of the file, which have been reported
+    /// already.
     fn refuse(&mut self, file: &ExperimentFile, error: &DesignError, complete: bool, blocks: bool) {
         let what = match error {
             DesignError::NoEnvironment if complete => "environments",
@@ -270,7 +272,7 @@ impl Reading<'_, '_> {
                 "blocks"
             }
             DesignError::OutOfRange { what, .. } => what,
-            // Repeated ones are found where they stand, with their defaults filled in.
+            // Duplicates are searched here, where their positions are known and defaults are filled in.
             _ => return,
         };
         self.problems.design(file.place(what), error);
@@ -292,7 +294,10 @@ impl Reading<'_, '_> {
                     entry.span(),
                     format!("environment '{spec}' is given twice"),
                     if *first == spec { "again".to_owned() } else { format!("the same as '{first}'") },
-                    format!("remove one; to run it as a condition of its own as well, write \"{spec}#NAME\""),
+                    format!(
+                        "remove one of them; to run the same environment twice, as two conditions, write \
+                             the second one as \"{spec}#NAME\""
+                    ),
                 ),
                 None => found.push((spec, settings)),
             }
@@ -319,7 +324,7 @@ impl Reading<'_, '_> {
         Some((spec, settings))
     }
 
-    /// The baseline, in the words of the list of environments if it is in there under other words.
+    /// The baseline. If the list of environments contains it in another notation, that notation is used.
     fn baseline(
         &mut self,
         file: &ExperimentFile,
@@ -343,9 +348,9 @@ impl Reading<'_, '_> {
             let Some(combinations) = given.combinations(LIMIT_TRIALS / 100) else {
                 self.problems.add(
                     entry.span(),
-                    format!("workload '{}' has too many combinations", given.name),
-                    "its lists multiply".to_owned(),
-                    "shorten the lists".to_owned(),
+                    format!("workload '{}' has too many combinations of settings", given.name),
+                    "every combination of the values in its lists is one workload".to_owned(),
+                    "use shorter lists".to_owned(),
                 );
                 continue;
             };
@@ -357,7 +362,7 @@ impl Reading<'_, '_> {
                         entry.span(),
                         format!("workload '{spec}' is given twice"),
                         "again".to_owned(),
-                        "remove one; more blocks repeat a workload".to_owned(),
+                        "remove one of them; to repeat a workload more often, run more blocks".to_owned(),
                     ),
                     None => found.push((spec, settings)),
                 }
@@ -366,7 +371,7 @@ impl Reading<'_, '_> {
         found.into_iter().map(|(spec, _)| spec).collect()
     }
 
-    /// How many blocks; `None` if what the file says about them does not go together.
+    /// The number of blocks; `None` if the keys about them contradict each other.
     fn blocks(&mut self, file: &ExperimentFile, level: f64) -> Option<Blocks> {
         let value = |field: &Option<Located<u32>>| field.as_ref().map(|located| located.value);
         let (exact, min, max) = (value(&file.blocks), value(&file.min_blocks), value(&file.max_blocks));
@@ -382,19 +387,22 @@ impl Reading<'_, '_> {
             (Some(n), None, None, _) => match is_open {
                 None => Some(Blocks::exactly(n)),
                 Some(key) => refuse(
-                    &format!("`blocks` does not go with `{key}`"),
-                    &format!("all of them run, whatever the {key}"),
-                    format!("write max-blocks = {n} to let the {key} end them, or remove `{key}`"),
+                    &format!("`blocks` and `{key}` cannot be used together"),
+                    &format!("this number of blocks always runs, so the {key} has no effect"),
+                    format!(
+                        "write max-blocks = {n}, so that the {key} can end the session earlier, or remove \
+                         `{key}`"
+                    ),
                 ),
             },
             (Some(n), ..) => refuse(
-                "`blocks` does not go with `min-blocks` or `max-blocks`",
+                "`blocks` cannot be used together with `min-blocks` or `max-blocks`",
                 "this is both",
-                format!("write only blocks = {n}, or only the other two"),
+                format!("write only blocks = {n}, or only min-blocks and max-blocks"),
             ),
             (None, Some(n), max, false) if max != Some(n) => refuse(
-                "`min-blocks` means nothing without `time`",
-                "nothing would end the blocks before the most",
+                "`min-blocks` has no effect without `time`",
+                "without a time limit, all of max-blocks run",
                 format!("write blocks = {n}, or add a line such as time = \"5m\""),
             ),
             (None, None, Some(max), false) => Some(Blocks::exactly(max)),

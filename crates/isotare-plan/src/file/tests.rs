@@ -148,16 +148,16 @@ fn blocks_and_time_go_together_in_these_ways() {
         assert_eq!(design(&with(lines)).blocks, Blocks { min, max }, "{lines}");
     }
     let refused = |lines: &str| read(&with(lines)).expect_err(lines).to_string();
-    assert_eq!(refused("blocks = 7\ntime = 60"), "`blocks` does not go with `time`");
-    assert_eq!(refused("blocks = 7\nprecision = 0.1"), "`blocks` does not go with `precision`");
+    assert_eq!(refused("blocks = 7\ntime = 60"), "`blocks` and `time` cannot be used together");
+    assert_eq!(refused("blocks = 7\nprecision = 0.1"), "`blocks` and `precision` cannot be used together");
     assert_eq!(
         refused("blocks = 7\nmin-blocks = 7"),
-        "`blocks` does not go with `min-blocks` or `max-blocks`"
+        "`blocks` cannot be used together with `min-blocks` or `max-blocks`"
     );
-    assert_eq!(refused("min-blocks = 7"), "`min-blocks` means nothing without `time`");
+    assert_eq!(refused("min-blocks = 7"), "`min-blocks` has no effect without `time`");
     assert_eq!(
         refused("time = 1\nmin-blocks = 9\nmax-blocks = 8"),
-        "the fewest blocks, 9, are more than the most, 8"
+        "the minimum number of blocks, 9, is larger than the maximum, 8"
     );
 }
 

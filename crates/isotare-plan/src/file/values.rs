@@ -9,9 +9,9 @@ use std::borrow::Cow;
 use toml::Spanned;
 use toml::de::{DeInteger, DeValue};
 
-/// A part of one: `0.02` or `"2%"`.
+/// A fraction between 0 and 1, both excluded: `0.02` or `"2%"`.
 pub(crate) struct Fraction(pub(super) f64);
-/// A part of one, or none or all of it: `0.25`, `"25%"` or `0`.
+/// A fraction from 0 to 1, both included: `0.25`, `"25%"` or `0`.
 pub(crate) struct Share(pub(super) f64);
 /// A length of time: a number of seconds or a text such as `"5m"`.
 pub(crate) struct Seconds(pub(super) f64);
@@ -21,9 +21,10 @@ pub(crate) struct Size(pub(super) u64);
 pub(crate) struct CpuList(pub(super) CpuSet);
 /// An image: `"debian:sysbench"`.
 pub(crate) struct ImageEntry(pub(super) String);
-/// An environment: `"qemu:accel=tcg"` or `{driver = "qemu", accel = "tcg"}`. `None` was wrong and is reported.
+/// An environment: `"qemu:accel=tcg"` or `{driver = "qemu", accel = "tcg"}`. `None`: it had an error, which
+/// was reported.
 pub(crate) struct EnvironmentEntry(pub(super) Option<Given>);
-/// A `[[workload]]` table. `None` was wrong and is reported.
+/// A `[[workload]]` table. `None`: it had an error, which was reported.
 pub(crate) struct WorkloadEntry(pub(super) Option<Given>);
 
 type Toml<'i> = Spanned<DeValue<'i>>;
@@ -144,7 +145,7 @@ impl FromToml for Fraction {
                 "level" => "write level = 0.95 or level = \"95%\"",
                 _ => "write 0.02 or \"2%\"",
             };
-            wrong_type(value, key, "a part of one", help, problems);
+            wrong_type(value, key, "a fraction between 0 and 1", help, problems);
         }
         read.map(Fraction)
     }
@@ -154,7 +155,7 @@ impl FromToml for Share {
     fn read(value: &Toml<'_>, key: &str, problems: &mut Problems<'_>) -> Option<Self> {
         let read = part(value.get_ref()).filter(|share| (0.0..=1.0).contains(share));
         if read.is_none() {
-            wrong_type(value, key, "a share from 0 to 1", "write 0.25, \"25%\", or 0 for none", problems);
+            wrong_type(value, key, "a fraction from 0 to 1", "write 0.25, \"25%\", or 0 for none", problems);
         }
         read.map(Share)
     }
@@ -278,6 +279,6 @@ schema!(
     Share,
     json_schema!({"type": ["number", "string"], "minimum": 0, "maximum": 1, "pattern": "^[0-9.]+ *%$"})
 );
-// What these hold depends on the drivers and workloads there are; `json_schema` fills it in.
+// Their content depends on the known drivers and workloads; `json_schema` fills it in.
 schema!(EnvironmentEntry, json_schema!({}));
 schema!(WorkloadEntry, json_schema!({}));

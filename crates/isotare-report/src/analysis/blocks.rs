@@ -1,4 +1,4 @@
-//! Which blocks ran, which of them were disturbed, and which count.
+//! The blocks that ran, which of them were disturbed, and which count.
 
 use isotare_core::{Outcome, Plan, Repeats, Trial};
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,16 +10,17 @@ pub(super) struct Blocks {
     pub ran: Vec<u32>,
     /// Those in which a trial was disturbed.
     pub disturbed: Vec<u32>,
-    /// Those that ran in the place of disturbed ones, to their end.
+    /// Those that replaced disturbed blocks and ran to their end.
     pub repeats: Vec<u32>,
-    /// Disturbed ones that no repeat stands for.
+    /// Disturbed ones without a repeat.
     pub remaining: Vec<u32>,
-    /// Disturbed ones that repeats stand for.
+    /// Disturbed ones that were replaced by repeats.
     pub replaced: BTreeSet<u32>,
 }
 
 impl Blocks {
-    /// The same reckoning as the runner's: what was disturbed follows from the records and the plan's thresholds.
+    /// The same calculation as in the runner: the records and the plan's thresholds show which blocks were
+    /// disturbed.
     pub fn of(plan: &Plan, trials: &[Trial]) -> Self {
         let mut blocks = Blocks::default();
         let mut members: BTreeMap<u32, Vec<&Trial>> = BTreeMap::new();
@@ -30,7 +31,7 @@ impl Blocks {
             }
             block.push(trial);
         }
-        // Values of others come without times.
+        // Values of other tools have no times.
         if trials.iter().all(|trial| trial.at_ns == 0) {
             blocks.ran.sort_unstable();
         }
@@ -40,7 +41,7 @@ impl Blocks {
             .filter(|trial| !cannot.contains(&trial.outcome))
             .map(|trial| trial.condition)
             .collect();
-        // The last of its trials that can run at all ran, too.
+        // The last of its trials that can run at all has run, too.
         let has_ended = |number: u32| {
             let last = plan.block(number).iter().rev().find(|slot| runs.contains(&slot.condition));
             last.is_some_and(|slot| {

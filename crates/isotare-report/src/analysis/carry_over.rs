@@ -1,4 +1,4 @@
-//! Whether trials are disturbed by what ran before them, table by table.
+//! Checks for each table whether the result of a trial depends on the environment that ran before it.
 
 use super::compare::metric_name;
 use super::design::Design;
@@ -7,14 +7,14 @@ use crate::report::{ResultRow, Warning, WarningKind};
 use isotare_core::{MeasuredBy, Outcome};
 use isotare_stats::{Placed, carry_over_p};
 
-/// As rare as this by chance alone.
+/// p value below which a result is not regarded as chance.
 const RARE: f64 = 0.01;
-/// No environment: what ran before belongs to another table.
+/// No environment: the trial before belongs to another table.
 const ELSEWHERE: usize = usize::MAX;
 
-/// Warns on the rows of every table in which the environment before a trial makes a difference to it.
+/// Adds a warning to the rows of every table in which the environment before a trial influences its result.
 pub(super) fn mark(design: &Design<'_>, series: &[Series], rows: &mut [ResultRow]) {
-    // Values of others come without the order in which they were measured.
+    // The order in which other tools measured their values is not known.
     if design.trials.iter().all(|(_, trial)| trial.at_ns == 0) {
         return;
     }
@@ -28,8 +28,8 @@ pub(super) fn mark(design: &Design<'_>, series: &[Series], rows: &mut [ResultRow
         let Some(p) = p.filter(|p| *p < RARE) else { continue };
         let shown = if p < 0.001 { "< 0.001".to_owned() } else { format!("= {p:.3}") };
         let message = format!(
-            "what ran before makes a difference (p {shown}): environments leave something behind (a warm cache, a full disk, \
-             heat); warm up longer"
+            "the result of a trial depends on the environment that ran before it (p {shown}): environments \
+             have after-effects, such as a warm cache, a full disk or heat; use a longer warm-up"
         );
         let metric = metric_name(series);
         let of_table = |row: &&mut ResultRow| {
@@ -41,7 +41,8 @@ pub(super) fn mark(design: &Design<'_>, series: &[Series], rows: &mut [ResultRow
     }
 }
 
-/// All trials in their order; those without a value that counts have none. Arms are the `measured` environments.
+/// All trials in their order. Trials whose value does not count have no value. Arms are the `measured`
+/// environments.
 fn placed(design: &Design<'_>, series: &Series, measured: &[usize]) -> Vec<Placed> {
     let is_here = |workload: usize| {
         design.workload_name(workload) == series.workload && design.parameters(workload) == series.parameters

@@ -1,11 +1,12 @@
-//! Whether seconds inside an instance are seconds of the host.
+//! Whether the clock inside an instance runs as fast as the host's.
 
 use super::design::{Design, Place};
 
-/// A clock off by more than this cannot be trusted with overheads of a tenth of a per cent.
+/// If a clock is wrong by more than this, it cannot measure overheads of a tenth of a per cent.
 const TOLERANCE: f64 = 100e-6;
 
-/// A sentence about the clock of one environment under one workload; `None` if it kept time, or was not checked.
+/// A sentence about the clock of one environment under one workload; `None` if the clock was right, or was
+/// not checked.
 pub(super) fn complaint(design: &Design<'_>, here: Place) -> Option<String> {
     let strayed: Vec<f64> = design
         .completed()
@@ -20,7 +21,8 @@ pub(super) fn complaint(design: &Design<'_>, here: Place) -> Option<String> {
     };
     let way = if worst > 0.0 { "fast" } else { "slow" };
     Some(format!(
-        "the clock inside ran up to {by} {way} against the host's ({} of {} trials): what it timed is off by as much",
+        "the clock inside the instance ran up to {by} {way}, compared with the host's ({} of {} trials); the \
+         times that it measured are wrong by the same amount",
         off.len(),
         strayed.len()
     ))

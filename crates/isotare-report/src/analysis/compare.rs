@@ -1,4 +1,4 @@
-//! Each environment against the baseline, metric by metric, paired within blocks.
+//! Compares each environment with the baseline, for each metric, paired within blocks.
 
 use super::design::Design;
 use super::series::Series;
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 /// Below this many blocks no signed-rank interval of level 0.95 exists.
 const FEW_BLOCKS: usize = 6;
 
-/// The outcome of all comparisons.
+/// The results of all comparisons.
 #[derive(Default)]
 pub(super) struct Compared {
     pub results: Vec<ResultRow>,
@@ -55,8 +55,8 @@ fn one(design: &Design<'_>, series: &Series, plan: &Plan, out: &mut Compared) {
         });
     }
 
-    // Every comparison has an entry for every block, so that the family's sign flips line up; in the order in which they ran, which
-    // serial correlation is about.
+    // Every comparison has an entry for every block, so that the sign flips of the family apply to the same
+    // blocks. The entries are in the order in which the blocks ran, because serial correlation depends on it.
     let has_value = |block: &&u32| series.blocks.iter().any(|blocks| blocks.contains_key(block));
     let all_blocks: Vec<u32> = design.blocks.ran.iter().filter(has_value).copied().collect();
     let comparisons: Vec<Comparison> = (0..design.environments.len())
@@ -77,7 +77,7 @@ fn one(design: &Design<'_>, series: &Series, plan: &Plan, out: &mut Compared) {
     }
 }
 
-/// The null test is no member of the family: it asks another question.
+/// The null test is not part of the family, because it answers another question.
 fn adjusted(design: &Design<'_>, comparisons: &[Comparison], seed: u64) -> Vec<f64> {
     let columns: Vec<Vec<f64>> = comparisons.iter().map(|comparison| log_ratios(&comparison.pairs)).collect();
     let is_null = |at: &usize| design.environments[comparisons[*at].environment].is_null;
@@ -115,7 +115,7 @@ fn row(
     let blocks = logs.iter().filter(|log| log.is_finite()).count();
     let level = made_at(plan);
     let estimate = ratio_of_pairs(pairs, level);
-    // One block gives a point and nothing to judge it by.
+    // One block gives an estimate without an interval.
     let ratio = estimate.map(|estimate| estimate.ratio).or_else(|| {
         logs.iter().copied().find(|log| log.is_finite()).map(f64::exp).filter(|ratio| ratio.is_finite())
     });
@@ -166,7 +166,7 @@ fn row(
     }
 }
 
-/// The level at which intervals are made, so that they keep that of the plan.
+/// The level for the calculation of intervals, so that they keep the level of the plan.
 fn made_at(plan: &Plan) -> f64 {
     plan.stopping.map_or(plan.level, |_| Precision::guarded(plan.level))
 }
@@ -178,7 +178,7 @@ pub(super) fn direction(better: Better) -> Direction {
     }
 }
 
-/// How many pairs have no ratio, since a value is not above zero, and of how many.
+/// How many pairs have no ratio, because a value is not above zero, and the number of all pairs.
 fn without_ratio(pairs: &[(f64, f64)]) -> (usize, usize) {
     let has_none = |(value, base): &&(f64, f64)| *value <= 0.0 || *base <= 0.0;
     (pairs.iter().filter(has_none).count(), pairs.len())
@@ -196,11 +196,15 @@ fn warnings(
     let mut warn = |kind, message| warnings.push(Warning { kind, message });
     match blocks {
         0 if not_positive > 0 => {}
-        0 => warn(WarningKind::NoBaseline, "no block has a value of both this and the baseline".to_owned()),
-        1 => warn(WarningKind::FewBlocks, "one block only: a ratio, but nothing to judge it by".to_owned()),
+        0 => warn(
+            WarningKind::NoBaseline,
+            "no block has a value of both this environment and the baseline".to_owned(),
+        ),
+        1 => warn(WarningKind::FewBlocks, "only one block: this gives a ratio, but no interval".to_owned()),
         2..FEW_BLOCKS => {
             let message = format!(
-                "{blocks} blocks only: the interval assumes normal noise; from {FEW_BLOCKS} on it need not"
+                "only {blocks} blocks: the interval assumes normally distributed noise; with {FEW_BLOCKS} \
+                 blocks or more, this assumption is not needed"
             );
             warn(WarningKind::FewBlocks, message);
         }
@@ -208,7 +212,8 @@ fn warnings(
     }
     if not_positive > 0 {
         let message = format!(
-            "{not_positive} of {all} blocks hold a value of zero or below, so there is no ratio: the others would be a selection"
+            "{not_positive} of {all} blocks have a value of zero or below, so they have no ratio; an \
+             estimate from the other blocks alone would have selection bias"
         );
         warn(WarningKind::NoRatio, message);
     }
@@ -216,8 +221,9 @@ fn warnings(
     if let (Some(effect), Some(_)) = (too_noisy, estimate) {
         let percent = crate::words::percent(effect);
         let message = format!(
-            "with this noise and so few blocks only differences from {percent} on would be found: no evidence is not \
-             evidence of no overhead"
+            "with this noise and this number of blocks, the session can find only differences of {percent} \
+             or more; it cannot show smaller differences, so an inconclusive result does not mean that there \
+             is no overhead"
         );
         warn(WarningKind::TooNoisy, message);
     }

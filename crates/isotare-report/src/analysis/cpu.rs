@@ -1,4 +1,5 @@
-//! Whose CPU time a workload costs on the host: its own, the monitor's, the shim's, the daemon's or the kernel's.
+//! The host's CPU time under a workload by role: its own, the monitor's, the shim's, the daemon's or the
+//! kernel's.
 
 use super::design::{Design, Place};
 use super::lifecycle::took;
@@ -7,13 +8,13 @@ use isotare_core::{Phase, Role, Trial};
 use isotare_stats::median;
 use std::collections::BTreeMap;
 
-/// User and system time. Guest time is left out: the kernel counts it in user time already.
+/// User and system time. Guest time is not added, because the kernel counts it in user time already.
 const METRICS: [&str; 2] = ["cpu_user", "cpu_system"];
-/// The same of the whole host, by ticks.
+/// The same for the whole host, counted in ticks.
 const HOST_METRICS: [&str; 2] = ["host_cpu_user", "host_cpu_system"];
-/// Of the whole host, exactly.
+/// CPU time of the whole host, exact.
 const HOST_EXACT: &str = "host_run_time";
-/// What of that are threads of the kernel.
+/// The part of it that kernel threads used.
 const KERNEL_THREADS: &str = "host_kernel_threads";
 
 /// CPU seconds per second in one trial.
@@ -100,8 +101,8 @@ fn shares(trial: &Trial) -> Shares {
     shares
 }
 
-/// Length of the measured window, s: between the first and the last reading, else between the checks of the clock
-/// just outside it, else the whole exec phase.
+/// Length of the measured window, s: from the first to the last reading. Without readings, the time between
+/// the checks of the clock just outside the window; without those, the whole exec phase.
 fn window(trial: &Trial) -> Option<f64> {
     let times = || trial.readings.iter().map(|reading| reading.at.0);
     let read = times().max().zip(times().min()).map(|(last, first)| last - first);

@@ -1,4 +1,4 @@
-//! Which environments and workloads there are, and to which of them each trial belongs.
+//! The environments and workloads of a session, and to which of them each trial belongs.
 
 use super::blocks::Blocks;
 use isotare_core::{EnvironmentSpec, Outcome, Session, Trial, WorkloadInfo, WorkloadSpec};
@@ -10,7 +10,7 @@ pub(super) struct Design<'a> {
     pub environments: Vec<Arm>,
     /// Workloads in the order of the plan.
     pub workloads: Vec<&'a WorkloadSpec>,
-    /// What has to be known of each of them.
+    /// What is needed to interpret the figures of each of them.
     infos: Vec<WorkloadInfo>,
     /// Grid place of each condition of the plan.
     places: Vec<Place>,
@@ -28,7 +28,7 @@ pub(super) struct Arm {
     pub original: String,
     /// Whether the others are compared with it.
     pub is_baseline: bool,
-    /// Whether it is the baseline as a condition of its own.
+    /// Whether it is a replica of the baseline.
     pub is_null: bool,
 }
 
@@ -80,17 +80,18 @@ impl<'a> Design<'a> {
         self.trials.iter().copied().filter(|(_, trial)| trial.outcome == Outcome::Completed)
     }
 
-    /// The completed trials that estimates are made from: those of blocks for which a repeat stands are not among them.
+    /// The completed trials that are used for estimates. Trials of blocks that were replaced by a repeat are
+    /// not included.
     pub fn counted(&self) -> impl Iterator<Item = (Place, &'a Trial)> {
         self.completed().filter(|(_, trial)| self.is_counted(trial))
     }
 
-    /// Whether no repeat stands for the block of a trial.
+    /// Whether the block of a trial was not replaced by a repeat.
     pub fn is_counted(&self, trial: &Trial) -> bool {
         !self.blocks.replaced.contains(&trial.block)
     }
 
-    /// Where the trials of a condition belong; `None` if the plan has no such condition.
+    /// The place of a condition's trials in the grid; `None` if the plan has no such condition.
     pub fn place(&self, condition: usize) -> Option<Place> {
         self.places.get(condition).copied()
     }
@@ -101,7 +102,7 @@ impl<'a> Design<'a> {
         pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
     }
 
-    /// What has to be known of a workload.
+    /// What is needed to interpret the figures of a workload.
     pub fn info(&self, workload: usize) -> &WorkloadInfo {
         &self.infos[workload]
     }

@@ -1,7 +1,8 @@
 //! Two sessions of the same experiment: how each environment's overhead changed.
 //!
-//! Blocks of two sessions lie hours apart and cannot be paired. The overhead of each session against its own baseline can
-//! be compared, since the state of the machine cancels in it; the baseline alone only as far as the machine stayed the same.
+//! Blocks of two sessions are hours apart and cannot be paired. But the overhead of each session relative to
+//! its own baseline can be compared, because the state of the machine cancels in it. The baseline itself can
+//! be compared only if the machine stayed the same.
 
 use super::compare::{direction, metric_name};
 use super::design::Design;
@@ -28,7 +29,7 @@ const MACHINE: [&str; 11] = [
     "turbo",
     "virtualised",
 ];
-/// Whether a fact of an environment says which bits ran in it.
+/// Whether a fact of an environment identifies the files that ran in it.
 fn is_of_bits(fact: &str) -> bool {
     ["agent.hash", "image.digest"].contains(&fact) || fact.starts_with(super::ledger::PROGRAM)
 }
@@ -117,7 +118,7 @@ struct Rule<'a> {
     baseline: &'a str,
     margin: f64,
     level: f64,
-    /// The level at which intervals are made, so that they keep that one.
+    /// The level for the calculation of intervals, so that they keep the given level.
     made_at: f64,
 }
 
@@ -160,8 +161,9 @@ impl Rule<'_> {
             row.minimum_detectable_effect = Some(effect);
             if row.verdict == Verdict::Inconclusive && effect > self.margin {
                 let message = format!(
-                    "with this noise and so few blocks only changes from {} on would be found: no evidence is not \
-                     evidence of no change",
+                    "with this noise and this number of blocks, the sessions can show only changes of {} or \
+                     more; they cannot show smaller changes, so an inconclusive result does not mean that \
+                     there is no change",
                     words::percent(effect)
                 );
                 row.warnings.push(Warning { kind: WarningKind::TooNoisy, message });
@@ -171,16 +173,16 @@ impl Rule<'_> {
         rows
     }
 
-    /// The baseline against itself across the sessions. Its interval knows the noise inside them, not the machine's drift
-    /// between them, so it never supports a verdict.
+    /// The baseline of one session against that of the other. Its interval contains the noise inside the
+    /// sessions, but not the change of the machine between them, so there is never a verdict.
     fn of_baseline(&self, series: &Series, base: &[Blocks; 2]) -> DiffRow {
         let alone =
             |blocks: &Blocks| -> Vec<(f64, f64)> { blocks.values().map(|value| (*value, 1.0)).collect() };
         let change = Change::of(&alone(&base[0]), &alone(&base[1]));
         let mut row =
             self.row(series, self.baseline, base, change.and_then(|change| change.estimate(self.made_at)));
-        let message = "unpaired: the sessions ran at different times, so this is what the machine did as much as \
-                       anything that changed; no verdict";
+        let message = "unpaired: the sessions ran at different times, so a change of the machine can be the \
+                       cause as well as a change of the software; there is no verdict";
         row.warnings.push(Warning { kind: WarningKind::Unpaired, message: message.to_owned() });
         DiffRow { row, before: None, after: None }
     }
@@ -228,7 +230,7 @@ impl Rule<'_> {
     }
 }
 
-/// An estimate turned so that above 1 is worse.
+/// An estimate as a cost: above 1 is worse.
 fn overhead(estimate: &Estimate, better: Better) -> Overhead {
     let (cost, low, high) = match better {
         Better::Lower => (estimate.ratio, estimate.low, estimate.high),
@@ -275,7 +277,7 @@ fn differences(before: (&Session, &[Trial]), after: (&Session, &[Trial])) -> Vec
     found
 }
 
-/// By environment and fact: what ran there.
+/// What ran, by environment and fact.
 fn bits<'a>((session, trials): (&'a Session, &'a [Trial])) -> BTreeMap<(String, &'a str), String> {
     let mut found = BTreeMap::new();
     for trial in trials {
@@ -287,7 +289,7 @@ fn bits<'a>((session, trials): (&'a Session, &'a [Trial])) -> BTreeMap<(String, 
     found
 }
 
-/// Null rows in what workloads say, as within a session.
+/// Null rows of the workloads' metrics, as within a session.
 fn is_judged(row: &ResultRow) -> bool {
     row.null && row.headline && row.source == MeasuredBy::Workload
 }
@@ -296,12 +298,12 @@ fn warnings(differences: &[Difference], results: &[DiffRow], emulated: bool, mar
     let mut warnings = Vec::new();
     let mut warn = |kind, message| warnings.push(Warning { kind, message });
     if emulated {
-        let message = "EMULATED MACHINE: its processor was software, so these times show what works, never how fast \
-                       anything is";
+        let message = "EMULATED MACHINE: the processor was emulated in software; the results show what \
+                       works, but the times say nothing about real speed";
         warn(WarningKind::Emulation, message.to_owned());
     }
     for difference in differences.iter().filter(|difference| difference.what != What::Runtime) {
-        warn(WarningKind::Different, format!("not the same on both sides: {difference}"));
+        warn(WarningKind::Different, format!("not the same in both sessions: {difference}"));
     }
     let nulls: Vec<&ResultRow> = results.iter().map(|row| &row.row).filter(|row| is_judged(row)).collect();
     let off = nulls.iter().filter(|row| {
@@ -319,8 +321,8 @@ fn warnings(differences: &[Difference], results: &[DiffRow], emulated: bool, mar
         warn(WarningKind::NotCalibrated, message);
     }
     if nulls.is_empty() {
-        let message =
-            "not calibrated: the sessions share no null test, so how much any two sessions differ is unknown";
+        let message = "not calibrated: the sessions have no null test in common, so it is unknown how much \
+                       two sessions differ without a cause";
         warn(WarningKind::NotCalibrated, message.to_owned());
     }
     warnings

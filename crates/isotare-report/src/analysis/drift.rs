@@ -1,5 +1,5 @@
-//! Whether the machine itself changed its speed over the session. Pairing within blocks cancels what all environments share, so
-//! it is told and changes nothing.
+//! Whether the machine itself changed its speed during the session. Pairing within blocks cancels what all
+//! environments share, so this is only reported and does not change the results.
 
 use super::design::Design;
 use super::series::Series;
@@ -10,12 +10,13 @@ use isotare_core::{Better, MeasuredBy};
 use isotare_stats::{median, trend_p};
 use std::collections::BTreeMap;
 
-/// Smaller changes are of no interest.
+/// Smaller changes are not reported.
 const LEAST: f64 = 0.03;
-/// A trend by chance is as rare as this; a step in the middle of 20 blocks has a p of 0.0013.
+/// p value below which a trend is not regarded as chance. A step in the middle of 20 blocks has a p of
+/// 0.0013.
 const TREND: f64 = 0.01;
 
-/// What drifted: the canary, and the baseline's first figure under each workload.
+/// The series that drifted: the canary, and the baseline's first metric under each workload.
 pub(super) fn drifts(design: &Design<'_>, series: &[Series], baseline: &str) -> Vec<Drift> {
     let mut found = Vec::new();
     for (part, name) in [(0, "the canary's arithmetic"), (1, "the canary's reads")] {
@@ -57,14 +58,15 @@ pub(super) fn warning(drifts: &[Drift]) -> Option<Warning> {
     };
     let all: Vec<String> = drifts.iter().map(one).collect();
     let message = format!(
-        "the machine drifted from the first third of the blocks to the last: {}; what all environments share of it cancels within \
-         blocks",
+        "the speed of the machine changed from the first third of the blocks to the last: {}; the part of \
+         the change that all environments share cancels within blocks",
         all.join(", ")
     );
     Some(Warning { kind: WarningKind::Drift, message })
 }
 
-/// The typical canary of each block, over its time when the session began, in the order in which they ran.
+/// The median canary of each block, relative to its time at the start of the session, in the order in which
+/// the blocks ran.
 fn canaries(design: &Design<'_>, part: usize) -> Vec<f64> {
     let mut blocks: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
     for (block, noise) in design.trials.iter().filter_map(|(_, trial)| Some((trial.block, trial.noise?))) {
@@ -74,7 +76,8 @@ fn canaries(design: &Design<'_>, part: usize) -> Vec<f64> {
     design.blocks.ran.iter().filter_map(|block| median(blocks.get(block)?)).collect()
 }
 
-/// Typical time in the last third over that in the first, less one, where it is a trend and worth telling.
+/// Median time in the last third divided by that in the first, minus one, if it is a trend and large enough
+/// to report.
 fn change(times: &[f64]) -> Option<f64> {
     let times: Vec<f64> = times.iter().copied().filter(|time| time.is_finite() && *time > 0.0).collect();
     let third = times.len() / 3;

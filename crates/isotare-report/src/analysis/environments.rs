@@ -1,11 +1,11 @@
-//! Every environment that was asked for, with the reason if it was not measured.
+//! Every requested environment, with the reason if it was not measured.
 
 use super::design::Design;
 use crate::report::{EnvironmentStatus, OutcomeCounts, Status};
 use isotare_core::{Outcome, Session, Trial};
 use std::collections::BTreeMap;
 
-/// The environments of the plan, then those that never made it into the plan.
+/// The environments of the plan, and then those that were left out of the plan.
 pub(super) fn statuses(design: &Design<'_>, session: &Session) -> Vec<EnvironmentStatus> {
     let planned = design.environments.iter().enumerate().map(|(at, arm)| {
         let trials = trials_of(design, at);

@@ -1,26 +1,28 @@
-//! The fairness ledger: what the environments got, and where a difference spoils the comparison.
+//! The fairness ledger: facts about the environments, and which differences make the comparison unfair.
 
 use super::design::Design;
 use crate::report::{Ledger, LedgerRow};
 use isotare_core::{Dependence, WorkloadInfo};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Memory that differs by more than this is another budget; less is what a kernel keeps for itself.
+/// If the memory differs by more than this, the budget is different. A kernel reserves less than this for
+/// itself.
 const MEMORY_TOLERANCE: f64 = 0.10;
 
-/// Longer values do not go into a sentence, bytes of both.
+/// Longer values are not quoted in a sentence; bytes of both values together.
 const VALUES_LENGTH: usize = 80;
-/// A fact that changes from trial to trial is shown by so many of its values.
+/// If a fact changes from trial to trial, at most this many of its values are shown.
 const VALUES_SHOWN: usize = 2;
 
 /// The value of a fact that could not be found out.
 const UNKNOWN: &str = "unknown";
 
-/// First part of the name of a fact about the bits of a program; its path follows.
+/// First part of the name of a fact with the hash of a program. The path follows.
 pub(super) const PROGRAM: &str = "program:";
 
-/// The facts without which nobody can tell whether a comparison is fair: where an environment does not know one, it stands
-/// in the ledger as unknown. What only a driver knows (`disk.cache`, storage, networks of engines) comes on top.
+/// The facts that are needed to decide whether a comparison is fair. If an environment does not know one of
+/// them, the ledger shows it as unknown. Facts that only a driver knows (`disk.cache`, storage, networks of
+/// engines) are added to them.
 pub const RECORDS: [&str; 30] = [
     "agent.hash",
     "aslr",
@@ -64,7 +66,7 @@ pub(super) fn ledger(design: &Design<'_>) -> Ledger {
         }
     }
     let measured: BTreeSet<usize> = design.completed().map(|(place, _)| place.environment).collect();
-    // Values of others come without facts.
+    // Values of other tools have no facts.
     let records = if seen.is_empty() { &[][..] } else { &RECORDS };
     for &fact in records {
         let values = seen.entry(fact).or_insert_with(|| vec![BTreeSet::new(); design.environments.len()]);
@@ -126,7 +128,8 @@ fn row(design: &Design<'_>, fact: &str, known: &BTreeMap<usize, String>) -> Ledg
     }
 }
 
-/// Why `value` where the baseline has `base` makes a comparison unfair; `None` if it does not.
+/// Why the comparison is unfair if the environment has `value` and the baseline has `base`; `None` if it is
+/// fair.
 pub(super) fn unfairness(fact: &str, value: &str, base: &str) -> Option<String> {
     if value == base || [value, base].contains(&UNKNOWN) {
         return None;
@@ -137,16 +140,16 @@ pub(super) fn unfairness(fact: &str, value: &str, base: &str) -> Option<String> 
         "memory" => "it did not get the same memory",
         "data.filesystem" => "its files are on another file system",
         "clock.source" if clock_counters(value) == clock_counters(base) => return None,
-        "clock.source" => "its clock comes from another source, so reading it costs something else",
+        "clock.source" => "its clock uses another source, so reading the clock has a different cost",
         "agent.hash" => "it does not run the same program",
-        "aslr" | "personality" => "it lays out memory differently at random",
+        "aslr" | "personality" => "it randomises the memory layout differently",
         "cpus.quota" => "a quota limits its CPU time differently",
         "data.options" if durability(value) == durability(base) => return None,
-        "data.options" => "its writes are kept with other care",
-        "thp" => "its kernel uses huge pages for other memory",
-        "hugepages" => "it has other huge pages set aside",
-        "ksm" => "its kernel looks for equal pages to merge with other effort",
-        "network.loopback" => "its loopback link takes packets of another size",
+        "data.options" => "its writes become durable in a different way",
+        "thp" => "its kernel uses huge pages differently",
+        "hugepages" => "it has a different number of reserved huge pages",
+        "ksm" => "its kernel merges equal pages (KSM) with different settings",
+        "network.loopback" => "its loopback link has a different maximum packet size",
         fact if fact.starts_with(PROGRAM) => "it does not run the same program with the same libraries",
         fact if fact.starts_with("mitigations") => "it runs with other CPU mitigations",
         _ => return None,
@@ -157,7 +160,7 @@ pub(super) fn unfairness(fact: &str, value: &str, base: &str) -> Option<String> 
     }
 }
 
-/// Mount options that decide when a write is safe.
+/// Mount options that decide when a write is durable.
 fn durability(options: &str) -> BTreeSet<&str> {
     let known = ["barrier=0", "data=journal", "data=writeback", "dirsync", "nobarrier", "sync", "volatile"];
     options.split([',', ' ']).filter(|option| known.contains(option)).collect()
@@ -168,7 +171,8 @@ fn clock_counters(sources: &str) -> BTreeSet<&str> {
     sources.split(" | ").map(|source| source.trim_end_matches("-early")).collect()
 }
 
-/// Whether an unfair fact matters to a workload; `None`: to the lifecycle, whose phases are timed from outside.
+/// Whether an unfair fact can influence a workload; `None`: the lifecycle, whose phases are timed from
+/// outside.
 pub(super) fn concerns(fact: &str, workload: Option<&WorkloadInfo>) -> bool {
     let depends_on = |on| workload.is_some_and(|info| info.depends_on.contains(&on));
     match fact {

@@ -1,4 +1,5 @@
-//! How long an instance takes to come and go, compared as any other metric under the workload `lifecycle`.
+//! How long an instance takes to be created and removed. These times are compared like other metrics, under
+//! the workload `lifecycle`.
 
 use super::design::Design;
 use super::series::{Gathered, Series};
@@ -21,12 +22,12 @@ fn startup(trial: &Trial) -> Option<f64> {
     STARTUP.iter().map(|phase| took(trial, *phase)).sum()
 }
 
-/// All that it takes beside the work, s; `None` if a phase is missing.
+/// The time of all phases without the work, s; `None` if a phase is missing.
 fn life(trial: &Trial) -> Option<f64> {
     COMPARED.iter().map(|phase| took(trial, *phase)).sum()
 }
 
-/// The phases as metrics: `startup` for tables, its parts and `life` for those who look closer.
+/// The phases as metrics: `startup` is shown in tables; its parts and `life` are detail metrics.
 pub(super) fn series(design: &Design<'_>) -> Vec<Series> {
     type Length = Box<dyn Fn(&Trial) -> Option<f64>>;
     let headline = MetricDef::headline("startup", "s", Better::Lower);

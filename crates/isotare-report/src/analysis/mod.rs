@@ -1,5 +1,5 @@
-//! From the trials of a session to its [`Report`]. Only completed trials feed estimates; the others are counted,
-//! explained and never silently absent.
+//! Makes the [`Report`] of a session from its trials. Only completed trials are used for estimates. The
+//! others are counted and explained in the report.
 
 mod blocks;
 mod carry_over;
@@ -32,7 +32,8 @@ use design::Design;
 use isotare_core::{Session, SessionEnd, Trial};
 use std::collections::BTreeSet;
 
-/// Judges values that were read from the file `origin`: the same report without what only a session of our own knows.
+/// Analyzes values that were read from the file `origin`. The report is the same, without the parts that need
+/// a session of Isotare.
 pub fn analyse_values(origin: &str, session: &Session, trials: &[Trial]) -> Report {
     let absent = null_test::not_in_file(&session.plan.baseline.to_string());
     Report {
@@ -45,7 +46,7 @@ pub fn analyse_values(origin: &str, session: &Session, trials: &[Trial]) -> Repo
     }
 }
 
-/// Judges the trials of a session. `end` is `None` for a session that did not end by itself.
+/// Analyzes the trials of a session. `end` is `None` for a session that did not end by itself.
 pub fn analyse(session: &Session, trials: &[Trial], end: Option<SessionEnd>) -> Report {
     judged(session, trials, end, null_test::NOT_COMPARED)
 }
@@ -121,21 +122,23 @@ fn report_wide(
 ) -> Vec<Warning> {
     let mut warnings = Vec::new();
     if emulated {
-        let message = "EMULATED MACHINE: its processor was software, so these times show what works, never how fast \
-                       anything is";
+        let message = "EMULATED MACHINE: the processor was emulated in software; the results show what \
+                       works, but the times say nothing about real speed";
         warnings.push(Warning { kind: WarningKind::Emulation, message: message.to_owned() });
     }
     if null_test.status.is_warning() {
         warnings.push(Warning { kind: WarningKind::NotCalibrated, message: null_test.sentence.clone() });
     }
     if baselines.iter().all(|row| row.value.is_none()) {
-        let message = "the baseline never completed: no overhead can be stated".to_owned();
+        let message = "no trial of the baseline completed, so no overhead can be calculated".to_owned();
         warnings.push(Warning { kind: WarningKind::NoBaseline, message });
     }
     let message = match end {
         Some(SessionEnd::Complete | SessionEnd::Precise | SessionEnd::TimeLimit) => return warnings,
-        Some(SessionEnd::Interrupted) => "the session was interrupted; this is what was done by then",
-        None => "the session has no recorded end: it was killed or still runs",
+        Some(SessionEnd::Interrupted) => {
+            "the session was interrupted; the report contains the trials that had run before"
+        }
+        None => "the session has no recorded end: it was killed, or it is still running",
     };
     warnings.push(Warning { kind: WarningKind::EndedEarly, message: message.to_owned() });
     warnings

@@ -1,4 +1,4 @@
-//! What disturbed the session, and what was done about it.
+//! Disturbances of the session, and which blocks were repeated because of them.
 
 use super::blocks::Blocks;
 use super::design::{Design, Place};
@@ -9,10 +9,10 @@ use crate::words;
 use isotare_core::{Canary, Gate, Noise, Plan};
 use isotare_stats::median;
 
-/// So many block numbers are listed in a sentence.
+/// At most this many block numbers are listed in a sentence.
 const LISTED: usize = 12;
 
-/// Everything about disturbance; `None` where nobody looked.
+/// Everything about disturbances; `None` if they were not checked.
 pub(super) fn disturbance(design: &Design<'_>, plan: &Plan) -> Option<Disturbance> {
     let gate = plan.gate?;
     design.trials.iter().find_map(|(_, trial)| trial.noise)?;
@@ -33,8 +33,9 @@ pub(super) fn disturbance(design: &Design<'_>, plan: &Plan) -> Option<Disturbanc
 
 fn sentence(blocks: &Blocks, gate: &Gate) -> String {
     let thresholds = format!(
-        "canary, native work beside each trial: arithmetic above ×{}, reads above ×{} of the session's start, or more than {} \
-         of its time without a CPU",
+        "a block counts as disturbed if the canary, native work before and after each trial, was slower than \
+         ×{} (arithmetic) or ×{} (reads) of its time at the session's start, or had no CPU for more than {} \
+         of its time",
         gate.integer,
         gate.memory,
         words::percent(gate.waited)
@@ -63,8 +64,8 @@ pub(super) fn warning(found: &Disturbance, plan: &Plan) -> Option<Warning> {
     let is_spent = plan.spare > 0 && found.repeats.len() as u64 >= allowed;
     let message = match is_spent {
         true => format!(
-            "host too noisy: {left} of the {counted} blocks in the estimates were disturbed, more than may be repeated; stop \
-             what else runs here, or measure another time"
+            "host too noisy: {left} of the {counted} blocks in the estimates were disturbed, more than may \
+             be repeated; stop other programs, or measure at another time"
         ),
         false => format!("{left} of the {counted} blocks in the estimates were disturbed and not repeated"),
     };
@@ -109,14 +110,15 @@ fn rows(design: &Design<'_>) -> Vec<DisturbanceRow> {
     rows
 }
 
-/// That a CPU quota held one environment back under one workload, where it did.
+/// A warning if a CPU quota throttled one environment under one workload.
 pub(super) fn throttling(design: &Design<'_>, here: Place) -> Option<String> {
     let own = design.counted().filter(|(place, _)| *place == here);
     let told: Vec<f64> = own.filter_map(|(_, trial)| Some(trial.noise?.throttled?.time)).collect();
     let held = told.iter().filter(|time| **time > 0.0).count();
     (held > 0).then(|| {
         format!(
-            "a CPU quota held it back in {held} of {} trials, {} in the middle: it had less than its CPUs; lift the quota",
+            "a CPU quota throttled it in {held} of {} trials, for {} in the median, so it could not use its \
+             CPUs all the time; remove the quota",
             told.len(),
             quantity(median(&told).unwrap_or(0.0), "s", None)
         )

@@ -1,4 +1,5 @@
-//! The baseline against itself: what this session would call a difference where there is none.
+//! The null test: the baseline against itself. It shows which differences this session finds although there
+//! is none.
 
 use crate::report::{NullStatus, NullTest, ResultRow, Warning, WarningKind, workload_label};
 use crate::words;
@@ -6,12 +7,13 @@ use isotare_core::MeasuredBy;
 use isotare_stats::Verdict;
 use std::collections::BTreeSet;
 
-/// A difference of the baseline from itself has to be as rare as this by chance: there are several null rows in a session.
+/// p value below which the baseline counts as different from itself. It is small, because a session has
+/// several null rows.
 const RARE: f64 = 0.01;
 
-/// Judges the session by its null rows: those of what the workloads say and of the instances' life. Counters are left out:
-/// ticks of CPU time and pages of memory vary by more than any margin worth stating, and their own rows carry the warning.
-/// `absent` says why there are none.
+/// The result of the null test, from the null rows of the workloads' metrics and of the lifecycle. Counters
+/// are not included: ticks of CPU time and pages of memory vary by more than any useful margin, and their own
+/// rows have the warning. `absent` says why there are no null rows.
 pub(super) fn judge(results: &[ResultRow], margin: f64, absent: &str) -> NullTest {
     let shown = |row: &&ResultRow| row.null && row.headline;
     let (counters, rows): (Vec<&ResultRow>, Vec<&ResultRow>) =
@@ -53,7 +55,7 @@ pub(super) fn judge(results: &[ResultRow], margin: f64, absent: &str) -> NullTes
     NullTest { status, calibrated, noise_floor: floor, resolves, differs, not_shown, left_out, sentence }
 }
 
-/// What the sentences are made of.
+/// The parts of the sentences.
 struct Judged<'a> {
     rows: usize,
     margin: f64,
@@ -70,8 +72,8 @@ impl Judged<'_> {
 
     fn passed(&self, baseline: &str) -> String {
         format!(
-            "null test passed: {baseline} against itself differs by at most {}, and every interval (rows: {}) is within \
-             the margin of {}",
+            "null test passed: {baseline} against itself differs by at most {}, and every interval (rows: \
+             {}) is within the margin of {}",
             self.floor(),
             self.rows,
             words::percent(self.margin)
@@ -83,8 +85,8 @@ impl Judged<'_> {
             .resolves
             .map_or("too few blocks".to_owned(), |effect| format!("resolves {}", words::percent(effect)));
         format!(
-            "null test not shown ({resolves}): {baseline} against itself is within the margin of {} in {} of {} rows; the \
-             intervals reach beyond it in {}",
+            "null test inconclusive ({resolves}): {baseline} against itself is within the margin of {} in {} \
+             of {} rows; the intervals reach beyond it in {}",
             words::percent(self.margin),
             self.rows - self.not_shown.len(),
             self.rows,
@@ -104,12 +106,12 @@ impl Judged<'_> {
 /// Why a session has no null rows.
 pub(super) const NOT_COMPARED: &str = "the baseline was not compared with itself";
 
-/// The same of values whose design is not ours.
+/// The same for values that another tool measured.
 pub(super) fn not_in_file(baseline: &str) -> String {
     format!("the file has no second series of the baseline (a condition {baseline}#null)")
 }
 
-/// Warns on each row of a metric in which the baseline differs from itself.
+/// Adds a warning to each row of a metric in which the baseline differs from itself.
 pub(super) fn mark(results: &mut [ResultRow]) {
     let off: Vec<ResultRow> = results
         .iter()
@@ -128,7 +130,7 @@ pub(super) fn mark(results: &mut [ResultRow]) {
     }
 }
 
-/// A difference of the baseline from itself that chance alone hardly makes.
+/// A difference of the baseline from itself that is probably not chance.
 fn differs_from_itself(row: &ResultRow) -> bool {
     matches!(row.verdict, Verdict::Slower | Verdict::Faster) && row.p.is_some_and(|p| p < RARE)
 }

@@ -1,10 +1,11 @@
-//! Figures of one trial that contradict each other: a mean above the maximum, more time in events than there was.
+//! Figures of one trial that contradict each other, such as a mean above the maximum, or more time in events
+//! than the trial took.
 
 use super::design::{Design, Place};
 use isotare_core::Trial;
 use std::collections::BTreeMap;
 
-/// Words for order statistics, from low to high.
+/// Names of order statistics, from low to high.
 const RISING: [(&str, &[&str]); 9] = [
     ("minimum", &["min", "minimum"]),
     ("median", &["p50", "median"]),
@@ -19,11 +20,11 @@ const RISING: [(&str, &[&str]); 9] = [
 const MEAN: usize = 8;
 /// Histograms keep two to three digits.
 const SLACK: f64 = 1.02;
-/// A worker may have begun before the measured part and end after it.
+/// A worker can begin before the measured part and end after it.
 const TIME_SLACK: f64 = 1.05;
 
-/// What cannot be in the trials of one environment under one workload: the most frequent of it, as a sentence. `threads` is how
-/// many work at a time; `None`: unknown.
+/// The most frequent contradiction in the trials of one environment under one workload, as a sentence.
+/// `threads` is the number of threads that work at a time; `None`: unknown.
 pub(super) fn contradictions(design: &Design<'_>, here: Place, threads: Option<f64>) -> Option<String> {
     let trials: Vec<&Trial> =
         design.completed().filter(|(place, _)| *place == here).map(|(_, trial)| trial).collect();
@@ -35,8 +36,8 @@ pub(super) fn contradictions(design: &Design<'_>, here: Place, threads: Option<f
     }
     let (sentence, count) = found.iter().max_by_key(|(_, count)| **count)?;
     Some(format!(
-        "impossible figures: {sentence} (in {count} of {} trials); the tool that printed them, or what read its output, is \
-         wrong",
+        "impossible figures: {sentence} (in {count} of {} trials); either the tool that printed them is \
+         wrong, or the program that read its output",
         trials.len()
     ))
 }
@@ -75,7 +76,7 @@ fn of_trial(trial: &Trial, threads: Option<f64>) -> Vec<String> {
         let busy = rate * mean;
         if busy > threads * TIME_SLACK {
             found.push(format!(
-                "events per second times mean latency need more than {threads} threads can spend"
+                "events per second times mean latency is more time than {threads} threads have"
             ));
         }
     }
@@ -126,7 +127,7 @@ mod tests {
                 &[("latency_p50", 3.0), ("latency_p99", 2.0), ("latency_max", 4.0)],
                 "median latency_p50 is above p99",
             ),
-            (&[("events_per_second", 100.0), ("latency_mean", 0.05)], "more than 2 threads"),
+            (&[("events_per_second", 100.0), ("latency_mean", 0.05)], "more time than 2 threads have"),
         ] {
             let found = said(values, Some(2.0));
             assert!(found.len() == 1 && found[0].contains(words), "{found:?}");

@@ -1,10 +1,10 @@
-//! How much the workloads wrote, and what of it is kept.
+//! How much the workloads wrote, and how much of it is kept.
 
 use crate::output::{CutOutput, OutputRow, StreamRow};
 use crate::quantity::quantity;
 use isotare_core::{Captured, Plan, Streams, Trial};
 
-/// What one trial wrote; where all of it is kept, nothing is cut.
+/// The output of one trial. If it is kept completely, nothing is cut.
 pub(super) fn row(streams: &Streams, plan: &Plan) -> OutputRow {
     let stream = |stream: &Captured| StreamRow {
         bytes: stream.bytes,
@@ -14,7 +14,7 @@ pub(super) fn row(streams: &Streams, plan: &Plan) -> OutputRow {
     OutputRow { stdout: stream(&streams.stdout), stderr: stream(&streams.stderr) }
 }
 
-/// What was cut in the whole session; `None`: nothing.
+/// How much was cut in the whole session; `None`: nothing.
 pub(super) fn cut(trials: &[Trial], plan: &Plan) -> Option<CutOutput> {
     if plan.keep_output {
         return None;
@@ -24,8 +24,8 @@ pub(super) fn cut(trials: &[Trial], plan: &Plan) -> Option<CutOutput> {
         trials.iter().filter_map(|trial| trial.output.as_ref()).map(cut).filter(|cut| *cut > 0).collect();
     let bytes = cuts.iter().fold(0_u64, |sum, cut| sum.saturating_add(*cut));
     let sentence = format!(
-        "output: {} of {} trials wrote more than is kept; of each stream the size, the SHA-256 and the first and last 64 KiB \
-         are kept, and {} in all are cut (--keep-output keeps everything)",
+        "output: {} of {} trials wrote more than isotare keeps; for each stream it keeps the size, the \
+         SHA-256 and the first and last 64 KiB; {} in total were cut (--keep-output keeps everything)",
         cuts.len(),
         trials.len(),
         quantity(bytes as f64, "B", None)

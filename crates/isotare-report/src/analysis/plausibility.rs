@@ -1,5 +1,5 @@
-//! Doubts about single results: an emulated machine, a clock that strays, an unfair budget, lost trials, an
-//! environment that beats the machine it runs on.
+//! Warnings about single results: an emulated machine, a wrong clock, an unfair budget, lost trials, or an
+//! environment that is faster than the baseline.
 
 use super::clock;
 use super::design::{Design, Place};
@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 /// Environment, and workload with its parameters.
 type Cell = (String, Option<(String, BTreeMap<String, String>)>);
 
-/// What is doubtful in each cell of the design; `None` as workload: the lifecycle.
+/// The warnings for each cell of the design. The workload `None` is the lifecycle.
 pub(super) struct Notes {
     cells: BTreeMap<Cell, Vec<Warning>>,
     margin: f64,
@@ -33,8 +33,8 @@ impl Notes {
                 let mut warnings = Vec::new();
                 let mut warn = |kind, message| warnings.push(Warning { kind, message });
                 if emulated {
-                    let message =
-                        "software emulation: shows that it works, not how fast virtual machines are";
+                    let message = "software emulation: the result shows that the environment works, but not \
+                                   how fast virtual machines are";
                     warn(WarningKind::Emulation, message.to_owned());
                 }
                 if let Some(message) =
@@ -67,7 +67,7 @@ impl Notes {
                 if let Some(message) = impossible(environment) {
                     warn(WarningKind::Impossible, message);
                 }
-                // The baseline has no row of its own for it.
+                // The baseline does not have its own row for it.
                 if let Some(message) = baseline.filter(|at| *at != environment).and_then(impossible) {
                     warn(WarningKind::Impossible, format!("of the baseline: {message}"));
                 }
@@ -78,7 +78,7 @@ impl Notes {
         Self { cells, margin }
     }
 
-    /// Puts each doubt on the rows that it concerns.
+    /// Adds each warning to the rows that it concerns.
     pub fn attach(&self, rows: &mut [ResultRow]) {
         for row in rows {
             let workload = match row.workload.as_str() {
@@ -94,8 +94,8 @@ impl Notes {
                 && row.headline
                 && row.source != MeasuredBy::Sampler
             {
-                let message = "faster than the baseline: check that both did the same work (caches, durability of \
-                               writes, clock, CPU frequency) before believing it";
+                let message = "faster than the baseline: check that both did the same work (caches, \
+                               durability of writes, clock, CPU frequency) before believing it";
                 let kind = WarningKind::FasterThanBaseline;
                 row.warnings.push(Warning { kind, message: message.to_owned() });
             }

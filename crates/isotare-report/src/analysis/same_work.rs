@@ -1,7 +1,8 @@
-//! Whether environments did the same work as the baseline, shown by what the work wrote.
+//! Whether environments did the same work as the baseline, judged by the output of the work.
 //!
-//! An example: in a sandbox without `sort`, `sh -c 'sort big | wc -l; echo done'` ends with status 0 in no time. Its output is
-//! "0\ndone" where the baseline's is "120000\ndone", so its times are those of other work.
+//! An example: in a sandbox without `sort`, `sh -c 'sort big | wc -l; echo done'` ends at once with status 0.
+//! Its output is "0\ndone", while the baseline's is "120000\ndone". So it did different work, and its times
+//! cannot be compared.
 
 use super::design::{Design, Place};
 use crate::report::{Warning, WarningKind};
@@ -13,9 +14,9 @@ use isotare_stats::median;
 const QUOTED: usize = 60;
 /// How much is shown around the place where two outputs differ, in characters.
 const AROUND: usize = 20;
-/// One trial cannot show that an output never changes.
+/// One trial is not enough to show that the output is always the same.
 const FEWEST: usize = 2;
-/// A time, as a share of the baseline's, that isolation does not explain.
+/// A time, as a fraction of the baseline's, that is too short to be explained by isolation.
 const FAR_BELOW: f64 = 0.5;
 
 /// What the baseline wrote under one workload.
@@ -29,7 +30,7 @@ struct Reference<'a> {
 }
 
 impl<'a> Reference<'a> {
-    /// `None`: the workload's output tells nothing, or there are too few trials.
+    /// `None`: the workload's output does not show which work was done, or there are too few trials.
     fn of(design: &Design<'a>, workload: usize) -> Option<Self> {
         if !design.info(workload).repeats_output {
             return None;
@@ -61,15 +62,15 @@ impl<'a> Reference<'a> {
         let name = &self.name;
         let stdout = self.stdout.ok().filter(|stdout| !is_same(stdout, &streams.stdout)).map(|stdout| {
             let [here, there] = [&streams.stdout, stdout].map(described);
-            format!("on standard output it wrote {here}, where {name} wrote {there}")
+            format!("it wrote {here} to standard output, while {name} wrote {there}")
         });
         let stderr = match (self.is_quiet, streams.stderr.bytes == 0) {
             (Some(true), false) => {
                 let here = described(&streams.stderr);
-                Some(format!("on standard error it wrote {here}, where {name} wrote nothing"))
+                Some(format!("it wrote {here} to standard error, while {name} wrote nothing"))
             }
             (Some(false), true) => {
-                Some(format!("on standard error it wrote nothing, where {name} wrote something"))
+                Some(format!("it wrote nothing to standard error, while {name} wrote something"))
             }
             _ => None,
         };
@@ -82,8 +83,8 @@ fn is_same(a: &Captured, b: &Captured) -> bool {
     (a.bytes, &a.sha256) == (b.bytes, &b.sha256)
 }
 
-/// Size and text of a stream in quotation marks, with escapes for line feeds and what a terminal would act on. Of a long one
-/// both ends and the hash.
+/// Size and text of a stream in quotation marks, with escapes for line feeds and control characters. A long
+/// stream is shown by its beginning, its end and its hash.
 fn described(stream: &Captured) -> String {
     let size = match stream.bytes {
         0 => return "nothing".to_owned(),
@@ -100,8 +101,8 @@ fn described(stream: &Captured) -> String {
     format!("{size}, {head} … {tail} (SHA-256 {}…)", stream.sha256.get(..12).unwrap_or_default())
 }
 
-/// The completed trials whose output shows other work than the baseline's, by place in `trials`, and what differs: where the
-/// baseline's output never changes and theirs differs.
+/// The completed trials whose output shows that they did different work, as positions in `trials`, with the
+/// difference. The baseline's output is always the same, and theirs differs from it.
 pub fn different_work(session: &Session, trials: &[Trial]) -> Vec<(usize, String)> {
     if session.plan.accept_different_output {
         return Vec::new();
@@ -118,13 +119,15 @@ pub fn different_work(session: &Session, trials: &[Trial]) -> Vec<(usize, String
     trials.iter().enumerate().filter_map(different).collect()
 }
 
-/// Makes such trials invalid and returns their places. Judging the same trials again changes nothing.
+/// Makes such trials invalid and returns their positions. Calling it again with the same trials changes
+/// nothing.
 pub fn judge_work(session: &Session, trials: &mut [Trial]) -> Vec<usize> {
     let found = different_work(session, trials);
     let invalid = |(at, difference): (usize, String)| {
         let trial = &mut trials[at];
         let reason = format!(
-            "the same work was not done: {difference}; if this is no sign of other work, --accept-different-output counts it"
+            "the same work was not done: {difference}; if this difference is expected, use \
+             --accept-different-output to count the trial"
         );
         let said = trial.output.as_ref().map(|streams| streams.stderr.text().into_owned());
         trial.outcome = Outcome::Invalid;
@@ -134,13 +137,15 @@ pub fn judge_work(session: &Session, trials: &mut [Trial]) -> Vec<usize> {
     found.into_iter().map(invalid).collect()
 }
 
-/// What the outputs leave open in one environment: the baseline's own change, or a difference was accepted.
+/// Warnings about the outputs in one environment: the baseline's output changes, or a difference was
+/// accepted.
 pub(super) fn doubts(design: &Design<'_>, place: Place) -> Vec<Warning> {
     let Some(reference) = Reference::of(design, place.workload) else { return Vec::new() };
     let mut warnings = Vec::new();
     if let Err([one, other]) = reference.stdout {
         let message = format!(
-            "the output of {} changes from trial to trial, so it does not show that the same work was done: {}",
+            "the output of {} changes from trial to trial, so it cannot show whether the same work was done: \
+             {}",
             reference.name,
             change(one, other)
         );
@@ -157,22 +162,23 @@ pub(super) fn doubts(design: &Design<'_>, place: Place) -> Vec<Warning> {
     warnings
 }
 
-/// Whether an instance that held nothing but a program's known files may have lacked others.
+/// A warning if an instance contained only a program's known files, and others may have been missing.
 pub(super) fn missing(design: &Design<'_>, place: Place, info: &WorkloadInfo) -> Option<Warning> {
     let why = info.needs_more.as_ref()?;
     let mut here = design.completed().filter(|(at, _)| at.environment == place.environment);
     here.any(|(_, trial)| trial.facts.get("image").is_some_and(|image| image == "agent")).then(|| {
         let message = format!(
-            "{why}, but here the root holds no other program and no other file (image=agent); give it image=host or another \
-             image, or name files with --carry"
+            "{why}, but here the root file system contains no other programs and files (image=agent); use \
+             image=host or another image, or name the files with --carry"
         );
         Warning { kind: WarningKind::Incomplete, message }
     })
 }
 
-/// Whether a command took far less CPU time than in the baseline, in about the same proportion as it took less time: isolation
-/// makes no work cheaper by half, so less of it was done. On a busy machine times also hold waiting, so it is enough if CPU
-/// time fell by half as much on the log scale.
+/// A warning if a command took much less time than in the baseline and also much less CPU time, in about the
+/// same proportion. Isolation cannot halve the cost of the same work, so less work was done. On a busy
+/// machine the times also include waiting, so it is enough if the CPU time fell by half as much on the log
+/// scale.
 pub(super) fn less(design: &Design<'_>, place: Place, baseline: usize) -> Option<Warning> {
     let ratio = |value: fn(&Trial) -> Option<f64>| {
         let typical = |environment| {
@@ -184,7 +190,8 @@ pub(super) fn less(design: &Design<'_>, place: Place, baseline: usize) -> Option
     let (time, cpu) = (ratio(wall_time)?, ratio(cpu_time)?);
     (time.max(cpu) <= FAR_BELOW && cpu * cpu <= time).then(|| {
         let message = format!(
-            "did less work: it took {} of the baseline's CPU time in {} of its time; isolation does not make work cheaper",
+            "it did less work: it needed only {} of the baseline's CPU time and {} of its time, but \
+             isolation cannot make the same work so much cheaper",
             percent(cpu),
             percent(time)
         );
@@ -207,7 +214,7 @@ fn figure(trial: &Trial, name: &str) -> Option<f64> {
     own.find(|sample| sample.metric.name == name).map(|sample| sample.value)
 }
 
-/// Where two outputs of the same command differ first.
+/// The first difference between two outputs of the same command.
 fn change(one: &Captured, other: &Captured) -> String {
     let [a, b] = [one, other].map(|stream| stream.text().chars().collect::<Vec<char>>());
     let at = a.iter().zip(&b).position(|(a, b)| a != b).unwrap_or(a.len().min(b.len()));

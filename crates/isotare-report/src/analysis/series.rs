@@ -13,7 +13,7 @@ pub(super) struct Series {
     pub parameters: BTreeMap<String, String>,
     /// The metric.
     pub metric: MetricDef,
-    /// Whose share.
+    /// The role that it belongs to.
     pub role: Option<Role>,
     /// Who measured it.
     pub source: MeasuredBy,
@@ -47,7 +47,7 @@ impl Gathered {
     }
 }
 
-/// What makes values one series: workload, metric, whose share, who measured it.
+/// The key of a series: workload, metric, role, and the part of Isotare that measured it.
 type Key<'a> = (usize, &'a str, Option<Role>, MeasuredBy);
 
 /// Every metric that completed trials reported, by workload, in the order in which they were first reported.

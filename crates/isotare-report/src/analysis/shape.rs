@@ -1,4 +1,5 @@
-//! Doubts about the values themselves: what noise and isolation alone cannot give. Nothing is dropped for them.
+//! Warnings about the values themselves, if noise and isolation alone cannot explain them. No value is
+//! removed because of a warning.
 
 use super::compare::metric_name;
 use super::design::Design;
@@ -9,19 +10,20 @@ use isotare_core::{Better, MeasuredBy};
 use isotare_stats::{Verdict, is_too_steady, median, trend_p, two_modes, warm_up};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Fewer blocks that agree may do so by chance, if values are rough.
+/// With fewer blocks, equal values can be chance if the values are coarse.
 const FEWEST_EQUAL: usize = 5;
-/// A trend by chance is as rare as this.
+/// p value below which a trend is not regarded as chance.
 const TREND: f64 = 0.001;
-/// Writes that are confirmed so much sooner than the baseline's are not written as the baseline's are.
+/// If writes are confirmed faster than the baseline's by more than this factor, they are not written in the
+/// same way.
 const SYNC: f64 = 1.25;
-/// Metric by which workloads tell how often they waited for the device.
+/// Metric of workloads that counts how often they waited for the device.
 const SYNCS: &str = "fsyncs_per_second";
 
 /// Values per block.
 type Blocks = BTreeMap<u32, f64>;
 
-/// Puts the doubts on the rows of what the workloads and the runner measured.
+/// Adds the warnings to the rows that the workloads and the runner measured.
 pub(super) fn mark(design: &Design<'_>, series: &[Series], rows: &mut [ResultRow], margin: f64) {
     let hasty = hasty(rows);
     for row in rows.iter_mut() {
@@ -29,8 +31,9 @@ pub(super) fn mark(design: &Design<'_>, series: &[Series], rows: &mut [ResultRow
             let at = (row.workload.clone(), row.parameters.clone(), row.environment.clone());
             let message = hasty.get(&at).map(|times| {
                 format!(
-                    "its syncs return {times} times as fast as the baseline's: writes are not kept as safely as there (a \
-                     cache that ignores flushes?); compare with a setting that honours them"
+                    "its syncs return {times} times as fast as the baseline's, so its writes are not as \
+                     durable (a cache may ignore flushes); compare it with a setting that does not ignore \
+                     them"
                 )
             });
             warn(row, WarningKind::SyncNotHonoured, message);
@@ -109,7 +112,7 @@ impl<'a> Values<'a> {
         self.blocks.get(at).filter(|blocks| !blocks.is_empty())
     }
 
-    /// Whether nothing outside disturbed its first `count` blocks, as far as is known.
+    /// Whether its first `count` blocks were not disturbed from outside, as far as is known.
     fn begins_quietly(&self, at: usize, count: usize, disturbed: &[u32]) -> bool {
         self.ratios(at).take(count).all(|(block, _)| !disturbed.contains(&block))
     }
@@ -129,7 +132,7 @@ impl<'a> Values<'a> {
         self.ratios(at).map(|(_, log)| log).collect()
     }
 
-    /// Values as times: a rate is work by time.
+    /// Values as times: a rate is converted to time per unit of work.
     fn times(&self, at: usize) -> Vec<f64> {
         let time = |value: &f64| if self.better == Better::Higher { value.recip() } else { *value };
         self.blocks(at)
@@ -147,8 +150,8 @@ impl<'a> Values<'a> {
             .collect();
         let others: Vec<&[f64]> = others.iter().map(Vec::as_slice).collect();
         (self.is_time && is_too_steady(&own, &others)).then(|| {
-            "varies less than a fifth of what the others do: a fixed wait (sleep, polling, a time-out) or an old result \
-             may be in it; look at what its command waits for"
+            "its values vary less than a fifth as much as those of the others: it may contain a fixed wait \
+             (sleep, polling, a time-out) or repeat an old result; check what its command waits for"
                 .to_owned()
         })
     }
@@ -160,7 +163,8 @@ impl<'a> Values<'a> {
         let is_twin = |other: &usize| *other != at && self.blocks(*other) == Some(own);
         let twin = (0..self.names.len()).find(is_twin).filter(|_| !is_rough)?;
         Some(format!(
-            "has the same values as {}, block by block: one was measured twice, or copied; check where they come from",
+            "it has the same values as {} in every block: one of them was measured twice, or copied; check \
+             where the values come from",
             self.names[twin]
         ))
     }
@@ -174,8 +178,9 @@ fn cold_beginning(logs: &[f64], count: usize, better: Better, margin: f64) -> Op
     }
     let cost = |log: f64| words::factor(if better == Better::Higher { -log } else { log }.exp());
     Some(format!(
-        "the first {} unlike all later ones, as if something still warmed up: cost ×{}, then ×{}; kept, and the typical \
-         ratio feels little of it; look for files, caches or images that only the first trials find cold",
+        "the first {} different from all later ones, as if something had to warm up: cost ×{}, then ×{}; \
+         they are kept, and have little influence on the typical ratio; look for files, caches or images \
+         that are cold only in the first trials",
         if count == 1 { "block is".to_owned() } else { format!("{count} blocks are") },
         cost(first),
         cost(later)
@@ -190,8 +195,9 @@ fn modes(logs: &[f64], better: Better, margin: f64) -> Option<String> {
     }
     let [(low, lower), (high, upper)] = groups.map(|(log, count)| (words::factor(log.exp()), count));
     Some(format!(
-        "two groups, and neither is what the ratio says: cost ×{low} in {lower} blocks, ×{high} in {upper}; look for CPU \
-         frequency, placement on CPUs, or a cache that is sometimes warm"
+        "the values form two groups, and the ratio describes neither of them: cost ×{low} in {lower} blocks, \
+         ×{high} in {upper}; possible causes are the CPU frequency, the placement on CPUs, or a cache that \
+         is sometimes warm"
     ))
 }
 
@@ -206,8 +212,8 @@ fn trend(logs: &[f64], row: &ResultRow, better: Better, margin: f64) -> Option<S
     }
     let way = if change > 0.0 { "rises" } else { "falls" };
     Some(format!(
-        "the cost against {} {way} by {} from the first third of the blocks to the last: no single ratio describes it; \
-         look for leaks, filling disks or caches, and measure longer",
+        "the cost against {} {way} by {} from the first third of the blocks to the last, so a single ratio \
+         does not describe it; look for leaks, or disks or caches that fill up, and measure longer",
         row.baseline,
         words::percent(change.abs().exp_m1())
     ))

@@ -1,11 +1,11 @@
-//! Whether the session became as precise as it was to become.
+//! Whether the session reached the requested precision.
 
 use crate::disturbance::Stopping;
 use crate::report::{BaselineRow, ResultRow, Warning, WarningKind, workload_label};
 use crate::words;
 use isotare_core::{MeasuredBy, Plan};
 
-/// The widest interval among the first figures of all workloads; `None` if no precision was asked for.
+/// The widest interval among the first metrics of all workloads; `None` if no precision was requested.
 pub(super) fn stopping(plan: &Plan, firsts: &[BaselineRow], results: &[ResultRow]) -> Option<Stopping> {
     let target = plan.stopping?;
     let mut seen: Vec<&BaselineRow> = Vec::new();
@@ -34,22 +34,23 @@ pub(super) fn stopping(plan: &Plan, firsts: &[BaselineRow], results: &[ResultRow
     let asked = words::percent(target);
     let sentence = match (&widest, &place, reached) {
         (_, _, true) => {
-            format!("precise enough: every first figure is known within ±{asked}, as was asked for")
+            format!(
+                "the requested precision was reached: the first metric of every workload is known within \
+                 ±{asked}"
+            )
         }
         (Some((half, _)), Some(place), false) => {
             let found =
                 if half.is_finite() { format!("±{}", words::percent(*half)) } else { "unknown".to_owned() };
-            format!(
-                "the precision of ±{asked} that was asked for was not reached: {place} is known within {found}"
-            )
+            format!("the requested precision of ±{asked} was not reached: {place} is known within {found}")
         }
-        _ => format!("the precision of ±{asked} that was asked for was not reached: nothing was compared"),
+        _ => format!("the requested precision of ±{asked} was not reached: nothing was compared"),
     };
     let widest = widest.map(|(half, _)| half).filter(|half| half.is_finite());
     Some(Stopping { target, widest, place, reached, sentence })
 }
 
-/// That it did not.
+/// A warning if it did not.
 pub(super) fn warning(stopping: &Stopping) -> Option<Warning> {
     let message = stopping.sentence.clone();
     (!stopping.reached).then_some(Warning { kind: WarningKind::Imprecise, message })

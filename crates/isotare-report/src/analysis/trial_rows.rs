@@ -1,12 +1,13 @@
-//! The trials as the report lists them: everything a reader may want to re-analyse, without raw counters and the
-//! kept ends of the output, which stay in the store.
+//! The trials as the report lists them: everything that is needed to analyze them again. The raw counters and
+//! the kept output are only in the store.
 
 use super::design::Design;
 use super::output;
 use crate::report::{PhaseRow, SampleRow, TrialRow};
 use isotare_core::{Plan, Trial};
 
-/// All trials, in order; one whose condition is not in the plan has no environment and no workload.
+/// All trials, in order. If the condition of a trial is not in the plan, it has no environment and no
+/// workload.
 pub(super) fn rows(design: &Design<'_>, trials: &[Trial], plan: &Plan) -> Vec<TrialRow> {
     trials.iter().map(|trial| row(design, trial, plan)).collect()
 }

@@ -1,4 +1,4 @@
-//! Axes: from values to pixels, and where the ticks go.
+//! Axes: the mapping from values to pixels, and the positions of the ticks.
 
 /// A logarithmic or linear mapping of `low..=high` onto pixels.
 #[derive(Clone, Copy, Debug)]
@@ -62,7 +62,7 @@ impl Axis {
     }
 }
 
-/// A number without needless zeros.
+/// A number without unnecessary zeros.
 fn label(value: f64) -> String {
     let text = match value.abs() {
         v if v >= 1e6 => format!("{value:.0e}"),

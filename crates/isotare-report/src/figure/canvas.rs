@@ -1,6 +1,7 @@
 //! Drawing in pixels: the few shapes that the figures need, on plotters' SVG backend.
 //!
-//! Text is placed by anchors and never measured, so no font library is needed and the page's own font is used.
+//! Text is placed by anchors and never measured, so no font library is needed and the page's own font is
+//! used.
 
 use super::palette::{INK, Marker};
 use crate::RenderError;
@@ -52,13 +53,14 @@ impl Type {
     }
 }
 
-/// What a drawing step gives.
+/// The result of a drawing step.
 pub(super) type Drawn = Result<(), RenderError>;
 
 /// A sheet to draw on.
 pub(super) struct Canvas<'a>(DrawingArea<SVGBackend<'a>, Shift>);
 
-/// Draws a figure of this size; `id` is unique on the page, title and description are for those who cannot see it.
+/// Draws a figure of this size. `id` is unique on the page. Title and description are for people who cannot
+/// see the figure.
 pub(super) fn sheet(
     (width, height): (u32, u32),
     (id, title, description): (&str, &str, &str),

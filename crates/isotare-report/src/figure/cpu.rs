@@ -27,8 +27,8 @@ pub(crate) fn cpu_by_role(report: &Report) -> Result<Option<Figure>, RenderError
     let height = TOP + BOTTOM + groups.len() as f64 * TITLE + rows.len() as f64 * LINE;
     let axis = axis(most);
     let roles = report.roles();
-    let description = "Host CPU seconds per second of the measured window, stacked by role, for each environment and \
-                       workload. The table below has the numbers.";
+    let description = "Host CPU seconds per second of the measured window, stacked by role, for each \
+                       environment and workload. The table below has the numbers.";
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a height of pixels")]
     let size = (WIDTH as u32, height as u32);
     let svg = sheet(size, ("cpu", "CPU time by role", description), |canvas| {
@@ -59,12 +59,12 @@ fn meaning(role: Role) -> &'static str {
     match role {
         Role::Workload => "the workload's own processes",
         Role::Vcpu => "threads that execute a guest's virtual CPUs",
-        Role::Vmm => "the virtual machine monitor beside them",
+        Role::Vmm => "the other threads of the virtual machine monitor",
         Role::Io => "threads that move a guest's data",
-        Role::Vhost => "threads of the kernel that do so",
-        Role::Shim => "what stays beside each instance",
-        Role::Daemon => "what serves every instance",
-        Role::Kernel => "all other threads of the host's kernel, whoever they work for",
+        Role::Vhost => "kernel threads that move a guest's data",
+        Role::Shim => "helper processes of each instance",
+        Role::Daemon => "daemons that serve all instances",
+        Role::Kernel => "all other threads of the host's kernel, which can work for any process",
     }
 }
 

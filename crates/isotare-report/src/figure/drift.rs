@@ -1,5 +1,5 @@
-//! Values over the session, so that drift and outliers can be seen. Environments whose values lie far apart get
-//! panels of their own: drift of a per cent shows in each.
+//! Values over the session, so that drift and outliers can be seen. Environments whose values are far apart
+//! get separate panels, so that a drift of a per cent is visible in each.
 
 use super::Figure;
 use super::axis::Axis;
@@ -20,14 +20,15 @@ const MARGINS: (f64, f64, f64, f64) = (62.0, 34.0, 18.0, 40.0);
 const LEGEND_LINE: f64 = 22.0;
 /// Medians further apart than this factor do not share a panel.
 const APART: f64 = 1.25;
-/// The y axis never spans less than this, so that noise of a tenth of a per cent looks like it.
+/// The smallest span of the y axis, so that noise of a tenth of a per cent does not look large.
 const LEAST_SPAN: f64 = 0.02;
 
 struct Line {
     /// Index of the environment in the report; `None`: of the canary.
     environment: Option<usize>,
     look: (RGBColor, Marker),
-    /// Minutes since the session began and value relative to the baseline's median, or the canary's at the start.
+    /// Minutes since the session began and value relative to the baseline's median, or the canary's at the
+    /// start.
     points: Vec<(f64, f64)>,
     middle: f64,
 }
@@ -57,8 +58,9 @@ pub(crate) fn drift(report: &Report) -> Result<Option<Figure>, RenderError> {
     let top = legend.last().map_or(0.0, |(_, (_, y))| y + LEGEND_LINE);
     let height = top + panels.len().div_ceil(2) as f64 * PANEL.1;
     let description = format!(
-        "One panel per workload, metric and group of environments: each trial's value relative to the median of {} \
-         over the minutes of the session. Where it was recorded, a panel of the canary before and after each trial.",
+        "One panel per workload, metric and group of environments: each trial's value relative to the median \
+         of {} over the minutes of the session. If the canary was recorded, another panel shows it before \
+         and after each trial.",
         report.baseline
     );
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a height of pixels")]
@@ -77,9 +79,10 @@ pub(crate) fn drift(report: &Report) -> Result<Option<Figure>, RenderError> {
         Ok(())
     })?;
     let caption = format!(
-        "Each trial's value relative to the median of {} over the session. A slope or a step is drift of the machine; \
-         comparisons are made within blocks, so a drift that all environments share cancels. The panel of the canary, if \
-         there is one, shows the machine before and after each trial, without any environment.",
+        "Each trial's value relative to the median of {} over the session. A slope or a step means that the \
+         speed of the machine changed. Comparisons are made within blocks, so a change that all environments \
+         share cancels. The panel of the canary, if there is one, shows the speed of the machine before and \
+         after each trial, without any environment.",
         report.baseline
     );
     Ok(Some(Figure { svg, caption }))

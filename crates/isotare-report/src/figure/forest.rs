@@ -1,5 +1,5 @@
-//! Overhead with intervals: one line per environment and workload. Where some environments cost many times as much
-//! as others, a second panel shows the neighbourhood of 1 enlarged.
+//! Overhead with intervals: one line per environment and workload. If some environments cost many times as
+//! much as others, a second panel shows the values near 1 enlarged.
 
 use super::Figure;
 use super::axis::Axis;
@@ -63,12 +63,13 @@ pub(crate) fn forest(report: &Report) -> Result<Option<Figure>, RenderError> {
     let panels = match axes.len() {
         1 => "",
         _ => {
-            " Left: the neighbourhood of 1 enlarged, an arrow where a value lies beyond it. Right: everything."
+            "  Left: the values near 1, enlarged; an arrow means that a value is outside this range. Right: \
+             all values."
         }
     };
     let caption = format!(
-        "Cost over {} (above 1 is worse) with {interval} intervals, on a logarithmic axis. The band is the margin of \
-         ±{}.{panels}",
+        "Cost over {} (above 1 is worse) with {interval} intervals, on a logarithmic axis. The band is the \
+         margin of ±{}.{panels}",
         report.baseline,
         words::percent(report.margin)
     );

@@ -1,4 +1,5 @@
-//! The life of an instance as stacked bars, in the order of the environments: where those are rungs of a ladder, its steps.
+//! The life of an instance as stacked bars, in the order of the environments: where those are rungs of a
+//! ladder, its steps.
 
 use super::Figure;
 use super::canvas::sheet;
@@ -21,8 +22,8 @@ pub(crate) fn life(report: &Report) -> Result<Option<Figure>, RenderError> {
     let (factor, unit) = if most < 2.0 { (1e3, "milliseconds") } else { (1.0, "seconds") };
     let axis = axis(most * factor);
     let height = TOP + BOTTOM + rows.len() as f64 * LINE;
-    let description = "Median length of each phase in which an instance comes and goes, stacked, for each environment. \
-                       The table below has the numbers.";
+    let description = "Median length of each phase in which an instance is created and removed, stacked, for \
+                       each environment. The table below has the numbers.";
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a height of pixels")]
     let size = (WIDTH as u32, height as u32);
     let svg = sheet(size, ("life", "Life of an instance", description), |canvas| {
@@ -38,9 +39,9 @@ pub(crate) fn life(report: &Report) -> Result<Option<Figure>, RenderError> {
         }
         scale(canvas, &axis, unit, y)
     })?;
-    let caption = "Medians of the phases in which an instance comes and goes, without the workload in between. Where the \
-                   line above is of the same driver, the difference to it stands in parentheses: on a ladder, what one \
-                   more mechanism costs.";
+    let caption = "Medians of the phases in which an instance is created and removed, without the workload \
+                   in between. If the line above is of the same driver, the difference to it is in \
+                   parentheses. On a ladder, this is the cost of one more mechanism.";
     Ok(Some(Figure { svg, caption: caption.to_owned() }))
 }
 

@@ -1,4 +1,4 @@
-//! Figures as SVG. Each stands for a table of the page, so nothing is only in a figure.
+//! Figures as SVG. The page also has a table for each figure, so that no information is only in a figure.
 
 mod axis;
 mod canvas;

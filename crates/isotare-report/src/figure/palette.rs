@@ -1,5 +1,5 @@
-//! Colours and markers. Colours by Okabe and Ito, told apart with any colour vision and always doubled by a marker
-//! or a label; the page swaps the greys in dark mode.
+//! Colours and markers. The colours are those of Okabe and Ito, which people with any colour vision can
+//! distinguish. Each colour also has a marker or a label. The page swaps the greys in dark mode.
 
 use plotters::prelude::RGBColor;
 
@@ -40,7 +40,7 @@ pub(super) fn look(at: usize, is_null: bool) -> (RGBColor, Marker) {
     match at {
         0 => (INK, Marker::Disc),
         _ if is_null => (MUTED, Marker::Ring),
-        // The null test, where there is one, has position 1 and takes no colour.
+        // The null test, if there is one, has position 1 and does not use a colour.
         at => (
             COLORS[(at + COLORS.len() - 2) % COLORS.len()],
             MARKERS[(at + MARKERS.len() - 2) % MARKERS.len()],

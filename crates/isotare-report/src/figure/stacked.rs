@@ -18,7 +18,7 @@ pub(super) fn axis(most: f64) -> Axis {
     Axis { low: 0.0, high: most * 1.04, from: PLOT.0, to: PLOT.1, log: false }
 }
 
-/// What each colour stands for.
+/// The legend of the colours.
 pub(super) fn legend(canvas: &Canvas<'_>, words: &[&str]) -> Drawn {
     let step = ((WIDTH - PLOT.0) / words.len() as f64).min(120.0);
     for (at, word) in words.iter().enumerate() {

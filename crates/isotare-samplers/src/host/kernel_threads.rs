@@ -5,11 +5,12 @@ use crate::process::stat::{self, Stat};
 use crate::process::tree::Children;
 use std::collections::HashMap;
 
-/// The process whose children are all threads of the kernel, but for itself and some that are older (Documentation of kthreadd in
-/// the kernel's kernel/kthread.c).
+/// The process whose children are all threads of the kernel, but for itself and some that are older
+/// (Documentation of kthreadd in the kernel's kernel/kthread.c).
 const KTHREADD: u32 = 2;
 
-/// What the threads of the kernel have used since the first reading. Of a thread that ends in between, what it used last is lost.
+/// CPU time of the kernel's threads since the first reading. If a thread ends, the time since its last
+/// reading is lost.
 pub(super) struct KernelThreads {
     files: ProcFiles,
     children: Children,
@@ -23,8 +24,8 @@ impl KernelThreads {
         Self { files, children, before: None }
     }
 
-    /// CPU time since the first reading, s: 0 then. `None` where the kernel does not tell (`CONFIG_SCHED_INFO`), or where its
-    /// threads are out of sight, as in a container.
+    /// CPU time since the first reading, s: 0 then. `None` where the kernel does not tell
+    /// (`CONFIG_SCHED_INFO`), or where its threads are out of sight, as in a container.
     pub(super) fn run_time(&mut self) -> Option<f64> {
         let now = self.read()?;
         let before = self.before.get_or_insert_with(|| now.clone());

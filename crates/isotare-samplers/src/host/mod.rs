@@ -1,6 +1,7 @@
-//! The sampler of the whole host: what disturbed the window from outside.
+//! The sampler of the whole host. It shows disturbances from outside.
 //!
-//! Sources: proc_stat(5), proc_vmstat(5), Documentation/accounting/psi.rst, Documentation/scheduler/sched-stats.rst.
+//! Sources: proc_stat(5), proc_vmstat(5), Documentation/accounting/psi.rst,
+//! Documentation/scheduler/sched-stats.rst.
 
 mod kernel_threads;
 mod text;
@@ -53,8 +54,8 @@ pub(crate) static METERS: &[Meter] = &[
     Meter::detail("host_kvm_exits", "1", Counter),
 ];
 
-/// Reads the host's counters, whatever the footprint: at the start and the end of a window only, since of a counter nothing
-/// else is used and the window is not to be disturbed.
+/// Reads the host's counters, for any footprint. It reads only at the start and at the end of a window,
+/// because only these readings of a counter are used and more readings would disturb the window.
 pub struct HostSampler {
     proc: PathBuf,
     sys: PathBuf,
@@ -97,7 +98,7 @@ impl Sampler for HostSampler {
         let stat = self.text("stat").unwrap_or_default();
         let cpu = text::cpu_seconds(&stat).ok_or_else(|| SamplerError {
             subject: self.proc.join("stat").display().to_string(),
-            cause: "it has no line of all CPUs".to_owned(),
+            cause: "it has no line for all CPUs".to_owned(),
         })?;
         let mut tell = |metric: Cow<'static, str>, value: Option<f64>| {
             out.extend(value.map(|value| Reading { at, metric, role: None, value }));
@@ -191,34 +192,37 @@ impl HostSampler {
     }
 }
 
-/// How long CPUs have been busy since some moment, s: all the time there was but idle time and what the hypervisor took, so
-/// interrupts are in it. Good to a tick or two, where sums of busy ticks are good to what those happen to meet.
+/// How long CPUs have been busy since some moment, s: all time minus idle time and the time that the
+/// hypervisor took. So interrupts are included. It is exact to one or two ticks. A sum of busy ticks would be
+/// less exact, because ticks only sample what is running.
 fn busy(at: Timestamp, cpu: &text::CpuSeconds) -> Option<f64> {
     // A sandbox may show a file of zeros.
     (cpu.cpus > 0 && cpu.idle > 0.0)
         .then(|| at.0 as f64 / 1e9 * cpu.cpus as f64 - cpu.idle - cpu.steal.unwrap_or(0.0))
 }
 
-/// How often guests have left KVM, whosever they are. An error says why it is not known.
+/// Number of KVM exits of all guests. An error says why it is not known.
 pub(crate) fn kvm_exits(sys: &Path) -> Result<f64, String> {
     let file = sys.join("kernel/debug/kvm/exits");
     let text = fs::read_to_string(&file).map_err(|error| {
         format!(
-            "{} cannot be read ({error}): KVM is not loaded, debugfs is not mounted, or this is not root",
+            "{} cannot be read ({error}): KVM is not loaded, debugfs is not mounted, or isotare does not run \
+             as root",
             file.display()
         )
     })?;
-    text.trim().parse().map_err(|_| format!("{} holds no number: {}", file.display(), text.trim()))
+    text.trim().parse().map_err(|_| format!("{} does not contain a number: {}", file.display(), text.trim()))
 }
 
-/// What the host could give to a new program without swapping, B: `MemAvailable` of proc_meminfo(5).
+/// Memory that a new program could get without swapping, B: `MemAvailable` of proc_meminfo(5).
 pub fn memory_available() -> Option<f64> {
     let meminfo = fs::read_to_string("/proc/meminfo").ok()?;
     text::number_after(&meminfo, "MemAvailable:").map(|kib| kib as f64 * 1024.0)
 }
 
-/// How much less the host can give at the end of a window than `before` its instance was made, as a sample. Whatever else began or
-/// ended on the host meanwhile is in it; page cache that can be given back is not.
+/// How much less memory is available at the end of a window than `before` its instance was created, as a
+/// sample. Other programs that started or ended on the host meanwhile are included; page cache that can be
+/// freed is not.
 pub fn memory_taken(before: f64, window: &[Sample]) -> Option<Sample> {
     let left = window.iter().find(|sample| sample.metric.name == "host_memory_available")?;
     let metric = MetricDef::headline("host_memory_taken", "B", Better::Lower);

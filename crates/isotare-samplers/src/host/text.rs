@@ -1,4 +1,4 @@
-//! Understands the files of the whole host. Pure.
+//! Parses the files of the whole host.
 
 use rustix::param::clock_ticks_per_second;
 
@@ -8,7 +8,7 @@ pub(super) struct CpuSeconds {
     pub user: f64,
     /// In the kernel, interrupts included.
     pub system: f64,
-    /// With nothing to do, or nothing but to wait for a disk. Exact to a tick wherever the kernel stops the tick of an idle CPU
+    /// Idle, or only waiting for a disk. Exact to a tick wherever the kernel stops the tick of an idle CPU
     /// (`get_idle_time` in its fs/proc/stat.c).
     pub idle: f64,
     /// Taken by the hypervisor, as far as it tells.
@@ -19,8 +19,8 @@ pub(super) struct CpuSeconds {
     pub cpus: usize,
 }
 
-/// Of the first line of `/proc/stat`: `cpu user nice system idle iowait irq softirq steal guest guest_nice`, in ticks;
-/// guest time is in user time already. A line `cpuN` follows for each CPU that is online.
+/// Of the first line of `/proc/stat`: `cpu user nice system idle iowait irq softirq steal guest guest_nice`,
+/// in ticks; guest time is in user time already. A line `cpuN` follows for each CPU that is online.
 pub(super) fn cpu_seconds(stat: &str) -> Option<CpuSeconds> {
     let line = stat.lines().next()?.strip_prefix("cpu ")?;
     let hz = clock_ticks_per_second() as f64;
@@ -66,8 +66,9 @@ pub(super) struct Disk<'a> {
     pub busy: f64,
 }
 
-/// Whole disks, from sectors of 512 bytes and milliseconds (Documentation/admin-guide/iostats.rst). A partition's are its
-/// disk's: its name is the disk's with more behind it. Loop devices and RAM disks are files and memory.
+/// Whole disks, from sectors of 512 bytes and milliseconds (Documentation/admin-guide/iostats.rst). A
+/// partition's are its disk's: its name is the disk's with more behind it. Loop devices and RAM disks are
+/// files and memory.
 pub(super) fn disks(diskstats: &str) -> Vec<Disk<'_>> {
     let mut disks: Vec<Disk<'_>> = Vec::new();
     for line in diskstats.lines() {

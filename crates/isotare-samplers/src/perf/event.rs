@@ -1,4 +1,4 @@
-//! What can be counted, and whether it can be counted here.
+//! The events that can be counted, and whether they can be counted here.
 
 use crate::host::kvm_exits;
 use perf_event::events::{Cache, CacheId, CacheOp, CacheResult, Hardware};
@@ -11,7 +11,8 @@ use std::path::Path;
 /// Makes the description of an event.
 pub(super) type Event = fn() -> Builder<'static>;
 
-/// Each with its name in facts, in the order of the meters. Of the TLB: loads that its first level did not have.
+/// Each with its name in facts, in the order of the meters. Of the TLB: loads that its first level did not
+/// have.
 pub(super) const EVENTS: &[(&str, Event)] = &[
     ("cycles", || Builder::new(Hardware::CPU_CYCLES)),
     ("instructions", || Builder::new(Hardware::INSTRUCTIONS)),
@@ -41,14 +42,15 @@ fn explain(error: &io::Error) -> String {
             )
         }
         Some(Errno::NOENT | Errno::OPNOTSUPP | Errno::NODEV) => {
-            format!("the processor has no such counter, or a hypervisor does not pass it on ({error})")
+            format!("the processor does not have this counter, or a hypervisor does not provide it ({error})")
         }
         Some(Errno::NOSYS) => format!("the kernel is built without CONFIG_PERF_EVENTS ({error})"),
         _ => error.to_string(),
     }
 }
 
-/// Of each event of the processor and of KVM, as a fact of the machine, whether it is counted, or why not.
+/// For each event of the processor and of KVM, a fact of the machine that says whether it is counted, or why
+/// not.
 pub fn counter_facts() -> Vec<(String, String)> {
     let kvm = kvm_exits(Path::new("/sys")).map(drop);
     let events = EVENTS.iter().map(|(name, event)| (*name, open(*event, 0).map(drop)));

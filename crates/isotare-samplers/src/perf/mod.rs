@@ -1,9 +1,10 @@
 //! The sampler of the measured CPUs' own counters.
 //!
-//! Everything that runs on those CPUs is counted, in user mode, in the kernel and in guests: a counter of single threads would be
-//! saved and restored at each context switch. What isotare measures has these CPUs to itself but for what else the host runs there.
-//! The kernel's own events are not counted this way, since each would take longer: with switches and migrations counted, workloads
-//! that switch all the time were found up to 2 % slower (docs/selftest.md).
+//! Everything that runs on those CPUs is counted, in user mode, in the kernel and in guests: a counter of
+//! single threads would be saved and restored at each context switch. Only the measured work and other
+//! programs of the host run on these CPUs. The kernel's own events are not counted in this way, because
+//! counting makes them slower: with counters of switches and migrations, workloads with very many switches
+//! were up to 2 % slower (docs/selftest.md).
 //!
 //! Source: perf_event_open(2).
 

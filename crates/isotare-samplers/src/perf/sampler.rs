@@ -7,7 +7,8 @@ use isotare_core::{CpuSet, Footprint, Reading, Sampler, SamplerError, Timestamp,
 use perf_event::Counter;
 use std::time::Duration;
 
-/// Counts what happens on the measured CPUs, whatever the footprint. What cannot be counted on each of them is left out.
+/// Counts events on the measured CPUs, for any footprint. An event is omitted if it cannot be counted on each
+/// of them.
 pub struct PerfSampler {
     events: Vec<Counted>,
     closing: Closing,
@@ -24,8 +25,8 @@ struct Counted {
     before: Vec<Said>,
 }
 
-/// What a counter said: its number, and for how long it was asked to count and did. It does less where there are more
-/// events than the processor has counters.
+/// What a counter said: its number, and for how long it was asked to count and did. It does less where there
+/// are more events than the processor has counters.
 #[derive(Clone, Copy)]
 struct Said {
     count: u64,
@@ -56,7 +57,10 @@ impl PerfSampler {
         }
         if counted.is_empty() {
             let reason = format!("nothing can be counted ({})", reasons.join("; "));
-            return Err(Unavailable::new(reason, "run as root, on a machine whose counters can be used"));
+            return Err(Unavailable::new(
+                reason,
+                "run isotare as root, on a machine whose counters can be used",
+            ));
         }
         Ok(Self { events: counted, closing, has_begun: false })
     }
@@ -92,8 +96,8 @@ fn said(counter: &mut Counter) -> std::io::Result<Said> {
     Ok(Said { count: data.count(), enabled: time(data.time_enabled()), running: time(data.time_running()) })
 }
 
-/// The events between two readings: what was counted, scaled to the time for which it should have been. `None` if the counter
-/// never ran in between.
+/// The events between two readings: what was counted, scaled to the time for which it should have been.
+/// `None` if the counter never ran in between.
 fn since(before: Said, after: Said) -> Option<f64> {
     let count = after.count.saturating_sub(before.count) as f64;
     let enabled = after.enabled.saturating_sub(before.enabled).as_secs_f64();

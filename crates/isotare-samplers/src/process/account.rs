@@ -1,11 +1,12 @@
 //! Running totals per role. Pure.
 //!
-//! A process that was waited for gives all it had to its parent's sum of reaped children. Its role has most of that
-//! already, from earlier readings; so of what the nearest surviving ancestor gained by reaping, as much is taken back
-//! as the vanished ones were known to have. What remains is what nobody saw: the last stretch of the vanished, and
-//! processes that came and went between two readings. It counts for the role of the ancestor. Where the sum was not
-//! passed on (an ancestor that ignores SIGCHLD, an adoption by init), nothing is taken back, since the vanished
-//! keep what they had. Totals so never fall.
+//! When a process has been waited for, the kernel adds its counters to its parent's sum of reaped children.
+//! Earlier readings have already counted most of this for the role of the process. So from the growth of the
+//! nearest surviving ancestor's sum, the known counters of the vanished processes are subtracted. The rest
+//! was not seen by any reading: the last part of the vanished processes, and processes that started and ended
+//! between two readings. It counts for the role of the ancestor. If the sum was not passed on (an ancestor
+//! that ignores SIGCHLD, an adoption by init), nothing is subtracted, and the vanished processes keep their
+//! counters. So totals never decrease.
 
 use super::counts::Counts;
 use isotare_core::Role;

@@ -1,15 +1,16 @@
 //! The sampler of process trees.
 //!
-//! Per role it keeps running totals: what each process used since it was last read is added to its role, and a process
-//! that ended keeps what it had. The kernel adds the time of a child that was waited for to its parent, so processes
-//! that come and go between two readings are not lost, and those that were known are not counted twice (see
-//! `account`). Context switches and run delay have no such sum: those of threads that end between two readings are
-//! missing, so they are lower bounds.
+//! It keeps running totals for each role: the use of each process since its last reading is added to its
+//! role. The totals keep the use of processes that have ended. The kernel adds the time of a child that was
+//! waited for to its parent, so processes that come and go between two readings are not lost, and those that
+//! were known are not counted twice (see `account`). Context switches and run delay have no such sum: those
+//! of threads that end between two readings are missing, so they are lower bounds.
 //!
-//! A process with one thread that has not run since the last reading, by its `schedstat`, is not read again: nothing of it can have changed
-//! but its memory. Else cheap files are read each time; `status` and `schedstat` of each thread on a process's first reading, then once a
-//! second, and on the last reading of the window; `smaps_rollup` after a second, then every ten, and last. Of a process that serves others too, only
-//! the change since the first reading counts, memory included.
+//! A process with one thread that has not run since the last reading, by its `schedstat`, is not read again:
+//! only its memory can have changed. Else cheap files are read each time; `status` and `schedstat` of each
+//! thread on a process's first reading, then once a second, and on the last reading of the window;
+//! `smaps_rollup` after a second, then every ten, and last. Of a process that serves others too, only the
+//! change since the first reading counts, memory included.
 //!
 //! Sources: proc_pid_stat(5), proc_pid_io(5), proc_pid_status(5), proc_pid_smaps(5), proc_tid_children(5),
 //! Documentation/scheduler/sched-stats.rst (`/proc/PID/schedstat`: run time, run delay in ns, time slices).

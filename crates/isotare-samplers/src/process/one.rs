@@ -1,4 +1,4 @@
-//! One process between readings: what it was last seen to have, and whose work that was.
+//! The state of one process between readings: its last known counters and its role.
 
 use super::account::Known;
 use super::counts::{Counter, Counts};
@@ -114,7 +114,8 @@ impl Process {
         (ran > 0).then_some(ran)
     }
 
-    /// Whether it has not run since it was last read in full: then nothing of it has changed, and it has no new children.
+    /// Whether it has not run since it was last read in full: then nothing of it has changed, and it has no
+    /// new children.
     pub fn has_slept(&self, run_time: Option<u64>) -> bool {
         run_time.is_some() && run_time == self.ran
     }
@@ -135,8 +136,8 @@ impl Process {
         }
     }
 
-    /// Takes a new `stat` and reads the rest. `before`: it is new to us, but older than the window, so what it has is
-    /// where it starts from.
+    /// Takes a new `stat` and reads the rest. `before`: it is new to us, but older than the window, so what
+    /// it has is where it starts from.
     pub fn update(
         &mut self,
         place: Place,

@@ -1,4 +1,4 @@
-//! Walks the trees of a footprint and tells the totals.
+//! Reads the process trees of a footprint and returns the totals.
 
 use super::account::{self, Known};
 use super::counts::{Counter, Counts};
@@ -17,8 +17,8 @@ use std::time::Duration;
 
 /// How often the files of threads are read while the window lasts.
 const THREADS_EVERY: Duration = Duration::from_secs(1);
-/// When proportional memory is read first, and how often after that: it walks page tables under a lock that the
-/// workload needs.
+/// When proportional memory is read first, and how often after that: it walks page tables under a lock that
+/// the workload needs.
 const PSS_AFTER: Duration = Duration::from_secs(1);
 const PSS_EVERY: Duration = Duration::from_secs(10);
 /// Files that are kept open at most: the rest of the program needs some, too, of the 1024 that are usual.
@@ -246,7 +246,7 @@ impl Sampler for ProcessSampler {
         if self.ledger.totals.is_empty() && !footprint.members.is_empty() {
             let pids: Vec<_> = footprint.members.iter().map(|member| member.pid.to_string()).collect();
             let subject = format!("processes {} of the instance", pids.join(", "));
-            return Err(SamplerError { subject, cause: "none of them is there".to_owned() });
+            return Err(SamplerError { subject, cause: "none of them is running".to_owned() });
         }
         self.tell(at, depth, out);
         Ok(())

@@ -1,4 +1,4 @@
-//! Understands the files of one process. Pure.
+//! Parses the files of one process.
 
 use super::counts::{Counter, Counts};
 
@@ -76,8 +76,8 @@ pub(crate) fn name(text: &[u8]) -> Option<&[u8]> {
     text.get(open + 1..close)
 }
 
-/// Read and written bytes of `/proc/PID/io`, and those of the written ones that were dropped before they reached storage; those of
-/// children that were waited for are in them.
+/// Read and written bytes of `/proc/PID/io`, and those of the written ones that were dropped before they
+/// reached storage; those of children that were waited for are in them.
 pub(crate) fn io(text: &[u8]) -> Option<Counts> {
     let mut counts = Counts::default();
     counts[Counter::Read] = keyed(text, b"read_bytes:")?;
@@ -140,8 +140,9 @@ mod tests {
     use super::*;
 
     // `cat /proc/self/stat` on Linux 6.18, the name and some counters changed.
-    const STAT: &[u8] = b"584 (a) (b c) S 559 559 23430 0 -1 4194304 102 7 3 2 11 12 13 14 20 0 4 0 143232 3133440 409 \
-18446744073709551615 94774958465024 94774958484905 140721830526416 0 0 0 0 0 0 0 0 0 17 0 0 0 5 6 9 94774958500912 0 0 0 0 0 0 0\n";
+    const STAT: &[u8] = b"584 (a) (b c) S 559 559 23430 0 -1 4194304 102 7 3 2 11 12 13 14 20 0 4 0 143232 \
+                          3133440 409 18446744073709551615 94774958465024 94774958484905 140721830526416 0 0 \
+                          0 0 0 0 0 0 0 17 0 0 0 5 6 9 94774958500912 0 0 0 0 0 0 0\n";
 
     #[test]
     fn stat_is_read_behind_any_name() {

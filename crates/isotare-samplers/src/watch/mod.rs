@@ -1,12 +1,13 @@
 //! Every process of a machine, a cgroup or a list, from one reading to the next: what `pidstat` shows.
 //!
-//! Most processes of a machine do nothing most of the time, so a reading first asks for the least that tells: the CPU time of
-//! `schedstat`, from a file that is kept open. Only what ran since the last reading, or has several threads (of which
-//! that file tells one), is read in full. New processes are looked for only when the kernel's count of forks has grown. Between two
-//! readings without new processes nothing is allocated.
+//! Most processes are idle most of the time, so a reading first reads only the CPU time in `schedstat`, from
+//! a file that is kept open. The other files are read only if the process has run since the last reading, or
+//! if it has several threads (that file covers only one). New processes are searched only if the kernel's
+//! count of forks has grown. Between two readings without new processes nothing is allocated.
 //!
-//! As in pidstat, run delay and switches of a process are those of its first thread; threads have their own. Sources:
-//! proc_pid_stat(5), proc_pid_io(5), proc_pid_status(5), proc_stat(5), Documentation/scheduler/sched-stats.rst.
+//! As in pidstat, run delay and switches of a process are those of its first thread; threads have their own.
+//! Sources: proc_pid_stat(5), proc_pid_io(5), proc_pid_status(5), proc_stat(5),
+//! Documentation/scheduler/sched-stats.rst.
 
 mod members;
 mod task;

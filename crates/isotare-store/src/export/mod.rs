@@ -11,22 +11,23 @@ use isotare_core::{CsvTable, visible_json};
 use rows::{Row, rows};
 use std::io::{self, Write};
 
-/// Forms of an export.
+/// Formats of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExportFormat {
     /// Comma-separated values with a header; cells as [`isotare_core::csv_cell`] gives them.
     Csv,
-    /// An object for each session: what it was, and its rows. Hidden characters are escapes ([`isotare_core::visible_json`]).
+    /// An object for each session, with its properties and its rows. Hidden characters are escapes
+    /// ([`isotare_core::visible_json`]).
     Json,
-    /// Apache Parquet, Snappy-compressed; what the sessions were stands in the file's metadata under `isotare.sessions`.
-    /// Texts are as they came.
+    /// Apache Parquet, Snappy-compressed. The properties of the sessions are in the file's metadata under
+    /// `isotare.sessions`. Texts are not changed.
     Parquet,
 }
 
 /// Which values to export.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ExportScope {
-    /// Also each reading of a counter, beside what the window came to.
+    /// Also each reading of a counter, in addition to the value of the whole window.
     pub readings: bool,
 }
 

@@ -35,17 +35,18 @@ pub(super) struct Row<'a> {
     pub stderr_bytes: Option<u64>,
     /// SHA-256 of them.
     pub stderr_sha256: Option<&'a str>,
-    /// `sample`: of the whole trial; `phase`: the length of one; `reading`: of a counter at a moment; `none`: a trial without values.
+    /// `sample`: of the whole trial; `phase`: the length of one; `reading`: of a counter at a moment; `none`:
+    /// a trial without values.
     pub kind: &'static str,
     /// When, since the session began: a reading's moment, a phase's start, else the trial's start; s.
     pub at_s: f64,
-    /// Whose share.
+    /// The role that it belongs to.
     pub role: Option<Role>,
     /// Of what.
     pub metric: String,
     /// In which unit.
     pub unit: &'a str,
-    /// Which way is better.
+    /// Whether higher or lower is better.
     pub better: Option<Better>,
     /// The value; none where there is none.
     pub value: Option<f64>,

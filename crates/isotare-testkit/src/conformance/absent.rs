@@ -1,4 +1,4 @@
-//! What a driver says of a runtime that is not there, or is broken.
+//! Checks what a driver reports about a runtime that is missing or broken.
 
 use super::Subject;
 use crate::bed::Bed;
@@ -10,7 +10,8 @@ use std::path::Path;
 /// Settings that name a program, file or socket.
 const NAMING: [&str; 5] = ["binary", "socket", "address", "host", "kernel"];
 
-/// Probes with each of the driver's naming settings set to what is not there, and programs to one that fails.
+/// Probes with each of the driver's naming settings set to something that does not exist, and with programs
+/// that fail.
 pub(super) fn check(subject: &Subject<'_>) -> Result<(), String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let broken = folder.path().join("broken");

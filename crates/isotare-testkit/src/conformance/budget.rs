@@ -1,4 +1,4 @@
-//! Rules about the budget: it is there, and it holds.
+//! Rules about the budget: it is visible, and it is enforced.
 
 use super::exec::{builtin_job, shell};
 use crate::bed::{Bed, Life};
@@ -28,8 +28,8 @@ fn stats(group: &Option<String>) -> Option<CgroupStats> {
     Some(Hierarchies::discover().ok()?.open(group.as_ref()?).stats())
 }
 
-/// Lengths of the stretches in which a hog is watched, ms. What its two ends add to its share becomes nothing over a longer one;
-/// what a budget fails to hold back does not.
+/// Lengths of the stretches in which a hog is watched, ms. What its two ends add to its share becomes nothing
+/// over a longer one; what a budget fails to hold back does not.
 const STRETCHES: [u64; 3] = [400, 2000, 5000];
 
 /// More busy threads than CPUs get the CPUs' time and no more.
@@ -61,7 +61,7 @@ fn share(life: &mut Life, threads: u32, stretch: u64) -> Result<f64, String> {
     let JobResult::Work(report) = output.result else {
         return Err(format!("{:?}", output.result));
     };
-    // What the host counts is true; a kernel of the instance's own, or a sandbox, counts in ways of its own.
+    // The counts of the host are used, because an instance's own kernel, or a sandbox, may count differently.
     let (nanos, elapsed) = match before.zip(after) {
         Some((before, after)) => (after.saturating_sub(before), took.as_nanos()),
         None => (report.usage.cpu_ns(), u128::from(report.elapsed_ns)),
@@ -76,8 +76,8 @@ pub(super) fn memory(bed: &mut Bed<'_>) -> Result<(), String> {
     let block = 3 * bed.budget.memory;
     let mut life = bed.begin()?;
     let group = life.instance.footprint().cgroup;
-    // A group above the one that holds the processes does not count what happens there, and some runtimes take that one
-    // away with its last process.
+    // A group above the one that holds the processes does not count what happens there, and some runtimes
+    // take that one away with its last process.
     let is_own = Hierarchies::discover()
         .is_ok_and(|all| group.as_ref().is_some_and(|path| !all.open(path).processes().is_empty()));
     let kills = || stats(&group)?.oom_kills;
@@ -90,16 +90,17 @@ pub(super) fn memory(bed: &mut Bed<'_>) -> Result<(), String> {
     });
     match life.try_run(builtin_job(kind, 1, 50)) {
         Ok(output) => return Err(format!("it wrote {block} bytes: {:?}", output.result)),
-        Err(AgentError::Wait(error)) => return Err(format!("it neither worked nor died: {error}")),
+        Err(AgentError::Wait(error)) => return Err(format!("it neither worked nor was killed: {error}")),
         Err(_) => {}
     }
     if before.is_some() && kills().is_some_and(|after| Some(after) <= before) {
-        return Err("it died, but not of its memory limit".to_owned());
+        return Err("it was killed, but not because of its memory limit".to_owned());
     }
     life.abandon()
 }
 
-/// A shell that starts more processes than the limit allows fails to, and at no time does the host count more.
+/// A shell that starts more processes than the limit allows fails to, and at no time does the host count
+/// more.
 pub(super) fn processes(bed: &mut Bed<'_>) -> Result<(), String> {
     let Some(limit) = bed.budget.processes else { return Ok(()) };
     // Inside a kernel of its own nothing of the host counts.
@@ -135,7 +136,7 @@ pub(super) fn processes(bed: &mut Bed<'_>) -> Result<(), String> {
     }
     match group.as_ref().and_then(|path| hierarchies.open(path).tasks()) {
         Some(tasks) if tasks.limit == Some(limit.into()) && tasks.refused > 0 => life.abandon(),
-        other => Err(format!("it failed, but not of a limit of {limit} processes: {other:?}")),
+        other => Err(format!("it failed, but not because of the limit of {limit} processes: {other:?}")),
     }
 }
 

@@ -7,7 +7,8 @@ use std::fs;
 /// What stands in a file that only the host's root may read.
 const SECRET: &str = "a-secret-of-the-host";
 
-/// The control folder is the host's, and what Isotare reads back for a report is the instance's own words at the most.
+/// The control folder is the host's, and what Isotare reads back for a report is the instance's own words at
+/// the most.
 pub(super) fn control_folder(bed: &mut Bed<'_>) -> Result<(), String> {
     let secret = bed.file("secret", SECRET)?;
     let mut life = bed.begin()?;
@@ -25,7 +26,7 @@ pub(super) fn control_folder(bed: &mut Bed<'_>) -> Result<(), String> {
         return Err(format!("the instance wrote into the host's control folder: {left:?}"));
     }
     if life.instance.diagnostics().contains(SECRET) {
-        return Err("a file of the host that the instance named came back as its log".to_owned());
+        return Err("the log contained a file of the host that the instance had named".to_owned());
     }
     life.end()
 }

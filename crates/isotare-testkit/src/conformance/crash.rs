@@ -1,7 +1,7 @@
-//! What is left when isotare itself is killed, and whether it can be removed.
+//! Checks what is left if isotare itself is killed, and whether it can be removed.
 //!
-//! The test program runs itself again, lets that copy take one instance to a stage, kills it with SIGKILL, and does what
-//! `isotare clean` does.
+//! The test program runs itself again, lets that copy take one instance to a stage, kills it with SIGKILL,
+//! and does what `isotare clean` does.
 
 use super::Subject;
 use super::exec::shell;
@@ -27,7 +27,7 @@ pub struct Rehearsal {
     subject: String,
 }
 
-/// What a copy was asked to do.
+/// The task of a copy.
 #[derive(Debug)]
 pub struct Asked {
     /// The subject, as [`Rehearsal::new`] was told.
@@ -77,7 +77,7 @@ impl Rehearsal {
         killed.map_err(|error| error.to_string())?;
         let cleaned = clean(root.path(), subject.driver);
         let left = lasting_traces(&session_of(root.path()));
-        // A fault that was found must not stay on the tester's machine.
+        // Leftovers that were found must not stay on the tester's machine.
         isotare_host::unmount_below(root.path());
         cleaned?;
         if left.is_empty() { Ok(()) } else { Err(format!("left after cleaning: {}", left.join("; "))) }

@@ -1,4 +1,4 @@
-//! Rules about what runs inside.
+//! Rules about programs inside an instance.
 
 use crate::bed::Bed;
 use isotare_core::Captured;
@@ -66,7 +66,8 @@ fn expect_exit(result: &JobResult, expected: Exit) -> Result<(), String> {
 pub(super) fn large_output(bed: &mut Bed<'_>) -> Result<(), String> {
     const LINES: usize = 40_000;
     let mut life = bed.begin()?;
-    // A hundred lines a write: sandboxes that handle system calls themselves would take a minute for one each.
+    // A hundred lines a write: sandboxes that handle system calls themselves would take a minute for one
+    // each.
     let script = format!(
         "i=0; while [ $i -lt {LINES} ]; do o=; e=; n=$((i+100)); \
          while [ $i -lt $n ]; do o=\"${{o}}out$i\\n\"; e=\"${{e}}err$i\\n\"; i=$((i+1)); done; \

@@ -32,7 +32,7 @@ pub(super) fn stop(bed: &mut Bed<'_>) -> Result<(), String> {
     let grace = Duration::from_millis(200);
     let mut life = bed.begin()?;
     let begin = Instant::now();
-    // Nobody has told the agent to end.
+    // The agent has not been told to end.
     let stopped = life.stop_within(grace);
     let took = begin.elapsed();
     if stopped.is_ok() {
@@ -68,7 +68,7 @@ pub(super) fn taken_name(bed: &mut Bed<'_>) -> Result<(), String> {
     if let Ok(second) = bed.create_named(owner.name()) {
         second.abandon()?;
     }
-    owner.run(shell("true")).map_err(|error| format!("its owner suffered: {error}"))?;
+    owner.run(shell("true")).map_err(|error| format!("it harmed the first instance: {error}"))?;
     owner.end()
 }
 

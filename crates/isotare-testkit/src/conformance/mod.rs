@@ -1,7 +1,7 @@
-//! What every driver has to do, checked on the real runtime.
+//! The rules for all drivers, checked with the real runtime.
 //!
-//! [`check`] takes one environment through all of it and says what did not hold. It is itself checked against drivers
-//! that break one rule each (`faulty`).
+//! [`check`] checks all rules with one environment and reports those that fail. It is itself tested with
+//! drivers that break one rule each (`faulty`).
 
 mod absent;
 mod budget;
@@ -15,12 +15,12 @@ use crate::tally;
 pub use crash::{Rehearsal, STAGES};
 use isotare_core::{Driver, EnvironmentSpec, Image, Settings, Unavailable};
 
-/// A rule and what happened to it.
+/// A rule and its result.
 #[derive(Debug)]
 pub struct Finding {
     /// The rule, as a sentence.
     pub rule: &'static str,
-    /// What was seen instead; `Ok` if it holds.
+    /// What was found instead; `Ok` if it holds.
     pub result: Result<(), String>,
 }
 

@@ -1,8 +1,8 @@
-//! What a lab is.
+//! The description of a lab.
 
 use std::time::Duration;
 
-/// One lab host and what is done there.
+/// One lab host and its steps.
 #[derive(Clone, Copy, Debug)]
 pub struct Lab {
     /// Its name in messages and in the tally.
@@ -34,7 +34,7 @@ pub enum Boot {
     Xen,
 }
 
-/// One thing to run in a lab. All of them are run, but what fails fails the lab.
+/// One thing to run in a lab. All of them are run. If one fails, the lab fails.
 #[derive(Clone, Copy, Debug)]
 pub enum Step {
     /// A shell script under `set -eu`; the programs are in its `PATH`, and it is judged by its exit status.

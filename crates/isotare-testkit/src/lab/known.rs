@@ -35,8 +35,8 @@ const PACKAGES: &[&str] = &[
     "xen-utils-4.17",
 ];
 
-/// A user whose service manager was given all controllers, as isotare itself advises, and containers of the embedded
-/// runtime in that user's part of the tree.
+/// A user whose service manager was given all controllers, as isotare itself advises, and containers of the
+/// embedded runtime in that user's part of the tree.
 const USER: &str = r#"
 mkdir -p /run/systemd/system/user@.service.d
 printf '[Service]\nDelegate=cpu cpuset io memory pids\n' > /run/systemd/system/user@.service.d/delegate.conf
@@ -63,8 +63,9 @@ systemctl start apparmor.service
 grep -E '^(docker-default|lxc-container-default-cgns) \(enforce\)' /sys/kernel/security/apparmor/profiles
 "#;
 
-/// A link of known delay, which the host's kernel may not have. What is timed in a lab means nothing, but a delay of 20 ms is no time
-/// of the processor's: the ratio has to be near the truth, if not within its interval (exit code 5).
+/// A link of known delay, which the host's kernel may not have. Times in a lab are not meaningful, but a
+/// delay of 20 ms does not depend on the processor. So the ratio has to be near the true one, even if it is
+/// not within its interval (exit code 5).
 const NETEM: &str = r#"
 modprobe sch_netem
 isotare selftest --kind link:delay=20ms,percent=50 --blocks 6 --format json > /run/selftest || [ $? = 5 ]
@@ -72,7 +73,7 @@ cat /run/selftest
 awk -F'[:,]' '$1 ~ /"ratio"/ { seen = 1; if ($2 < 1.25 || $2 > 1.8) wrong = 1 } END { exit wrong || !seen }' /run/selftest
 "#;
 
-/// No figure of a lab may pass for a measurement.
+/// Figures of a lab must be marked, so that they are not regarded as measurements.
 const SESSION: &str = r#"
 mountpoint -q /sys/kernel/debug || mount -t debugfs none /sys/kernel/debug
 isotare compare --env qemu:accel=kvm,machine=q35 --no-null --blocks 6 --repeats 0 -w cpu:events=20 > /run/text 2> /run/progress || {

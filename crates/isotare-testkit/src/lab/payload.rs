@@ -1,4 +1,4 @@
-//! What goes into a lab: programs and the script that runs the steps, on a read-only disk.
+//! The disk for a lab: programs and the script that runs the steps. It is read-only.
 
 use super::image::ended;
 use super::{Lab, Step};
@@ -16,8 +16,9 @@ pub struct Program {
     pub path: PathBuf,
 }
 
-/// Started by systemd as the one thing to do (`systemd.run=`, systemd-run-generator(8)), with the disk on `/mnt`.
-/// Lines that begin with `@` are for `results.rs`. Without `raw` the terminal would echo and translate.
+/// Started by systemd as the one thing to do (`systemd.run=`, systemd-run-generator(8)), with the disk on
+/// `/mnt`. Lines that begin with `@` are for `results.rs`. Without `raw` the terminal would echo and
+/// translate.
 const RUN: &str = r#"#!/bin/sh
 exec </dev/null >/dev/ttyS1 2>&1
 stty -F /dev/ttyS1 raw

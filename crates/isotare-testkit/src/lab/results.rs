@@ -1,8 +1,8 @@
-//! What a lab's serial line tells of its steps.
+//! Reads the results of a lab's steps from its serial line.
 
 use super::{Lab, Step};
 
-/// How one step went.
+/// The result of one step.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Went {
     began: u64,

@@ -1,4 +1,4 @@
-//! One lab, from switching on to what it found.
+//! Runs one lab and reads its results.
 
 use super::machine::{Places, arguments};
 use super::{Image, Lab, Program, payload, results};
@@ -7,8 +7,8 @@ use isotare_host::{Spawn, deadline_in, find_program};
 use std::fs;
 use std::path::Path;
 
-/// Boots a lab with programs and returns its lines for the tally and how long its steps took. Its console and results are
-/// left in `folder`. The machine dies with the calling thread.
+/// Boots a lab with programs and returns its lines for the tally and how long its steps took. Its console and
+/// results are left in `folder`. The machine dies with the calling thread.
 pub fn run(
     lab: &Lab,
     image: &Image,

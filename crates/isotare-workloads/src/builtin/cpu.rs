@@ -16,7 +16,7 @@ const SETTINGS: &[SettingDef] = &[
         key: "max-prime",
         kind: SettingKind::Integer { min: 3, max: 1 << 31 },
         default: Some("10000"),
-        help: "an event tests the numbers from 3 to below this one",
+        help: "an event tests the numbers from 3 up to this number, which is not included",
     },
     THREADS,
     TIME,
@@ -31,7 +31,7 @@ impl Workload for Cpu {
     }
 
     fn summary(&self) -> &str {
-        "primes by trial division, as sysbench cpu"
+        "prime numbers by trial division, like sysbench cpu"
     }
 
     fn settings(&self) -> &[SettingDef] {
@@ -65,7 +65,8 @@ impl Workload for Cpu {
     }
 }
 
-/// Odd primes below a number, by a sieve of odd numbers only, so not the way the agent finds its own expectation.
+/// Odd primes below a number, with a sieve of odd numbers only. The agent uses another method, so this is an
+/// independent check.
 fn primes_below(limit: u64) -> u64 {
     let half = usize::try_from(limit / 2).unwrap_or(0);
     // Place i stands for 2i + 1.

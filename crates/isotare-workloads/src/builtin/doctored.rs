@@ -1,4 +1,4 @@
-//! Reports that are right, and the same reports doctored, which must be rejected.
+//! Correct reports, and manipulated versions of them, which must be rejected.
 
 use super::{Cpu, Fileio, Memory, Network, Threads};
 use hdrhistogram::Histogram;
@@ -73,9 +73,9 @@ fn doctored_reports_are_rejected() {
         (|r| r.elapsed_ns = 0, "in no time"),
         (|r| r.elapsed_ns /= 2, "more than 1 threads have"),
         (|r| r.latency_sum_ns *= 2, "more than 1 threads have"),
-        (|r| r.latency_sum_ns /= 2, "does not go with"),
+        (|r| r.latency_sum_ns /= 2, "is not possible with"),
         (|r| r.latency = histogram(999, 1_000_000), "but 999 latencies"),
-        (|r| r.latency = histogram(1000, 5_000_000), "does not go with"),
+        (|r| r.latency = histogram(1000, 5_000_000), "is not possible with"),
         (|r| r.latency.truncate(10), "cannot be read"),
         (|r| r.intervals[0].events = 1, "in the intervals"),
         // A sum that wraps around to the right one.

@@ -40,7 +40,7 @@ const SETTINGS: &[SettingDef] = &[
         key: "fsync-every",
         kind: SettingKind::Integer { min: 0, max: 1 << 31 },
         default: Some("100"),
-        help: "sync every file after so many operations; 0: never",
+        help: "sync every file after this number of operations; 0: never",
     },
     SettingDef {
         key: "fsync-end",
@@ -52,13 +52,14 @@ const SETTINGS: &[SettingDef] = &[
         key: "io",
         kind: SettingKind::Choice(&["buffered", "direct", "sync"]),
         default: Some("buffered"),
-        help: "through the page cache, around it, or with every write synced",
+        help: "how files are accessed: through the page cache, without the page cache (direct), or with \
+               every write synced",
     },
     SettingDef {
         key: "rw-ratio",
         kind: SettingKind::Number,
         default: Some("1.5"),
-        help: "reads for each write in mode rndrw",
+        help: "number of reads for each write in mode rndrw",
     },
     THREADS,
     TIME,
@@ -82,11 +83,13 @@ fn job(settings: &Settings) -> Result<FileioJob, String> {
     };
     let block = schedule::integer(settings, "block")?;
     if block == 0 || !block.is_multiple_of(512) {
-        return Err(format!("setting 'block' cannot be {block}; it takes a multiple of 512 bytes"));
+        return Err(format!("setting 'block' cannot be {block}; it has to be a multiple of 512 bytes"));
     }
     let (files, total) = (schedule::narrow(settings, "files")?, schedule::integer(settings, "total")?);
     if total / u64::from(files) < block {
-        return Err(format!("{total} bytes in {files} files leave no room for a block of {block}"));
+        return Err(format!(
+            "with {total} bytes in {files} files, a file is smaller than a block of {block} bytes"
+        ));
     }
     Ok(FileioJob {
         mode,
@@ -106,7 +109,7 @@ impl Workload for Fileio {
     }
 
     fn summary(&self) -> &str {
-        "reads, writes and syncs of files in the data folder, as sysbench fileio"
+        "reads, writes and syncs of files in the data folder, like sysbench fileio"
     }
 
     fn settings(&self) -> &[SettingDef] {
@@ -154,7 +157,7 @@ fn check_operations(checked: &Checked<'_>, job: &FileioJob) -> Result<(), Invali
         FileMode::SeqWrite | FileMode::RandomWrite => (false, true),
         FileMode::RandomReadWrite => (true, true),
     };
-    // The syncs at the end belong to the measured part, but are no events.
+    // The syncs at the end belong to the measured part, but they are not events.
     let at_end = if may_write && job.fsync_end { u64::from(job.files) } else { 0 };
     if reads.saturating_add(writes).saturating_add(fsyncs) != report.events.saturating_add(at_end) {
         return invalid(format!(

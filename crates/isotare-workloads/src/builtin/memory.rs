@@ -11,14 +11,14 @@ use isotare_protocol::{Access, Job, Kind, MemoryJob, Operation};
 /// Moving words between registers and memory.
 pub struct Memory;
 
-// sysbench's own block of 1 KiB takes less time than the two readings of the clock around it, so its default measures
-// the clock; a block of 1 MiB measures memory (the second-level cache and beyond).
+// sysbench's default block of 1 KiB takes less time than the two readings of the clock around it, so it would
+// measure the clock. A block of 1 MiB measures memory (the second-level cache and beyond).
 const SETTINGS: &[SettingDef] = &[
     SettingDef {
         key: "block",
         kind: SettingKind::Size,
         default: Some("1M"),
-        help: "bytes of one event; each thread has a block of its own",
+        help: "bytes of one event; each thread has its own block",
     },
     SettingDef {
         key: "total",
@@ -36,7 +36,7 @@ const SETTINGS: &[SettingDef] = &[
         key: "access",
         kind: SettingKind::Choice(&["seq", "rnd"]),
         default: Some("seq"),
-        help: "order of the words of a block",
+        help: "order in which the words of a block are accessed",
     },
     THREADS,
     TIME,
@@ -56,7 +56,7 @@ fn job(settings: &Settings) -> Result<MemoryJob, String> {
     };
     let block = schedule::integer(settings, "block")?;
     if block == 0 || !block.is_multiple_of(8) {
-        return Err(format!("setting 'block' cannot be {block}; it takes a multiple of 8 bytes"));
+        return Err(format!("setting 'block' cannot be {block}; it has to be a multiple of 8 bytes"));
     }
     Ok(MemoryJob { block, total: settings.integer("total").unwrap_or(0), operation, access })
 }
@@ -67,7 +67,7 @@ impl Workload for Memory {
     }
 
     fn summary(&self) -> &str {
-        "reads or writes of memory blocks, as sysbench memory"
+        "reads or writes of memory blocks, like sysbench memory"
     }
 
     fn settings(&self) -> &[SettingDef] {
@@ -91,7 +91,7 @@ impl Workload for Memory {
         let ends = (memory.total > 0).then(|| memory.total.div_ceil(memory.block));
         let mut job = schedule::job(Kind::Memory(memory), settings)?;
         if let (Job::Builtin(builtin), Some(ends)) = (&mut job, ends) {
-            // A total is a limit by events: without a time of its own the job then has none.
+            // A total is a limit by events. If no time is given, the job then has no time limit.
             builtin.limit.events = Some(builtin.limit.events.map_or(ends, |events| events.min(ends)));
             if settings.get("time").is_none() {
                 builtin.limit.duration_ms = None;

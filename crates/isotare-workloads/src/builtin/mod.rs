@@ -1,4 +1,5 @@
-//! The workloads compiled into the agent. The names and settings of all but `network` are sysbench's, made short.
+//! The workloads compiled into the agent. The names and settings are shortened forms of sysbench's, except
+//! for `network`.
 
 mod cpu;
 mod fileio;

@@ -17,9 +17,9 @@ const fn number(key: &'static str, default: &'static str, help: &'static str) ->
 }
 
 const SETTINGS: &[SettingDef] = &[
-    number("mutexes", "4096", "size of the array of mutexes"),
+    number("mutexes", "4096", "number of mutexes"),
     number("locks", "100", "locks taken in one event"),
-    number("loops", "1000", "turns of an empty loop before each lock"),
+    number("loops", "1000", "iterations of an empty loop before each lock"),
     THREADS,
     TIME,
     EVENTS,
@@ -33,7 +33,7 @@ impl Workload for Mutex {
     }
 
     fn summary(&self) -> &str {
-        "random mutexes of many, as sysbench mutex with repeated events"
+        "locks random mutexes of an array, like sysbench mutex, with repeated events"
     }
 
     fn settings(&self) -> &[SettingDef] {

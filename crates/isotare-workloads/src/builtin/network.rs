@@ -1,4 +1,4 @@
-//! `network`: messages to and fro over the instance's own loopback link.
+//! `network`: messages back and forth over the instance's own loopback link.
 
 use super::report::{self, EVENTS_PER_SECOND, invalid};
 use super::schedule::{self, EVENTS, INTERVAL, THREADS, TIME, WARMUP};
@@ -16,7 +16,7 @@ const SETTINGS: &[SettingDef] = &[
         key: "size",
         kind: SettingKind::Size,
         default: Some("64"),
-        help: "bytes of a message, which is sent and comes back in each event",
+        help: "bytes of a message, which is sent and received back in each event",
     },
     THREADS,
     TIME,
@@ -55,7 +55,7 @@ impl Workload for Network {
     fn job(&self, settings: &Settings) -> Result<Job, String> {
         let size = schedule::integer(settings, "size")?;
         if size == 0 {
-            return Err("setting 'size' cannot be 0; it takes at least 1 byte".to_owned());
+            return Err("setting 'size' cannot be 0; it has to be at least 1 byte".to_owned());
         }
         schedule::job(Kind::Network { size }, settings)
     }

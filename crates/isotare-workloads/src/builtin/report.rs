@@ -8,11 +8,11 @@ use isotare_protocol::{Builtin, Job, JobResult, WorkReport};
 /// Events each second, the figure of most workloads.
 pub const EVENTS_PER_SECOND: &str = "events_per_second";
 
-/// The quantiles reported, where enough events lie beyond them.
+/// The quantiles that are reported, if enough events lie beyond them.
 const QUANTILES: [(&str, f64); 4] =
     [("latency_p50", 0.5), ("latency_p95", 0.95), ("latency_p99", 0.99), ("latency_p999", 0.999)];
-/// The first four bytes of an uncompressed histogram and how long its head is: HdrHistogram's `V2EncodingCookieBase` with
-/// the size of its words.
+/// The first four bytes of an uncompressed histogram and how long its head is: HdrHistogram's
+/// `V2EncodingCookieBase` with the size of its words.
 const V2_MAGIC: u32 = 0x1c84_9313;
 const V2_HEAD: usize = 40;
 /// Events that must lie beyond a quantile.
@@ -82,7 +82,7 @@ fn check_work(report: &WorkReport, job: &Builtin) -> Result<Histogram<u64>, Inva
         return invalid(format!("{events} events in no time"));
     }
     check_limit(report, job)?;
-    // Numbers of an instance may be any: a sum that does not fit is not wrapped into one that does.
+    // An instance can send any numbers, so a sum that overflows must not wrap around to a valid one.
     let in_intervals =
         report.intervals.iter().try_fold(0_u64, |sum, interval| sum.checked_add(interval.events));
     if in_intervals != Some(events) {
@@ -96,7 +96,7 @@ fn check_work(report: &WorkReport, job: &Builtin) -> Result<Histogram<u64>, Inva
     let mean = report.latency_sum_ns as f64 / events as f64;
     if mean > f64::from(job.threads) * report.elapsed_ns as f64 * 1.05 / events as f64 {
         return invalid(format!(
-            "latencies add up to {} ns, more than {} threads have in {} ns",
+            "the latencies add up to {} ns, which is more than {} threads have in {} ns",
             report.latency_sum_ns, job.threads, report.elapsed_ns
         ));
     }
@@ -107,7 +107,7 @@ fn check_work(report: &WorkReport, job: &Builtin) -> Result<Histogram<u64>, Inva
         || mean > latency.max() as f64 + slack
     {
         return invalid(format!(
-            "a mean latency of {mean:.0} ns does not go with a histogram of {} to {} ns",
+            "a mean latency of {mean:.0} ns is not possible with a histogram of {} to {} ns",
             latency.min(),
             latency.max()
         ));
@@ -115,15 +115,16 @@ fn check_work(report: &WorkReport, job: &Builtin) -> Result<Histogram<u64>, Inva
     Ok(latency)
 }
 
-/// Reads a histogram in HDR's V2 encoding: four bytes of magic number, four with the length of what follows 32 more bytes.
-/// The decoder would reserve what that length says, up to 4 GiB, and would also unpack a compressed one.
+/// Reads a histogram in HDR's V2 encoding: four bytes of magic number, four with the length of what follows
+/// 32 more bytes. The decoder would reserve what that length says, up to 4 GiB, and would also unpack a
+/// compressed one.
 fn histogram(bytes: &[u8]) -> Result<Histogram<u64>, Invalid> {
     let words = bytes.first_chunk::<8>().map(|&[a, b, c, d, e, f, g, h]| {
         (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h]))
     });
     match words {
         Some((V2_MAGIC, payload)) if bytes.len().checked_sub(V2_HEAD) == usize::try_from(payload).ok() => {}
-        _ => return invalid("the latency histogram cannot be read: its head is not that of its bytes"),
+        _ => return invalid("the latency histogram cannot be read: its header does not match its data"),
     }
     Deserializer::new()
         .deserialize(&mut &*bytes)
@@ -141,8 +142,8 @@ fn check_limit(report: &WorkReport, job: &Builtin) -> Result<(), Invalid> {
             report.events,
             job.limit.events.unwrap_or(0)
         )),
-        // The last event may have ended before the time was up, but not by far: a thread that was held off between
-        // two events has counted nothing meanwhile.
+        // The last event may have ended before the time was over, but only a little: a thread that was
+        // stopped between two events has not counted anything meanwhile.
         Some(ms) if !by_events && report.elapsed_ns < ms.saturating_mul(500_000) => {
             invalid(format!("ended after {} ns instead of {ms} ms", report.elapsed_ns))
         }
@@ -158,7 +159,7 @@ impl Checked<'_> {
         }
     }
 
-    /// Adds a count as a rate; what a mode never does has none.
+    /// Adds a count as a rate. Operations that a mode never does have no rate.
     pub fn push_rate(&mut self, name: &str, count: u64) {
         if count > 0 {
             self.push(name, count as f64 / (self.report.elapsed_ns as f64 / 1e9));

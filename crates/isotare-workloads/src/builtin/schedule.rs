@@ -1,10 +1,10 @@
-//! The settings that every built-in workload has: threads and when to begin and end.
+//! The settings that every built-in workload has: the number of threads, and when to begin and end.
 
 use isotare_core::{Dependence, Kind as SettingKind, SettingDef, Settings, WorkloadInfo};
 use isotare_protocol::{Builtin, Job, Kind, Limit};
 
-/// Many short trials in many blocks resolve more than few long ones: noise that lasts longer than a trial cancels in its
-/// block's ratio.
+/// Many short trials in many blocks find smaller differences than few long trials, because noise that lasts
+/// longer than a trial cancels in the ratio of its block.
 const DEFAULT_TIME_MS: u64 = 300;
 
 /// Worker threads.
@@ -19,7 +19,7 @@ pub const TIME: SettingDef = SettingDef {
     key: "time",
     kind: SettingKind::Duration,
     default: None,
-    help: "length of the measured part; 300ms unless events is given",
+    help: "length of the measured part; default: 300ms, unless events is given",
 };
 /// Events in the measured part.
 pub const EVENTS: SettingDef = SettingDef {
@@ -33,14 +33,14 @@ pub const WARMUP: SettingDef = SettingDef {
     key: "warmup",
     kind: SettingKind::Duration,
     default: Some("100ms"),
-    help: "length of the discarded part before it",
+    help: "length of the warm-up before it, which is not counted",
 };
 /// Intervals.
 pub const INTERVAL: SettingDef = SettingDef {
     key: "interval",
     kind: SettingKind::Duration,
     default: Some("100ms"),
-    help: "events are also counted in intervals of this length",
+    help: "length of the intervals in which events are also counted",
 };
 
 /// The job of this kind with the shared settings.
@@ -54,7 +54,7 @@ pub fn job(kind: Kind, settings: &Settings) -> Result<Job, String> {
     }))
 }
 
-/// What has to be known of a built-in workload.
+/// What is needed to interpret the figures of a built-in workload.
 pub fn info<const N: usize>(settings: &Settings, depends_on: [Dependence; N]) -> WorkloadInfo {
     let threads = narrow(settings, "threads").ok();
     WorkloadInfo { depends_on: depends_on.into(), threads, ..WorkloadInfo::default() }

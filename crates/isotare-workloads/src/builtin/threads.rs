@@ -32,7 +32,7 @@ impl Workload for Threads {
     }
 
     fn summary(&self) -> &str {
-        "lock, yield, unlock among threads, as sysbench threads"
+        "threads lock a mutex, yield and unlock it, like sysbench threads"
     }
 
     fn settings(&self) -> &[SettingDef] {

@@ -1,4 +1,4 @@
-//! What an ELF file needs, and where `ld.so` finds it.
+//! The libraries that an ELF file needs, and where `ld.so` finds them.
 
 use super::cache::LibraryCache;
 use goblin::elf::Elf;
@@ -18,7 +18,7 @@ const DEFAULT_FOLDERS: [&str; 8] = [
     "/usr/lib",
 ];
 
-/// What matters of an ELF file here.
+/// The parts of an ELF file that are needed here.
 pub struct Binary {
     /// Its ELF interpreter.
     pub interpreter: Option<PathBuf>,
@@ -76,8 +76,9 @@ impl Search {
         Self { cache }
     }
 
-    /// Paths of a library that `user` needs, given the run paths inherited from above and its own. Usually one; where
-    /// the cache has builds for several levels of CPU features, all of them, since the choice is the instance's.
+    /// Paths of a library that `user` needs, given the run paths inherited from above and its own. Usually
+    /// one; where the cache has builds for several levels of CPU features, all of them, because the instance
+    /// chooses one of them.
     pub fn find(&self, name: &str, user: &Binary, rpath: &[PathBuf]) -> Vec<PathBuf> {
         let fits = |path: &PathBuf| kind(path).is_some_and(|kind| kind == user.kind);
         if name.contains('/') {

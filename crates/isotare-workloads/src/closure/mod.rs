@@ -1,9 +1,9 @@
-//! Program closures: all files that a program of the host needs to start in an otherwise empty root.
+//! Program closures: all files that a program of the host needs to start in a root that is otherwise empty.
 //!
-//! That is the program, the interpreter of a script, the ELF interpreter, and every library that is named as needed,
-//! found where `ld.so` would find it, under the same paths and behind the same links as on the host. The host's cache
-//! of libraries goes along, so that starting a program costs the same look-ups in every environment. Libraries that a
-//! program opens by itself later (name services, plug-ins) are not found.
+//! That is the program, the interpreter of a script, the ELF interpreter, and every library that is named as
+//! needed, found where `ld.so` would find it, under the same paths and behind the same links as on the host.
+//! The host's cache of libraries is included, so that starting a program needs the same look-ups in every
+//! environment. Libraries that a program opens by itself later (name services, plug-ins) are not found.
 
 mod cache;
 mod libraries;
@@ -55,7 +55,7 @@ const STARTERS: [&str; 13] = [
     "timeout", "xargs",
 ];
 
-/// Why a program's closure may not be all that it needs, such as "sh is a shell"; `None`: nothing says so.
+/// Why a program's closure may be incomplete, such as "sh is a shell"; `None`: there is no such reason.
 pub fn needs_more(program: &str) -> Option<String> {
     let path = find(program).ok()?;
     let name = path.file_name()?.to_str()?;
@@ -85,7 +85,7 @@ fn find(program: &str) -> Result<PathBuf, String> {
         let path = std::path::absolute(program).map_err(|e| format!("find {program}: {e}"))?;
         return match is_program(&path) {
             true => Ok(path),
-            false => Err(format!("{} is no program that can be run", path.display())),
+            false => Err(format!("{} is not a program that can be run", path.display())),
         };
     }
     let folders = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
@@ -146,7 +146,8 @@ impl Builder<'_> {
     }
 }
 
-/// Programs named by the first line of a script: its interpreter and, where that is `env`, the one it looks up.
+/// Programs named by the first line of a script: its interpreter and, where that is `env`, the one it looks
+/// up.
 fn interpreters(start: &[u8]) -> Vec<String> {
     let Some(line) = start.strip_prefix(b"#!").and_then(|rest| rest.split(|&byte| byte == b'\n').next())
     else {

@@ -1,5 +1,5 @@
-//! Closures of programs of this machine, checked by running them in a root that holds nothing else where that is
-//! allowed, and against what `ldd` says.
+//! Closures of programs of this machine, checked by running them in a root that holds nothing else where that
+//! is allowed, and against what `ldd` says.
 
 use super::*;
 use std::process::Command;
@@ -71,7 +71,7 @@ fn scripts_bring_their_interpreters() {
 #[test]
 fn what_is_missing_is_named() {
     assert!(closure("no-such-program").expect_err("missing").contains("no-such-program is not in PATH"));
-    assert!(closure("/etc/passwd").expect_err("no program").contains("no program"));
+    assert!(closure("/etc/passwd").expect_err("no program").contains("not a program"));
     assert!(closure("/no/such").expect_err("missing").contains("/no/such"));
 }
 

@@ -1,5 +1,5 @@
-//! The real sysbench, run from the host's package in every environment. It checks the built-in workloads, and anyone
-//! can repeat it by hand.
+//! The original sysbench of the host's package, which runs in every environment. It is a check of the
+//! built-in workloads, and it is easy to repeat by hand.
 
 mod output;
 
@@ -15,9 +15,11 @@ use std::path::PathBuf;
 
 /// The program, looked up in `PATH`.
 const PROGRAM: &str = "sysbench";
-/// The most that a report takes, bytes: a line for each second and a histogram of 1024 lines are far below it.
+/// Maximum size of a report, bytes. A report with a line for each second and a histogram of 1024 lines is
+/// much smaller.
 const MOST_OUTPUT: usize = 1 << 20;
-/// Tests of files need their files made first and removed last. The script is fixed; settings are its arguments.
+/// Tests of files need their files made first and removed last. The script is fixed; settings are its
+/// arguments.
 const FILEIO: &str = r#""$@" prepare >&2 && "$@" run; status=$?; "$@" cleanup >&2; exit $status"#;
 const SHELL: &str = "/bin/sh";
 const TESTS: &[&str] = &["cpu", "memory", "threads", "mutex", "fileio"];
@@ -63,7 +65,8 @@ const SETTINGS: &[SettingDef] = &[
 
 const FILE_MODES: &[&str] = &["seqwr", "seqrewr", "seqrd", "rndrd", "rndwr", "rndrw"];
 
-/// Files are made anew in each trial, so far fewer bytes of them than sysbench's 2 GiB in 128 files.
+/// Files are created again in each trial, so they are much smaller than sysbench's default, 2 GiB in 128
+/// files.
 const FILE_DEFAULTS: [(&str, &str); 3] =
     [("file-num", "16"), ("file-total-size", "67108864"), ("file-test-mode", "rndrw")];
 
@@ -89,7 +92,7 @@ fn arguments(settings: &Settings) -> Result<Vec<String>, String> {
     for (key, value) in settings.iter().filter(|(key, _)| *key != "test") {
         let is_shared = ["threads", "time", "events"].contains(&key);
         if !is_shared && !key.starts_with(prefix(test)) {
-            return Err(format!("setting '{key}' of workload sysbench is not of its test {test}"));
+            return Err(format!("setting '{key}' of workload sysbench does not belong to its test {test}"));
         }
         let value = match value {
             Value::Integer(number) => number.to_string(),
@@ -110,7 +113,7 @@ impl Workload for Sysbench {
     }
 
     fn summary(&self) -> &str {
-        "the host's sysbench program, with its own tests and figures"
+        "the host's sysbench program, with its own tests and results"
     }
 
     fn settings(&self) -> &[SettingDef] {
@@ -154,7 +157,7 @@ impl Workload for Sysbench {
         files(PROGRAM)
     }
 
-    /// Its report holds times, so it is never the same twice; the decoder shows that the work was done.
+    /// Its report contains times, so it is different each time. The decoder verifies that the work was done.
     fn info(&self, settings: &Settings) -> WorkloadInfo {
         let files = (test(settings) == "fileio").then_some(Dependence::Files);
         let threads = settings.integer("threads").and_then(|threads| u32::try_from(threads).ok());

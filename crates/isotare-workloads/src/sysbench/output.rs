@@ -1,4 +1,5 @@
-//! What sysbench 1.0 prints, as the decoder of imported outputs reads it; and whether it is what was asked for.
+//! Reads the output of sysbench 1.0 with the decoder for imported outputs, and verifies that it belongs to
+//! the requested test.
 
 use isotare_import::{FileRead, Run, Status, read, tools};
 
@@ -17,17 +18,18 @@ impl Output {
     pub fn read(text: &str, test: &str, threads: u64) -> Result<Self, String> {
         if !text.starts_with("sysbench 1.0.") {
             let first = text.lines().next().unwrap_or("");
-            return Err(format!("no output of sysbench 1.0: it begins with '{first}'"));
+            return Err(format!("this is not the output of sysbench 1.0: it begins with '{first}'"));
         }
         let FileRead { runs, .. } = read("", text.as_bytes(), tools::find("sysbench"));
-        let [run] =
-            runs.try_into().map_err(|runs: Vec<Run>| format!("it has {} runs of sysbench", runs.len()))?;
+        let [run] = runs
+            .try_into()
+            .map_err(|runs: Vec<Run>| format!("it contains {} runs of sysbench", runs.len()))?;
         let output = Self { run };
         output.verify(test, threads)?;
         Ok(output)
     }
 
-    /// Figures that do not agree with each other are no complete run.
+    /// If the figures contradict each other, the run is not complete.
     fn verify(&self, test: &str, threads: u64) -> Result<(), String> {
         let label = |name: &str| self.run.labels.get(name).map(String::as_str);
         if let Some(ran) = label("threads").filter(|ran| *ran != threads.to_string()) {
@@ -48,11 +50,12 @@ impl Output {
         };
         match is_its_own {
             true => Ok(()),
-            false => Err(format!("the figures are not those of sysbench's test {test}: {:?}", self.run)),
+            false => Err(format!("the figures do not belong to sysbench's test {test}: {:?}", self.run)),
         }
     }
 
-    /// The metric of this name. A latency below the printed resolution and a rate of what a mode does not do are none.
+    /// The metric of this name. A latency below the printed resolution and a rate of what a mode does not do
+    /// are none.
     pub fn value(&self, name: &str) -> Option<f64> {
         self.run.metrics.iter().find(|metric| metric.name == name).map(|metric| metric.value)
     }

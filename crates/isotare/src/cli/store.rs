@@ -14,24 +14,27 @@ pub struct StoreArgs {
 /// What can be done with the store.
 #[derive(Debug, Subcommand)]
 pub enum StoreVerb {
-    /// Show the size of the store, and of the output that each session keeps.
+    /// Show the size of the store, and the size of the workload output that each session keeps.
     Size {
-        /// Form of the output.
+        /// Format of the output.
         #[arg(long, value_enum, default_value_t = Form::Text)]
         format: Form,
         /// Where sessions are kept.
         #[command(flatten)]
         places: Places,
     },
-    /// Remove sessions: those that are named, or by age and number. A session that still runs is kept.
+    /// Remove sessions: the named ones, or old ones, chosen by age and number. A session that is still
+    /// running is kept.
     Prune(Prune),
-    /// Give unused space back to the file system. For a while this needs as much free space as the store has.
+    /// Return unused space to the file system. While this runs, it needs as much free space as the store
+    /// takes.
     Vacuum {
         /// Where sessions are kept.
         #[command(flatten)]
         places: Places,
     },
-    /// Write all that a trial wrote to stdout, byte for byte. Only sessions that ran with --keep-output have it.
+    /// Print the complete output of a trial to stdout, byte for byte. Only sessions that ran with
+    /// --keep-output contain it.
     Output(KeptOutput),
 }
 
@@ -39,19 +42,20 @@ pub enum StoreVerb {
 #[derive(Debug, Args)]
 #[command(group(clap::ArgGroup::new("which").required(true).multiple(true).args(["sessions", "older_than", "keep"])))]
 pub struct Prune {
-    /// Sessions: ids, or beginnings of them.
+    /// Sessions: their ids, or the first characters of the ids.
     #[arg(value_name = "SESSION", conflicts_with_all = ["older_than", "keep"])]
     pub sessions: Vec<String>,
-    /// Remove sessions that began longer ago than this, such as 30d, 2w or 12h.
+    /// Remove sessions that started longer ago than this, such as 30d, 2w or 12h.
     #[arg(long, value_name = "AGE", value_parser = parse_age)]
     pub older_than: Option<u64>,
-    /// Keep the newest N sessions; with --older-than those stay even if they are old.
+    /// Keep the newest N sessions. Together with --older-than, these N sessions are kept even if they are
+    /// old.
     #[arg(long, value_name = "N")]
     pub keep: Option<usize>,
-    /// Only say what would be removed.
+    /// Only show which sessions would be removed.
     #[arg(long)]
     pub dry_run: bool,
-    /// Form of the output.
+    /// Format of the output.
     #[arg(long, value_enum, default_value_t = Form::Text)]
     pub format: Form,
     /// Where sessions are kept.
@@ -62,11 +66,11 @@ pub struct Prune {
 /// `isotare store output`.
 #[derive(Debug, Args)]
 pub struct KeptOutput {
-    /// Session: its id, the beginning of it, or `last`.
+    /// Session: its id, the first characters of its id, or `last`.
     pub session: String,
     /// Number of the trial in the session, from 0, as in the JSON report.
     pub trial: u32,
-    /// Its standard error instead of its standard output.
+    /// Print its standard error instead of its standard output.
     #[arg(long)]
     pub stderr: bool,
     /// Where sessions are kept.
@@ -86,7 +90,9 @@ fn parse_age(text: &str) -> Result<u64, String> {
         };
         text[..end].parse::<u64>().ok()?.checked_mul(factor).filter(|age| i64::try_from(*age).is_ok())
     });
-    age.ok_or_else(|| "it takes a number of hours, days or weeks, such as 12h, 30d or 2w".to_owned())
+    age.ok_or_else(|| {
+        "the value has to be a number of hours, days or weeks, such as 12h, 30d or 2w".to_owned()
+    })
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! `isotare analyze`: the statistics of a session for measurements that others have made.
+//! `isotare analyze`: statistics for measurements that another tool made.
 
 use crate::cli::Analyze;
 use crate::exit::{Exit, refuse};
@@ -10,7 +10,7 @@ use miette::Report;
 use std::io;
 use std::path::Path;
 
-/// Reads the file and judges it.
+/// Reads the file and analyzes it.
 pub fn analyze(arguments: &Analyze) -> Result<Exit, Report> {
     output::check(&arguments.output)?;
     let name = match arguments.file == Path::new("-") {
@@ -39,7 +39,7 @@ fn contents(path: &Path, most: u64) -> Result<Vec<u8>, Report> {
     bytes.map_err(|error| {
         refuse(
             format!("{} cannot be read: {error}", path.display()),
-            "name a CSV file, or - for standard input; --max-size raises how large it may be",
+            "name a CSV file, or - for standard input; --max-size changes the size limit",
         )
     })
 }
@@ -47,18 +47,21 @@ fn contents(path: &Path, most: u64) -> Result<Vec<u8>, Report> {
 fn remedy(error: &PairedError) -> &'static str {
     match error {
         PairedError::NoColumn { .. } | PairedError::NoValues => {
-            "the first line names the columns block, condition, metric, value and, if known, unit"
+            "the first line has to name the columns block, condition, metric, value and, optionally, unit"
         }
         PairedError::Twice { .. } => {
-            "a block holds one trial of each condition: give the median of repeats, or a block of their own"
+            "a block can hold only one value of each metric and condition; replace repeats by their median, \
+             or give each repeat its own block"
         }
         PairedError::Unreadable(_) => "name another file, or - for standard input",
-        PairedError::TwoColumns { .. } => "name the others differently",
+        PairedError::TwoColumns { .. } => "rename the other columns",
         PairedError::NoBaseline { .. } => "name one of these with --baseline",
-        PairedError::Direction { .. } => "say --higher METRIC if more is better, --lower METRIC if less is",
-        PairedError::Units { .. } => "convert one of them",
+        PairedError::Direction { .. } => {
+            "add --higher METRIC if higher values are better, or --lower METRIC if lower values are better"
+        }
+        PairedError::Units { .. } => "convert the values to one unit",
         PairedError::Malformed { .. } | PairedError::Empty { .. } | PairedError::NoNumber { .. } => {
-            "correct the line, or leave it out"
+            "correct the line, or remove it"
         }
     }
 }

@@ -19,8 +19,8 @@ pub fn clean(arguments: &Clean) -> Result<Exit, Report> {
     let stale = StaleSession::list(&root).map_err(|error| {
         refuse(
             format!("{} cannot be read: {error}", root.display()),
-            "run it as the user who ran the session; a folder that somebody else made is for you to remove, or name \
-             another in ISOTARE_STATE",
+            "run the command as the user who ran the session; if another user made the folder, remove it \
+             yourself, or name another folder in ISOTARE_STATE",
         )
     })?;
     let mut table = Table::new(&["session", "what", "result"]);
@@ -30,7 +30,7 @@ pub fn clean(arguments: &Clean) -> Result<Exit, Report> {
             Ok(session) => session,
             Err(error) => {
                 let why = error.to_string();
-                table.row(["–".to_owned(), "a record that is not believed".to_owned(), why.clone()]);
+                table.row(["–".to_owned(), "this record is not trusted".to_owned(), why.clone()]);
                 refused.push(why);
                 continue;
             }
@@ -49,12 +49,14 @@ pub fn clean(arguments: &Clean) -> Result<Exit, Report> {
             failed.push(json!({ "session": id, "resource": resource, "reason": why }));
         }
         if done.failed.is_empty() {
-            session.close().map_err(|error| fault(format!("the record of {id} stays: {error}"), ""))?;
+            session
+                .close()
+                .map_err(|error| fault(format!("the record of {id} was not removed: {error}"), ""))?;
             table.note(format!("{id}: nothing is left"));
         }
     }
     if table.is_empty() {
-        table.note("no interrupted session left anything");
+        table.note("no interrupted session left anything behind");
     }
     let exit = if failed.is_empty() && refused.is_empty() { Exit::Done } else { Exit::Incomplete };
     table.show(arguments.format, &json!({ "removed": removed, "failed": failed, "refused": refused }))?;

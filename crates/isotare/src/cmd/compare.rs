@@ -1,4 +1,4 @@
-//! `isotare compare`: the quick question.
+//! `isotare compare`: compares environments without an experiment file.
 
 use crate::choose::{Probed, probe_these, probe_usual};
 use crate::cli::Compare;
@@ -47,7 +47,8 @@ pub fn compare(arguments: &Compare) -> Result<Exit, Report> {
         accept_different_output: arguments.accept_different_output,
         ..Design::new(budget.clone(), arguments.seed.unwrap_or_else(|| rand::random::<u32>().into()))
     };
-    // What can be wrong with it is found before anything is probed; the baseline stands for the choice still to come.
+    // Finds mistakes before anything is probed. The environments are not chosen yet, so the baseline is used
+    // in their place.
     let chosen_here = arguments.environments.is_empty();
     if chosen_here {
         design.environments = vec![design.baseline.clone()];
@@ -68,7 +69,7 @@ pub fn compare(arguments: &Compare) -> Result<Exit, Report> {
     execute(plan, machine, probed, &interrupt, (&arguments.output, &arguments.places))
 }
 
-/// How many blocks, and the time limit.
+/// The number of blocks, and the time limit.
 fn length(arguments: &Compare) -> (Blocks, Option<f64>) {
     match (arguments.blocks, arguments.precision) {
         (Some(exactly), None) => (Blocks::exactly(exactly), None),
@@ -80,7 +81,7 @@ fn length(arguments: &Compare) -> (Blocks, Option<f64>) {
     }
 }
 
-/// The environment with the image for all, where it takes one.
+/// The environment with the image of --image, if it can have one.
 fn with_image(environment: &EnvironmentSpec, arguments: &Compare) -> EnvironmentSpec {
     let mut environment = environment.clone();
     if let (Some(image), Ok(driver)) = (&arguments.image, isotare_drivers::find(&environment.driver)) {
@@ -96,7 +97,7 @@ fn workloads(arguments: &Compare) -> Result<Vec<WorkloadSpec>, Report> {
             let carried: Result<Vec<PathBuf>, Report> =
                 arguments.carry.iter().map(|file| absolute(file)).collect();
             let list = serde_json::to_string(&carried?)
-                .map_err(|error| refuse(error, "name files with valid text"))?;
+                .map_err(|error| refuse(error, "name files whose names are valid UTF-8"))?;
             command.given.push(("carry".to_owned(), list));
         }
         return Ok(vec![command]);

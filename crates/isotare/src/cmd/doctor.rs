@@ -1,4 +1,4 @@
-//! `isotare doctor`: what can be measured here, and what will disturb it.
+//! `isotare doctor`: which environments work here, and what could make measurements unreliable.
 
 use crate::choose::{Probed, probe_all};
 use crate::cli::Doctor;
@@ -20,7 +20,7 @@ pub fn doctor(arguments: &Doctor) -> Result<Exit, Report> {
     let probed = probe_all(&machine, &budget(None, MEMORY, Some(Budget::PROCESSES))?, &interrupt);
     let host = machine.facts();
     drop(machine);
-    let mut table = Table::new(&["environment", "status", "version, or why not and what to do"]);
+    let mut table = Table::new(&["environment", "status", "version, or reason and remedy"]);
     for Probed { environment, found } in &probed {
         let (status, text) = match found {
             Ok(info) => ("available", info.version.clone()),

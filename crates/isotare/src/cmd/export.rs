@@ -39,14 +39,14 @@ pub fn export(arguments: &Export) -> Result<Exit, Report> {
             let place = arguments.out.as_deref().unwrap_or(Path::new("stdout"));
             Err(fault(
                 format!("{} cannot be written: {error}", place.display()),
-                "write elsewhere with --out",
+                "choose another file with --out",
             ))
         }
         _ => Ok(Exit::Done),
     }
 }
 
-/// The form that is named, else that of the file's ending, else CSV.
+/// The format that --format names, otherwise that of the file extension, otherwise CSV.
 fn format(arguments: &Export) -> Result<ExportFormat, Report> {
     let ending = arguments.out.as_deref().and_then(Path::extension).and_then(|ending| ending.to_str());
     let form = match (arguments.format, ending) {
@@ -56,13 +56,16 @@ fn format(arguments: &Export) -> Result<ExportFormat, Report> {
         (None, Some("csv") | None) => ExportForm::Csv,
         (None, Some(other)) => {
             return Err(refuse(
-                format!("the ending .{other} names no form of export"),
-                "use .csv, .json or .parquet, or name it with --format",
+                format!("isotare cannot export to files with the extension .{other}"),
+                "use .csv, .json or .parquet, or choose the format with --format",
             ));
         }
     };
     if form == ExportForm::Parquet && arguments.out.is_none() && io::stdout().is_terminal() {
-        return Err(refuse("a terminal cannot show Parquet", "name a file with --out, or pipe it"));
+        return Err(refuse(
+            "Parquet is a binary format and cannot be shown in a terminal",
+            "write to a file with --out, or to a pipe",
+        ));
     }
     Ok(match form {
         ExportForm::Csv => ExportFormat::Csv,

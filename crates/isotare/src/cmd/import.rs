@@ -1,4 +1,5 @@
-//! `isotare import`: what other tools printed, and the statistics of a session for it where labels say what ran where.
+//! `isotare import`: reads the output of other tools, and compares environments if labels say where each run
+//! was made.
 
 use crate::cli::{Form, Import};
 use crate::exit::{Exit, refuse};
@@ -31,7 +32,7 @@ pub fn import(arguments: &Import) -> Result<Exit, Report> {
         let name = input.name();
         let mut file = match input.contents(arguments.max_size) {
             Ok(bytes) => read(&name, &bytes, arguments.tool),
-            // What somebody has put into a folder does not keep the rest from being read.
+            // A file in a folder that cannot be read does not stop the others from being read.
             Err(error) if input.folder.is_some() => FileRead::unread(&name, error.to_string()),
             Err(error) => return Err(unreadable(&input.path, &error)),
         };
@@ -61,7 +62,8 @@ fn compared(files: Vec<FileRead>, arguments: &Import) -> Result<Found, Report> {
             return Err(refuse(error, "name one of these with --baseline"));
         }
         Err(error) if arguments.baseline.is_some() => {
-            let remedy = "say what ran where: --label environment=…, --pattern '{environment}-{iteration}.txt' or --manifest";
+            let remedy = "say in which environment each run was made: --label environment=…, --pattern \
+                          '{environment}-{iteration}.txt' or --manifest";
             return Err(refuse(error, remedy));
         }
         Err(_) => (None, Vec::new()),
@@ -69,7 +71,7 @@ fn compared(files: Vec<FileRead>, arguments: &Import) -> Result<Found, Report> {
     Ok(Found { files, comparison, warnings })
 }
 
-/// 2 where nothing was read, 1 where something is missing.
+/// The exit code is 2 if nothing was read, and 1 if something is missing.
 fn exit(files: &[FileRead]) -> Exit {
     let count = |of: fn(&FileRead) -> usize| files.iter().map(of).sum::<usize>();
     match (count(|file| file.complete), count(|file| file.incomplete), count(|file| file.unreadable)) {
@@ -79,7 +81,8 @@ fn exit(files: &[FileRead]) -> Exit {
     }
 }
 
-/// The labels of a file: what the manifest says counts more than its name, and an option more than both.
+/// The labels of a file. Labels of the manifest replace those of its name, and labels of an option replace
+/// both.
 fn labels(arguments: &Import, manifest: Option<&Manifest>, file: &str) -> Labels {
     let mut labels = arguments.patterns.iter().find_map(|pattern| pattern.labels(file)).unwrap_or_default();
     labels.extend(manifest.and_then(|manifest| manifest.labels(file)).cloned().unwrap_or_default());
@@ -88,7 +91,7 @@ fn labels(arguments: &Import, manifest: Option<&Manifest>, file: &str) -> Labels
 }
 
 fn manifest(path: &Path, most: u64) -> Result<Manifest, Report> {
-    let remedy = "give a CSV file whose first line names the column file and one for each label";
+    let remedy = "give a CSV file whose first line names a column `file` and one column for each label";
     let text = isotare_files::named(path, most)
         .map_err(|error| refuse(format!("{} cannot be read: {error}", path.display()), remedy))?;
     Manifest::read(&text[..]).map_err(|why| refuse(format!("{}: {why}", path.display()), remedy))
@@ -140,7 +143,7 @@ fn inputs(given: &[PathBuf]) -> Result<Vec<Input>, Report> {
     Ok(found)
 }
 
-/// What is in a folder and those below, by paths from `root` on. Links are not followed.
+/// The files in a folder and in its subfolders, as paths relative to `root`. Links are not followed.
 fn walk(root: &Path, inside: &Path, found: &mut Vec<PathBuf>) -> Result<(), Report> {
     let folder = root.join(inside);
     let entries = fs::read_dir(&folder).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
@@ -160,12 +163,12 @@ fn walk(root: &Path, inside: &Path, found: &mut Vec<PathBuf>) -> Result<(), Repo
 fn unreadable(path: &Path, error: &io::Error) -> Report {
     refuse(
         format!("{} cannot be read: {error}", path.display()),
-        "name files or folders, or - for standard input; --max-size raises how large a file may be",
+        "name files or folders, or - for standard input; --max-size changes the size limit of a file",
     )
 }
 
 fn list(form: Form) -> Result<Exit, Report> {
-    let mut table = Table::new(&["tool", "what is read"]);
+    let mut table = Table::new(&["tool", "output that it reads"]);
     for tool in TOOLS {
         table.row([tool.name.to_owned(), tool.summary.to_owned()]);
     }

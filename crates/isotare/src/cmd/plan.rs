@@ -27,11 +27,11 @@ pub fn plan(arguments: &Plan) -> Result<Exit, Report> {
     let hash = isotare_plan::hash(&plan.order);
     let spare = match plan.spare {
         0 => String::new(),
-        spare => format!(" and {spare} spare ones, the last, to repeat what is disturbed"),
+        spare => format!("  and {spare} spare blocks at the end, to repeat disturbed blocks"),
     };
     let precision =
-        plan.stopping.map(|target| format!("; none once every interval is ±{} %", 100.0 * target));
-    let time = plan.time_limit.map(|limit| format!("; no new block that would end after {limit} s"));
+        plan.stopping.map(|target| format!("; stops once every interval is within ±{} %", 100.0 * target));
+    let time = plan.time_limit.map(|limit| format!("; no block is started that would end after {limit} s"));
     table.note(format!(
         "{} trials in {} blocks{spare}; seed {}; order {hash}{}{}",
         plan.order.len(),

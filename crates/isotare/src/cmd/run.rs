@@ -11,10 +11,10 @@ use isotare_plan::{Design, Experiment, Known, parse};
 use miette::Report;
 use std::path::Path;
 
-/// Budget's memory where the file says nothing.
+/// Memory of the budget if the file does not set it.
 const MEMORY: u64 = 1 << 30;
 
-/// Largest experiment file, in bytes: ten thousand conditions are a hundredth of it.
+/// Maximum size of an experiment file, in bytes. A file with ten thousand conditions is a hundredth of it.
 const LARGEST: u64 = 16 << 20;
 
 /// Runs an experiment.
@@ -46,7 +46,7 @@ pub fn read(file: &Path) -> Result<Experiment, Report> {
     Ok(experiment)
 }
 
-/// What a file may name.
+/// The drivers and workloads that a file may name.
 pub fn known() -> (Vec<Known<'static>>, Vec<Known<'static>>) {
     let drivers =
         isotare_drivers::DRIVERS.iter().map(|d| Known { name: d.name(), settings: d.settings() }).collect();

@@ -1,4 +1,4 @@
-//! `isotare sample`: what processes do, interval by interval, as `pidstat` tells it.
+//! `isotare sample`: the activity of processes at regular intervals, like `pidstat`.
 
 use crate::cli::{Form, Sample};
 use crate::execute::interrupt;
@@ -21,8 +21,8 @@ pub fn sample(arguments: &Sample) -> Result<Exit, Report> {
     let interrupt = interrupt()?;
     if !matches!(arguments.format, Form::Text | Form::Csv | Form::Json) {
         return Err(refuse(
-            "this verb prints as it reads",
-            "use --format text, csv or json (a line for each row)",
+            "isotare sample prints each reading at once, so it has no such format",
+            "use --format text, csv or json (one line per row)",
         ));
     }
     let scope = scope(arguments)?;
@@ -55,8 +55,8 @@ pub fn sample(arguments: &Sample) -> Result<Exit, Report> {
     };
     if named && watch.tasks().next().is_none() {
         return Err(refuse(
-            "none of these processes is there",
-            "name running processes, or a cgroup that has some",
+            "none of these processes is running",
+            "name running processes, or a cgroup that contains some",
         ));
     }
     let mut written = sheet.begin().and_then(|text| output::write(&text, arguments.format));
@@ -88,7 +88,7 @@ pub fn sample(arguments: &Sample) -> Result<Exit, Report> {
         _ => {}
     }
     pace.tell();
-    // As with pidstat, to stop it is the usual end where no count was given.
+    // As with pidstat, the user stops it if no count was given.
     Ok(if interrupted && arguments.count.is_some() { Exit::Interrupted } else { Exit::Done })
 }
 
@@ -99,7 +99,7 @@ fn scope(arguments: &Sample) -> Result<Scope, Report> {
         })?;
         let group = hierarchies.open(path.trim_start_matches('/'));
         if !group.exists() {
-            let remedy = "give its path below the root of its hierarchy, as in /proc/PID/cgroup";
+            let remedy = "give its path below the root of its hierarchy, as /proc/PID/cgroup shows it";
             return Err(refuse(format!("there is no cgroup {path}"), remedy));
         }
         return Ok(Scope::Cgroups(group.procs_files()));
@@ -112,7 +112,7 @@ fn scope(arguments: &Sample) -> Result<Scope, Report> {
             number => {
                 let pid = number.parse::<u32>().ok().filter(|pid| *pid > 0);
                 pids.push(pid.ok_or_else(|| {
-                    refuse(format!("'{number}' is no process"), "give numbers, SELF or ALL")
+                    refuse(format!("'{number}' is not a process number"), "give process numbers, SELF or ALL")
                 })?);
             }
         }
@@ -120,11 +120,11 @@ fn scope(arguments: &Sample) -> Result<Scope, Report> {
     Ok(if pids.is_empty() { Scope::All } else { Scope::Processes(pids) })
 }
 
-/// A file is kept open for each process: as many as this process may have.
+/// A file is kept open for each process, up to the limit of open files of this process.
 fn keep_many_files() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
-    // Where it may not, files are opened again each time.
+    // Beyond the limit, files are opened again each time.
     let _as_it_was = setrlimit(Resource::Nofile, limit);
 }
 
@@ -140,7 +140,7 @@ struct Pace {
     cost: Duration,
 }
 
-/// Longest delay that is told apart, ns: a minute.
+/// Maximum delay that is recorded exactly, ns: a minute.
 const LATEST: u64 = 60_000_000_000;
 
 impl Pace {
@@ -152,7 +152,8 @@ impl Pace {
         Self { began, interval, due: began, turns: 0, fell_out: 0, late, cost: Duration::ZERO }
     }
 
-    /// The next moment that is not over yet: a reading that took too long makes others fall out, not bunch up.
+    /// The next due time in the future. If a reading takes too long, the readings that it delays are skipped
+    /// and do not follow each other without a pause.
     fn next(&mut self) -> Timestamp {
         self.due = self.due.plus(self.interval);
         let behind = now().since(self.due).as_nanos() / self.interval.as_nanos().max(1);
@@ -174,7 +175,8 @@ impl Pace {
         }
         let ms = |ns: u64| ns as f64 / 1e6;
         output::say(&format!(
-            "{} readings, late by {:.3} ms in the median and {:.3} ms at most, {} fell out; {:.3} ms of CPU time for each",
+            "{} readings; they were late by {:.3} ms in the median and {:.3} ms at most; {} were skipped; \
+             each took {:.3} ms of CPU time",
             self.turns,
             ms(self.late.value_at_quantile(0.5)),
             ms(self.late.max()),

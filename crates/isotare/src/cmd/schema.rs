@@ -11,7 +11,7 @@ use miette::Report;
 pub fn schema() -> Result<Exit, Report> {
     let (drivers, workloads) = known();
     let text = serde_json::to_string_pretty(&json_schema(&drivers, &workloads))
-        .map_err(|error| fault(error, "report this as a defect"))?;
+        .map_err(|error| fault(error, "this is a bug in isotare; please report it"))?;
     output::print(&format!("{text}\n"), Form::Json)?;
     Ok(Exit::Done)
 }

@@ -1,4 +1,5 @@
-//! `isotare selftest`: known overheads injected and looked for, and what observing costs.
+//! `isotare selftest`: injects known overheads and checks that they are found, and measures the overhead of
+//! sampling.
 
 use crate::choose::{Probed, probe};
 use crate::cli::{Form, Selftest};
@@ -20,24 +21,24 @@ use miette::Report;
 
 /// Memory of the instances.
 const MEMORY: u64 = 1 << 30;
-/// Equivalence margin of the sessions. None of their verdicts is used; so small a margin refuses trials whose clock strays by
-/// more than 100 ppm.
+/// Equivalence margin of the sessions. Their verdicts are not used. The margin is so small that trials are
+/// refused if their clock differs by more than 100 ppm.
 const MARGIN: f64 = 0.001;
 
 /// A self-test under way.
 struct Run<'a> {
     arguments: &'a Selftest,
-    /// What all sessions have in common; the seed is that of the next one.
+    /// The settings of all sessions. The seed is that of the next session.
     base: Design,
     store: Store,
     interrupt: Interrupt,
     findings: Findings,
 }
 
-/// Injects, observes, and shows what came of it.
+/// Injects the overheads, measures the overhead of sampling, and shows the results.
 pub fn selftest(arguments: &Selftest) -> Result<Exit, Report> {
     if arguments.format == Form::Html {
-        return Err(refuse("a self-test has no page", "use --format text, json, csv or markdown"));
+        return Err(refuse("a self-test has no HTML report", "use --format text, json, csv or markdown"));
     }
     let (injections, observes) = choice(arguments)?;
     let seed = arguments.seed.unwrap_or_else(|| rand::random::<u32>().into());
@@ -47,7 +48,7 @@ pub fn selftest(arguments: &Selftest) -> Result<Exit, Report> {
         margin: MARGIN,
         ..Design::new(budget(arguments.cpus.clone(), MEMORY, Some(Budget::PROCESSES))?, seed)
     };
-    // What can be wrong with any of them is found before anything runs.
+    // Mistakes in any of them are found before anything runs.
     for injection in &injections {
         isotare_plan::plan(&injection.design(&base))?;
     }
@@ -72,12 +73,13 @@ pub fn selftest(arguments: &Selftest) -> Result<Exit, Report> {
     Ok(exit(&run.findings, &run.interrupt))
 }
 
-/// The known overheads asked for, and whether to tell what observing costs.
+/// The chosen known overheads, and whether to measure the overhead of sampling.
 fn choice(arguments: &Selftest) -> Result<(Vec<Injection>, bool), Report> {
     let (observer, kinds): (Vec<_>, Vec<_>) =
         arguments.kinds.iter().cloned().partition(|kind| kind.driver == OBSERVER);
     let injections = match arguments.kinds.is_empty() || !kinds.is_empty() {
-        true => chosen(&kinds).map_err(|error| refuse(error, format!("or {OBSERVER}; correct --kind")))?,
+        true => chosen(&kinds)
+            .map_err(|error| refuse(error, format!("or {OBSERVER}; correct the option --kind")))?,
         false => Vec::new(),
     };
     Ok((injections, arguments.kinds.is_empty() || !observer.is_empty()))
@@ -118,7 +120,8 @@ fn exit(findings: &Findings, interrupt: &Interrupt) -> Exit {
 }
 
 impl Run<'_> {
-    /// Each overhead in turn, as often as asked for. One that cannot be injected here is tried once.
+    /// Injects each overhead in turn, as often as the user asked for. An overhead that cannot be injected
+    /// here is tried once.
     fn inject(&mut self, mut injections: Vec<Injection>) -> Result<(), Report> {
         for repeat in 1..=self.arguments.repeats {
             let mut available = Vec::new();
@@ -135,8 +138,9 @@ impl Run<'_> {
                 }
                 let design = injection.design(&self.base);
                 let plan = isotare_plan::plan(&design)?;
-                let works =
-                    injection.works(&plan).map_err(|error| fault(error, "report this as a defect"))?;
+                let works = injection
+                    .works(&plan)
+                    .map_err(|error| fault(error, "this is a bug in isotare; please report it"))?;
                 let analysis = self.session(machine, &probed, &design, works)?;
                 match Recovery::of(&injection, &analysis, repeat) {
                     Ok(recovery) => self.findings.injections.push(recovery),
@@ -152,18 +156,21 @@ impl Run<'_> {
 
     /// Native with and without samplers.
     fn observe(&mut self) -> Result<(), Report> {
-        say("what observing costs");
+        say("the overhead of sampling");
         let machine = Machine::enter(&self.arguments.places)?;
         let design = observed(&self.base, self.arguments);
         let plan = isotare_plan::plan(&design)?;
-        let works = observer_works(&plan).map_err(|error| fault(error, "report this as a defect"))?;
+        let works = observer_works(&plan)
+            .map_err(|error| fault(error, "this is a bug in isotare; please report it"))?;
         let analysis = self.session(machine, &[], &design, works)?;
         self.findings.observer = observer_costs(&analysis);
         Ok(())
     }
 
     fn probe(&self, injection: &Injection, machine: &Machine) -> Result<Vec<Probed>, Report> {
-        let drivers = injection.drivers().map_err(|error| fault(error, "report this as a defect"))?;
+        let drivers = injection
+            .drivers()
+            .map_err(|error| fault(error, "this is a bug in isotare; please report it"))?;
         let budget = injection.design(&self.base).budget;
         let one = |(environment, driver, settings): (&isotare_core::EnvironmentSpec, _, _)| Probed {
             environment: environment.clone(),
@@ -172,7 +179,7 @@ impl Run<'_> {
         Ok(drivers.into_iter().map(one).collect())
     }
 
-    /// One ordinary session, and what the ordinary report says of it.
+    /// Runs one ordinary session and makes its report.
     fn session(
         &mut self,
         machine: Machine,

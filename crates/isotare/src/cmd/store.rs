@@ -66,19 +66,19 @@ fn prune(arguments: &Prune) -> Result<(), Report> {
         rows.push(json!({ "session": session.id, "started": session.started, "result": result }));
     }
     if rows.is_empty() {
-        table.note("no session is to be removed");
+        table.note("no session matches, so nothing is removed");
     }
     table.show(arguments.format, &json!({ "sessions": rows }))?;
     if removed > 0 { vacuum(&mut store) } else { Ok(()) }
 }
 
-/// The sessions that are named, or that are too old and not among the newest that are to be kept.
+/// The named sessions, or the sessions that are too old and not among the newest ones that have to be kept.
 fn chosen<'a>(arguments: &Prune, store: &Store, sessions: &'a [Summary]) -> Result<Vec<&'a Summary>, Report> {
     if !arguments.sessions.is_empty() {
         let mut ids = Vec::new();
         for asked in &arguments.sessions {
             ids.push(store.find(asked).map_err(|error| {
-                refuse(error, "'isotare store size' shows the sessions that are kept; nothing was removed")
+                refuse(error, "nothing was removed; 'isotare store size' lists the stored sessions")
             })?);
         }
         return Ok(sessions.iter().filter(|session| ids.contains(&session.id)).collect());
@@ -104,7 +104,7 @@ fn is_running(session: &Summary) -> bool {
 fn vacuum(store: &mut Store) -> Result<(), Report> {
     let size = |store: &Store| store.usage().map(|usage| usage.file).map_err(|error| store_error(error, ""));
     let before = size(store)?;
-    store.vacuum().map_err(|error| store_error(error, "then run 'isotare store vacuum'"))?;
+    store.vacuum().map_err(|error| store_error(error, "afterwards run 'isotare store vacuum'"))?;
     say(&format!("{}: {} before, {} now", store.path().display(), bytes(before), bytes(size(store)?)));
     Ok(())
 }
@@ -116,18 +116,22 @@ fn output(arguments: &KeptOutput) -> Result<(), Report> {
     let mut out = io::stdout().lock();
     if out.is_terminal() {
         return Err(refuse(
-            "what an instance wrote is not sent to a terminal, which would obey its control characters",
-            "write it to a file (> FILE) or look at it with a pager (| less)",
+            "the output of an instance is not printed to a terminal, because it can contain control \
+             characters that change the terminal",
+            "redirect it to a file (> FILE) or to a pager (| less)",
         ));
     }
     let written = store
         .write_output(&arguments.session, arguments.trial, stream, &mut out)
-        .map_err(|error| refuse(error, "'isotare store size' shows the sessions that are kept"))?;
+        .map_err(|error| refuse(error, "'isotare store size' lists the stored sessions"))?;
     match written.and_then(|is_kept| out.flush().map(|()| is_kept)) {
         Ok(true) => Ok(()),
         Ok(false) => Err(refuse(
-            format!("the {stream} of trial {} of {} was not kept whole", arguments.trial, arguments.session),
-            "measure with --keep-output; trials are numbered from 0, as in the JSON report",
+            format!(
+                "the store does not have the complete {stream} of trial {} of {}",
+                arguments.trial, arguments.session
+            ),
+            "measure with the option --keep-output; trials are numbered from 0, as in the JSON report",
         )),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         Err(error) => Err(fault(format!("stdout cannot be written: {error}"), "write elsewhere")),
@@ -139,7 +143,7 @@ fn there(places: &Places) -> Result<Store, Report> {
 }
 
 fn writable(places: &Places) -> Result<Store, Report> {
-    // Asking for a store that is not there must not make one.
+    // These commands must not create a store that does not exist.
     drop(there(places)?);
     Store::open(&store_path(places)?).map_err(|error| store_error(error, ""))
 }

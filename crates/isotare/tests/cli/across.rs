@@ -72,7 +72,7 @@ fn a_null_test_that_shows_nothing_is_not_called_passed() {
     let test = &json["null_test"];
     assert_eq!((&test["status"], &test["calibrated"]), (&"not-shown".into(), &Value::Null), "{test:#}");
     let shown = text(&place.run(&["analyze", &file]));
-    assert!(shown.contains("null test not shown (resolves "), "{shown}");
+    assert!(shown.contains("null test inconclusive (resolves "), "{shown}");
 }
 
 #[test]
@@ -112,11 +112,11 @@ fn the_end_of_a_session_has_one_name() {
 fn what_is_wrong_with_a_file_is_said() {
     let place = Place::new();
     for (content, words) in [
-        ("block,condition,value\n", &["values.csv: line 1", "metric", "the first line names"][..]),
+        ("block,condition,value\n", &["values.csv: line 1", "metric", "the first line has to name"][..]),
         ("block,condition,metric,value\n1,a,t,x\n", &["values.csv: line 2", "'x'", "correct the line"]),
         (
             "block,condition,metric,value\n1,a,t,1\n1,a,t,2\n",
-            &["line 3", "second value", "median of repeats"],
+            &["line 3", "second value", "repeats by their median"],
         ),
     ] {
         let file = place.write("values.csv", content).display().to_string();
@@ -158,5 +158,5 @@ fn other_budgets_are_refused_unless_told() {
     assert!(shown.contains("1 GiB before, 2 GiB after") && shown.contains("--force"), "{shown}");
     let output = place.run(&["diff", "--force"]);
     assert_eq!(output.status.code(), Some(0));
-    assert!(text(&output).contains("not the same on both sides: memory"), "{}", text(&output));
+    assert!(text(&output).contains("not the same in both sessions: memory"), "{}", text(&output));
 }

@@ -83,7 +83,12 @@ fn a_session_ends_when_it_is_precise_enough_and_tells_what_disturbed_it() {
     }
     let told = text(&place.run(&["report"]));
     assert!(told.contains("blocks w") && told.contains("disturbed"), "{told}");
-    assert!(told.contains("precise enough: every first figure is known within ±90 %"), "{told}");
+    assert!(
+        told.contains(
+            "the requested precision was reached: the first metric of every workload is known within ±90 %"
+        ),
+        "{told}"
+    );
 }
 
 #[test]
@@ -150,7 +155,8 @@ fn doctor_lists_every_environment_with_a_version_or_a_reason_and_a_remedy() {
         }
     }
     assert!(json["host"]["warnings"].is_array() && json["host"]["kernel"].is_string());
-    // How the session's folder is mounted: where a set-user-ID program or a device node in it would do nothing.
+    // How the session's folder is mounted: where a set-user-ID program or a device node in it would do
+    // nothing.
     let mounted = json["host"]["data-mount"].as_str().unwrap_or_default();
     let expected = if rustix::process::geteuid().is_root() { "nosuid,nodev" } else { "as its file system" };
     assert!(mounted.starts_with(expected), "{mounted:?}");

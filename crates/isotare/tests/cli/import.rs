@@ -73,7 +73,7 @@ fn what_is_not_whole_is_told_and_gives_no_number() {
     assert_eq!(run(&["cut.txt"]).0, 1, "it is read, and incomplete");
     for (arguments, words) in [
         (&["import", "/nowhere/x"][..], "cannot be read"),
-        (&["import", "x", "--type", "ddd"], "there are"),
+        (&["import", "x", "--type", "ddd"], "known tools"),
         (&["import", "x", "--pattern", "x.txt"], "no label"),
         (&["import", "x", "--label", "x"], "environment=docker"),
         (&["import", "x", "--manifest", "/nowhere.csv"], "/nowhere.csv"),
@@ -134,7 +134,7 @@ fn a_process_is_watched_as_pidstat_does() {
     ] {
         assert_eq!(said.matches(columns).count(), 4, "{said}");
     }
-    assert!(String::from_utf8_lossy(&output.stderr).contains("3 readings, late by"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("3 readings; they were late by"));
     let file = place.write("sample.txt", &said).display().to_string();
     let (status, json) = place.json(&["import", &file, "--format", "json"]);
     let found = &json["files"][0];
@@ -147,7 +147,7 @@ fn a_process_is_watched_as_pidstat_does() {
         .unwrap();
     assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), 3);
     for (arguments, words) in [
-        (&["sample", "-p", "x"][..], "no process"),
+        (&["sample", "-p", "x"][..], "not a process"),
         (&["sample", "-p", "4194304"], "none of these"),
         (&["sample", "--cgroup", "no/such"], "no cgroup"),
     ] {

@@ -25,17 +25,17 @@ fn flags() {
         (&["compare", "--blocks", "5"], &["5 blocks", "6"]),
         (&["compare", "--margin", "two"], &["two", "2%"]),
         (&["compare", "--precision", "0"], &["0", "2%"]),
-        (&["compare", "--repeats", "2"], &["share", "25%"]),
-        (&["compare", "--cpus", "0-4095"], &["0-4095", "choose among"]),
+        (&["compare", "--repeats", "2"], &["fraction", "25%"]),
+        (&["compare", "--cpus", "0-4095"], &["0-4095", "choose from"]),
         (&["compare", "--out", "/no/such/folder/page.html"], &["/no/such/folder"]),
         (&["compare", "--out", "page.pdf"], &["page.pdf", ".html"]),
         (&["compare", "--", "no-such-program-anywhere"], &["no-such-program-anywhere"]),
         (&["compare", "--work", "/no/such/folder"], &["/no/such/folder", "--work"]),
         (&["report", "nothing"], &["store"]),
         (&["selftest", "--kind", "sleep"], &["sleep", "busy-loop", "observer"]),
-        (&["selftest", "--kind", "busy-loop:percent=0.01"], &["percent=0.01", "no whole number"]),
+        (&["selftest", "--kind", "busy-loop:percent=0.01"], &["percent=0.01", "not a whole number"]),
         (&["selftest", "--blocks", "3"], &["3 blocks", "6"]),
-        (&["selftest", "--format", "html"], &["no page", "csv"]),
+        (&["selftest", "--format", "html"], &["no HTML report", "csv"]),
     ] {
         refused(&place, arguments, words);
     }

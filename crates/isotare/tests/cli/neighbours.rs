@@ -31,7 +31,7 @@ fn a_work_folder_that_another_user_may_change_is_refused() {
     std::os::unix::fs::chown(&work, Some(0), Some(0)).unwrap();
     fs::set_permissions(&work, Permissions::from_mode(0o777)).unwrap();
     let open = place.run(&compare);
-    for (output, why) in [(foreign, "another user (uid 65534)"), (open, "not sticky")] {
+    for (output, why) in [(foreign, "another user (uid 65534)"), (open, "sticky bit")] {
         assert_eq!(output.status.code(), Some(2), "{}", text(&output));
         // As wide as the text is, it breaks somewhere.
         let said = text(&output).replace("\n  │ ", " ");
@@ -58,7 +58,8 @@ fn another_user_reaches_nothing_of_a_running_session() {
     for (reached, folder) in found {
         assert_eq!(reached, "", "below {}", folder.display());
     }
-    // Where a set-user-ID program of an instance's root was reached all the same, it would be an ordinary one.
+    // Where a set-user-ID program of an instance's root was reached all the same, it would be an ordinary
+    // one.
     let point = place.path(&format!("work/isotare-{session}")).display().to_string();
     let mount = mounts.lines().find(|line| line.split(' ').nth(4) == Some(&point));
     let options = mount.and_then(|line| line.split(' ').nth(5)).unwrap_or_default();

@@ -1,4 +1,5 @@
-//! Files and names of others: nothing but a regular file is read, nothing that others named controls who reads it.
+//! Files and names of others: nothing but a regular file is read, nothing that others named controls who
+//! reads it.
 
 use crate::place::{Place, text};
 use isotare_core::is_hidden;
@@ -67,7 +68,7 @@ fn a_folder_that_somebody_filled_is_read_without_harm() {
     assert_eq!((status, reason("good.txt").as_str()), (1, ""), "{json:#}");
     assert!(reason("fifo").contains("a FIFO, not a regular file"), "{json:#}");
     for link in ["zero", "link.txt", "loop"] {
-        assert!(reason(link).contains("a link, which is not followed"), "{json:#}");
+        assert!(reason(link).contains("a link, and links are not followed"), "{json:#}");
     }
     assert!(reason("sparse").contains("larger than 268435456 bytes"), "{json:#}");
     assert!(!json.to_string().contains("hash") && !json.to_string().contains("a secret"), "{json:#}");

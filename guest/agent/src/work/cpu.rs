@@ -18,7 +18,7 @@ impl Cpu {
     pub fn prepare(max_prime: u64) -> Result<Self, String> {
         match max_prime {
             3..=LARGEST => Ok(Self { max_prime, expected: sieve(max_prime) }),
-            _ => Err(format!("the cpu workload takes a max_prime from 3 to {LARGEST}, not {max_prime}")),
+            _ => Err(format!("max_prime of the cpu workload has to be from 3 to {LARGEST}, not {max_prime}")),
         }
     }
 }
@@ -39,9 +39,9 @@ impl Work for Cpu {
 
 /// Numbers from 3 to below `max_prime` that no number up to their square root divides.
 ///
-/// The instructions are those of sysbench 1.0.20 as Debian builds it, so that results agree: the square root with its
-/// test of the sign, the comparison in doubles, the division of 64-bit words, and the parity test that stands for a
-/// division by 2.
+/// The instructions are those of sysbench 1.0.20 as Debian builds it, so that results agree: the square root
+/// with its test of the sign, the comparison in doubles, the division of 64-bit words, and the parity test
+/// that stands for a division by 2.
 #[inline(never)]
 fn count_primes(max_prime: u64) -> u64 {
     let mut primes = 0;
@@ -86,8 +86,9 @@ fn is_prime(number: u64, root: f64) -> bool {
     true
 }
 
-/// A word as a double the way gcc does it: a test of the sign, then one instruction for what is not beyond 2^63. LLVM's own
-/// conversion has no branch and more instructions; without the test the loop is 2 % faster than sysbench's.
+/// A word as a double the way gcc does it: a test of the sign, then one instruction for what is not beyond
+/// 2^63. LLVM's own conversion has no branch and more instructions; without the test the loop is 2 % faster
+/// than sysbench's.
 #[inline(always)]
 fn as_double(word: u64) -> f64 {
     match i64::try_from(word) {
@@ -115,8 +116,8 @@ fn beyond_signed(word: u64) -> f64 {
 unsafe fn remainder(a: u64, b: u64) -> u64 {
     debug_assert_ne!(b, 0);
     let rest;
-    // SAFETY: registers only. `b` is not zero, as the caller promises, and the upper half of the dividend is, so the
-    // quotient fits.
+    // SAFETY: registers only. `b` is not zero, as the caller promises, and the upper half of the dividend is,
+    // so the quotient fits.
     unsafe {
         std::arch::asm!("xor edx, edx", "div {b}", b = in(reg) b, inout("rax") a => _, out("rdx") rest,
             options(pure, nomem, nostack));

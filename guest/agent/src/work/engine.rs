@@ -1,8 +1,9 @@
-//! The measured loop, the same for every kind of work.
+//! The measured loop, which is the same for every kind of work.
 //!
-//! Each thread does events until the warm-up is over, waits at a gate for all others, and then does measured events in a
-//! closed loop: read the clock, do the event, read the clock, count. As in sysbench, an event under way when time is
-//! up is finished and counted, and the elapsed time lasts until the last one has ended.
+//! Each thread does events until the warm-up is over, waits at a gate for all others, and then does measured
+//! events in a closed loop: read the clock, do the event, read the clock, count. As in sysbench, an event
+//! under way when time is up is finished and counted, and the elapsed time lasts until the last one has
+//! ended.
 
 use super::random::Random;
 use crate::clock::now_ns;
@@ -84,7 +85,7 @@ impl Schedule {
     }
 }
 
-/// What the measured loop reports to.
+/// The receiver of the measured loop's reports.
 pub struct Engine<'a> {
     /// Tells when to stop early.
     pub control: &'a Control,
@@ -192,7 +193,7 @@ fn worker<W: Work>(shared: &Shared<'_, W>, index: u32, results: &Sender<Result<P
     if warmed.is_err() {
         shared.failed.store(true, Ordering::Relaxed);
     }
-    // Said whatever happened, or the others would wait for ever.
+    // This is sent in any case, because otherwise the others would wait for ever.
     let _ = shared.warm.send(());
     shared.gate.wait();
     let result = warmed.and_then(|(mut worker, part)| {
@@ -248,7 +249,8 @@ fn measure<W: Work>(shared: &Shared<'_, W>, worker: &mut W::Worker, mut part: Pa
     part.end_ns = start;
     let mut begun = now_ns();
     while begun < end && !shared.must_stop() {
-        // A ticket for each event makes a limit exact with any number of threads; without a limit none is drawn.
+        // A ticket for each event makes a limit exact with any number of threads; without a limit none is
+        // drawn.
         if let Some(limit) = shared.schedule.events
             && shared.tickets.fetch_add(1, Ordering::Relaxed) >= limit
         {

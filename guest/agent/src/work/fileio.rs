@@ -1,7 +1,7 @@
 //! sysbench's `fileio`: events read, write and sync prepared files.
 //!
-//! Every sector of a file begins with a word made of its file and offset. Writes keep that pattern and reads check it,
-//! so a read that came from nowhere is seen. Random places are uniform (sysbench's default favours some).
+//! Every sector of a file begins with a word made of its file and offset. Writes keep that pattern and reads
+//! check it, so a read of wrong data is noticed. Random places are uniform (sysbench's default favours some).
 
 use super::engine::{Event, Work};
 use super::random::Random;
@@ -47,12 +47,12 @@ impl Fileio {
         let block = usize::try_from(job.block).unwrap_or(0);
         if blocks_per_file == 0 {
             return Err(format!(
-                "{} bytes in {count} files leave no room for a block of {}",
+                "with {} bytes in {count} files, a file is smaller than a block of {} bytes",
                 job.total, job.block
             ));
         }
         if !block.is_multiple_of(SECTOR) {
-            return Err(format!("a block of fileio is a multiple of {SECTOR} bytes, not {block}"));
+            return Err(format!("a block of fileio has to be a multiple of {SECTOR} bytes, not {block}"));
         }
         let folder = data.join(format!("fileio.{}", std::process::id()));
         let failed = |error: io::Error| format!("prepare files in {}: {error}", folder.display());
@@ -94,7 +94,7 @@ impl Fileio {
         let mut offset = 0;
         while offset < self.size() {
             if must_stop() {
-                return Err(io::Error::new(io::ErrorKind::Interrupted, "told to stop"));
+                return Err(io::Error::new(io::ErrorKind::Interrupted, "stopped by the host"));
             }
             let length = usize::try_from(self.size() - offset).unwrap_or(CHUNK).min(CHUNK);
             mark(&mut chunk[..length], index, offset);

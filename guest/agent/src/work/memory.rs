@@ -33,7 +33,10 @@ impl Memory {
     pub fn prepare(job: &MemoryJob) -> Result<Self, String> {
         let words = usize::try_from(job.block / WORD).unwrap_or(0);
         if words == 0 || !job.block.is_multiple_of(WORD) {
-            return Err(format!("a memory block is a multiple of {WORD} bytes, not {} bytes", job.block));
+            return Err(format!(
+                "a memory block has to be a multiple of {WORD} bytes, not {} bytes",
+                job.block
+            ));
         }
         Ok(Self { words, bytes: job.block, operation: job.operation, access: job.access })
     }
@@ -67,10 +70,11 @@ impl Work for Memory {
     }
 }
 
-// Each access is volatile, so that the compiler neither drops it nor makes wider ones of several: one word at a time
-// is what sysbench does. Every function says whether what it last read is what it must be.
+// Each access is volatile, so that the compiler neither drops it nor makes wider ones of several: one word at
+// a time is what sysbench does. Every function says whether what it last read is what it must be.
 
-/// Keeps a loop from being unrolled: gcc leaves sysbench's loops as they are, and LLVM would do eight words a turn.
+/// Keeps a loop from being unrolled: gcc leaves sysbench's loops as they are, and LLVM would do eight words a
+/// turn.
 #[inline(always)]
 fn one_turn() {
     // SAFETY: no instruction at all.

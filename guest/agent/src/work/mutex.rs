@@ -1,6 +1,8 @@
-//! sysbench's `mutex`: an event takes so many random mutexes of an array, with an empty loop before each.
+//! sysbench's `mutex`: an event locks a number of random mutexes of an array, with an empty loop before each
+//! lock.
 //!
-//! sysbench does one event in each thread and ends; here events repeat, which needs a smaller number of locks for one.
+//! sysbench does one event in each thread and ends; here events repeat, which needs a smaller number of locks
+//! for one.
 
 use super::engine::{Event, Work};
 use super::random::Random;
@@ -46,7 +48,8 @@ impl Work for Mutexes {
             }
             let mut held = lock.lock().unwrap_or_else(PoisonError::into_inner);
             *held += 1;
-            // The variable that sysbench shares between all locks: plain load and store, as its `global_var++` is.
+            // The variable that sysbench shares between all locks: plain load and store, as its
+            // `global_var++` is.
             self.shared.store(self.shared.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
             drop(held);
         }

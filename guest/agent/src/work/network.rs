@@ -1,7 +1,8 @@
-//! `network`: an event sends one message over a TCP connection of the loopback link and waits until it has come back.
+//! `network`: an event sends one message over a TCP connection of the loopback link and waits until it has
+//! come back.
 //!
-//! Every thread has a connection of its own, and a second thread that answers: what comes is sent back, message by
-//! message. Nagle's algorithm is off, as in every program of requests and answers.
+//! Every thread has a connection of its own, and a second thread that answers: what comes is sent back,
+//! message by message. Nagle's algorithm is off, as in every program of requests and answers.
 
 use super::engine::{Event, Work};
 use super::random::Random;
@@ -33,7 +34,8 @@ impl Network {
     /// Listens on the loopback link.
     pub fn prepare(size: u64) -> Result<Self, String> {
         let bytes = usize::try_from(size).ok().filter(|_| (1..=LARGEST).contains(&size));
-        let size = bytes.ok_or_else(|| format!("a network message has 1 to {LARGEST} bytes, not {size}"))?;
+        let size =
+            bytes.ok_or_else(|| format!("a network message has to have 1 to {LARGEST} bytes, not {size}"))?;
         // Where the link is up already, or not ours to set up, what follows tells whether it works.
         let _is_up = raise_loopback();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
@@ -41,8 +43,8 @@ impl Network {
         Ok(Self { size, listener })
     }
 
-    /// A connection, and a thread at its other end that lives until this end is closed. Threads that connect at once may
-    /// get each other's other end, which is as good.
+    /// A connection, and a thread at its other end that lives until this end is closed. Threads that connect
+    /// at once may get each other's other end, which is as good.
     fn connect(&self) -> io::Result<TcpStream> {
         let stream = TcpStream::connect_timeout(&self.listener.local_addr()?, PATIENCE)?;
         let (other, _) = self.listener.accept()?;

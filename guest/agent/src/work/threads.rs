@@ -1,7 +1,8 @@
-//! sysbench's `threads`: an event does so many times lock, yield, unlock on one of the mutexes, in turn.
+//! sysbench's `threads`: an event repeats lock, yield, unlock on one of the mutexes, which are used in turn.
 //!
-//! The mutex is Rust's, a futex like glibc's; it is smaller (4 bytes where glibc's has 40) and spins for about a
-//! hundred turns before it sleeps, where glibc's default one sleeps at once. Mutexes lie in cache lines of their own.
+//! The mutex is Rust's, a futex like glibc's; it is smaller (4 bytes where glibc's has 40) and spins for
+//! about a hundred turns before it sleeps, where glibc's default one sleeps at once. Mutexes lie in cache
+//! lines of their own.
 
 use super::engine::{Event, Work};
 use super::random::Random;

@@ -23,13 +23,13 @@ pub(super) struct Contained {
     pidfd: OwnedFd,
     layers: Layers,
     reaped: bool,
-    /// What the runtime would find its cgroup by, where that is to stay.
+    /// How the runtime would find its cgroup, if the cgroup has to stay.
     group_record: Option<PathBuf>,
 }
 
 impl Contained {
-    /// Mounts the root file system and creates the container; its init process then waits for [`Contained::start`].
-    /// It inherits the network namespace in which the broker is.
+    /// Mounts the root file system and creates the container. Its init process then waits for
+    /// [`Contained::start`]. It inherits the network namespace in which the broker is.
     pub(super) fn create(
         terms: &Terms,
         privilege: Privilege,
@@ -46,7 +46,8 @@ impl Contained {
             bind: (&order.bind.0, &order.bind.1),
             group: order.group.as_ref(),
             privilege,
-            // It inherits the one that the broker furnished for it, see `network`; and `Filtered` loads the filter.
+            // It inherits the one that the broker prepared for it, see `network`. `Filtered` loads the
+            // filter.
             own_network: false,
             filtered: false,
         };
@@ -109,7 +110,7 @@ impl Contained {
             self.reap()?;
         }
         if let Some(record) = &self.group_record {
-            // The runtime then takes it that there is no cgroup to remove (`Container::delete`).
+            // The runtime then assumes that there is no cgroup to remove (`Container::delete`).
             match std::fs::remove_file(record) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                     return Err(error).step("forget the cgroup");

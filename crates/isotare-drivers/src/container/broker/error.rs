@@ -1,4 +1,4 @@
-//! What can go wrong in the broker. It travels as text.
+//! Errors of the broker. They are sent as text.
 
 use super::seccomp::SeccompError;
 use libcontainer::error::LibcontainerError;
@@ -10,7 +10,7 @@ pub(crate) enum BrokerError {
     /// A system call or a file operation.
     #[error("{0}: {1}")]
     Os(&'static str, #[source] io::Error),
-    /// The runtime refused a step; its errors hide the reason in their sources.
+    /// The runtime refused a step. The reason is in the sources of its error.
     #[error("{step}: {why}", step = .0, why = chain(.1.as_ref()))]
     Runtime(&'static str, #[source] Box<LibcontainerError>),
     /// The order cannot be expressed as a specification.
@@ -22,8 +22,8 @@ pub(crate) enum BrokerError {
     /// A program that the network needs.
     #[error("{0}")]
     Network(String),
-    /// A question that does not fit.
-    #[error("the session asked what cannot be answered")]
+    /// An unexpected request.
+    #[error("the session sent a request that the broker does not know")]
     Protocol,
     /// No container of that name.
     #[error("no container {0:?}")]
@@ -47,7 +47,7 @@ pub(super) fn runtime(step: &'static str) -> impl FnOnce(LibcontainerError) -> B
     move |error| BrokerError::Runtime(step, Box::new(error))
 }
 
-/// An error with its sources, each once (some texts repeat their source's).
+/// An error with its sources, without repetitions (some texts already contain their source's).
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();

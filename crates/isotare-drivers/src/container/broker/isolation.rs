@@ -1,4 +1,5 @@
-//! The broker's own surroundings: a private mount namespace, and for a user without privileges a user namespace.
+//! The namespaces of the broker: a private mount namespace, and for a user without privileges also a user
+//! namespace.
 
 #![expect(unsafe_code, reason = "a process leaves namespaces")]
 
@@ -12,17 +13,18 @@ use std::path::Path;
 
 const CGROUPS: &str = "/sys/fs/cgroup";
 
-/// The step that fails where namespaces are forbidden.
+/// The step that fails if namespaces are forbidden.
 pub(in super::super) const ENTER: &str = "enter own namespaces";
 
-/// Puts the session's state into memory: removing a file there never waits for a disk, and it ends with the broker.
+/// Puts the session's state into memory: removing a file there never waits for a disk, and it ends with the
+/// broker.
 pub(super) fn mount_state(state: &Path) -> Result<(), BrokerError> {
     let flags = MountFlags::NOSUID | MountFlags::NODEV;
     mount("isotare", state, "tmpfs", flags, Some(c"mode=700")).step("mount the state directory")
 }
 
-/// Leaves the caller's mount namespace, so that every mount of the session ends with the broker; for a user without
-/// privileges, and where it is asked for, also the user namespace.
+/// Leaves the caller's mount namespace, so that every mount of the session ends with the broker; for a user
+/// without privileges, and if it is requested, also the user namespace.
 pub(super) fn enter(terms: &Terms) -> Result<Privilege, BrokerError> {
     let (user, group) = (geteuid().as_raw(), getegid().as_raw());
     let rootless = user != 0 || terms.own_user;
@@ -41,7 +43,7 @@ pub(super) fn enter(terms: &Terms) -> Result<Privilege, BrokerError> {
         std::fs::write("/proc/self/uid_map", format!("0 {user} 1")).step("map the user")?;
         std::fs::write("/proc/self/gid_map", format!("0 {group} 1")).step("map the group")?;
     }
-    // Downstream, not private: what the host unmounts must not stay busy because of the copy here.
+    // Downstream, not private: otherwise the copy here would keep file systems busy that the host unmounts.
     mount_change("/", MountPropagationFlags::REC | MountPropagationFlags::DOWNSTREAM)
         .step("keep mounts private")?;
     if rootless {
@@ -51,12 +53,13 @@ pub(super) fn enter(terms: &Terms) -> Result<Privilege, BrokerError> {
     Ok(Privilege::Root)
 }
 
-/// `libcontainer` forgives an unwritable hierarchy only in cgroup v2, so it is shown that one, read-only: the session
-/// fills the groups, also where this user might write there.
+/// `libcontainer` accepts a hierarchy that is not writable only in cgroup v2, so it sees a read-only cgroup
+/// v2 mount. The session puts the processes into the groups, even if this user may write there.
 fn hide_cgroups() -> Result<(), BrokerError> {
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC | MountFlags::RDONLY;
     match mount("cgroup2", CGROUPS, "cgroup2", flags, None) {
-        // Where version 2 is alone it is there already: the kernel mounts nothing twice in one place (mount(2)).
+        // If there is only version 2, it is already mounted: the kernel does not mount the same thing twice
+        // in one place (mount(2)).
         Err(rustix::io::Errno::BUSY) => Ok(()),
         mounted => mounted.step("show cgroup v2"),
     }

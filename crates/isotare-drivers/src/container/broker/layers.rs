@@ -1,5 +1,5 @@
-//! A container's root file system: an overlay with a writable layer of its own, a read-only bind mount with copies of what
-//! is written to, or a copy of everything.
+//! A container's root file system: an overlay with a writable layer of its own, a read-only bind mount with
+//! copies of what is written to, or a copy of everything.
 
 use super::error::{BrokerError, Step};
 use crate::container::wire::{Order, RootKind};
@@ -11,7 +11,7 @@ use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, mount_remount, 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The step in which a kernel without overlayfs, or a disk that cannot carry one, shows.
+/// The step that fails on a kernel without overlayfs, or on a disk that overlayfs cannot use.
 pub(in super::super) const OVERLAY: &str = "mount the overlay";
 
 /// Folders below a container's own one that its root may consist of.
@@ -25,7 +25,7 @@ pub(super) struct Layers {
     mounted: bool,
 }
 
-/// Whoever gave the order kills this process when it has had its time.
+/// The process that sent the request kills this process at its deadline.
 fn until_killed() -> std::io::Result<()> {
     Ok(())
 }
@@ -102,7 +102,7 @@ impl Layers {
 
 impl Drop for Layers {
     fn drop(&mut self) {
-        // For a creation that failed half-way; that error is the one to tell.
+        // For a creation that failed half-way. Its error is the one that is reported.
         let _second = self.remove();
     }
 }

@@ -1,4 +1,4 @@
-//! The broker's side: a single-threaded loop of question and answer.
+//! The broker's side: a single-threaded loop of requests and answers.
 
 mod contained;
 pub(crate) mod error;
@@ -30,7 +30,8 @@ struct Broker {
     containers: HashMap<String, Contained>,
 }
 
-/// Serves the session at the other end of standard input until it hangs up, then removes what is left.
+/// Serves the session at the other end of standard input until it closes the connection, then removes what is
+/// left.
 pub(super) fn serve() -> Result<(), BrokerError> {
     let socket = std::io::stdin().as_fd().try_clone_to_owned().step("take over the socket")?;
     let Some((Question { number, request: Request::Configure(terms) }, _)) =
@@ -61,7 +62,7 @@ impl Broker {
         Ok(Self { terms, privilege, home, filter, containers: HashMap::new() })
     }
 
-    /// Answers until the session hangs up or a message cannot be carried.
+    /// Answers until the session closes the connection or a message cannot be sent.
     fn talk(&mut self, socket: &OwnedFd) -> Result<(), BrokerError> {
         while let Some((Question { number, request }, fds)) = receive(socket).step("receive")? {
             let (answer, fd) =

@@ -1,7 +1,8 @@
 //! A container's network namespace: a loopback device that is up and, if asked for, one end of a veth pair.
 //!
-//! The runtime leaves loopback down and hands its process over with too few rights to raise it. So the broker moves
-//! itself into a new namespace before each creation, furnishes it, lets the container inherit it, and goes home.
+//! The runtime does not bring the loopback link up, and its process has too few permissions to do so later.
+//! So before each creation, the broker moves itself into a new namespace, prepares it, lets the container
+//! inherit it, and moves back.
 
 #![expect(unsafe_code, reason = "a thread leaves a namespace, and requests for devices are structures of C")]
 
@@ -29,7 +30,7 @@ impl Home {
         File::open("/proc/self/ns/net").map(Self).step("open the network namespace")
     }
 
-    /// Moves into a new, furnished one. `scratch` is a folder for a file.
+    /// Moves into a new, prepared one. `scratch` is a folder for a file.
     pub(super) fn leave(&self, link: Option<&Link>, scratch: &Path) -> Result<(), BrokerError> {
         // SAFETY: the flag unshares neither memory nor file descriptors.
         unsafe { unshare_unsafe(UnshareFlags::NEWNET) }.step("make a network namespace")?;

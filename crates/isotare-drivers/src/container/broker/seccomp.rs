@@ -1,7 +1,7 @@
 //! The system call filter, compiled to a BPF program.
 //!
-//! The table of rules is compiled once by `seccompiler`, in plain Rust, so no C library is needed; the program is handed
-//! to every container and loaded by its init process.
+//! The table of rules is compiled once by `seccompiler`, in plain Rust, so no C library is needed; the
+//! program is handed to every container and loaded by its init process.
 
 #![expect(unsafe_code, reason = "seccomp(2) takes a program of C")]
 
@@ -43,7 +43,7 @@ pub(crate) fn compile() -> Result<BpfProgram, SeccompError> {
                     rules.entry(nr).or_default().push(rule(condition)?);
                 }
             }
-            // A `SeccompFilter` knows one errno only, so other answers are put in front of it.
+            // A `SeccompFilter` supports only one errno, so other answers are put in front of it.
             Rule::Errno(name, code) => {
                 let nr = number(name).and_then(|nr| u32::try_from(nr).ok());
                 program.extend(nr.map(|nr| answer(nr, code)).into_iter().flatten());
@@ -83,7 +83,8 @@ fn rule(Condition { argument, comparison }: Condition) -> Result<SeccompRule, se
     SeccompRule::new(vec![condition])
 }
 
-/// `if nr == NR return ERRNO|code`, as three instructions. System call numbers of this kind are the same on all architectures.
+/// `if nr == NR return ERRNO|code`, as three instructions. System call numbers of this kind are the same on
+/// all architectures.
 fn answer(nr: u32, code: u16) -> [sock_filter; 3] {
     let load = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
     let jump = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;

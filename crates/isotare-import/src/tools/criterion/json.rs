@@ -82,7 +82,7 @@ pub(super) fn runs(text: &str) -> Vec<Run> {
                     return Vec::new();
                 }
                 (Ok(_), Some(_)) => {
-                    Run::unreadable(line, "the sample is not that of the estimates before it")
+                    Run::unreadable(line, "the sample does not belong to the estimates before it")
                 }
                 (found, None) => of(line, found.map(metrics)),
                 (Err(why), Some(_)) => Run::unreadable(line, why),
@@ -108,7 +108,8 @@ fn of(line: usize, found: Result<Vec<Metric>, String>) -> Run {
 
 impl Estimates {
     fn metrics(&self) -> Result<Vec<Metric>, String> {
-        let stddev = self.std_dev.as_ref().ok_or("these are changes against an earlier run, no times")?;
+        let stddev =
+            self.std_dev.as_ref().ok_or("these are changes relative to an earlier run, not times")?;
         let typical = self.slope.as_ref().unwrap_or(&self.mean);
         let all = [
             ("time", typical),
@@ -133,7 +134,7 @@ pub(super) fn check(name: &str, [lower, value, upper]: [f64; 3]) -> Result<(), S
     let slack = 1e-9 * value.abs();
     match lower <= value + slack && value <= upper + slack {
         true => Ok(()),
-        false => Err(format!("{name} does not lie in its interval: {value} in [{lower} {upper}]")),
+        false => Err(format!("{name} is outside its interval: {value} in [{lower} {upper}]")),
     }
 }
 
@@ -144,7 +145,7 @@ impl Sample {
             return Err(format!("it has {} times for {} samples", self.times.len(), self.iters.len()));
         }
         if !self.iters.iter().all(|&count| count >= 1.0) {
-            return Err("a sample has no iteration".to_owned());
+            return Err("a sample has no iterations".to_owned());
         }
         Ok(self.times.iter().zip(&self.iters).map(|(time, count)| time / count).collect())
     }

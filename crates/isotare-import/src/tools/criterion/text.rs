@@ -1,7 +1,8 @@
 //! What `cargo bench` and `cargo criterion` print of each benchmark.
 //!
-//! `Benchmarking NAME: Collecting …` goes to the terminal or the standard error, `NAME  time:   [a b c]` to the standard
-//! output; a long name has its own line. Without the former, two mixed runs show by two equal names one after the other.
+//! `Benchmarking NAME: Collecting …` goes to the terminal or the standard error, `NAME time: [a b c]` to the
+//! standard output; a long name has its own line. Without the former, two mixed runs show by two equal names
+//! one after the other.
 
 use super::json::check;
 use super::{metric, unit};
@@ -111,8 +112,8 @@ fn is_detail(line: &str) -> bool {
     line.starts_with("Found ") || line.starts_with("thrpt:") || line.starts_with("change:")
 }
 
-/// Two results of one name, one after the other, are of two runs that are mixed: if lines of details are doubled behind them,
-/// or if there are other names in the file.
+/// Two results of one name, one after the other, are of two runs that are mixed: if lines of details are
+/// doubled behind them, or if there are other names in the file.
 fn judge(results: &mut [Result]) {
     let names: BTreeSet<&str> = results.iter().map(|result| result.name.as_str()).collect();
     let several = names.len() > 1;
@@ -142,8 +143,8 @@ impl Result {
             return Run::incomplete(line, "the name of the benchmark is missing");
         }
         let run = match (mixed, time) {
-            (true, _) => Run::incomplete(line, "two runs are mixed: a line of this benchmark comes twice"),
-            (false, None) => Run::incomplete(line, "there is no whole time of this benchmark"),
+            (true, _) => Run::incomplete(line, "two runs are mixed: a line of this benchmark occurs twice"),
+            (false, None) => Run::incomplete(line, "the time of this benchmark is missing or incomplete"),
             (false, Some(Time { values, unit })) => match check("the time", values) {
                 Ok(()) => Run::complete(line, vec![metric("time", &unit, values[1])]),
                 Err(why) => Run::unreadable(line, why),

@@ -1,4 +1,5 @@
-//! The numbers in fio's normal report: amounts with their prefixes, times with their units, lists of percentiles.
+//! The numbers in fio's normal report: amounts with their prefixes, times with their units, lists of
+//! percentiles.
 
 use super::{Latency, percentile_name};
 use crate::Metric;
@@ -89,7 +90,8 @@ fn bytes(text: &str, is_old: bool) -> Option<f64> {
     Some(digits.parse::<f64>().ok()? * base.powi(i32::try_from(power).ok()?) * size)
 }
 
-/// What follows this word, up to the next comma; one before a digit is in a number, which fio does not print so.
+/// What follows this word, up to the next comma; one before a digit is in a number, which fio does not print
+/// so.
 pub(super) fn after<'a>(line: &'a str, word: &str) -> Option<&'a str> {
     let (_, rest) = line.split_once(word)?;
     let is_end = |at: usize| !rest.as_bytes().get(at + 1).is_some_and(u8::is_ascii_digit);
@@ -113,7 +115,8 @@ pub(super) fn of_group(line: &str) -> Option<f64> {
 }
 
 impl Direction {
-    /// `read: IOPS=85.3k, BW=333MiB/s (350MB/s)(8192KiB/24msec)`, formerly `read : io=8192.0KB, bw=585142KB/s, iops=146285, runt=    14msec`.
+    /// `read: IOPS=85.3k, BW=333MiB/s (350MB/s)(8192KiB/24msec)`, formerly `read : io=8192.0KB,
+    /// bw=585142KB/s, iops=146285, runt= 14msec`.
     pub fn new(line: &str) -> Option<Self> {
         let (kind, rest) = line.split_once(':')?;
         let kind = ["read", "write", "trim", "mixed"].into_iter().find(|name| *name == kind.trim())?;
@@ -169,10 +172,11 @@ impl Direction {
         }
     }
 
-    /// Its numbers, if they belong together. `requests`: how many were issued; exact, while the rate is printed rounded.
+    /// Its numbers, if they belong together. `requests`: how many were issued; exact, while the rate is
+    /// printed rounded.
     pub fn metrics(&self, requests: f64) -> Result<Vec<Metric>, String> {
         let kind = self.kind;
-        let rate = self.rate().ok_or_else(|| format!("{kind}: its throughputs are not the same"))?;
+        let rate = self.rate().ok_or_else(|| format!("{kind}: its two throughputs are different"))?;
         let exact = requests * 1000.0 / self.milliseconds;
         if self.milliseconds > 0.0 && !self.iops.is(exact) {
             return Err(format!("{kind}: {} requests a second are not {exact}", self.iops.value));
@@ -213,15 +217,18 @@ impl Times {
         let percents: Vec<_> = self.percentiles.iter().map(|(percent, _)| Some(*percent)).collect();
         let seconds: Vec<_> = self.percentiles.iter().map(|(_, seconds)| Some(*seconds)).collect();
         match (fits, ascend(&percents) && ascend(&seconds)) {
-            _ if !self.is_ended && !self.percentiles.is_empty() => Err("its percentiles have no end"),
-            (false, _) => Err("the mean of the latency does not lie between its ends"),
+            _ if !self.is_ended && !self.percentiles.is_empty() => {
+                Err("the list of its percentiles is incomplete")
+            }
+            (false, _) => Err("the mean latency is not between the minimum and the maximum"),
             (true, false) => Err("its percentiles do not ascend"),
             (true, true) => Ok(()),
         }
     }
 }
 
-/// Which times a line is of, and their unit in seconds: `clat (usec): min=2, max=158, …`, `clat percentiles (usec):`.
+/// Which times a line is of, and their unit in seconds: `clat (usec): min=2, max=158, …`, `clat percentiles
+/// (usec):`.
 pub(super) fn title(line: &str) -> Option<(&str, f64, &str)> {
     let (name, rest) = line.split_once(" (")?;
     let (unit, rest) = rest.split_once("):")?;

@@ -110,15 +110,15 @@ impl<'a> Job<'a> {
         words: &BTreeMap<i64, &str>,
         groups: &BTreeMap<&str, Group>,
     ) -> Result<Vec<Metric>, Fault> {
-        let cut = || Fault::incomplete("it ends before the job's group has told its numbers");
+        let cut = || Fault::incomplete("it is incomplete: the numbers of the job's group are missing");
         if self.error != 0 {
             return Err(Fault::Incomplete(failed(words, self.error)));
         }
         if self.is_odd {
-            return Err(Fault::unreadable("its latencies are no numbers as fio prints them"));
+            return Err(Fault::unreadable("its latencies are not numbers in fio's format"));
         }
         if let Some(line) = self.doubled {
-            return Err(mixed(format!("line {line}: again")));
+            return Err(mixed(format!("line {line}: it occurs twice")));
         }
         let group = groups.get(self.group).filter(|_| self.is_ended).ok_or_else(cut)?;
         let (user, system) = self.cpu.ok_or_else(cut)?;
@@ -127,13 +127,13 @@ impl<'a> Job<'a> {
         if let Some((kind, _)) =
             kinds.iter().zip(&self.issued).find(|(kind, count)| **count > 0.0 && !has(kind))
         {
-            return Err(Fault::unreadable(format!("{kind}: it has requests and no rate")));
+            return Err(Fault::unreadable(format!("{kind}: it has requests, but no rate")));
         }
         let mut metrics = Vec::new();
         for direction in &self.directions {
             let (_, (shortest, longest)) = group.rates.get(direction.kind).ok_or_else(cut)?;
             if group.is_doubled || !(*shortest..=*longest).contains(&direction.milliseconds) {
-                return Err(mixed("its group took another time"));
+                return Err(mixed("the time of its group is different"));
             }
             let at =
                 ["read", "write", "trim"].iter().position(|kind| *kind == direction.kind).unwrap_or_default();
@@ -173,7 +173,8 @@ fn issued(line: &str) -> Option<Vec<f64>> {
     rest.split([',', '/']).map(of).collect()
 }
 
-/// The one size of all blocks: `bs=(R) 4096B-4096B, (W) 4096B-4096B, (T) 4096B-4096B`, formerly `bs=4K-4K/4K-4K/4K-4K`.
+/// The one size of all blocks: `bs=(R) 4096B-4096B, (W) 4096B-4096B, (T) 4096B-4096B`, formerly
+/// `bs=4K-4K/4K-4K/4K-4K`.
 fn block_size(definition: &str) -> Option<String> {
     let (_, rest) = definition.split_once("bs=")?;
     let rest = rest.split(", ioengine=").next()?.replace(['(', ')', 'R', 'W', 'T', ' '], "");

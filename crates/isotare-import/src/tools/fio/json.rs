@@ -80,7 +80,7 @@ pub(super) fn decode(text: &str) -> Decoded {
             signal = Some(message);
         }
         match serde_json::from_value::<Report>(value) {
-            Err(error) => vec![Run::unreadable(line, format!("a field is not as fio writes it: {error}"))],
+            Err(error) => vec![Run::unreadable(line, format!("a field does not have fio's format: {error}"))],
             Ok(report) => {
                 version = version.take().or_else(|| report.version.clone());
                 let runs = runs(&words, line, &report, signal);
@@ -95,7 +95,7 @@ pub(super) fn decode(text: &str) -> Decoded {
     let runs = runs.into_iter().map(|run| match early.contains(&run.line) {
         true => Run {
             labels: run.labels,
-            ..Run::incomplete(run.line, "--status-interval: a report before the end")
+            ..Run::incomplete(run.line, "it is an intermediate report (--status-interval)")
         },
         false => run,
     });
@@ -109,7 +109,8 @@ impl Report {
         [&self.jobs, &self.client_stats].into_iter().flatten().flatten()
     }
 
-    /// Whether this is a later report of the same run (`--status-interval`): it has run longer by as much as has passed.
+    /// Whether this is a later report of the same run (`--status-interval`): it has run longer by as much as
+    /// has passed.
     fn continues(&self, earlier: &Self) -> bool {
         let longest = |report: &Self| report.jobs().filter_map(Job::runtime).fold(0.0, f64::max);
         let (Some(now), Some(then)) = (self.timestamp_ms, earlier.timestamp_ms) else { return false };
@@ -134,7 +135,7 @@ fn without_messages(text: &str) -> Cow<'_, str> {
 fn runs(words: &BTreeMap<i64, &str>, line: usize, report: &Report, signal: Option<&str>) -> Vec<Run> {
     let jobs: Vec<&Job> = report.jobs().collect();
     if jobs.is_empty() {
-        return vec![Run::unreadable(line, "there is no job in it")];
+        return vec![Run::unreadable(line, "it contains no job")];
     }
     let mut names: BTreeMap<_, usize> = BTreeMap::new();
     let mut seen = BTreeSet::new();
@@ -259,7 +260,7 @@ impl Direction {
         }
         let latency = self.latency();
         if !latency.fits(1e-6) {
-            return Err("the mean of the latency does not lie between its ends".to_owned());
+            return Err("the mean latency is not between the minimum and the maximum".to_owned());
         }
         let positive = |value: Option<f64>| value.filter(|&value| value > 0.0);
         let mut metrics = Vec::new();

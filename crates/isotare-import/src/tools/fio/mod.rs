@@ -1,8 +1,9 @@
-//! `fio`: JSON and JSON+ (`--output-format=json`), the terse lines with semicolons of versions 2 to 5, and the normal report.
+//! `fio`: JSON and JSON+ (`--output-format=json`), the terse lines with semicolons of versions 2 to 5, and
+//! the normal report.
 //!
-//! Its messages stand before the JSON and, since they go to the same file, within it (axboe/fio #1685). Up to 2.x latencies
-//! are in µs (`lat`) and rates in KiB/s (`bw`); since 3.0 latencies are in ns (`lat_ns`), and `bw_bytes` gives B/s
-//! (`stat.c`: `add_ddir_status_json`, `show_thread_status_terse_all`).
+//! Its messages stand before the JSON and, since they go to the same file, within it (axboe/fio #1685). Up to
+//! 2.x latencies are in µs (`lat`) and rates in KiB/s (`bw`); since 3.0 latencies are in ns (`lat_ns`), and
+//! `bw_bytes` gives B/s (`stat.c`: `add_ddir_status_json`, `show_thread_status_terse_all`).
 
 mod figures;
 mod job;
@@ -34,7 +35,7 @@ fn decode(text: &str) -> Decoded {
     if in_json {
         let beside = |line: &str| terse::is_line(line) || normal::begins(line);
         let at = text.lines().position(beside);
-        let words = "terse lines and reports beside JSON tell the same and are not read";
+        let words = "terse lines and reports next to JSON contain the same results and are not read";
         found.warnings.extend(at.map(|at| format!("line {}: {words}", at + 1)));
     } else if is_terse {
         found = terse::decode(text);
@@ -57,7 +58,8 @@ fn is_message(line: &str) -> bool {
 /// What it prints when it is stopped: the report that follows is of a part.
 const SIGNAL: &str = "fio: terminating on signal";
 
-/// Words of the messages for each error number, from `fio: pid=1, err=28/file:io_u.c:1, func=io_u error, error=No space left`.
+/// Words of the messages for each error number, from `fio: pid=1, err=28/file:io_u.c:1, func=io_u error,
+/// error=No space left`.
 fn error_words(text: &str) -> BTreeMap<i64, &str> {
     let told = text.lines().filter(|line| is_message(line)).filter_map(|line| {
         let (_, rest) = line.split_once("err=")?;
@@ -85,7 +87,8 @@ struct Latency {
 }
 
 impl Latency {
-    /// Whether they can be of the same requests: the mean lies between the ends, which may be rounded down to µs.
+    /// Whether they can be of the same requests: the mean lies between the ends, which may be rounded down to
+    /// µs.
     fn fits(&self, resolution: f64) -> bool {
         match (self.min, self.mean, self.max) {
             (Some(min), Some(mean), Some(max)) => min <= mean + resolution && mean <= max + resolution,
@@ -102,7 +105,8 @@ impl Latency {
     }
 }
 
-/// `p99` and its like for a percentile as fio writes it; of the many that it prints, those that Isotare has names for.
+/// `p99` and its like for a percentile as fio writes it; of the many that it prints, those that Isotare has
+/// names for.
 fn percentile_name(percent: f64) -> Option<&'static str> {
     let names = [(50.0, "p50"), (95.0, "p95"), (99.0, "p99"), (99.9, "p999")];
     names.into_iter().find(|(known, _)| (known - percent).abs() < 1e-6).map(|(_, name)| name)

@@ -1,8 +1,10 @@
-//! fio's normal report, for people: rounded to three or four digits, but for the requests and the time they took.
+//! fio's normal report, for people: rounded to three or four digits, but for the requests and the time they
+//! took.
 //!
-//! Jobs are defined (`seq: (g=0): rw=read, …`), then each tells its numbers from its header (`seq: (groupid=0, jobs=1): err= 0: …`) to
-//! its target (`latency   : target=0, …`), then each group (`Run status group 0`) with a line for each direction. What a
-//! job says counts once its group has followed. A group of several jobs is a run of its own (label `group`).
+//! Jobs are defined (`seq: (g=0): rw=read, …`), then each tells its numbers from its header (`seq:
+//! (groupid=0, jobs=1): err= 0: …`) to its target (`latency : target=0, …`), then each group (`Run status
+//! group 0`) with a line for each direction. The numbers of a job are used only if those of its group follow.
+//! A group of several jobs is a separate run (label `group`).
 
 use super::figures::{after, milliseconds, of_group};
 use super::job::Job;
@@ -81,7 +83,8 @@ fn reports(text: &str) -> Vec<Report<'_>> {
             Some(last) => job.is_some() && !last.groups.is_empty(),
         };
         if is_new {
-            // A later report of the same fio (`--status-interval`) has the same jobs, and the signal that made it the last.
+            // A later report of the same fio (`--status-interval`) has the same jobs, and the signal that
+            // made it the last.
             let before = found.last().filter(|_| !begins);
             let definitions = before.map(|before| before.definitions.clone()).unwrap_or_default();
             let signal = signal.take().filter(|_| !begins);
@@ -113,7 +116,8 @@ fn reports(text: &str) -> Vec<Report<'_>> {
 }
 
 impl Group {
-    /// `READ: bw=333MiB/s (350MB/s), 333MiB/s-333MiB/s (350MB/s-350MB/s), io=8192KiB (8389kB), run=24-24msec`.
+    /// `READ: bw=333MiB/s (350MB/s), 333MiB/s-333MiB/s (350MB/s-350MB/s), io=8192KiB (8389kB),
+    /// run=24-24msec`.
     fn take(&mut self, line: &str) {
         let Some((kind, rest)) = line.split_once(": ") else { return };
         let took = || match after(rest, " run=") {
@@ -135,11 +139,14 @@ impl<'a> Report<'a> {
 
     fn runs(&self, words: &BTreeMap<i64, &str>, early: bool) -> Vec<Run> {
         if self.jobs.is_empty() {
-            return vec![Run::incomplete(self.line, self.signal.unwrap_or("no job has told its numbers"))];
+            return vec![Run::incomplete(
+                self.line,
+                self.signal.unwrap_or("it contains no results of a job"),
+            )];
         }
         let stopped = match (self.signal, early) {
             (Some(words), _) => Some(words),
-            (None, true) => Some("--status-interval: a report before the end"),
+            (None, true) => Some("it is an intermediate report (--status-interval)"),
             (None, false) => None,
         };
         let mut seen = BTreeMap::<&str, usize>::new();
@@ -185,8 +192,8 @@ mod tests {
         \x20 cpu          : usr=0.00%, sys=1.00%, ctx=6, majf=0, minf=17\n\
         \x20    issued rwts: total=10,0,0,0 short=0,0,0,0 dropped=0,0,0,0\n\
         \x20    latency   : target=0, window=0, percentile=100.00%, depth=1\n";
-    const GROUP: &str = "\nRun status group 0 (all jobs):\n   READ: bw=80.0KiB/s (81.9kB/s), 80.0KiB/s-80.0KiB/s \
-        (81.9kB/s-81.9kB/s), io=40.0KiB (41.0kB), run=500-500msec\n";
+    const GROUP: &str = "\nRun status group 0 (all jobs):\n   READ: bw=80.0KiB/s (81.9kB/s), \
+                         80.0KiB/s-80.0KiB/s (81.9kB/s-81.9kB/s), io=40.0KiB (41.0kB), run=500-500msec\n";
 
     fn check(text: &str, expect: &[Status]) {
         assert_eq!(decode(text).runs.iter().map(|run| run.status).collect::<Vec<_>>(), expect, "{text}");

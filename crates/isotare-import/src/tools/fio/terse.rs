@@ -1,5 +1,5 @@
-//! fio's terse lines: one for each job, with the same fields in the same places (`HOWTO`, "Terse output"). They have no
-//! header; that percentiles are where they belong shows that a line is whole and of this form.
+//! fio's terse lines: one for each job, with the same fields in the same places (`HOWTO`, "Terse output").
+//! They have no header; that percentiles are where they belong shows that a line is whole and of this form.
 
 use super::{Latency, SIGNAL, error_words, failed, is_message, percentile_name};
 use crate::{Decoded, Metric, Run};
@@ -40,7 +40,7 @@ pub(super) fn decode(text: &str) -> Decoded {
         let run = match (signal, line.ends_with('\n')) {
             (Some(message), _) => Run::incomplete(at + 1, message),
             (None, true) => of_line(&words, at + 1, &fields),
-            (None, false) => Run::incomplete(at + 1, "the line is cut off"),
+            (None, false) => Run::incomplete(at + 1, "the line is incomplete"),
         };
         found.runs.push(run);
     }
@@ -56,11 +56,14 @@ fn of_line(words: &BTreeMap<i64, &str>, line: usize, fields: &[&str]) -> Run {
         _ => (&["read", "write", "trim"], OF_DIRECTION),
     };
     let [Some(job), Some(error)] = [fields.get(before), fields.get(before + 2)] else {
-        return Run::incomplete(line, "the line is cut off");
+        return Run::incomplete(line, "the line is incomplete");
     };
     let begin = before + 3;
     if fields.len() < begin + directions.len() * size + BEHIND {
-        return Run::incomplete(line, format!("it has {} fields, fewer than such a line has", fields.len()));
+        return Run::incomplete(
+            line,
+            format!("it has only {} fields, fewer than a line of fio", fields.len()),
+        );
     }
     let run = match error.parse::<i64>() {
         Ok(0) => {
@@ -68,11 +71,11 @@ fn of_line(words: &BTreeMap<i64, &str>, line: usize, fields: &[&str]) -> Run {
             let found: Option<Vec<Vec<Metric>>> = parts.map(|(kind, part)| metrics(kind, part)).collect();
             match found {
                 Some(metrics) => Run::complete(line, metrics.concat()),
-                None => Run::unreadable(line, "the fields are not where such a line has them"),
+                None => Run::unreadable(line, "the fields are not at the positions of a line of fio"),
             }
         }
         Ok(error) => Run::incomplete(line, failed(words, error)),
-        Err(_) => Run::unreadable(line, "the fields are not where such a line has them"),
+        Err(_) => Run::unreadable(line, "the fields are not at the positions of a line of fio"),
     };
     run.with("job", *job)
 }

@@ -43,7 +43,7 @@ pub(super) fn runs(text: &str) -> Vec<Run> {
         match serde_json::from_value::<Report>(value) {
             Ok(report) => report.results.iter().map(|command| run(line, command)).collect(),
             Err(error) => {
-                vec![Run::unreadable(line, format!("a field is not as hyperfine writes it: {error}"))]
+                vec![Run::unreadable(line, format!("a field does not have hyperfine's format: {error}"))]
             }
         }
     })
@@ -67,7 +67,10 @@ impl Command {
     fn check(&self) -> Result<(), String> {
         let Some(times) = self.times.as_ref().filter(|times| !times.is_empty()) else { return Ok(()) };
         if self.exit_codes.as_ref().is_some_and(|codes| codes.len() != times.len()) {
-            return Err(format!("there are {} times, but not as many exit codes", times.len()));
+            return Err(format!(
+                "there are {} times, but the number of exit codes is different",
+                times.len()
+            ));
         }
         let near = |told: Option<f64>, found: f64| {
             told.is_none_or(|told| (told - found).abs() <= 1e-6 * found.abs() + 1e-9)
@@ -78,7 +81,7 @@ impl Command {
         for (name, told, found) in [("mean", self.mean, mean), ("min", self.min, min), ("max", self.max, max)]
         {
             if !near(told, found) {
-                return Err(format!("the {name} is not that of its times: {found} s"));
+                return Err(format!("the {name} is wrong: the times give {found} s"));
             }
         }
         Ok(())

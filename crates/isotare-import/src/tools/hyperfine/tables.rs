@@ -12,7 +12,7 @@ pub(super) fn is_markdown(line: &str) -> bool {
 }
 
 /// Two headers in a row: their rows are mixed.
-const MIXED: &str = "its header stands beside another's: two tables are mixed";
+const MIXED: &str = "there is another header next to its header: two tables are mixed";
 
 /// Runs of each table that begins with the header of the CSV export.
 pub(super) fn csv(text: &str) -> Vec<Run> {
@@ -30,7 +30,7 @@ pub(super) fn csv(text: &str) -> Vec<Run> {
     for ((line, begin), end) in begins.iter().zip(ends) {
         let found = table(*line, text.get(*begin..end).unwrap_or_default());
         if found.is_empty() {
-            runs.push(Run::incomplete(*line, "the table has no row"));
+            runs.push(Run::incomplete(*line, "the table has no rows"));
         } else if mixed {
             runs.extend(found.iter().map(|run| Run::incomplete(run.line, MIXED)));
         } else {
@@ -60,7 +60,7 @@ fn table(line: usize, text: &str) -> Vec<Run> {
         && whole(at)
     {
         true => of_record(line, &header, &record),
-        false => Run::incomplete(line, "the row is cut off"),
+        false => Run::incomplete(line, "the row is incomplete"),
     };
     runs.into_iter().enumerate().map(of_record).collect()
 }
@@ -87,7 +87,7 @@ fn of_record(line: usize, header: &StringRecord, record: &StringRecord) -> Run {
             Ok(seconds) if seconds > 0.0 => metrics.push(Metric::lower(metric, "s", seconds)),
             Ok(_) => {}
             Err(_) if value.is_empty() => {}
-            Err(_) => return Run::unreadable(line, format!("{name} is no number: {value:?}")),
+            Err(_) => return Run::unreadable(line, format!("{name} is not a number: {value:?}")),
         }
     }
     let run = Run::complete(line, metrics);
@@ -105,7 +105,7 @@ pub(super) fn markdown(text: &str) -> Vec<Run> {
         }
         let columns = cells(header);
         if lines.next_if(|(_, line)| line.starts_with("|:--")).is_none() {
-            runs.push(Run::incomplete(number, "the table breaks off at its header"));
+            runs.push(Run::incomplete(number, "the table ends in its header"));
             mixed = true;
             continue;
         }
@@ -116,11 +116,11 @@ pub(super) fn markdown(text: &str) -> Vec<Run> {
             rows.push((number, line));
         }
         if rows.is_empty() {
-            runs.push(Run::incomplete(number, "the table has no row"));
+            runs.push(Run::incomplete(number, "the table has no rows"));
         }
         runs.extend(rows.into_iter().map(|(number, line)| match (mixed, line.ends_with('\n')) {
             (true, _) => Run::incomplete(number, MIXED),
-            (false, false) => Run::incomplete(number, "the row is cut off"),
+            (false, false) => Run::incomplete(number, "the row is incomplete"),
             (false, true) => of_row(number, &columns, &cells(line)),
         }));
         mixed = false;
@@ -137,7 +137,7 @@ fn cells(line: &str) -> Vec<String> {
 
 fn of_row(line: usize, columns: &[String], cells: &[String]) -> Run {
     if cells.len() != columns.len() {
-        return Run::incomplete(line, "the row has not the columns of its header");
+        return Run::incomplete(line, "the row does not have the same columns as its header");
     }
     let mut metrics = Vec::new();
     let mut command = String::new();
@@ -153,7 +153,7 @@ fn of_row(line: usize, columns: &[String], cells: &[String]) -> Run {
             continue;
         };
         let Some(scale) = super::unit(unit) else {
-            return Run::unreadable(line, format!("{unit} is no unit of time"));
+            return Run::unreadable(line, format!("{unit} is not a unit of time"));
         };
         let (value, stddev) = match cell.split_once('±') {
             Some((value, stddev)) => (value, Some(stddev)),
@@ -165,7 +165,7 @@ fn of_row(line: usize, columns: &[String], cells: &[String]) -> Run {
             match value.trim().parse::<f64>() {
                 Ok(value) if value > 0.0 => metrics.push(Metric::lower(name, "s", value * scale)),
                 Ok(_) => {}
-                Err(_) => return Run::unreadable(line, format!("{column} is no number: {cell:?}")),
+                Err(_) => return Run::unreadable(line, format!("{column} is not a number: {cell:?}")),
             }
         }
     }

@@ -56,10 +56,10 @@ impl Benchmark<'_> {
     fn run(self, error: Option<&str>) -> Run {
         let run = match (self.lines, self.metrics) {
             ([1, 1], Some(metrics)) => Run::complete(self.line, metrics),
-            ([0, 0], _) => Run::incomplete(self.line, error.unwrap_or("it did not come to a time")),
-            ([1, 1], None) => Run::unreadable(self.line, "a time is no number with a unit"),
-            ([1, 0] | [0, 1], _) => Run::incomplete(self.line, "a line of it is missing"),
-            _ => Run::incomplete(self.line, "a line comes twice: two runs are mixed"),
+            ([0, 0], _) => Run::incomplete(self.line, error.unwrap_or("it ended before the first time")),
+            ([1, 1], None) => Run::unreadable(self.line, "a time is not a number with a unit"),
+            ([1, 0] | [0, 1], _) => Run::incomplete(self.line, "one of its lines is missing"),
+            _ => Run::incomplete(self.line, "a line occurs twice: two runs are mixed"),
         };
         run.with("command", self.command)
     }

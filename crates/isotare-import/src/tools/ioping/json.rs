@@ -55,11 +55,11 @@ pub fn runs(text: &str) -> Vec<Run> {
 fn run(document: Document) -> Run {
     let (line, value) = match document {
         Document::Whole { line, value } => (line, value),
-        Document::CutOff { line } => return Run::incomplete(line, "it ends before its end"),
+        Document::CutOff { line } => return Run::incomplete(line, "it is incomplete"),
         Document::Malformed { line, why } => return Run::unreadable(line, why),
     };
     let Value::Array(list) = value else {
-        return Run::unreadable(line, "it is not the list that ioping prints");
+        return Run::unreadable(line, "it is not a list as ioping prints it");
     };
     let entries: Result<Vec<Entry>, _> = list.into_iter().map(Entry::deserialize).collect();
     let entries = match entries {

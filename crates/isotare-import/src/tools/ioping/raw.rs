@@ -1,7 +1,7 @@
 //! Lines of numbers only.
 //!
-//! Requests, their time, iops, B/s, minimum, mean, maximum and deviation, from 0.9 on also all requests and the time with the pauses;
-//! times in ns, before 0.8 in us: which, the iops tell.
+//! Requests, their time, iops, B/s, minimum, mean, maximum and deviation, from 0.9 on also all requests and
+//! the time with the pauses; times in ns, before 0.8 in us: which, the iops tell.
 
 use super::{Figures, IMPOSSIBLE, MIXED, NOTHING};
 use crate::Run;
@@ -97,7 +97,8 @@ impl Sum {
         self.load += raw.load.map_or(0.0, |(_, time)| time);
     }
 
-    /// Whether this is what was printed at the end for all of them: a little later than the last, times being rounded.
+    /// Whether this is what was printed at the end for all of them: a little later than the last, times being
+    /// rounded.
     fn is(&self, raw: &Raw) -> bool {
         let load = raw.load.map_or(0.0, |(_, time)| time);
         let lines = f64::from(self.lines);
@@ -115,7 +116,7 @@ pub fn runs(text: &str) -> Vec<Run> {
         // Its last number may be cut.
         match ends_whole || lines.peek().is_some() {
             true => found.push((at + 1, raw)),
-            false => runs.push(Run::incomplete(at + 1, "the last line has no end")),
+            false => runs.push(Run::incomplete(at + 1, "the last line is incomplete")),
         }
     }
     let (pairs, rest) = found.as_chunks::<2>();

@@ -13,12 +13,14 @@ fn target(line: &str) -> Option<&str> {
     line.trim_end().strip_prefix("--- ")?.strip_suffix(" ioping statistics ---")
 }
 
-/// What it says of a failure or of an option that does nothing: `ioping: stat "x" failed: No such file or directory`.
+/// What it says of a failure or of an option that does nothing: `ioping: stat "x" failed: No such file or
+/// directory`.
 fn complaint(line: &str) -> Option<&str> {
     line.strip_prefix("ioping: ").map(str::trim_end)
 }
 
-/// `4 KiB <<< . (ext4 /dev/sda3 20 GiB): request=1 time=100 us (warmup)`, and with `from` instead of the arrow.
+/// `4 KiB <<< . (ext4 /dev/sda3 20 GiB): request=1 time=100 us (warmup)`, and with `from` instead of the
+/// arrow.
 struct Request<'a> {
     size: &'a str,
     number: u64,
@@ -35,7 +37,7 @@ impl<'a> Request<'a> {
     }
 }
 
-const CUT_OFF: &str = "its statistics are not there to the end";
+const CUT_OFF: &str = "its statistics are incomplete";
 
 #[derive(Default)]
 struct Open<'a> {

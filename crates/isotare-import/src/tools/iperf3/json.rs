@@ -77,7 +77,7 @@ pub(super) fn recognises(head: &str) -> bool {
 pub(super) fn decode(text: &str) -> Decoded {
     let mut version = None;
     let mut of_test = |line, value: Value| match serde_json::from_value::<Test>(value) {
-        Err(error) => Run::unreadable(line, format!("a field is not as iperf3 writes it: {error}")),
+        Err(error) => Run::unreadable(line, format!("a field does not have iperf3's format: {error}")),
         Ok(test) => {
             let told = test.start.as_ref().and_then(|start| start.version.as_deref());
             version = version.take().or_else(|| Some(told?.trim_start_matches("iperf ").to_owned()));
@@ -112,7 +112,7 @@ pub(super) fn decode(text: &str) -> Decoded {
             _ => Vec::new(),
         }
     });
-    runs.extend(open.map(|(line, _)| Run::incomplete(line, "it has no end")));
+    runs.extend(open.map(|(line, _)| Run::incomplete(line, "its end is missing")));
     with_messages(text, &mut runs);
     Decoded { version, runs, warnings: Vec::new() }
 }
@@ -133,7 +133,7 @@ fn with_messages(text: &str, runs: &mut [Run]) {
     }
 }
 
-const MIXED: &str = "its start and end do not belong together";
+const MIXED: &str = "its start and its end do not belong to the same run";
 
 /// The data of an event under the name that it has in the document of `--json`.
 fn data(name: &str, mut event: Value) -> Map<String, Value> {
@@ -153,7 +153,7 @@ fn run(line: usize, test: &Test) -> Run {
             Ok(metrics) => Run::complete(line, metrics),
             Err(why) => Run::unreadable(line, why),
         },
-        (None, None) => Run::incomplete(line, "it has no end"),
+        (None, None) => Run::incomplete(line, "its end is missing"),
     };
     let start = test.start.as_ref().and_then(|start| start.test_start.as_ref());
     run.labels.extend(start.into_iter().flat_map(labels));
@@ -231,12 +231,12 @@ impl End {
         self.sum_sent_bidir_reverse.is_some() || (flags.contains(&true) && flags.contains(&false))
     }
 
-    /// The sums of each end and direction. From 3.7 to 3.10 both directions have the same keys, of which a reader of JSON gets
-    /// one: there they are added up from the streams.
+    /// The sums of each end and direction. From 3.7 to 3.10 both directions have the same keys, of which a
+    /// reader of JSON gets one: there they are added up from the streams.
     fn sums(&self) -> Result<Vec<(&'static str, Sum)>, String> {
         if self.goes_both_ways() && self.sum_sent_bidir_reverse.is_none() {
             if self.sum.is_some() {
-                return Err("the sums of both directions have one key in this version".to_owned());
+                return Err("in this version, the sums of both directions have the same key".to_owned());
             }
             return Ok([true, false].into_iter().flat_map(|sender| self.added(sender)).collect());
         }
@@ -279,7 +279,9 @@ impl Sum {
             (Some(seconds), Some(bytes), Some(rate))
                 if seconds > 0.0 && (bytes * 8.0 / seconds - rate).abs() > 0.01 * rate.abs() + 1.0 =>
             {
-                Err(format!("{bytes} bytes in {seconds} s are not {rate} bit/s"))
+                Err(format!(
+                    "the figures contradict each other: {bytes} bytes in {seconds} s are not {rate} bit/s"
+                ))
             }
             _ => Ok(()),
         }
@@ -288,7 +290,7 @@ impl Sum {
     fn check_losses(&self) -> Result<(), String> {
         match (self.packets, self.lost_packets) {
             (Some(packets), Some(lost)) if lost > packets => {
-                Err(format!("{lost} of {packets} packets cannot be lost"))
+                Err(format!("{lost} lost packets of {packets} are not possible"))
             }
             _ => Ok(()),
         }

@@ -1,8 +1,9 @@
 //! `iperf3`: its text, the document of `--json` and the lines of `--json-stream`, of client and server.
 //!
-//! What was sent and what was received are two numbers, since what is in flight at the end, or lost, is in one of them only
-//! (`iperf_api.c`: `iperf_print_results`; strings in `iperf_locale.c`). Up to 3.6 the rate's column is `Bandwidth`, then
-//! `Bitrate`; up to 3.1 UDP has one line for both ends. Rates are in bit/s, as the field gives them.
+//! The amounts that were sent and received are two numbers, because data that are in flight at the end, or
+//! lost, are only in one of them (`iperf_api.c`: `iperf_print_results`; strings in `iperf_locale.c`). Up to
+//! 3.6 the rate's column is `Bandwidth`, then `Bitrate`; up to 3.1 UDP has one line for both ends. Rates are
+//! in bit/s, as the field gives them.
 
 mod json;
 mod text;

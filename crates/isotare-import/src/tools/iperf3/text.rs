@@ -90,7 +90,7 @@ pub(super) fn decode(text: &str) -> Decoded {
     found
 }
 
-const NO_END: &str = "it has no end";
+const NO_END: &str = "its end is missing";
 
 /// Whether a test begins with this line.
 fn begins(line: &str, within: bool) -> bool {
@@ -159,7 +159,7 @@ impl Test {
         for row in &self.rows {
             let of_end = ends.entry((row.direction(), row.end.unwrap_or("sender"))).or_default();
             if of_end.iter().any(|other| other.id == row.id) {
-                return Err(format!("the line of [{}] comes twice: two tests are mixed", row.id));
+                return Err(format!("the line of [{}] occurs twice: two tests are mixed", row.id));
             }
             of_end.push(row);
         }

@@ -1,8 +1,8 @@
 //! `oha`: its text and the document of `--output-format json` (formerly `--json`).
 //!
-//! Times are in seconds. Requests that the end of `-z` cut short are counted as errors "aborted due to deadline" without
-//! having failed (`printer.rs`, `result_data.rs`). Its rate is of all requests, also of those that were refused at once:
-//! the one that is given here is of those that were answered.
+//! Times are in seconds. Requests that the end of `-z` cut short are counted as errors "aborted due to
+//! deadline" without having failed (`printer.rs`, `result_data.rs`). Its rate is of all requests, also of
+//! those that were refused at once: the one that is given here is of those that were answered.
 
 mod text;
 
@@ -91,8 +91,8 @@ impl Report {
 
     fn metrics(&self) -> Result<Outcome, String> {
         let Some(summary) = &self.summary else { return Err("it has no summary".to_owned()) };
-        let statuses = self.statuses.as_ref().ok_or("it does not tell the answers")?;
-        let errors = self.errors.as_ref().ok_or("it does not tell the errors")?;
+        let statuses = self.statuses.as_ref().ok_or("the counts of answers are missing")?;
+        let errors = self.errors.as_ref().ok_or("the counts of errors are missing")?;
         let answered = total(statuses.values().copied());
         let failed = total(self.failures().map(|(_, count)| count));
         if answered == 0.0 {
@@ -133,17 +133,21 @@ impl Report {
 }
 
 impl Summary {
-    /// Whether the mean lies between the ends and the rate is that of the requests, with or without those at the deadline.
+    /// Whether the mean lies between the ends and the rate is that of the requests, with or without those at
+    /// the deadline.
     fn check(&self, requests: f64, aborted: f64) -> Result<(), String> {
         if let (Some(fastest), Some(average), Some(slowest)) = (self.fastest, self.average, self.slowest)
             && (fastest > average + 1e-9 || average > slowest + 1e-9)
         {
-            return Err("the mean of the latency does not lie between its ends".to_owned());
+            return Err("the mean latency is not between the minimum and the maximum".to_owned());
         }
         if let (Some(rate), Some(seconds)) = (self.requests_per_sec, self.total) {
             let counted = rate * seconds;
             if counted < 0.99 * requests - 1.0 || counted > 1.01 * (requests + aborted) + 1.0 {
-                return Err(format!("{rate} requests a second in {seconds} s are not {requests} requests"));
+                return Err(format!(
+                    "the figures contradict each other: {rate} requests a second in {seconds} s are not \
+                     {requests} requests"
+                ));
             }
         }
         Ok(())

@@ -1,7 +1,9 @@
-//! oha's text: sections with a title, of which the summary is the first and the errors, if there are any, are the last.
+//! oha's text: sections with a title, of which the summary is the first and the errors, if there are any, are
+//! the last.
 //!
-//! Times have four decimals in a unit that is chosen by their size or by `-u`. That nothing was cut off is told by numbers: the share
-//! of answers, the rate, which is of all requests, and the histogram, which is of the answers, are those of the counts at the end.
+//! Times have four decimals in a unit that is chosen by their size or by `-u`. Numbers show that the text is
+//! complete: the share of answers, the rate of all requests and the histogram of the answers have to agree
+//! with the counts at the end.
 
 use super::{Outcome, Report, Summary};
 use crate::tools::report::{Fault, Line, agree, blocks, fields, mixed, number, run};
@@ -52,7 +54,7 @@ fn metrics(report: &Report) -> Result<Vec<Metric>, Fault> {
 
 /// What the lines say, if they are all there. The rate is checked here, where it is known how it was rounded.
 fn report(block: &[Line<'_>]) -> Result<Report, Fault> {
-    let cut = || Fault::incomplete("it ends before the counts of answers and errors");
+    let cut = || Fault::incomplete("it is incomplete: the counts of answers and errors are missing");
     let found = fields(block, WORDS)?;
     let of = |word| found.get(word).copied().and_then(seconds);
     let share = found.get(SHARE).and_then(|text| share(text)).ok_or_else(cut)?;
@@ -96,7 +98,10 @@ fn report(block: &[Line<'_>]) -> Result<Report, Fault> {
         [all, answered + failed].into_iter().find(|count| agree(rate * total.0, *count, 1e-6, rounding));
     let counted = counted.ok_or_else(|| match rate * total.0 > all {
         true => cut(),
-        false => mixed(format!("{rate} requests a second in {} s are not {all}", total.0)),
+        false => mixed(format!(
+            "the figures contradict each other: {rate} requests a second in {} s are not {all} requests",
+            total.0
+        )),
     })?;
     report.answered_per_second = Some(rate * answered / counted.max(1.0));
     Ok(report)
@@ -178,10 +183,11 @@ mod tests {
     use super::*;
     use crate::Status::{self, Complete, Incomplete, Unreadable};
 
-    const REPORT: &str = "Summary:\n  Success rate:\t80.00%\n  Total:\t2.0000 sec\n  Slowest:\t0.3000 sec\n  Fastest:\t0.1000 sec\n  \
-        Average:\t0.2000 sec\n  Requests/sec:\t5.5000\n\nResponse time distribution:\n  50.00% in 0.2000 sec\n\n\
-        Status code distribution:\n  [200] 6 responses\n  [503] 2 responses\n\nError distribution:\n  [2] reset\n  \
-        [1] aborted due to deadline\n";
+    const REPORT: &str = "Summary:\n  Success rate:\t80.00%\n  Total:\t2.0000 sec\n  Slowest:\t0.3000 sec\n  \
+                          Fastest:\t0.1000 sec\n  Average:\t0.2000 sec\n  Requests/sec:\t5.5000\n\nResponse \
+                          time distribution:\n  50.00% in 0.2000 sec\n\nStatus code distribution:\n  [200] 6 \
+                          responses\n  [503] 2 responses\n\nError distribution:\n  [2] reset\n  [1] aborted \
+                          due to deadline\n";
 
     fn check(text: &str, expect: Status) {
         let found = decode(text).0;

@@ -1,8 +1,9 @@
 //! The lines of `-mr`.
 //!
-//! `+H:16:64:…` are block sizes, `+F:INDEX:NAME:RATE:…` bytes in a second for each; the others have an index, bits, for some kinds of
-//! keys a name, and numbers: operations in a second, up to OpenSSL 1.0 seconds of one. Which of the two is not told; none of these
-//! takes as long as a second, so that numbers from 1 on are rates.
+//! `+H:16:64:…` are block sizes, `+F:INDEX:NAME:RATE:…` bytes in a second for each; the others have an index,
+//! bits, for some kinds of keys a name, and numbers: operations in a second, up to OpenSSL 1.0 seconds of
+//! one. Which of the two is not told; none of these takes as long as a second, so that numbers from 1 on are
+//! rates.
 
 use super::table::{rates, throughput};
 use super::{MIXED, got_sizes, rate_of, with_processes};
@@ -68,7 +69,7 @@ impl<'a> Machine<'a> {
             match line.is_whole && !is_twice {
                 true => reader.take(line),
                 false => {
-                    let why = if is_twice { MIXED } else { "the last line has no end" };
+                    let why = if is_twice { MIXED } else { "the last line is incomplete" };
                     reader.runs.push(Run::incomplete(line.at, why));
                 }
             }
@@ -116,7 +117,7 @@ impl<'a> Reader<'a> {
         if let Some((Some(at), _)) = self.sizes.take()
             && self.seen.is_empty()
         {
-            self.runs.push(Run::incomplete(at, "there is no line of results after it"));
+            self.runs.push(Run::incomplete(at, "the line of results after it is missing"));
         }
         self.seen.clear();
     }
@@ -170,9 +171,9 @@ fn operations(at: usize, kind: &str, columns: &[&str], fields: &[&str]) -> Run {
         _ => values,
     };
     let run = if values.is_empty() || values.len() > columns.len() {
-        Run::unreadable(at, "it has not the numbers that such a line has")
+        Run::unreadable(at, "it does not have the right number of values")
     } else if values.iter().any(|value| *value > 0.0 && *value < 1.0) {
-        Run::unreadable(at, "whether its numbers are seconds or operations in a second is not told")
+        Run::unreadable(at, "it does not say whether its numbers are seconds or operations per second")
     } else {
         let metric = |(column, value): (&&str, f64)| Some(Metric::higher(rate_of(column)?, "1/s", value));
         rates(at, columns.iter().zip(values).filter_map(metric).collect())

@@ -1,9 +1,11 @@
 //! `openssl speed` of OpenSSL 0.9.8 to 3.5 and LibreSSL.
 //!
-//! While it works it prints lines to its standard error (`Doing …`), and at its end tables: one of rates for each block size, and one of
-//! operations in a second for each kind of key (`table`). With `-mr` they are lines of `+H`, `+F`, `+F2`, … (`machine`). With
-//! `-multi` it also prints what it got from each of its processes; the tables are of all together, and the block sizes stand only
-//! in what it got. Each row is a run, or for block sizes each cell. Times are left out where rates stand beside them: they are their inverses with fewer digits (`apps/speed.c`).
+//! While it works it prints lines to its standard error (`Doing …`), and at its end tables: one of rates for
+//! each block size, and one of operations in a second for each kind of key (`table`). With `-mr` they are
+//! lines of `+H`, `+F`, `+F2`, … (`machine`). With `-multi` it also prints what it got from each of its
+//! processes; the tables are of all together, and the block sizes stand only in what it got. Each row is a
+//! run, or for block sizes each cell. Times are left out where rates stand beside them: they are their
+//! inverses with fewer digits (`apps/speed.c`).
 
 mod machine;
 mod table;
@@ -99,7 +101,7 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn end_work(&mut self) {
         if let Some((line, _)) = self.working.take() {
-            self.runs.push(Run::incomplete(line, "it ended before its tables"));
+            self.runs.push(Run::incomplete(line, "it ended before its tables were printed"));
         }
     }
 

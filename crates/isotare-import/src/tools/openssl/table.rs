@@ -110,7 +110,7 @@ impl<'a> Table<'a> {
             return;
         }
         if table.rows.is_empty() && table.cut_off.is_none() && !table.is_implied {
-            all.push(Run::incomplete(table.line, "there is no row in its table"));
+            all.push(Run::incomplete(table.line, "its table has no rows"));
         }
         let mut names: Vec<&str> = table.rows.iter().map(|row| row.name).collect();
         names.sort_unstable();
@@ -132,7 +132,7 @@ impl<'a> Table<'a> {
     }
 }
 
-const CUT_OFF: &str = "its row ends before its end";
+const CUT_OFF: &str = "its row is incomplete";
 
 fn runs(at: usize, header: &Header<'_>, name: &str, values: &[&str]) -> Vec<Run> {
     match header {

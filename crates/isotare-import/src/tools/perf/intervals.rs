@@ -1,10 +1,12 @@
-//! `perf stat -I`: each counter again and again, with the seconds since the beginning at which its interval ended, in nine decimals
-//! (`print_interval` and `process_interval` in `tools/perf/builtin-stat.c`, `stat-display.c`).
+//! `perf stat -I`: each counter again and again, with the seconds since the beginning at which its interval
+//! ended, in nine decimals (`print_interval` and `process_interval` in `tools/perf/builtin-stat.c`,
+//! `stat-display.c`).
 //!
-//! A run is all its intervals: of each counter the total. Every interval has the same counters in the same order; the last is
-//! as long as the run still took. There is no end mark but the counters of `--summary`. In the text each run begins with the titles
-//! of the columns, which come again after 25 intervals. `<not counted>` with 100 % (in the text: without a share) is an interval in
-//! which the task was on no processor: it adds nothing; with 0 % the counter had no turn, and there is no total.
+//! A run is all its intervals: of each counter the total. Every interval has the same counters in the same
+//! order; the last is as long as the run still took. There is no end mark but the counters of `--summary`. In
+//! the text each run begins with the titles of the columns, which come again after 25 intervals. `<not
+//! counted>` with 100 % (in the text: without a share) is an interval in which the task was on no processor:
+//! it adds nothing; with 0 % the counter had no turn, and there is no total.
 
 use super::rows::{Item, Row, Span};
 use super::totals::{Key, Series, keys, total};
@@ -47,7 +49,7 @@ pub(super) fn of_text(text: &str) -> Vec<Series> {
         } else if !whole.ends_with('\n')
             && (first.is_empty() || first.starts_with(|first: char| first.is_ascii_digit()))
         {
-            items.push(Item::Broken(number, "the row is cut off".to_owned()));
+            items.push(Item::Broken(number, "the row is incomplete".to_owned()));
         } else if let Some(end) = stamp(first) {
             let rest = line.get(first.len()..).unwrap_or_default().trim_start();
             items.extend(match text::counter(number, rest) {
@@ -163,8 +165,8 @@ impl Draft {
         (spans, last)
     }
 
-    /// Whether it has rows of two runs: counters twice, others than in the first interval, or an interval that is far too short to be
-    /// one of the others' kind. A busy machine only makes them longer.
+    /// Whether it has rows of two runs: counters twice, others than in the first interval, or an interval
+    /// that is far too short to be one of the others' kind. A busy machine only makes them longer.
     fn is_mixed(&self) -> bool {
         let Some(((_, first), others)) = self.intervals.split_first() else { return false };
         let expect = keys(first);
@@ -218,22 +220,23 @@ impl Draft {
             return incomplete(why);
         }
         if self.intervals.is_empty() {
-            return incomplete("there is no interval in it");
+            return incomplete("it contains no interval");
         }
         if is_mixed {
-            return incomplete("the intervals do not follow each other as in one run: two are mixed");
+            return incomplete("the intervals are not in the order of one run: two runs are mixed");
         }
         if self.is_short() {
-            return incomplete("its last interval has fewer counters than the others: it was cut off");
+            return incomplete("its last interval has fewer counters than the others: it is incomplete");
         }
         let begins_late = longest.zip(self.first_end()).is_some_and(|(longest, first)| first > 1.8 * longest);
         if (marks && !self.is_marked) || (!marks && begins_late) {
-            return incomplete("its beginning is not there");
+            return incomplete("its beginning is missing");
         }
         let is_repeated =
             self.intervals.iter().flat_map(|(_, rows)| rows).any(|row| row.counter.noise.is_some());
-        is_repeated
-            .then(|| Run::unreadable(self.first, "-I with -r: nothing tells where one repetition ends"))
+        is_repeated.then(|| {
+            Run::unreadable(self.first, "-I with -r: the output does not show where a repetition ends")
+        })
     }
 
     fn close(self, is_mixed: bool, marks: bool) -> Series {

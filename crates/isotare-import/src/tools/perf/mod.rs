@@ -1,8 +1,8 @@
 //! `perf stat`: its text, `-x` (rows with a separator) and `-j` (JSON rows), each with `-I` too.
 //!
-//! Numbers in the text are in the locale's form; since 4.19 the task clock has its unit before its name, and the times of the
-//! user and the system follow (`tools/perf/util/stat-display.c`). Rows have no header, no end and no title. What
-//! perf derives (the column behind `#`) is not read.
+//! Numbers in the text are in the locale's form; since 4.19 the task clock has its unit before its name, and
+//! the times of the user and the system follow (`tools/perf/util/stat-display.c`). Rows have no header, no
+//! end and no title. What perf derives (the column behind `#`) is not read.
 
 mod intervals;
 mod rows;
@@ -17,7 +17,8 @@ use std::borrow::Cow;
 /// perf.
 pub static PERF: Tool = Tool {
     name: "perf",
-    summary: "perf stat: text, rows of -x and -j, intervals of -I; counters that were not counted are warned of",
+    summary: "perf stat: text, rows of -x and -j, intervals of -I; with a warning about counters that were \
+              not counted",
     recognises,
     decode,
 };
@@ -88,15 +89,15 @@ impl Counter {
         match (&self.count, self.counted) {
             (Count::Not(why), _) => Some(format!("line {line}: {event} was {why}")),
             (Count::Counted(_), Some(share)) if share < 100.0 => {
-                Some(format!("line {line}: {event} was counted {share} % of the time, and scaled"))
+                Some(format!("line {line}: {event} was counted only {share} % of the time, and scaled"))
             }
             _ => None,
         }
     }
 }
 
-/// A number as a locale writes it: `1,234,567`, `1.234.567`, `1 234,56`, `12,34,567`. perf prints whole numbers or two decimals, so that three
-/// figures behind a single separator are thousands.
+/// A number as a locale writes it: `1,234,567`, `1.234.567`, `1 234,56`, `12,34,567`. perf prints whole
+/// numbers or two decimals, so that three figures behind a single separator are thousands.
 fn number(text: &str) -> Option<f64> {
     let groups: Vec<&str> = text.split(|letter: char| !letter.is_ascii_digit()).collect();
     let marks: Vec<char> = text.chars().filter(|letter| !letter.is_ascii_digit()).collect();
@@ -171,9 +172,9 @@ mod tests {
 
     #[test]
     fn what_was_counted_a_part_of_the_time_is_told() {
-        let text = " Performance counter stats for 'a b':\n\n  1,234  cycles:u   #  1.2 GHz  ( +-  2.50% )  (45.67%)\n\
-                    \x20 77  branches  [33.30%]\n   <not counted>  cpu_core/r1a8/ (0.00%)\n  5  cycles [cpu_atom]\n\n\
-                    \x20 1.000000000 seconds time elapsed\n\n";
+        let text = " Performance counter stats for 'a b':\n\n  1,234  cycles:u   #  1.2 GHz  ( +-  2.50% )  \
+                    (45.67%)\n\x20 77  branches  [33.30%]\n   <not counted>  cpu_core/r1a8/ (0.00%)\n  5  \
+                    cycles [cpu_atom]\n\n\x20 1.000000000 seconds time elapsed\n\n";
         let found = decode(text);
         let numbers: Vec<_> =
             found.runs.iter().flat_map(|run| &run.metrics).map(|m| (m.name.as_ref(), m.value)).collect();
@@ -195,8 +196,9 @@ mod tests {
             let number = |groups: &str| groups.replace('_', &between.to_string());
             let decimal = if matches!(between, ',' | '\'' | '\u{2019}') { '.' } else { ',' };
             let text = format!(
-                " Performance counter stats for 'a' (3 runs):\n\n  {}{decimal}56 msec task-clock  #  1.2 CPUs  ( +-  2{decimal}50% )\n  {}  \
-                 cycles:u\n  {}  [1mbranches  (45{decimal}67%)\n\n 1{decimal}000000000 seconds time elapsed  ( +-  0{decimal}10% )\n\n",
+                " Performance counter stats for 'a' (3 runs):\n\n  {}{decimal}56 msec task-clock  #  1.2 \
+                 CPUs  ( +-  2{decimal}50% )\n  {}  cycles:u\n  {}  [1mbranches  (45{decimal}67%)\n\n \
+                 1{decimal}000000000 seconds time elapsed  ( +-  0{decimal}10% )\n\n",
                 number("1_234"),
                 number("12_345_678"),
                 number("234"),

@@ -1,7 +1,7 @@
 //! The rows of `perf stat -x` and `-j`.
 //!
-//! A run has no end mark: it ends where its counters begin again, or where `-o` wrote another `# started on`. So runs one after
-//! the other have the same counters in the same order; where they do not, they are mixed.
+//! A run has no end mark: it ends where its counters begin again, or where `-o` wrote another `# started on`.
+//! So runs one after the other have the same counters in the same order; where they do not, they are mixed.
 
 use super::intervals;
 use super::text::is_place;
@@ -124,11 +124,9 @@ fn runs(group: &[Item], mixed: bool, short: bool) -> Vec<Run> {
     let doubled = keys.iter().collect::<BTreeSet<_>>().len() < keys.len();
     let fault = match broken {
         Some(why) => Some(why),
-        None if mixed || doubled => {
-            Some("the counters do not follow each other as in one run: two are mixed")
-        }
+        None if mixed || doubled => Some("the counters are not in the order of one run: two runs are mixed"),
         None if short => Some("it has fewer counters than the run before it"),
-        None if keys.is_empty() => Some("there is no counter in it"),
+        None if keys.is_empty() => Some("it contains no counter"),
         None => None,
     };
     if let Some(why) = fault {
@@ -155,7 +153,7 @@ fn separated(text: &str) -> Vec<Item> {
         if line.starts_with("# started on") {
             items.push(Item::Begin(at + 1));
         } else if !whole.ends_with('\n') && line.contains(mark) {
-            items.push(Item::Broken(at + 1, "the row is cut off".to_owned()));
+            items.push(Item::Broken(at + 1, "the row is incomplete".to_owned()));
         } else if let Some(row) = row(at + 1, line, mark) {
             items.push(Item::Row(row));
         }
@@ -163,8 +161,9 @@ fn separated(text: &str) -> Vec<Item> {
     items
 }
 
-/// `0.42,msec,task-clock,421337,100.00,0.561,CPUs utilized`. In front may be the time of an interval, and a processor, or a
-/// socket and its number of processors; behind the event a control group and, with `-r`, the noise.
+/// `0.42,msec,task-clock,421337,100.00,0.561,CPUs utilized`. In front may be the time of an interval, and a
+/// processor, or a socket and its number of processors; behind the event a control group and, with `-r`, the
+/// noise.
 fn row(line: usize, text: &str, mark: char) -> Option<Row> {
     let mut fields = text.split(mark).map(str::trim).collect::<Vec<_>>().into_iter().peekable();
     let mut first = fields.next()?;
@@ -223,7 +222,7 @@ fn json(text: &str) -> Vec<Item> {
     for document in apart(documents(&with_points(text)), false) {
         items.extend(match document {
             Document::Whole { line, value } => of_value(line, &value).map(Item::Row),
-            Document::CutOff { line } => Some(Item::Broken(line, "the row is cut off".to_owned())),
+            Document::CutOff { line } => Some(Item::Broken(line, "the row is incomplete".to_owned())),
             Document::Malformed { line, why } => Some(Item::Broken(line, why)),
         });
     }
@@ -231,7 +230,8 @@ fn json(text: &str) -> Vec<Item> {
     items
 }
 
-/// The same rows with decimal points: perf writes the numbers of its JSON in the form of the locale too, as in `: 100,00, `.
+/// The same rows with decimal points: perf writes the numbers of its JSON in the form of the locale too, as
+/// in `: 100,00, `.
 fn with_points(text: &str) -> Cow<'_, str> {
     let mut whole = String::new();
     let mut replaced = false;

@@ -151,12 +151,12 @@ impl Block {
             .any(|(_, counter)| counter.unit == "msec" && counter.event_has_unit_before());
         let is_command = self.target.starts_with('\'') && !self.is_of_processors() && self.runs.is_none();
         match times {
-            [0, ..] => Some("it has no end: there is no time elapsed"),
+            [0, ..] => Some("its end is missing: there is no time elapsed"),
             _ if doubled || times.iter().any(|&count| count > 1) => {
-                Some("a line comes twice: two runs are mixed")
+                Some("a line occurs twice: two runs are mixed")
             }
             [_, user, system] if user != system || (user == 0 && has_unit && is_command) => {
-                Some("it breaks off before the times of the user and the system")
+                Some("it ends before the user and system times")
             }
             _ => None,
         }
@@ -222,7 +222,8 @@ impl Time {
     }
 }
 
-/// `1,234,567 cycles:u # 2.1 GHz ( +- 0.5% ) (45.67%)`, with a processor or socket before it where they are told apart.
+/// `1,234,567 cycles:u # 2.1 GHz ( +- 0.5% ) (45.67%)`, with a processor or socket before it where they are
+/// told apart.
 pub(super) fn counter(line: usize, text: &str) -> Option<(Option<String>, Counter)> {
     let (left, behind) = text.split_once('#').unwrap_or((text, ""));
     let end = left
@@ -261,7 +262,7 @@ pub(super) fn counter(line: usize, text: &str) -> Option<(Option<String>, Counte
 /// Why a line that is no counter cannot be left out: it begins as one, with a number that cannot be read.
 pub(super) fn odd(line: usize, text: &str) -> Option<String> {
     let begins = text.starts_with(|first: char| first.is_ascii_digit());
-    begins.then(|| format!("line {line}: '{text}' does not begin with a number as perf prints it"))
+    begins.then(|| format!("line {line}: '{text}' does not begin with a number in perf's format"))
 }
 
 /// `CPU0`, `S0`, `S0-D0-C1`, `N0`.

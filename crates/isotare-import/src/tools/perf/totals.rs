@@ -23,7 +23,8 @@ pub(super) fn keys(rows: &[Row]) -> Vec<Key<'_>> {
     rows.iter().map(|row| (row.place.as_deref(), row.counter.event.as_str())).collect()
 }
 
-/// The total of the rows of one counter. Where some could not be counted, or what is printed is no count, there is none.
+/// The total of the rows of one counter. Where some could not be counted, or what is printed is no count,
+/// there is none.
 pub(super) fn total(rows: &[&Row]) -> Option<Counter> {
     let first = &rows.first()?.counter;
     let counters = || rows.iter().map(|row| &row.counter);
@@ -42,7 +43,7 @@ pub(super) fn total(rows: &[&Row]) -> Option<Counter> {
         (None, Some(row)) => (row.line, Count::Not("not counted in every interval")),
         (None, None) if counted.is_empty() => (first.line, Count::Not("not counted")),
         (None, None) if unit == "C" || unit.contains(['%', '/']) => {
-            (first.line, Count::Not("a state, of which there is no total"))
+            (first.line, Count::Not("a state, which has no total"))
         }
         (None, None) => (least.line, Count::Counted(counted.iter().sum())),
     };
@@ -50,8 +51,8 @@ pub(super) fn total(rows: &[&Row]) -> Option<Counter> {
     Some(Counter { line, event, unit, count, noise: None, counted: least.counted, unit_was_behind: false })
 }
 
-/// Runs in the order of the text: those of intervals, and the reports of whole runs. A report that follows intervals and says the same
-/// is their `--summary`, which tells more.
+/// Runs in the order of the text: those of intervals, and the reports of whole runs. A report that follows
+/// intervals and says the same is their `--summary`, which tells more.
 pub(super) fn merge(series: Vec<Series>, reports: Decoded) -> Decoded {
     let mut found = reports;
     let begins: Vec<usize> = series.iter().map(|series| *series.lines.start()).collect();

@@ -1,11 +1,13 @@
 //! `PerfTest` of RabbitMQ.
 //!
-//! Every line begins with `id: TEST, `; in the compact form of 2.19 and later, only those before its header. A run goes from
-//! `starting producer #0` over one line a second (`time: 1.000s, sent: …` up to 2.18, `time 1.000 s, sent: …` later) to `sending
-//! rate avg:` and `receiving rate avg:`. From 2.19 on latencies of the whole run follow, from 2.24 on with the longest
-//! (`PrintlnStats.java` up to 2.18, then `metrics/BaseMetricsFormatter.java`, `DefaultPrintStreamMetricsFormatter.java` and
-//! `CompactPrintStreamMetricsFormatter.java`). Only what is said of the whole run is taken: the lines of each second tell what
-//! belongs to it, and whether the lines of two runs are mixed. Rates from 10 on are whole numbers.
+//! Every line begins with `id: TEST, `; in the compact form of 2.19 and later, only those before its header.
+//! A run goes from `starting producer #0` over one line a second (`time: 1.000s, sent: …` up to 2.18, `time
+//! 1.000 s, sent: …` later) to `sending rate avg:` and `receiving rate avg:`. From 2.19 on latencies of the
+//! whole run follow, from 2.24 on with the longest (`PrintlnStats.java` up to 2.18, then
+//! `metrics/BaseMetricsFormatter.java`, `DefaultPrintStreamMetricsFormatter.java` and
+//! `CompactPrintStreamMetricsFormatter.java`). Only what is said of the whole run is taken: the lines of each
+//! second tell what belongs to it, and whether the lines of two runs are mixed. Rates from 10 on are whole
+//! numbers.
 //!
 //! No broker was measured for it: the tests' outputs follow these source files.
 
@@ -113,7 +115,7 @@ impl<'a> Open<'a> {
             Said::Latency(whose, rest) => self.latencies.insert(whose, rest).is_some(),
         };
         if again && self.fault.is_none() {
-            self.fault = Some(format!("its lines are mixed with another's ({})", line.trim()));
+            self.fault = Some(format!("its lines are mixed with those of another run ({})", line.trim()));
         }
     }
 
@@ -138,7 +140,7 @@ impl<'a> Open<'a> {
         if let Some(why) = self.fault {
             return Err(Fault::Incomplete(why));
         }
-        let cut = || Fault::incomplete("it ends before its summary does");
+        let cut = || Fault::incomplete("its summary is incomplete");
         let rate = |text: &str| rate(text.strip_suffix(" msg/s")?);
         let sent = self.sending.and_then(rate).ok_or_else(cut)?;
         let received = self.receiving.and_then(rate).ok_or_else(cut)?;
@@ -169,17 +171,17 @@ impl<'a> Open<'a> {
     }
 }
 
-/// A rate, of which at most two decimals are printed, in the form of the locale (`MetricsFormatterUtils.formatRate`): three figures behind a comma
-/// are thousands, which are not.
+/// A rate, of which at most two decimals are printed, in the form of the locale
+/// (`MetricsFormatterUtils.formatRate`): three figures behind a comma are thousands, which are not.
 fn rate(text: &str) -> Option<f64> {
     let has_decimals = text.split_once(',').is_none_or(|(_, digits)| digits.len() < 3);
     decimal(text).filter(|_| has_decimals)
 }
 
-/// Latencies by the names that stand before them, in `median/75th/95th/99th 443/339217/382721/422546/488634 µs`, the rest of a
-/// line whose first name is `min`.
+/// Latencies by the names that stand before them, in `median/75th/95th/99th 443/339217/382721/422546/488634
+/// µs`, the rest of a line whose first name is `min`.
 fn latencies(whose: &str, rest: &str) -> Result<Vec<Metric>, Fault> {
-    let broken = || Fault::unreadable(format!("its {whose} latencies are not understood"));
+    let broken = || Fault::unreadable(format!("its {whose} latencies cannot be read"));
     let mut parts = rest.split_whitespace();
     let (Some(names), Some(values), Some(unit)) = (parts.next(), parts.next(), parts.next()) else {
         return Err(broken());
@@ -232,16 +234,17 @@ mod tests {
 
     #[test]
     fn an_older_summary_has_rates_only() {
-        let text = "id: a, b, time: 1.000s, sent: 5 msg/s, received: 4 msg/s, min/median/75th/95th/99th consumer latency: \
-                    1/2/3/4/5 ?s\nid: a, b, sending rate avg: 5,5 msg/s\nid: a, b, receiving rate avg: 4.5 msg/s\n";
+        let text = "id: a, b, time: 1.000s, sent: 5 msg/s, received: 4 msg/s, min/median/75th/95th/99th \
+                    consumer latency: 1/2/3/4/5 ?s\nid: a, b, sending rate avg: 5,5 msg/s\nid: a, b, \
+                    receiving rate avg: 4.5 msg/s\n";
         check(text, &[(Status::Complete, &[("sent_per_second", 5.5), ("received_per_second", 4.5)])]);
         assert_eq!(decode(text).runs[0].labels["test"], "a, b");
     }
 
     #[test]
     fn what_no_consumer_received_is_no_rate() {
-        let text = "id: test-114336-500, time 1.000 s, sent: 5 msg/s\nid: test-114336-500, sending rate avg: 5 msg/s\n\
-                    id: test-114336-500, receiving rate avg: 0 msg/s\n";
+        let text = "id: test-114336-500, time 1.000 s, sent: 5 msg/s\nid: test-114336-500, sending rate avg: \
+                    5 msg/s\nid: test-114336-500, receiving rate avg: 0 msg/s\n";
         check(text, &[(Status::Complete, &[("sent_per_second", 5.0)])]);
         assert!(decode(text).runs[0].labels.is_empty());
     }

@@ -12,7 +12,8 @@ pub fn begin(line: &str) -> bool {
     line.starts_with("SQL script ") || line.starts_with("script statistics:") || columns(line).is_some()
 }
 
-/// Numbers before each statement, by the names in `statement latencies in milliseconds, failures and retries:`.
+/// Numbers before each statement, by the names in `statement latencies in milliseconds, failures and
+/// retries:`.
 fn columns(line: &str) -> Option<Vec<&'static str>> {
     let rest = line.trim_start_matches([' ', '-']).strip_prefix("statement latencies in milliseconds")?;
     let more = ["failures", "retries"].into_iter().filter(|name| rest.contains(name));
@@ -72,12 +73,13 @@ impl Script<'_> {
         self.lines.iter().find_map(|line| line.strip_prefix(word))
     }
 
-    /// Up to 16 the rate is in the line of the weight's outcome, later in one of its own. The latencies come last.
+    /// Up to 16 the rate is in the line of the weight's outcome, later in one of its own. The latencies come
+    /// last.
     fn metrics(&self) -> Result<Vec<Metric>, Fault> {
-        let cut = || Fault::incomplete("it ends before the script's latencies");
+        let cut = || Fault::incomplete("it is incomplete: the script's latencies are missing");
         let transactions = self.lines.iter().find_map(|line| number(line.split_once(" transactions (")?.0));
         if transactions.ok_or_else(cut)? == 0.0 {
-            return Err(Fault::unreadable("the script was not run"));
+            return Err(Fault::unreadable("the script was never run"));
         }
         let rate =
             self.lines.iter().find_map(|line| decimal(line.split_once("tps = ")?.1.strip_suffix(')')?));

@@ -1,10 +1,11 @@
 //! `redis-benchmark`, and `valkey-benchmark`, which prints the same.
 //!
-//! Each command is a run. By default there is a block for each, from `====== SET ======`: up to 6.0 it ends with `81300.81 requests
-//! per second` after the shares `<= 1 milliseconds`, which are no percentiles; later with a table of latencies below `latency
-//! summary (msec)`. With `-q` there is one line for each, from 6.2 on with `p50`. With `--csv` there is one row for each, up to 6.0 without a
-//! header and without latencies (`showLatencyReport` in `src/redis-benchmark.c`). How far a command is (`SET: rps=…`) is drawn again
-//! and again over the same line: if nothing follows it, the command did not end.
+//! Each command is a run. By default there is a block for each, from `====== SET ======`: up to 6.0 it ends
+//! with `81300.81 requests per second` after the shares `<= 1 milliseconds`, which are no percentiles; later
+//! with a table of latencies below `latency summary (msec)`. With `-q` there is one line for each, from 6.2
+//! on with `p50`. With `--csv` there is one row for each, up to 6.0 without a header and without latencies
+//! (`showLatencyReport` in `src/redis-benchmark.c`). How far a command is (`SET: rps=…`) is drawn again and
+//! again over the same line: if nothing follows it, the command did not end.
 
 mod lines;
 #[cfg(test)]
@@ -145,8 +146,9 @@ impl<'a> Reader<'a> {
         self.runs.push(found);
     }
 
-    /// Lines each of which is there twice in a row, to the last digit, are those of two outputs mixed line by line: commands of one
-    /// invocation differ. Two of one command are two invocations, unless the end or the header is common to them.
+    /// Lines each of which is there twice in a row, to the last digit, are those of two outputs mixed line by
+    /// line: commands of one invocation differ. Two of one command are two invocations, unless the end or the
+    /// header is common to them.
     fn end_stretch(&mut self, common: bool) {
         let lines = std::mem::take(&mut self.stretch);
         let (pairs, rest) = lines.as_chunks::<2>();
@@ -240,7 +242,9 @@ fn metrics(lines: &[Line<'_>], found: &BTreeMap<&str, &str>) -> Result<Vec<Metri
     let rate = cells.get("rate").copied().and_then(number);
     if let Some(((requests, took), rate)) = total.zip(rate) {
         if !agree(rate * took, requests, 0.01, rate * 0.006) {
-            return Err(mixed(format!("{rate} requests/s in {took} s are not {requests}")));
+            return Err(mixed(format!(
+                "the figures contradict each other: {rate} requests/s in {took} s are not {requests} requests"
+            )));
         }
         metrics.extend(time("total_time", Some(took)));
     }

@@ -1,11 +1,13 @@
 //! `sadf` of sysstat: what `sar` shows of a file of `sadc`, as lists and JSON.
 //!
-//! - `-d`: `# hostname;interval;timestamp;CPU;%user;…` and a row for each, table after table; with `-h` all groups of a report in one row.
-//! - `-p`: host, interval, time, device (`all`, `-`), column and value with tabs between them, a line for each number.
+//! - `-d`: `# hostname;interval;timestamp;CPU;%user;…` and a row for each, table after table; with `-h` all
+//!   groups of a report in one row.
+//! - `-p`: host, interval, time, device (`all`, `-`), column and value with tabs between them, a line for
+//!   each number.
 //! - `-j`: JSON. Its keys get the names of sar's columns where these follow from them.
 //!
-//! A run is as of sar. Every row tells the length of its interval, by which means are weighted where they differ. After a restart
-//! (interval -1), the rows are of other runs.
+//! A run is as of sar. Every row tells the length of its interval, by which means are weighted where they
+//! differ. After a restart (interval -1), the rows are of other runs.
 
 mod names;
 
@@ -64,7 +66,7 @@ fn decode(text: &str) -> Decoded {
         reader.line(at + 1, line);
     }
     if !rest.trim_ascii().is_empty() {
-        reader.fail(1, "the text ends within a line");
+        reader.fail(1, "the text ends in the middle of a line");
     }
     reader.close();
     settled(Decoded { version: None, runs: reader.runs, warnings: reader.warnings })
@@ -131,7 +133,7 @@ impl<'t> Reader<'t> {
         } else if line.contains("\t-1\t") {
             self.remark(at, line);
         } else if self.book.is_some() && line.contains('\t') {
-            self.fail(at, format!("line {at} is no row: it was cut or mixed with another"));
+            self.fail(at, format!("line {at} is not a row: it was cut, or mixed with another line"));
         }
     }
 
@@ -139,11 +141,16 @@ impl<'t> Reader<'t> {
         if names.contains("[...]") {
             // How often the group before it is repeated, the text does not tell.
             self.close();
-            let text = "'sadf -d -h' with several devices in a row is not understood: use -d without -h";
+            let text = "'sadf -d -h' with several devices in a row is not supported: use -d without -h";
             return self.runs.push(Run::unreadable(at, text));
         }
         if self.header + 1 == at && self.header > 0 {
-            self.fail(at, format!("line {at}: a header follows a header: two invocations are mixed"));
+            self.fail(
+                at,
+                format!(
+                    "line {at}: there are two headers without a row between them: two invocations are mixed"
+                ),
+            );
         } else if self.headers.contains(&names) {
             self.close();
         }
@@ -176,7 +183,7 @@ impl<'t> Reader<'t> {
             self.fail(
                 at,
                 format!(
-                    "line {at} is no row of the table in which it stands: it was cut or mixed with another"
+                    "line {at} does not fit the table in which it is: it was cut, or mixed with another line"
                 ),
             );
         }

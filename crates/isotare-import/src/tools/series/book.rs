@@ -1,5 +1,5 @@
-//! The sums of one invocation of a monitor: of each thing that it watched and each column. Rows are added up as they come, so that
-//! memory follows the number of things and not that of rows.
+//! The sums of one invocation of a monitor: of each thing that it watched and each column. Rows are added up
+//! as they come, so that memory follows the number of things and not that of rows.
 
 use super::columns::Column;
 use super::number::{Moment, seconds};
@@ -88,7 +88,7 @@ impl<'t> Book<'t> {
             return known;
         }
         if self.tables.len() >= TABLES || columns.len() > COLUMNS {
-            self.fail("its tables have too many different headers, or too many columns, for a monitor");
+            self.fail("its tables have too many different headers, or too many columns");
             return NO_TABLE;
         }
         self.tables.push(Table::new(columns));
@@ -117,13 +117,13 @@ impl<'t> Book<'t> {
         }
     }
 
-    /// Adds a row of the report that was begun; a value that is NaN is absent. A thing that is twice in one report means that two
-    /// invocations wrote into one file.
+    /// Adds a row of the report that was begun; a value that is NaN is absent. A thing that is twice in one
+    /// report means that two invocations wrote into one file.
     pub fn row(&mut self, line: usize, table: usize, who: Who<'t>, values: &[f64]) {
         let (subject, again) = self.find(line, table, who);
         if again {
             return self.fail(format!(
-                "line {line}: {} is twice in one report: two invocations are mixed",
+                "line {line}: {} occurs twice in one report: two invocations are mixed",
                 name(who)
             ));
         }
@@ -186,7 +186,8 @@ impl<'t> Book<'t> {
         }
         if let Some((column, average, mean)) = block.skew(of, values, uneven) {
             let text = format!(
-                "line {line}: the tool's average of {} of {} is {average}, that of its rows {mean:.2}",
+                "line {line}: the tool's average of {} of {} is {average}, but the mean of its rows is \
+                 {mean:.2}",
                 column.name,
                 name(who)
             );
@@ -202,7 +203,8 @@ impl<'t> Book<'t> {
         self.tables.iter_mut().for_each(|table| (table.reports, table.last) = (0, 0));
         (self.reports, self.shortest, self.longest, self.untimed) = (0, None, 0, false);
         let line = self.line;
-        self.warnings.push(format!("line {line}: the first of several reports is left out: it is of {what}"));
+        self.warnings
+            .push(format!("line {line}: the first of several reports is not used, because it covers {what}"));
         self.forgot = true;
     }
 
@@ -214,7 +216,7 @@ impl<'t> Book<'t> {
     /// Its only report is the first, which is not of an interval, but of `what`.
     pub fn warn_of_one(&mut self, what: &str) {
         if self.is_lone() {
-            self.warnings.push(format!("line {}: there is one report: it is of {what}", self.line));
+            self.warnings.push(format!("line {}: there is only one report, and it covers {what}", self.line));
         }
     }
 
@@ -245,14 +247,14 @@ impl<'t> Book<'t> {
             return self.subjects.iter().map(cut).collect();
         }
         if self.subjects.is_empty() {
-            return vec![Run::incomplete(self.line, "no row follows its beginning")];
+            return vec![Run::incomplete(self.line, "it has no rows")];
         }
         warnings.extend(self.skew.take());
         let uneven = self.uneven();
         let ragged = self.shortest.is_some_and(|shortest| self.longest > shortest + 1 + shortest / 10);
         if self.untimed && ragged {
-            let text =
-                "some intervals are not known and others differ: means are not weighted by their lengths";
+            let text = "the length of some intervals is not known, and the others differ, so the means are \
+                        not weighted by length";
             warnings.push(format!("line {}: {text}", self.line));
         }
         let reports = |block: &Block| self.tables.get(block.table).map_or(0, |table| table.reports);
@@ -260,7 +262,10 @@ impl<'t> Book<'t> {
         let partly = self.subjects.iter().filter(absent).count();
         if partly > 0 {
             let what = format!("{partly} of {} are not in every report", self.subjects.len());
-            warnings.push(format!("line {}: {what}: means are of those in which they are", self.line));
+            warnings.push(format!(
+                "line {}: {what}; their means are over the reports that contain them",
+                self.line
+            ));
         }
         self.subjects.iter().map(|found| found.run(&self.tables, uneven)).collect()
     }

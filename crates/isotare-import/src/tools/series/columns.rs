@@ -1,4 +1,4 @@
-//! What a column's name says of its unit and of which way is better.
+//! The unit of a column, and whether higher or lower is better, derived from the column's name.
 
 use crate::Metric;
 
@@ -49,7 +49,8 @@ impl Column {
     }
 }
 
-/// Columns whose names have no unit in them: the manuals tell (`pidstat(1)`, `iostat(1)`, `sar(1)`, `mpstat(1)`). What sysstat calls kB is 1024 B.
+/// Columns whose names have no unit in them: the manuals tell (`pidstat(1)`, `iostat(1)`, `sar(1)`,
+/// `mpstat(1)`). What sysstat calls kB is 1024 B.
 const UNITS: &[(&str, &str)] = &[
     ("VSZ", "kB"),
     ("RSS", "kB"),
@@ -115,7 +116,8 @@ fn unit(name: &str) -> &'static str {
     }
 }
 
-/// Idle time, free memory and work done are good; all else that monitors print is a cost.
+/// For idle time, free memory and completed work, higher is better. Everything else that monitors print is a
+/// cost.
 fn more_is_better(name: &str) -> bool {
     let good =
         ["%idle", "idle", "id", "kbmemfree", "kbavail", "free", "tps", "rtps", "wtps", "r/s", "w/s", "cap"];

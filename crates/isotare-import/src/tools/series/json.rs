@@ -1,5 +1,6 @@
-//! The JSON of sysstat's tools: `{"sysstat": {"hosts": [{…, "statistics": [{"timestamp": …, SECTION: …}, …]}]}}`, where a section is one
-//! object, a list of objects that each tell what they are about, or has such sections in it.
+//! The JSON of sysstat's tools: `{"sysstat": {"hosts": [{…, "statistics": [{"timestamp": …, SECTION: …},
+//! …]}]}}`, where a section is one object, a list of objects that each tell what they are about, or has such
+//! sections in it.
 
 use super::book::Book;
 use super::columns::Column;
@@ -47,11 +48,9 @@ pub fn decode(text: &str, shape: &Shape) -> Decoded {
     for document in &found {
         match document {
             Document::Whole { line, value } => hosts(*line, value, shape, &mut decoded),
-            Document::CutOff { line } => {
-                decoded.runs.push(Run::incomplete(*line, "its JSON ends before its end"))
-            }
+            Document::CutOff { line } => decoded.runs.push(Run::incomplete(*line, "its JSON is incomplete")),
             Document::Malformed { line, why } => {
-                decoded.runs.push(Run::unreadable(*line, format!("it is no JSON: {why}")));
+                decoded.runs.push(Run::unreadable(*line, format!("it is not JSON: {why}")));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What is watched, the sums of its columns, and the run that comes of them.
+//! A thing that is watched, the sums of its columns, and the run that is made from them.
 
 use super::columns::Column;
 use crate::{Metric, Run};
@@ -128,8 +128,8 @@ impl Subject<'_> {
     }
 }
 
-/// Whether a tool's average is another than the mean of its rows. Both are of rounded numbers, and the tool's intervals differ by more than
-/// the times show.
+/// Whether a tool's average is another than the mean of its rows. Both are of rounded numbers, and the tool's
+/// intervals differ by more than the times show.
 fn differs(mean: f64, average: f64) -> bool {
     let (rounding, share) = match average {
         whole if whole.fract() == 0.0 => (1.0, 0.1),

@@ -10,8 +10,9 @@
 //! Average:        0         1    0.00 …  systemd
 //! ```
 //!
-//! A header's time is that of the last report; with `pidstat -h` it is the word `Time` behind a `#`. A row that does not fit its header
-//! was cut or mixed with another; so was a header that does not follow the last report.
+//! A header's time is that of the last report; with `pidstat -h` it is the word `Time` behind a `#`. A row
+//! that does not fit its header was cut, or mixed with another one. The same is true for a header that does
+//! not follow the last report.
 
 use super::book::Book;
 use super::layout::{Layout, Part};
@@ -85,7 +86,7 @@ pub fn decode(text: &str, style: &'static Style) -> Decoded {
         reader.line(at + 1, line.trim_ascii_start());
     }
     if !rest.trim_ascii().is_empty() && !reader.state.at_averages {
-        reader.fail("the text ends within a line");
+        reader.fail("the text ends in the middle of a line");
     }
     reader.close();
     settled(Decoded { version: None, runs: reader.runs, warnings: reader.warnings })
@@ -96,7 +97,8 @@ pub fn has_header(line: &str, names: fn(&str) -> bool) -> bool {
     split_time(line.trim_ascii_start()).is_some_and(|(_, rest)| names(rest))
 }
 
-/// A time, with `AM` or `PM` where it has it, and what follows. The `Time` of `# Time` is a time too: an empty one.
+/// A time, with `AM` or `PM` where it has it, and what follows. The `Time` of `# Time` is a time too: an
+/// empty one.
 fn split_time(line: &str) -> Option<(&str, &str)> {
     if let Some(rest) = line.strip_prefix('#') {
         return rest.trim_ascii_start().strip_prefix("Time").map(|rest| ("", rest));
@@ -158,7 +160,7 @@ impl<'t> Reader<'t> {
         self.state.at_averages = false;
         let Some(who) = self.row(self.state.current, rest) else {
             self.fail(format!(
-                "line {at} is no row of the table in which it stands: it was cut or mixed with another"
+                "line {at} does not fit the table in which it is: it was cut, or mixed with another line"
             ));
             if is_banner(line) {
                 self.open(at);
@@ -173,7 +175,8 @@ impl<'t> Reader<'t> {
         self.add(at, who);
     }
 
-    /// Whether a row of the next second is of the same report: with `-h` each row has the time at which it was written, and each report its header.
+    /// Whether a row of the next second is of the same report: with `-h` each row has the time at which it
+    /// was written, and each report its header.
     fn goes_on(&self, time: &str, who: Who<'t>) -> bool {
         let State { layouts, current, headed, waits, time: last, .. } = &self.state;
         let gone = moment(last).zip(moment(time)).and_then(|(from, to)| seconds(from, to));
@@ -189,7 +192,7 @@ impl<'t> Reader<'t> {
         book.report(moment(state.since).filter(|_| state.fresh), moment(time));
         if book.reports == 1 && state.fresh && time == state.since {
             book.warnings.push(format!(
-                "line {at}: without an interval, these are averages since the beginning of each"
+                "line {at}: without an interval, these are averages since each process started"
             ));
         }
         (state.time, state.fresh, state.headed) = (time, false, state.waits && state.since.is_empty());
@@ -215,7 +218,9 @@ impl<'t> Reader<'t> {
         let State { header, waits, since, time: last, .. } = self.state;
         let follows = last.is_empty() || time == last;
         if header + 1 == at && header > 0 {
-            self.fail(format!("line {at}: a header follows a header: two invocations are mixed"));
+            self.fail(format!(
+                "line {at}: there are two headers without a row between them: two invocations are mixed"
+            ));
         } else if !(follows || time.is_empty() || time == since || waits) {
             self.fail(format!(
                 "line {at}: the header does not follow the report before it: two invocations are mixed"
@@ -226,7 +231,7 @@ impl<'t> Reader<'t> {
             self.state.seen.clear();
         } else if !time.is_empty() && self.state.seen.contains(&self.state.current) {
             self.fail(format!(
-                "line {at}: the header is there again with the same time: two invocations are mixed"
+                "line {at}: the header occurs again with the same time: two invocations are mixed"
             ));
         }
         let state = &mut self.state;
@@ -242,7 +247,7 @@ impl<'t> Reader<'t> {
             return known;
         }
         if layouts.len() >= LAYOUTS {
-            self.fail("it has too many different headers for one monitor");
+            self.fail("it has too many different headers for one recording");
             return 0;
         }
         let (mut layout, columns) = Layout::new(names, self.style.part);

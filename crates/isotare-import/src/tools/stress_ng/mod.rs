@@ -1,10 +1,12 @@
 //! `stress-ng` with `--metrics` or `--metrics-brief`, and the file of `--yaml`.
 //!
-//! Its text is a table among messages, each line with the level and the process (`text`). Columns were added (CPU used and memory from
-//! 0.14 and 0.15 on, only with `--metrics`), the level changed from `info` to `metrc` in 0.15, and the line that says how the run
-//! ended stood before the table up to 0.12 and stands after it since. The file (`yaml`) has the same numbers with more digits
-//! (`stress_metrics_dump` of `stress-ng.c`). A bogo operation is another thing in each stressor and in some versions: only
-//! runs of one stressor and one version can be compared.
+//! Its text is a table among messages, each line with the level and the process (`text`). Columns were added
+//! (CPU used and memory from
+//! 0.14 and 0.15 on, only with `--metrics`), the level changed from `info` to `metrc` in 0.15, and the line
+//! that says how the run ended stood before the table up to 0.12 and stands after it since. The file (`yaml`)
+//! has the same numbers with more digits (`stress_metrics_dump` of `stress-ng.c`). A bogo operation is
+//! different in each stressor and in some versions, so only runs of the same stressor and the same version
+//! can be compared.
 
 mod text;
 mod yaml;
@@ -70,17 +72,20 @@ impl Row {
         if let Some((column, value)) =
             self.values.iter().find(|(_, value)| !(value.is_finite() && *value >= 0.0))
         {
-            return Run::unreadable(line, format!("{value} is no {column:?}"));
+            return Run::unreadable(line, format!("{value} is not a valid {column:?}"));
         }
         if events == 0.0 {
-            return Run::unreadable(line, "it completed no operation");
+            return Run::unreadable(line, "it did not complete an operation");
         }
         if let (Some(time), Some(rate)) = (self.get(Column::RealTime), self.get(Column::RealRate))
             && (events / rate - time).abs() > step + 0.01 * time
         {
             return Run::unreadable(
                 line,
-                format!("{events} operations in {time} s are not {rate} in a second"),
+                format!(
+                    "the figures contradict each other: {events} operations in {time} s are not {rate} per \
+                     second"
+                ),
             );
         }
         Run::complete(line, self.metrics())
@@ -105,8 +110,9 @@ impl Row {
     }
 }
 
-/// Name and unit of a stressor's own rate: `wcscasecmp calls per sec`, `memory rate (MB per sec)`, `memory rate (Mflop per sec)`,
-/// `MB/sec write rate`. Other numbers of its own are left out, since which way is better is not told.
+/// Name and unit of a stressor's own rate: `wcscasecmp calls per sec`, `memory rate (MB per sec)`, `memory
+/// rate (Mflop per sec)`, `MB/sec write rate`. Other numbers of its own are left out, since which way is
+/// better is not told.
 fn own_rate(description: &str) -> Option<(String, &'static str)> {
     if let Some(name) = description.strip_prefix("MB/sec ") {
         return Some((name.replace([' ', '/'], "_"), "MB/s"));

@@ -14,7 +14,8 @@ pub fn recognises(text: &str) -> bool {
     })
 }
 
-/// Process and words of `stress-ng: info:  [1234] dispatching hogs: 1 cpu`; of other lines (`--log-brief`) all of it.
+/// Process and words of `stress-ng: info: [1234] dispatching hogs: 1 cpu`; of other lines (`--log-brief`) all
+/// of it.
 fn message(line: &str) -> (&str, &str) {
     let said = line.split_once("stress-ng: ").and_then(|(_, rest)| rest.split_once('[')?.1.split_once(']'));
     match said {
@@ -23,7 +24,8 @@ fn message(line: &str) -> (&str, &str) {
     }
 }
 
-/// Stressor and words of `stress-ng: fail:  [26720] hdd: write failed, …`. Some versions call the run successful nevertheless.
+/// Stressor and words of `stress-ng: fail: [26720] hdd: write failed, …`. Some versions call the run
+/// successful nevertheless.
 fn failure<'a>(line: &str, said: &'a str) -> Option<(&'a str, &'a str)> {
     let (name, _) = said.split_once(':').filter(|_| line.contains("stress-ng: fail:"))?;
     Some((name.strip_prefix("stress-ng-").unwrap_or(name), said))
@@ -164,10 +166,8 @@ impl<'a> Call<'a> {
     fn runs(self, all: &mut Vec<Run>) {
         if self.rows.is_empty() {
             all.push(match self.end {
-                Some(_) => {
-                    Run::unreadable(self.line, "there is no table in it: it was run without --metrics")
-                }
-                None => Run::incomplete(self.line, "it ended before its table"),
+                Some(_) => Run::unreadable(self.line, "it contains no table: it was run without --metrics"),
+                None => Run::incomplete(self.line, "it ended before its table was printed"),
             });
         }
         for found in &self.rows {
@@ -187,7 +187,7 @@ impl<'a> Call<'a> {
         if self.is_mixed {
             Run::incomplete(at, super::MIXED)
         } else if found.is_broken {
-            Run::incomplete(at, "its row ends before its end")
+            Run::incomplete(at, "its row is incomplete")
         } else if end.is_empty() {
             Run::incomplete(at, "the line that says how the run ended is missing")
         } else if let Some(why) = failed.or(all) {

@@ -1,7 +1,8 @@
 //! The file of `--yaml`.
 //!
-//! It is no YAML in the strict sense: some versions write a key twice, and 0.19 breaks the mapping before the metrics. So only what
-//! stands below `metrics:` is given to the parser, and its events are read, not its values.
+//! It is not strictly valid YAML: some versions write a key twice, and 0.19 has an error in the mapping
+//! before the metrics. So only the part below `metrics:` is parsed, and the parser's events are read, not its
+//! values.
 
 use super::{Column, MIXED, Row, own_rate};
 use crate::{Decoded, Run};
@@ -87,7 +88,7 @@ pub fn decode(text: &str) -> Decoded {
                 _ if found.has_twice => Run::incomplete(found.line, MIXED),
                 // What is before the place is read.
                 Err(why) if at + 1 == count => Run::unreadable(found.line, why.clone()),
-                _ if !part.is_whole => Run::incomplete(found.line, "the file ends before its end"),
+                _ if !part.is_whole => Run::incomplete(found.line, "the file is incomplete"),
                 _ => found.row.run(found.line, 1e-6),
             };
             decoded.runs.push(run.with("test", found.stressor));
@@ -95,7 +96,7 @@ pub fn decode(text: &str) -> Decoded {
         if count == 0 {
             decoded.runs.push(match read {
                 Err(why) => Run::unreadable(part.line, why),
-                Ok(()) => Run::incomplete(part.line, "there are no metrics in it"),
+                Ok(()) => Run::incomplete(part.line, "it contains no metrics"),
             });
         }
     }
@@ -128,7 +129,7 @@ impl Reader {
                 Event::MappingStart(..) | Event::SequenceStart(..) => {
                     self.depth += 1;
                     if self.depth > DEEPEST {
-                        return Err("it is nested deeper than such a file can be".to_owned());
+                        return Err("it is nested too deeply for such a file".to_owned());
                     }
                     key = None;
                 }

@@ -269,9 +269,9 @@ impl<'a> Block<'a> {
         } else if !self.has_beginning {
             Run::incomplete(at, "its first lines are missing")
         } else if let Some(key) = self.figures.missing().or((!self.has_ended).then_some("execution time")) {
-            Run::incomplete(at, format!("it was cut off: there is no '{key}' in it"))
+            Run::incomplete(at, format!("it is incomplete: '{key}' is missing"))
         } else if self.is_odd {
-            Run::unreadable(at, "one of its values is no number as sysbench prints it")
+            Run::unreadable(at, "one of its values is not a number in sysbench's format")
         } else if let Some(why) =
             self.figures.contradiction(self.labels.get("test").copied(), self.part.is_some())
         {

@@ -88,7 +88,8 @@ impl Figures {
         .find_map(|(key, is_there)| (!is_there).then_some(key))
     }
 
-    /// Why the numbers cannot be those of one run. `test`: which, where it is known; `is_part`: a report of several.
+    /// Why the numbers cannot be those of one run. `test`: which, where it is known; `is_part`: a report of
+    /// several.
     pub fn contradiction(&self, test: Option<&str>, is_part: bool) -> Option<String> {
         let events = self.events.unwrap_or(0.0);
         let time = self.total_time.unwrap_or(0.0);
@@ -97,7 +98,7 @@ impl Figures {
             return self.short_contradiction();
         }
         if events == 0.0 {
-            return Some("sysbench completed no event".to_owned());
+            return Some("sysbench did not complete an event".to_owned());
         }
         // Also refuses what is no number.
         if !(time > 0.0 && (events / time).is_finite()) {
@@ -130,10 +131,10 @@ impl Figures {
         let (min, mean, max) =
             (seconds(self.latency.min), seconds(self.latency.mean), seconds(self.latency.max));
         if self.reads.unwrap_or(0.0) + self.writes.unwrap_or(0.0) + self.fsyncs.unwrap_or(0.0) <= 0.0 {
-            return Some("sysbench completed no event".to_owned());
+            return Some("sysbench did not complete an event".to_owned());
         }
         (!(min <= mean && mean <= max))
-            .then(|| format!("latencies of {min} to {max} s with mean {mean} s cannot be right"))
+            .then(|| format!("latencies of {min} to {max} s with mean {mean} s are not possible"))
     }
 
     fn impossible_latency(&self, events: f64, time: f64, threads: f64, is_part: bool) -> Option<String> {
@@ -149,17 +150,18 @@ impl Figures {
             && (is_part || is_near(per_thread * threads, sum, threads * 1e-4 + 1e-3));
         (!possible).then(|| {
             format!(
-                "latencies of {min} to {max} ms with mean {mean} and sum {} ms cannot be right for {events} events of \
-                 {threads} threads in {time} s",
+                "latencies of {min} to {max} ms with mean {mean} and sum {} ms are not possible for {events} \
+                 events of {threads} threads in {time} s",
                 sum * 1e3
             )
         })
     }
 
-    /// Zeros are left out: a latency below the printed resolution of 10 us is not zero, and a rate of what a mode does not do
-    /// is no rate. Counts of errors are kept.
+    /// Zeros are left out: a latency below the printed resolution of 10 us is not zero, and a rate of what a
+    /// mode does not do is no rate. Counts of errors are kept.
     pub fn metrics(&self, is_part: bool) -> Vec<Metric> {
-        // In a part, the printed time is that since the beginning, and events are those since the part before.
+        // In a part, the printed time is that since the beginning, and events are those since the part
+        // before.
         let time = self.total_time.filter(|_| !is_part);
         let per_second = |count: Option<f64>| Some(count? / time?);
         let files = match (self.read_mib, self.written_mib) {
@@ -204,8 +206,8 @@ impl Figures {
     }
 }
 
-/// Whether a rate's time is that of the run. The rate's clock is read after the one of the total time, by as much as a busy
-/// machine lets pass.
+/// Whether a rate's time is that of the run. The rate's clock is read after the one of the total time, by as
+/// much as a busy machine lets pass.
 fn agrees(implied: f64, time: f64) -> bool {
     (0.98 * time..=1.02 * time + 0.05).contains(&implied)
 }

@@ -1,13 +1,14 @@
 //! `sysbench` of the lines 0.4, 0.5, 1.0 and 1.1.
 //!
-//! It prints a line with its version, the options of the run, one line an interval if it was asked to, and at the end a report:
-//! a section of the test's own, general statistics, latencies and how even the threads were. From 0.4 to 1.1 headings and units
-//! changed (`Test execution summary`, `General statistics`, `Throughput`; `12.3ms` below `response time`, `12.3` below
-//! `Latency (ms)`), the lines' keys hardly. What is understood was taken from recorded outputs and from `sysbench.c`,
-//! `db_driver.c`, `sb_cpu.c`, `sb_memory.c` and `sb_fileio.c` of those lines.
+//! It prints a line with its version, the options of the run, one line an interval if it was asked to, and at
+//! the end a report: a section of the test's own, general statistics, latencies and how even the threads
+//! were. From 0.4 to 1.1 headings and units changed (`Test execution summary`, `General statistics`,
+//! `Throughput`; `12.3ms` below `response time`, `12.3` below `Latency (ms)`), the lines' keys hardly. What
+//! is understood was taken from recorded outputs and from `sysbench.c`, `db_driver.c`, `sb_cpu.c`,
+//! `sb_memory.c` and `sb_fileio.c` of those lines.
 //!
-//! From 0.5 on, `threads` and `mutex` do not print which of them they are. A run of neither name that has as many events as threads
-//! is one of `mutex`: each of its threads does one.
+//! From 0.5 on, `threads` and `mutex` do not print which of them they are. A run of neither name that has as
+//! many events as threads is one of `mutex`: each of its threads does one.
 
 mod block;
 mod figures;
@@ -43,7 +44,8 @@ fn is_report(head: &str) -> bool {
     has(&["General statistics:", "Test execution summary:"]) && has(&["Threads fairness:", "Latency (ms):"])
 }
 
-/// `1.0.20` in `sysbench 1.0.20 (using …)`, `0.4.12` in `sysbench 0.4.12:  multi-threaded system evaluation benchmark`.
+/// `1.0.20` in `sysbench 1.0.20 (using …)`, `0.4.12` in `sysbench 0.4.12: multi-threaded system evaluation
+/// benchmark`.
 fn version(line: &str) -> Option<&str> {
     let (version, rest) = line.strip_prefix("sysbench ")?.split_once(' ')?;
     let rest = rest.trim_start();
@@ -131,8 +133,9 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Runs that were started at once print their heads and then their reports: of `n` heads the last has the first report, and `n - 1` reports
-/// without a head follow. If all heads are the same, each report is of one of them, whichever it is. Returns a warning for each such group.
+/// Runs that were started at once print their heads and then their reports: of `n` heads the last has the
+/// first report, and `n - 1` reports without a head follow. If all heads are the same, each report is of one
+/// of them, whichever it is. Returns a warning for each such group.
 fn join(blocks: &mut Vec<Block<'_>>) -> Vec<String> {
     let mut warnings = Vec::new();
     let mut at = 0;
@@ -156,7 +159,8 @@ fn join(blocks: &mut Vec<Block<'_>>) -> Vec<String> {
             block.line = line;
         }
         warnings.push(format!(
-            "line {line}: {} runs were started before the first ended: they ran at the same time, and each measured the others too",
+            "line {line}: {} runs were started before the first one ended, so they ran at the same time and \
+             slowed each other",
             heads + 1
         ));
         at += heads + 1;

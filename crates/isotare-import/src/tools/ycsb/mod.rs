@@ -1,10 +1,12 @@
-//! `YCSB`: what its text and JSON exporters write.
+//! `YCSB`: the output of its text and JSON exporters.
 //!
-//! In text, `[READ], AverageLatency(us), 344.12`; in JSON, objects with `metric`, `measurement` and `value`: in an array, or, from
-//! `JSONMeasurementsExporter`, one after the other (`core/src/main/java/…/measurements/exporter/`). A run begins with `[OVERALL],
-//! RunTime(ms)`. Its operations come in no order, and nothing follows the last; that it is there is known by the return codes,
-//! which add up to the throughput (`Client.java`, `OneMeasurement.java`). The unit of each time is in its name: percentiles of the
-//! `histogram` type are whole milliseconds, up to 0.2 in `ms`. Up to 0.10 a version of 0.1 is printed.
+//! In text, `[READ], AverageLatency(us), 344.12`; in JSON, objects with `metric`, `measurement` and `value`:
+//! in an array, or, from `JSONMeasurementsExporter`, one after the other
+//! (`core/src/main/java/…/measurements/exporter/`). A run begins with `[OVERALL], RunTime(ms)`. Its
+//! operations come in no order, and nothing follows the last; that it is there is known by the return codes,
+//! which add up to the throughput (`Client.java`, `OneMeasurement.java`). The unit of each time is in its
+//! name: percentiles of the `histogram` type are whole milliseconds, up to 0.2 in `ms`. Up to 0.10 a version
+//! of 0.1 is printed.
 //!
 //! `Command line:` and the version are on the error stream: they are read where a file holds both.
 
@@ -19,7 +21,7 @@ use std::collections::BTreeMap;
 
 /// YCSB.
 pub static YCSB: Tool =
-    Tool { name: "ycsb", summary: "what its text and JSON exporters write", recognises, decode };
+    Tool { name: "ycsb", summary: "the output of its text and JSON exporters", recognises, decode };
 
 const OVERALL: &str = "OVERALL";
 const RUNTIME: &str = "RunTime(ms)";
@@ -132,9 +134,9 @@ impl Json {
                     self.entries.extend(entry);
                     continue;
                 }
-                Document::CutOff { line } => (line, "its JSON is cut off".to_owned()),
+                Document::CutOff { line } => (line, "its JSON is incomplete".to_owned()),
                 Document::Malformed { line, why } => {
-                    (line, format!("its JSON is broken or mixed with another's: {why}"))
+                    (line, format!("its JSON is damaged, or mixed with another one: {why}"))
                 }
             };
             let place = if in_row { &mut self.torn } else { &mut self.broken };
@@ -143,7 +145,8 @@ impl Json {
     }
 }
 
-/// The entries of each run, with the command line before them. A command line without entries is a run that did not end.
+/// The entries of each run, with the command line before them. A command line without entries is a run that
+/// did not end.
 fn grouped(entries: Vec<Entry>, commands: Vec<(usize, BTreeMap<String, String>)>) -> (Vec<Group>, Vec<Run>) {
     let mut groups: Vec<Group> = Vec::new();
     for entry in entries {

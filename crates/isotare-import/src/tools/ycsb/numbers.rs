@@ -21,19 +21,19 @@ pub fn metrics(entries: &[Entry]) -> Result<Vec<Metric>, Fault> {
     let (operations, order) = by_operation(entries)?;
     let overall = |name: &str| operations.get(OVERALL).and_then(|values| values.get(name).copied());
     let (Some(runtime), Some(throughput)) = (overall(RUNTIME), overall(THROUGHPUT)) else {
-        return Err(Fault::incomplete("it is without the run's time and throughput ('[OVERALL]')"));
+        return Err(Fault::incomplete("the run's time and throughput ('[OVERALL]') are missing"));
     };
     // The throughput of nothing is no number.
     let (Some(runtime), Some(throughput)) = (runtime, throughput) else {
-        return Err(Fault::unreadable("no operation was done"));
+        return Err(Fault::unreadable("no operation was completed"));
     };
     let seconds = runtime / 1000.0;
     let done = throughput * seconds;
     if done < 0.5 {
-        return Err(Fault::unreadable("no operation was done"));
+        return Err(Fault::unreadable("no operation was completed"));
     }
-    // Measured both ways, latencies from when an operation was due follow those from when it began. They are left out: nothing
-    // tells whether they were cut off.
+    // Measured both ways, latencies from when an operation was due follow those from when it began. They are
+    // left out: nothing tells whether they were cut off.
     let twice = |name: &str| name.strip_prefix(INTENDED).is_some_and(|plain| operations.contains_key(plain));
     let counted = order.into_iter().filter(|name| is_operation(name) && !twice(name));
     let counts: Vec<(&str, Counts)> =
@@ -70,7 +70,8 @@ fn is_operation(name: &str) -> bool {
     !beside && !of_jvm
 }
 
-/// The values of each operation, and the order of the operations. A value that is there twice is another run's.
+/// The values of each operation, and the order of the operations. A value that is there twice is another
+/// run's.
 fn by_operation(entries: &[Entry]) -> Result<(BTreeMap<&str, Values<'_>>, Vec<&str>), Fault> {
     let mut found: BTreeMap<&str, Values<'_>> = BTreeMap::new();
     let mut order = Vec::new();
@@ -80,7 +81,7 @@ fn by_operation(entries: &[Entry]) -> Result<(BTreeMap<&str, Values<'_>>, Vec<&s
         }
         let values = found.entry(operation).or_default();
         if values.insert(name, *value).is_some() {
-            return Err(mixed(format!("line {line}: '{operation}, {name}' again")));
+            return Err(mixed(format!("line {line}: '{operation}, {name}' occurs twice")));
         }
     }
     Ok((found, order))
@@ -117,18 +118,19 @@ impl Counts {
     }
 }
 
-/// Whether the connections were closed, which is measured from 0.2 on: where each read is also that of an update, reads alone
-/// come to what was done.
+/// Whether the connections were closed, which is measured from 0.2 on: where each read is also that of an
+/// update, reads alone come to what was done.
 fn closed(operations: &BTreeMap<&str, Values<'_>>) -> Result<(), Fault> {
     let is_old =
         operations.values().any(|values| values.keys().any(|name| name.ends_with("PercentileLatency(ms)")));
     match is_old || operations.keys().any(|name| name.trim_start_matches(INTENDED) == CLEANUP) {
         true => Ok(()),
-        false => Err(Fault::incomplete("it is without '[CLEANUP]': it is cut off")),
+        false => Err(Fault::incomplete("it is incomplete: '[CLEANUP]' is missing")),
     }
 }
 
-/// Whether the operations come to what was done, as the throughput has it. One that is tried again counts more than once.
+/// Whether the operations come to what was done, as the throughput has it. One that is tried again counts
+/// more than once.
 fn all_there(done: f64, counts: &[(&str, Counts)]) -> Result<(), Fault> {
     let returns = counts.iter().any(|(_, counts)| counts.returned.is_some());
     let (mut sum, mut failed) = (0.0, 0.0);
@@ -145,7 +147,7 @@ fn all_there(done: f64, counts: &[(&str, Counts)]) -> Result<(), Fault> {
     let slack = 1.0 + done * 1e-6;
     let said = |sum: f64| {
         Fault::incomplete(format!(
-            "{sum} operations are not the {done:.0} that were done: it is cut off, or mixed"
+            "the operations add up to {sum}, but {done:.0} were completed: it is incomplete, or mixed"
         ))
     };
     // Without return codes some bindings measure more than the operations.
@@ -155,8 +157,8 @@ fn all_there(done: f64, counts: &[(&str, Counts)]) -> Result<(), Fault> {
     }
 }
 
-/// Whether the last operation has what the others have: all are measured in the same way. Where no return codes follow the
-/// latencies, it has to have the last of those that are the default.
+/// Whether the last operation has what the others have: all are measured in the same way. Where no return
+/// codes follow the latencies, it has to have the last of those that are the default.
 fn whole(counts: &[(&str, Counts)], operations: &BTreeMap<&str, Values<'_>>) -> Result<(), Fault> {
     let names = |operation: &str| -> BTreeSet<String> {
         let names = operations.get(operation).into_iter().flat_map(|values| values.keys());
@@ -170,7 +172,7 @@ fn whole(counts: &[(&str, Counts)], operations: &BTreeMap<&str, Values<'_>>) -> 
         {
             Ok(())
         }
-        (_, Some(last)) => Err(Fault::incomplete(format!("it ends within '{last}'"))),
+        (_, Some(last)) => Err(Fault::incomplete(format!("it ends in the middle of '{last}'"))),
         (_, None) => Ok(()),
     }
 }
@@ -188,7 +190,7 @@ fn latencies(operation: &str, values: &Values<'_>) -> Result<Vec<Metric>, Fault>
     // Percentiles are rounded, up or down: only of one value all are the same.
     if !apart && !ascend(&[value("min"), value("mean"), value("max")]) {
         return Err(mixed(format!(
-            "the mean latency of '{operation}' is not between its shortest and longest"
+            "the mean latency of '{operation}' is not between its minimum and its maximum"
         )));
     }
     Ok(found
@@ -197,8 +199,8 @@ fn latencies(operation: &str, values: &Values<'_>) -> Result<Vec<Metric>, Fault>
         .collect())
 }
 
-/// Ours for its name of a latency, and what makes seconds of it: of `AverageLatency(us)`, `99thPercentileLatency(ms)`, and of
-/// `Average` and `p99`, which the `raw` type prints in microseconds.
+/// Ours for its name of a latency, and what makes seconds of it: of `AverageLatency(us)`,
+/// `99thPercentileLatency(ms)`, and of `Average` and `p99`, which the `raw` type prints in microseconds.
 fn statistic(name: &str) -> Option<(String, f64)> {
     let (name, unit) = match name.split_once("Latency(") {
         Some((name, "us)")) => (name, 1e-6),

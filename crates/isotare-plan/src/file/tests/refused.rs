@@ -54,7 +54,7 @@ fn zero_and_too_few_blocks() {
       :          `-- here
     2 | environments = ["container"]
       `----
-     help: ask for 6 or more: with fewer pairs there is no 95 % interval
+     help: run 6 blocks or more: fewer pairs cannot give a 95 % interval
     "#);
     assert_snapshot!(refusal(&with("max-blocks = 5")), @r#"
      x 5 blocks are too few
@@ -64,7 +64,7 @@ fn zero_and_too_few_blocks() {
       :              `-- here
     2 | environments = ["container"]
       `----
-     help: ask for 6 or more: with fewer pairs there is no 95 % interval
+     help: run 6 blocks or more: fewer pairs cannot give a 95 % interval
     "#);
 }
 
@@ -98,7 +98,7 @@ fn a_bad_size() {
 #[test]
 fn a_text_that_is_no_toml() {
     assert_snapshot!(refusal("environments = [\"native\"\nblocks = = 3\nseed = 1\n"), @r#"
-     x this is not TOML: missing comma between array elements, expected `,`
+     x this is not valid TOML: missing comma between array elements, expected `,`
       ,-[a.toml:2:1]
     1 | environments = ["native"
     2 | blocks = = 3
@@ -112,7 +112,7 @@ fn a_text_that_is_no_toml() {
       x a.toml has 2 errors
 
     Error: 
-      x this is not TOML: duplicate key
+      x this is not valid TOML: duplicate key
        ,-[a.toml:2:1]
      1 | seed = 1
      2 | seed = 2
@@ -123,7 +123,7 @@ fn a_text_that_is_no_toml() {
       help: remove one of the two
 
     Error: 
-      x this is not TOML: string values must be quoted, expected literal string
+      x this is not valid TOML: string values must be quoted, expected literal string
        ,-[a.toml:3:8]
      2 | seed = 2
      3 | name = x
@@ -168,7 +168,7 @@ fn an_unknown_setting_of_a_driver() {
        :                                                                            `-- not known
      2 | [[workload]]
        `----
-      help: remove it; nothing can stand here
+      help: remove it; no key is allowed here
     "#);
 }
 
@@ -215,7 +215,7 @@ fn a_list_with_a_wrong_type_inside() {
        :                                 |
        :                                 `-- this has to be a whole number from 3
        `----
-      help: write a whole number from 3; if you leave it out, it is 10000
+      help: write a whole number from 3; the default is 10000
     "#);
 }
 
@@ -232,7 +232,8 @@ fn environments_given_twice() {
        :                                           `-- again
      2 | [[workload]]
        `----
-      help: remove one; to run it as a condition of its own as well, write "container#NAME"
+      help: remove one of them; to run the same environment twice, as two conditions, write the second
+            one as "container#NAME"
 
     Error: 
       x environment 'qemu:accel=kvm' is given twice
@@ -242,7 +243,8 @@ fn environments_given_twice() {
        :                                                           `-- the same as 'qemu'
      2 | [[workload]]
        `----
-      help: remove one; to run it as a condition of its own as well, write "qemu:accel=kvm#NAME"
+      help: remove one of them; to run the same environment twice, as two conditions, write the second
+            one as "qemu:accel=kvm#NAME"
     "#);
 }
 
@@ -305,7 +307,7 @@ command = []
       help: write program and arguments as a list of texts: command = ["gzip", "-k", "file"]
 
     Error: 
-      x `name` does not go with `command`
+      x `name` and `command` cannot be used together
        ,-[a.toml:7:8]
      6 | [[workload]]
      7 | name = "cpu"
@@ -313,7 +315,7 @@ command = []
        :          `-- this is both
      8 | command = ["x"]
        `----
-      help: remove one; a command needs no name
+      help: remove one of them; a command does not need a name
 
     Error: 
       x this workload has neither `name` nor `command`
@@ -335,7 +337,7 @@ command = []
         :       `-- again
      14 | name = "cpu"
         `----
-      help: remove one; more blocks repeat a workload
+      help: remove one of them; to repeat a workload more often, run more blocks
 
     Error: 
       x `command` cannot be an empty list
@@ -364,7 +366,7 @@ fn a_file_without_anything() {
       x the design has no workload
        ,-[a.toml:1:1]
        `----
-      help: add a line [[workload]] and a line such as name = "cpu" below it
+      help: add a line [[workload]], and below it a line such as name = "cpu"
     "#);
 }
 
@@ -375,11 +377,12 @@ fn combinations_are_bounded() {
         "environments = ['native']\n[[workload]]\nname = 'cpu'\nmax-prime = [{many}]\ntime = [{many}]\n"
     );
     let error = read(&text).expect_err("refused");
-    assert_eq!(error.to_string(), "workload 'cpu' has too many combinations");
+    assert_eq!(error.to_string(), "workload 'cpu' has too many combinations of settings");
 }
 
 proptest! {
-    /// Whatever is done to a file, reading it ends in an experiment or in problems with places inside the file.
+    /// Whatever is done to a file, reading it ends in an experiment or in problems with places inside the
+    /// file.
     #[test]
     fn broken_files_are_refused_in_order(at in 0..COMPLETE.len(), cut in 0_usize..40, put in "[\"'=\\[\\]{}a-z0-9.,\n ü#-]{0,8}") {
         let end = (at + cut).min(COMPLETE.len());

@@ -83,10 +83,10 @@ fn other_output_than_the_baselines_is_invalid_with_both_quoted() {
     assert_eq!(found.len(), BLOCKS as usize);
     let reason = reason(&trials, &found);
     for part in [
-        r#"on standard output it wrote 7 bytes, "0\ndone\n", where native wrote 606 bytes, "12345 12345"#,
+        r#"it wrote 7 bytes, "0\ndone\n" to standard output, while native wrote 606 bytes, "12345 12345"#,
         r#" … ""#,
         r#"12345 \ndone\n" (SHA-256 "#,
-        r#"on standard error it wrote 23 bytes, "sh: 1: sort: not found\n", where native wrote nothing"#,
+        r#"it wrote 23 bytes, "sh: 1: sort: not found\n" to standard error, while native wrote nothing"#,
         "--accept-different-output",
     ] {
         assert!(reason.contains(part), "{part} in {reason}");
@@ -105,7 +105,7 @@ fn standard_error_alone_shows_other_work() {
     assert_eq!(found.len(), BLOCKS as usize);
     assert!(
         reason(&trials, &found)
-            .contains(r#"wrote 17 bytes, "sort: cannot read", where native wrote nothing"#)
+            .contains(r#"wrote 17 bytes, "sort: cannot read" to standard error, while native wrote nothing"#)
     );
 }
 
@@ -155,7 +155,7 @@ fn cpu_time_that_falls_with_the_time_is_less_work() {
     let found = kinds(&session, &trials);
     assert!(
         message(&found, WarningKind::DidLessWork)
-            .contains("1 % of the baseline's CPU time in 1 % of its time")
+            .contains("1 % of the baseline's CPU time and 1 % of its time")
     );
     let busy = |mut trial: Trial| {
         trial.samples.iter_mut().filter(|s| s.metric.name == "user_time").for_each(|s| s.value = 0.6);

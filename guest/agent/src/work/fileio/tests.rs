@@ -71,7 +71,7 @@ fn changed_and_shortened_files_are_wrong() {
 fn an_interrupted_preparation_leaves_nothing() {
     let data = tempfile::tempdir().expect("folder");
     let refused = Fileio::prepare(&job(FileMode::SeqRead), data.path(), &|| true);
-    assert!(refused.err().is_some_and(|why| why.contains("told to stop")));
+    assert!(refused.err().is_some_and(|why| why.contains("stopped by the host")));
     assert_eq!(std::fs::read_dir(data.path()).expect("lists").count(), 0);
 }
 
