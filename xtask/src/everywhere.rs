@@ -1,5 +1,5 @@
-//! `cargo xtask everywhere`: one session over every environment that continuous integration has on the host, with daemons of
-//! our own where none answers.
+//! `cargo xtask everywhere`: one session over every environment that continuous integration has on the host,
+//! with daemons of our own where none answers.
 
 #![expect(unsafe_code, reason = "variables of the environment are set before there are threads")]
 
@@ -10,7 +10,7 @@ use isotare_testkit::engines::{Engines, SSH_SETTINGS};
 use std::collections::BTreeSet;
 use std::process::Command;
 
-/// Beside the first one of each driver.
+/// Environments in addition to the first one of each driver.
 const ALSO: [&str; 5] = [
     "docker:runtime=crun",
     "docker:runtime=runsc",

@@ -90,7 +90,7 @@ fn with_image(environment: &EnvironmentSpec, arguments: &Compare) -> Environment
     environment
 }
 
-/// Probes each environment that has not been probed yet, whatever its replica.
+/// Probes each environment that has not been probed yet. Replicas are the same environment.
 pub fn probe_these(
     asked: &[EnvironmentSpec],
     machine: &Machine,
