@@ -28,7 +28,8 @@ pub fn bench(names: &[String]) -> Result<()> {
     BENCHES.iter().filter(|(name, _)| wanted(name)).try_for_each(|(_, bench)| bench())
 }
 
-/// A timed execution of a command that does nothing, against `hyperfine -N`; and what a trial costs beside.
+/// A timed execution of a command that does nothing, against `hyperfine -N`; and the additional cost of a
+/// trial.
 fn spawning() -> Result<()> {
     let (mut ratios, mut theirs, mut ours, mut fixed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {

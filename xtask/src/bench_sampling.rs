@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use std::{env, fs, thread};
 
-/// Processes on the machine, beside those that are there anyway.
+/// Number of additional processes on the machine.
 const PROCESSES: [usize; 2] = [280, 5000];
 /// Readings, a second apart, which is the least that pidstat takes.
 const READINGS: u32 = 10;
@@ -108,8 +108,8 @@ fn below_sample(below: &mut Child) -> Result<f64> {
     Ok(1e3 * (after - before) / (last - first) as f64)
 }
 
-/// The samples in the store, once there are so many, and the CPU seconds until then. An entry of an index has
-/// 32 bytes.
+/// The samples in the store, once there are this many, and the CPU seconds until then. An entry of an index
+/// has 32 bytes.
 fn below_reaches(below: &mut Child, wanted: u64) -> Result<(u64, f64)> {
     for _ in 0..300 {
         thread::sleep(Duration::from_millis(200));

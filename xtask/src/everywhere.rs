@@ -10,7 +10,7 @@ use isotare_testkit::engines::{Engines, SSH_SETTINGS};
 use std::collections::BTreeSet;
 use std::process::Command;
 
-/// Beside the first one of each driver.
+/// Environments in addition to the first one of each driver.
 const ALSO: [&str; 5] = [
     "docker:runtime=crun",
     "docker:runtime=runsc",

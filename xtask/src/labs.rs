@@ -21,7 +21,7 @@ const PROGRAMS: [(&str, &str, &str); 3] = [
 /// Labs that run side by side: each is busy with one processor for most of its time.
 const AT_ONCE: usize = 2;
 
-/// Makes the images of all labs that are not there yet, where labs can be had at all.
+/// Creates the missing images of all labs, if labs can be used here.
 pub fn prepare() -> Result<()> {
     if lab::missing().is_none() {
         for lab in LABS {

@@ -1,5 +1,5 @@
-//! Container runtimes need `/` to be a mount point, which it is not in a plain chroot. There, tasks run in a mount
-//! namespace of their own in which it is one.
+//! Container runtimes need `/` to be a mount point, which it is not in a plain chroot. There, tasks run in a
+//! mount namespace of their own in which it is one.
 
 use anyhow::{Context, Result};
 use std::process::{Command, ExitCode};

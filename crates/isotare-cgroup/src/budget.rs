@@ -26,7 +26,7 @@ pub(crate) fn inherit(dir: &Path, controllers: &[String]) -> Result<(), CgroupEr
         files::write(&dir.join("cgroup.clone_children"), "1")?;
     }
     if controllers.iter().any(|name| name == "memory") {
-        // Always on since Linux 5.11; before, a parent counted its children only if told to.
+        // Always on since Linux 5.11; before, a parent counted its children only if this was set.
         let file = dir.join("memory.use_hierarchy");
         if files::read(&file).is_ok_and(|value| value.trim() == "0") {
             files::write(&file, "1")?;
@@ -67,7 +67,7 @@ pub(crate) fn apply(group: &Cgroup, budget: &Budget) -> Result<(), CgroupError> 
         files::write(&v2_file(group, "memory.max")?, &memory)?;
         write_if_there(&v2_file(group, "memory.swap.max")?, "0")?;
     }
-    // A group that was taken over may have a limit that is none of this budget.
+    // A group that already existed may have a limit that does not belong to this budget.
     let processes = budget.processes.map_or_else(|| "max".to_owned(), |limit| limit.to_string());
     match group.pids_dir() {
         Some((_, dir)) => files::write(&dir.join("pids.max"), &processes),

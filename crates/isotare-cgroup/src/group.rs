@@ -24,9 +24,9 @@ impl Cgroup {
 
     /// The files to which a process that has one thread writes `0` to join.
     ///
-    /// In version 1 that is `tasks`: for the writing thread itself the kernel then skips the lock that keeps every thread
-    /// group of the system stable, which costs one to two milliseconds in each hierarchy (`cgroup_procs_write_start` in
-    /// kernel/cgroup/cgroup.c). In version 2 `cgroup.procs` is the only one.
+    /// In version 1 that is `tasks`: for the writing thread itself the kernel then skips the lock that keeps
+    /// every thread group of the system stable, which costs one to two milliseconds in each hierarchy
+    /// (`cgroup_procs_write_start` in kernel/cgroup/cgroup.c). In version 2 `cgroup.procs` is the only one.
     pub fn joining_files(&self) -> Vec<PathBuf> {
         let v1 = self.v1.iter().map(|(_, dir)| dir.join("tasks"));
         v1.chain(self.v2.iter().map(|dir| dir.join("cgroup.procs"))).collect()
@@ -67,7 +67,8 @@ impl Cgroup {
     }
 
     /// CPU time of all that ran in the group, ns, as the scheduler charged it: `cpuacct.usage` of version 1
-    /// (Documentation/admin-guide/cgroup-v1/cpuacct.rst). `None` without it: of its root, version 2 knows only what ticks saw.
+    /// (Documentation/admin-guide/cgroup-v1/cpuacct.rst). `None` without it: of its root, version 2 knows
+    /// only what ticks saw.
     pub fn charged_cpu_ns(&self) -> Option<u64> {
         stats::charged_cpu_ns(self)
     }

@@ -13,7 +13,7 @@ pub enum Version {
     V1,
     /// Only version 2.
     V2,
-    /// Both: version 2 has the controllers that version 1 has not, often none.
+    /// Both: version 2 has the controllers that version 1 does not have, often none.
     Hybrid,
 }
 
@@ -128,7 +128,7 @@ impl Hierarchies {
         }
     }
 
-    /// Refuses a group in which, or below which, processes are: it is somebody else's.
+    /// Refuses a group that contains processes, or whose subgroups do: it belongs to another program.
     pub fn refuse_taken(&self, path: &str) -> Result<(), CgroupError> {
         match self.open(path).is_populated() {
             false => Ok(()),
@@ -138,10 +138,10 @@ impl Hierarchies {
 
     /// Makes the group at `path` in every hierarchy, its parents first, and applies the budget. Parents are
     /// given what their children need: `cpuset` contents on version 1, controllers in
-    /// `cgroup.subtree_control` on version 2, where a parent must therefore hold no processes. A group that
-    /// is there already is taken over, unless processes are in it: it is somebody else's then.
+    /// `cgroup.subtree_control` on version 2, where a parent must therefore hold no processes. An existing
+    /// group is reused, unless it contains processes: then it belongs to another program.
     ///
-    /// The real root of version 2 is used even under systemd: it leaves groups alone that are none of its
+    /// The real root of version 2 is used even under systemd: it does not change groups that are not its
     /// units, and cannot take a controller back while a child passes it on (systemd.io/CGROUP_DELEGATION).
     pub fn create(&self, path: &str, budget: Option<&Budget>) -> Result<Cgroup, CgroupError> {
         let parts = parts(path)?;

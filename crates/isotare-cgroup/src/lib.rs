@@ -1,7 +1,7 @@
 //! Control groups of the host: creates a group with a budget, reads its use of resources, and removes it with
 //! all processes in it.
 //!
-//! Linux has two interfaces ([v1], [v2]); a host may have either, or v1 controllers beside an empty v2
+//! Linux has two interfaces ([v1], [v2]); a host may have either, or v1 controllers next to an empty v2
 //! hierarchy ("hybrid"). Here, a group is one path below all hierarchies, so callers do not have to know the
 //! interface. Only [`CgroupStats`] shows the difference: some values are absent. Budgets pin CPUs, bound
 //! memory and, where there is the controller for it, the number of processes; they never set a CPU quota,

@@ -72,8 +72,8 @@ pub(crate) fn deepest_first(dir: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Kills what runs in the groups and tells what was there. A process may sit in some hierarchies only, so
-/// each counts.
+/// Kills the processes in the groups and returns them. A process may be in only some hierarchies, so all of
+/// them are checked.
 fn kill(group: &Cgroup, dirs: &[PathBuf]) -> Result<BTreeSet<u32>, CgroupError> {
     let found = processes(dirs);
     if found.is_empty() {
@@ -94,7 +94,7 @@ fn kill(group: &Cgroup, dirs: &[PathBuf]) -> Result<BTreeSet<u32>, CgroupError> 
         let _ = files::write(state, "FROZEN");
     }
     for pid in processes(dirs) {
-        // Zero stands for a process of a pid namespace that we cannot see, and is no `Pid`.
+        // Zero means a process of a pid namespace that we cannot see. It is not a `Pid`.
         if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
             let _ = kill_process(pid, Signal::KILL);
         }

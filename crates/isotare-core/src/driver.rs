@@ -192,7 +192,7 @@ pub enum Role {
     Io,
     /// Threads of the host's kernel that move such data.
     Vhost,
-    /// A shim that stays beside each instance.
+    /// A shim that runs next to each instance.
     Shim,
     /// A daemon that serves every instance.
     Daemon,
@@ -233,7 +233,7 @@ impl Role {
 pub struct Footprint {
     /// Process trees: each listed process with all its descendants that are not listed themselves.
     pub members: Vec<Member>,
-    /// The instance's cgroup below each hierarchy's root, where it has one.
+    /// The instance's cgroup below each hierarchy's root, if it has one.
     pub cgroup: Option<String>,
 }
 

@@ -107,7 +107,7 @@ impl Default for Capture {
 }
 
 impl Capture {
-    /// For a decoder that has to see so many bytes from the start.
+    /// For a decoder that needs this many bytes from the start.
     pub fn needing(bytes: usize) -> Self {
         let head_limit = bytes.max(KEPT_END);
         Self { bytes: 0, hash: Sha256::default(), head: Vec::new(), tail: Vec::new(), head_limit }

@@ -1,11 +1,11 @@
-//! Text from outside made visible: what a file, a process or an instance calls itself must neither control the reader's
-//! terminal nor look like something else.
+//! Text from outside made visible: what a file, a process or an instance calls itself must neither control
+//! the reader's terminal nor look like something else.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// The text with each character that [`is_hidden`] as an escape: `\x1b` for the control characters of ASCII, `\u{202e}` for
-/// others. Line feeds and tabs stay, and a carriage return before a line feed goes.
+/// The text with each character that [`is_hidden`] as an escape: `\x1b` for the control characters of ASCII,
+/// `\u{202e}` for others. Line feeds and tabs stay, and a carriage return before a line feed goes.
 ///
 /// ```
 /// assert_eq!(isotare_core::visible("a\u{1b}[2Jb\r\nc\u{202e}"), "a\\x1b[2Jb\nc\\u{202e}");
@@ -14,7 +14,8 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     escaped(text, |c| is_hidden(c).then(|| escape(c)))
 }
 
-/// The same on one line: line feeds and tabs are shown as escapes, too. For names and cells, which have none of their own.
+/// The same on one line: line feeds and tabs are shown as escapes, too. For names and cells, which have none
+/// of their own.
 ///
 /// ```
 /// assert_eq!(isotare_core::visible_line("a\nb"), "a\\nb");
@@ -27,8 +28,8 @@ pub fn visible_line(text: &str) -> Cow<'_, str> {
     })
 }
 
-/// Bytes that should be text, such as a file's name: what is not UTF-8 is shown byte by byte, as `\xff`. Nothing else is
-/// changed, so that two names stay two.
+/// Bytes that should be text, such as a file's name: what is not UTF-8 is shown byte by byte, as `\xff`.
+/// Nothing else is changed, so that two names stay two.
 ///
 /// ```
 /// assert_eq!(isotare_core::visible_bytes(b"caf\xc3\xa9 \xff"), "café \\xff");
@@ -44,8 +45,8 @@ pub fn visible_bytes(bytes: &[u8]) -> String {
     text
 }
 
-/// A JSON document in which each character that [`is_hidden`] is an escape of JSON's own, as `\u202e`: a program reads the
-/// same values (RFC 8259, section 7). Serializers write only some of these characters so.
+/// A JSON document in which each character that [`is_hidden`] is an escape of JSON's own, as `\u202e`: a
+/// program reads the same values (RFC 8259, section 7). Serializers write only some of these characters so.
 ///
 /// ```
 /// assert_eq!(isotare_core::visible_json("\"\u{9b}\u{e0001}\""), r#""\u009b\udb40\udc01""#);
@@ -55,10 +56,11 @@ pub fn visible_json(document: &str) -> Cow<'_, str> {
     escaped(document, |c| is_hidden(c).then(|| units(c)))
 }
 
-/// Whether a terminal, an editor or a browser would act on a character or show nothing for it: control characters but line
-/// feed and tab; separators of lines and paragraphs; what Unicode calls `Default_Ignorable_Code_Point`
-/// (DerivedCoreProperties.txt), which has the marks that reorder text and those without width, but for the selectors of
-/// variants, which emoji need; annotations; and what is no character.
+/// Whether a terminal, an editor or a browser would act on a character or show nothing for it: control
+/// characters but line feed and tab; separators of lines and paragraphs; what Unicode calls
+/// `Default_Ignorable_Code_Point` (DerivedCoreProperties.txt), which has the marks that reorder text and
+/// those without width, but for the selectors of variants, which emoji need; annotations; and what is no
+/// character.
 pub fn is_hidden(c: char) -> bool {
     match c {
         '\n' | '\t' => false,
@@ -92,7 +94,8 @@ fn escape(c: char) -> String {
     }
 }
 
-/// The text with what `shown` gives in place of a character. Text without such characters, which is most, is not copied.
+/// The text with what `shown` gives in place of a character. Text without such characters, which is most, is
+/// not copied.
 fn escaped(text: &str, shown: impl Fn(char) -> Option<String>) -> Cow<'_, str> {
     if !text.chars().any(|c| shown(c).is_some()) {
         return Cow::Borrowed(text);

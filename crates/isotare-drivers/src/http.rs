@@ -102,7 +102,7 @@ impl Http {
             .header(HOST, "localhost")
             .header(ACCEPT, "application/json");
         let body = match content {
-            // Monitors are told the kind of a body that is empty, too.
+            // The content type is sent also for an empty body.
             Content::Nothing => {
                 request = request.header(CONTENT_TYPE, "application/json");
                 full(Bytes::new())

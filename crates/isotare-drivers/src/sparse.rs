@@ -63,7 +63,7 @@ fn copy_range(source: &File, target: &File, (start, end): (u64, u64), going: Goi
     Ok(())
 }
 
-/// The same by way of our memory.
+/// The same through our memory.
 fn pass_range(source: &File, target: &File, (start, end): (u64, u64), going: Going<'_>) -> io::Result<()> {
     let mut buffer = vec![0; usize::try_from(BUFFER.min(end - start)).unwrap_or_default()];
     let mut at = start;

@@ -236,8 +236,8 @@ fn a_program_of_a_tree_talks_to_the_host_over_each_network() {
     }
 }
 
-/// Settings with the root's and the data folder's file system as the guest sees them: each bus, format, cache, way of
-/// reading and root once, on each machine that has it.
+/// Settings with the root's and the data folder's file system as the guest sees them: each bus, format,
+/// cache, way of reading and root once, on each machine that has it.
 type Combination = (&'static [(&'static str, &'static str)], &'static str, &'static str);
 
 const COMBINATIONS: [Combination; 8] = [
@@ -528,8 +528,8 @@ fn timed_life(field: &Field, name: &str, environment: &mut dyn Environment) -> [
     })
 }
 
-/// Prints medians of machines with and without a sandbox, a pair after the other, and of the ratios of the pairs;
-/// `cargo test … -- --ignored --nocapture`.
+/// Prints medians of machines with and without a sandbox, a pair after the other, and of the ratios of the
+/// pairs; `cargo test … -- --ignored --nocapture`.
 #[test]
 #[ignore = "prints figures"]
 fn ten_pairs_timed() {

@@ -1,6 +1,7 @@
 //! Processors: which, how many, how they change their speed.
 //!
-//! Sources: Documentation/ABI/testing/sysfs-devices-system-cpu, Documentation/admin-guide/pm/{cpufreq,intel_pstate}.rst.
+//! Sources: Documentation/ABI/testing/sysfs-devices-system-cpu,
+//! Documentation/admin-guide/pm/{cpufreq,intel_pstate}.rst.
 
 use crate::root::{Fact, Root, colon, yes_no};
 use std::collections::BTreeSet;

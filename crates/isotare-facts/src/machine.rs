@@ -1,7 +1,7 @@
 //! The machine around the kernel: real, virtual, or a container on another.
 //!
-//! Sources: arch/x86 CPUID hypervisor bit as `hypervisor` in proc_cpuinfo(5), Documentation/ABI/testing/sysfs-class-dmi,
-//! systemd.io/CONTAINER_INTERFACE.
+//! Sources: arch/x86 CPUID hypervisor bit as `hypervisor` in proc_cpuinfo(5),
+//! Documentation/ABI/testing/sysfs-class-dmi, systemd.io/CONTAINER_INTERFACE.
 
 use crate::root::{Fact, Root, colon};
 use isotare_cgroup::Hierarchies;
@@ -48,7 +48,8 @@ fn container(root: &Root) -> Option<String> {
     if let Some(name) = root.text("run/systemd/container").filter(|name| !name.is_empty()) {
         return Some(name);
     }
-    // Readable by root only; without it, nothing speaks for a container, but nothing speaks against one either.
+    // Readable by root only; without it, nothing speaks for a container, but nothing speaks against one
+    // either.
     let environment = root.text("proc/1/environ")?;
     let named = environment.split('\0').find_map(|pair| pair.strip_prefix("container="));
     Some(named.unwrap_or("no").to_owned())

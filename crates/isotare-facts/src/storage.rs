@@ -23,8 +23,8 @@ pub fn storage_facts(path: &Path) -> BTreeMap<String, String> {
         .into()
 }
 
-/// Type and source of the innermost mount around `path`; by device number if none of that device is around it, as in
-/// a btrfs subvolume.
+/// Type and source of the innermost mount around `path`; by device number if none of that device is around
+/// it, as in a btrfs subvolume.
 fn mount_of(table: &str, device: &str, path: &Path) -> Option<(String, String)> {
     let around = table.lines().filter_map(|line| {
         let (before, after) = line.split_once(" - ")?;

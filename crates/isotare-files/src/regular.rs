@@ -18,7 +18,7 @@ pub enum Links {
     /// path has to lead to a file of that user, or to one that really is in that folder. The reason is that a
     /// pattern such as `results/*` matches everything that other users have put there.
     Followed,
-    /// It is refused: somebody else may have put it there.
+    /// It is refused, because another user may have created it.
     Refused,
 }
 
@@ -49,7 +49,7 @@ fn look_up(path: &Path) -> io::Result<(OwnedFd, Stat)> {
     Ok((found, meta))
 }
 
-/// A name for what a descriptor stands for, whatever has its old name now: proc_pid_fd(5).
+/// A path to the file of a descriptor, even if another file has its old name now: proc_pid_fd(5).
 fn handle(file: &OwnedFd) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
@@ -140,7 +140,7 @@ impl Folder {
     }
 
     /// The whole content of a file by its path from the folder on, as [`whole`]. No folder on the way is a
-    /// link either, even if somebody puts one there meanwhile (`RESOLVE_NO_SYMLINKS`, openat2(2)).
+    /// link either, even if another user creates one meanwhile (`RESOLVE_NO_SYMLINKS`, openat2(2)).
     pub fn whole(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
         of_file(checked(openat2(&self.0, path, READ, Mode::empty(), resolve))?, limit)
@@ -164,7 +164,7 @@ pub fn log_tail(path: &Path) -> String {
 }
 
 fn of_file(file: File, limit: u64) -> io::Result<Vec<u8>> {
-    // What tells its size is not read in vain.
+    // If the size is known, a file that is too large is not read.
     if file.metadata()?.len() > limit { Err(too_large(limit)) } else { stream(file, limit) }
 }
 

@@ -1,8 +1,8 @@
 //! The decision rules of other tools, re-implemented from their documentation and source, for the same data.
 //!
-//! Sources: hyperfine 1.20 `relative_speed.rs` (ratio of means with the propagated standard deviation), benchstat
-//! `benchmath` (Mann-Whitney U at 0.05), criterion 0.8 `compare.rs` (t test at 0.05 and a bootstrapped interval of the
-//! change beyond its noise threshold of 1 %).
+//! Sources: hyperfine 1.20 `relative_speed.rs` (ratio of means with the propagated standard deviation),
+//! benchstat `benchmath` (Mann-Whitney U at 0.05), criterion 0.8 `compare.rs` (t test at 0.05 and a
+//! bootstrapped interval of the change beyond its noise threshold of 1 %).
 
 use crate::noise::Source;
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};

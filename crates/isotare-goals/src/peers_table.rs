@@ -55,7 +55,8 @@ fn found(model: Model, trials: usize, overhead: f64, blocks: bool, rule: Rule, r
     })
 }
 
-/// Fewest trials of each arm with which a rule finds +2 % in 80 % of sessions while it claims at most 6 % falsely.
+/// Fewest trials of each arm with which a rule finds +2 % in 80 % of sessions while it claims at most 6 %
+/// falsely.
 pub fn trials_needed(model: Model, repeats: usize) -> Vec<(String, Option<usize>)> {
     const SIZES: [usize; 12] = [6, 8, 10, 15, 20, 30, 50, 75, 100, 150, 200, 300];
     let needed = |blocks: bool, rule: Rule| {

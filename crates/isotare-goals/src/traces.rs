@@ -3,15 +3,15 @@
 
 /// A recorded series.
 pub struct Trace {
-    /// What ran, and beside what.
+    /// The program, and the other load.
     pub name: &'static str,
     /// Run times in order, s.
     pub seconds: Vec<f64>,
 }
 
 /// Every series: start (s, monotonic clock) and run time (s), tab separated. `cpu` an integer loop, `mem` a
-/// pointer walk over 32 MiB, `syscall` create, write, read and close of a file in memory; beside nothing
-/// else, or beside spinners that come and go. Recorded on a 2-core cloud guest.
+/// pointer walk over 32 MiB, `syscall` create, write, read and close of a file in memory; without other load,
+/// or with spinners that start and stop. Recorded on a 2-core cloud guest.
 const RECORDED: [(&str, &str); 5] = [
     ("cpu, quiet", include_str!("../traces/cpu-quiet.tsv")),
     ("mem, quiet", include_str!("../traces/mem-quiet.tsv")),

@@ -23,7 +23,8 @@ pub fn deadline_in(time: Duration, interrupt: &Interrupt) -> Deadline {
     Deadline { at: now().plus(time), interrupt: interrupt.clone() }
 }
 
-/// The date and time of day in UTC: year, month, day, hour, minute, second. For names and records, never for timing.
+/// The date and time of day in UTC: year, month, day, hour, minute, second. For names and records, never for
+/// timing.
 ///
 /// Days to civil date after Howard Hinnant, "chrono-compatible low-level date algorithms".
 pub fn utc_now() -> [i64; 6] {

@@ -30,8 +30,9 @@ pub fn lay_out(image: &Image, root: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes the image as a tar archive: its base tree as it is, less what its own files replace (Docker takes no path
-/// twice), and then those, which belong to root and have no times, so that equal images are equal bytes.
+/// Writes the image as a tar archive: its base tree as it is, less what its own files replace (Docker takes
+/// no path twice), and then those, which belong to root and have no times, so that equal images are equal
+/// bytes.
 pub fn write_tar(image: &Image, to: impl Write) -> io::Result<()> {
     let mut archive = tar::Builder::new(to);
     if let Base::Tree(tree) = &image.base {

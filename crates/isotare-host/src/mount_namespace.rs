@@ -9,7 +9,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-/// A version 2 hierarchy beside version 1 ones, where systemd's "hybrid" layout has it.
+/// A version 2 hierarchy in addition to version 1 ones, at its place in systemd's "hybrid" layout.
 const UNIFIED: &str = "/sys/fs/cgroup/unified";
 
 /// Keeps the namespace alive. With its last process and this, every mount that was made in it goes by itself,
@@ -40,8 +40,8 @@ impl MountNamespace {
     }
 }
 
-/// Whether version 2 of cgroups is mounted beside version 1 (systemd's "hybrid"), which crun refuses to work
-/// with.
+/// Whether version 2 of cgroups is mounted in addition to version 1 (systemd's "hybrid"), which crun refuses
+/// to work with.
 pub fn has_hybrid_cgroups() -> bool {
     let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     table.lines().any(|line| line.split(' ').nth(4) == Some(UNIFIED))

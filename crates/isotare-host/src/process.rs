@@ -137,22 +137,24 @@ impl Spawn {
     }
 
     /// For a program that changes its user by itself, with which the kernel forgets that it is to die with us
-    /// (`PR_SET_PDEATHSIG`(2const)). Its standard input is then a pipe, and the kernel kills it when our end is closed.
+    /// (`PR_SET_PDEATHSIG`(2const)). Its standard input is then a pipe, and the kernel kills it when our end
+    /// is closed.
     #[must_use]
     pub fn changes_user(mut self) -> Self {
         self.changes_user = true;
         self
     }
 
-    /// Gives it this descriptor as its standard input, such as one end of a socket pair; otherwise it is `/dev/null`.
+    /// Gives it this descriptor as its standard input, such as one end of a socket pair; otherwise it is
+    /// `/dev/null`.
     #[must_use]
     pub fn input_from(mut self, input: OwnedFd) -> Self {
         self.input = Some(input);
         self
     }
 
-    /// Gives it this descriptor, such as one end of a socket pair, as its standard input and output; what it writes on
-    /// stderr goes where [`Spawn::output_to`] says.
+    /// Gives it this descriptor, such as one end of a socket pair, as its standard input and output; what it
+    /// writes on stderr goes where [`Spawn::output_to`] says.
     #[must_use]
     pub fn streams_over(mut self, stream: OwnedFd) -> Self {
         (self.input, self.talks) = (Some(stream), true);
@@ -222,7 +224,8 @@ impl Spawn {
         let dies_with_pipe = lifeline.is_some();
         let hidden_mount = self.hidden_mount.clone();
         let join = move || {
-            // "0" means the writing process itself: cgroups.rst, "Attaching processes"; cgroup-v2.rst, "Processes".
+            // "0" means the writing process itself: cgroups.rst, "Attaching processes"; cgroup-v2.rst,
+            // "Processes".
             for group in &groups {
                 rustix::io::write(group, b"0")?;
             }
@@ -232,7 +235,8 @@ impl Spawn {
             if let Some(path) = &hidden_mount {
                 // SAFETY: the flag unshares neither memory nor file descriptors.
                 unsafe { unshare_unsafe(UnshareFlags::NEWNS) }?;
-                // Downstream, so that what is unmounted here stays on the host, and what is unmounted there goes here.
+                // Downstream, so that what is unmounted here stays on the host, and what is unmounted there
+                // goes here.
                 mount_change(c"/", MountPropagationFlags::REC | MountPropagationFlags::DOWNSTREAM)?;
                 unmount(path.as_c_str(), UnmountFlags::DETACH)?;
             }
@@ -335,9 +339,10 @@ impl Drop for Child {
     }
 }
 
-/// Has the kernel send this process SIGKILL when the pipe at its standard input loses its last writer: `F_SETOWN`,
-/// `F_SETSIG` and `O_ASYNC` in fcntl(2). The right to send it is that of the user who calls this, whoever the process
-/// becomes. Calls nothing but the system, so that it may run between fork and exec.
+/// Has the kernel send this process SIGKILL when the pipe at its standard input loses its last writer:
+/// `F_SETOWN`, `F_SETSIG` and `O_ASYNC` in fcntl(2). The permission to send it is that of the user who calls
+/// this, even if the process changes its user. Calls nothing but the system, so that it may run between fork
+/// and exec.
 fn kill_at_end_of_input() -> io::Result<()> {
     let set = |command: libc::c_int, value: libc::c_int| {
         // SAFETY: these commands take an integer and touch no memory.
@@ -372,13 +377,14 @@ pub fn is_alive(process: ProcessId) -> bool {
     identify(process.pid) == Some(process)
 }
 
-/// Kills this very process if it still runs; true if it did. `deadline` bounds the wait for its end. Reaping is its
-/// parent's business, even if that is this process.
+/// Kills this very process if it still runs; true if it did. `deadline` bounds the wait for its end. Reaping
+/// is its parent's business, even if that is this process.
 pub(crate) fn kill_identified(process: ProcessId, deadline: &Deadline) -> Result<bool, WaitError> {
     let Ok(pid) = pid_of(process.pid) else { return Ok(false) };
     let pidfd = match pidfd_open(pid, PidfdFlags::empty()) {
         Ok(pidfd) => pidfd,
-        // EINVAL: it ended in between; before Linux 6.9 a number without a leader was called invalid (pidfd_open(2)).
+        // EINVAL: it ended in between; before Linux 6.9 a number without a leader was called invalid
+        // (pidfd_open(2)).
         Err(rustix::io::Errno::SRCH | rustix::io::Errno::INVAL) => return Ok(false),
         Err(error) => return Err(WaitError::Io(error.into())),
     };

@@ -62,8 +62,8 @@ pub fn state_root() -> PathBuf {
     }
 }
 
-/// Makes the run folder of an instance, mode 0700, with the control folder in it. Whoever is shown that may
-/// pass through it, also root of a user namespace.
+/// Makes the run folder of an instance, mode 0700, with the control folder in it. Instances may pass through
+/// the control folder, also as root of a user namespace.
 pub fn make_run_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).create(path)?;
     let control = path.join(CONTROL_FOLDER);

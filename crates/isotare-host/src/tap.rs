@@ -35,7 +35,7 @@ impl OutputTap {
         Self { limit, ..Self::default() }
     }
 
-    /// Keeps so many bytes from the start of standard output for a decoder.
+    /// Keeps this many bytes from the start of standard output for a decoder.
     #[must_use]
     pub fn needing(self, bytes: usize) -> Self {
         Self { stdout: Capture::needing(bytes), ..self }

@@ -103,7 +103,7 @@ pub fn listen(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Waits for one connection. `watched` is the pidfd of the process that is to connect, where there is one.
+/// Waits for one connection. `watched` is the pidfd of the process that has to connect, if there is one.
 pub fn accept(
     listener: &UnixListener,
     watched: Option<BorrowedFd<'_>>,

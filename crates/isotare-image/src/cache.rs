@@ -1,10 +1,11 @@
 //! A cache of unpacked trees for later sessions.
 //!
-//! `FOLDER/KEY/tree` is a tree, `digest` beside it what it was made of, `origin` what for. It is made as
-//! `KEY.partial` and renamed when it is complete and on disk; whoever makes it holds a lock on `KEY.lock`, so
-//! a partial one that is not locked was left by a session that died, and is removed. Only its owner may
-//! access the folder: trees contain old set-user-id programs, and their programs are run as if the user had
-//! created them. So a folder or entry that another user can have created is refused.
+//! `FOLDER/KEY/tree` is a tree. Next to it, `digest` is the digest of its source, and `origin` is the
+//! reference. It is created as `KEY.partial` and renamed when it is complete and on disk. The process that
+//! creates it holds a lock on `KEY.lock`, so a partial one that is not locked was left by a session that
+//! died, and is removed. Only its owner may access the folder: trees contain old set-user-id programs, and
+//! their programs are run as if the user had created them. So a folder or entry that another user can have
+//! created is refused.
 
 use crate::error::{During, ImageError, Step};
 use crate::limits::Limits;
@@ -61,7 +62,7 @@ impl Cache {
     }
 
     /// The tree of this key. If it is not there yet, `fill` makes it in an empty folder, where it may use a
-    /// second one for its own files, and returns the digest of what it was made of.
+    /// second one for its own files, and returns the digest of its source.
     pub(crate) fn tree(
         &self,
         key: &str,
@@ -168,7 +169,7 @@ fn publish(partial: &Path, entry: &Path, digest: &str, origin: &str) -> io::Resu
         let file = File::options().write(true).create_new(true).mode(0o600).open(partial.join(name));
         file?.write_all(text.as_bytes())?;
     }
-    // After a power cut the name must not stand for files without content.
+    // After a power failure, the name must not belong to files without content.
     syncfs(File::open(partial)?)?;
     fs::rename(partial, entry)
 }

@@ -13,7 +13,7 @@ const SUITE: &str = "bookworm";
 const PASSED: [&str; 7] =
     ["http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SOURCE_DATE_EPOCH"];
 
-/// The host's own release if it is a Debian one, so that the same package names stand for the same programs.
+/// The host's own release if it is a Debian one, so that the same package names mean the same programs.
 pub(crate) fn suite() -> String {
     let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
     codename(&release).unwrap_or_else(|| SUITE.to_owned())
@@ -45,7 +45,7 @@ pub(crate) fn make(
     if !packages.is_empty() {
         spawn = spawn.arg(format!("--include={}", packages.join(",")));
     }
-    // Whatever it leaves when it is killed is removed with the folder.
+    // Everything that it leaves when it is killed is removed with the folder.
     spawn = spawn.arg(suite).arg(&archive).env("TMPDIR", folder).output_to(&log);
     for (name, value) in PASSED.iter().filter_map(|name| Some((name, std::env::var_os(name)?))) {
         spawn = spawn.env(name, value);

@@ -79,7 +79,7 @@ fn choose<'i>(images: &'i [Saved], name: Option<&str>) -> Result<&'i Saved, Stri
     }
 }
 
-/// `busybox` stands for `busybox:latest`, as in Docker.
+/// `busybox` means `busybox:latest`, as in Docker.
 fn is_named(tag: &str, name: &str) -> bool {
     tag == name || tag.strip_suffix(":latest") == Some(name)
 }

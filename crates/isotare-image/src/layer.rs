@@ -224,7 +224,7 @@ impl Unpacking<'_, '_> {
         Ok(())
     }
 
-    /// Gives a member its owner, where we may.
+    /// Sets the owner of a file of the archive, if we may.
     fn own(
         &self,
         entry: &Entry<'_, impl Read>,

@@ -36,8 +36,8 @@ const DEFS: &[SettingDef] = &[
     bound("entries", Kind::Integer { min: 1, max: u64::MAX }, "4000000", "files, folders and links"),
     bound("header", Kind::Size, "1M", "bytes of the header of one file in the archive"),
     bound("names", Kind::Size, "1G", "bytes of all paths"),
-    // A path of so many names of 15 bytes is the longest that the kernel takes. Images have some dozens at
-    // the most.
+    // A path of this many names of 15 bytes is the longest that the kernel accepts. Images have some dozens
+    // at the most.
     bound("depth", Kind::Integer { min: 1, max: u64::MAX }, "255", "names in a path, and nested folders"),
 ];
 
@@ -115,7 +115,7 @@ impl<'a> Meter<'a> {
         within("depth", "its path has", path.components().count() as u64, "names", self.limits.depth)
     }
 
-    /// A folder that is about to be made in so many others.
+    /// A folder that is about to be created inside this many others.
     pub(crate) fn depth(&self, above: u64) -> io::Result<()> {
         within("depth", "it makes", above.saturating_add(1), "nested folders", self.limits.depth)
     }

@@ -126,7 +126,7 @@ fn names(path: &Path) -> impl Iterator<Item = OsString> + '_ {
     })
 }
 
-/// Whether the host's userland, as instances see it, holds this path: itself and whatever it is a link to.
+/// Whether the host's userland, as instances see it, contains this path and the targets of its links.
 pub(crate) fn host_shows(path: &Path) -> bool {
     let shown = |path: &Path| {
         let first = path.components().nth(1).map(|name| name.as_os_str().to_owned());

@@ -25,7 +25,7 @@ const ARCHIVE: &str = "name a tar archive, uncompressed or compressed with gzip 
 pub struct Userland {
     /// The tree.
     pub base: Base,
-    /// What it was made of, where that has a digest.
+    /// The digest of its source, if there is one.
     pub digest: Option<String>,
 }
 
@@ -69,7 +69,7 @@ pub fn resolve(
     let bare = |base| Ok(Userland { base, digest: None });
     let mut meter = Meter::new(cache.limits(), deadline);
     match reference {
-        // Whoever knows the work and the driver has chosen before.
+        // The runner, which knows the work and the driver, has chosen before.
         ImageReference::Auto | ImageReference::Agent => bare(Base::Empty),
         ImageReference::Host => bare(Base::Host),
         ImageReference::Dir(path) => {

@@ -36,7 +36,7 @@ impl Root {
         Err(Errno::AGAIN)
     }
 
-    /// The folder that holds the last name of a path; made, with those above it, where it is missing.
+    /// The folder that contains the last name of a path. Missing folders are created.
     pub(crate) fn parent(&self, path: &Path, meter: &Meter<'_>) -> io::Result<OwnedFd> {
         let folder = OFlags::PATH | OFlags::DIRECTORY;
         let mut missing = Vec::new();

@@ -50,10 +50,10 @@ fn text(digits: String) -> String {
     format!("sha256:{digits}")
 }
 
-/// Opens a file of a tree or layout that somebody else made: a regular one, which opening does not wait for.
+/// Opens a regular file of a tree or layout that another user may have created. Opening does not block.
 pub(crate) fn regular(root: &Root, path: &Path) -> io::Result<File> {
     let opened = root.find(path, OFlags::PATH).map_err(io::Error::from).and_then(|found| {
-        // What the descriptor stands for is opened, whatever has the name now: proc_pid_fd(5).
+        // The file of the descriptor is opened, even if another file has its name now: proc_pid_fd(5).
         let name = format!("/proc/self/fd/{}", found.as_raw_fd());
         isotare_files::regular(Path::new(&name), Links::Followed)
     });

@@ -1,5 +1,6 @@
-//! What reading a long output of pidstat costs: `cargo bench -p isotare-import --bench pidstat`. The text is a recorded one, repeated with
-//! other times to a million rows. `pidstat.py` beside this does the same in Python, on the file that is named at the end.
+//! What reading a long output of pidstat costs: `cargo bench -p isotare-import --bench pidstat`. The text is
+//! a recorded one, repeated with other times to a million rows. `pidstat.py` beside this does the same in
+//! Python, on the file that is named at the end.
 
 use isotare_import::{Status, read};
 use std::fmt::Write;

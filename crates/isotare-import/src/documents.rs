@@ -134,7 +134,7 @@ fn without_nan(text: &str) -> Cow<'_, str> {
     if replaced { Cow::Owned(whole) } else { Cow::Borrowed(text) }
 }
 
-/// What follows a value that is no number.
+/// The text after a value that is not a number.
 fn after_nan(rest: &str) -> Option<&str> {
     let begin = rest.trim_start_matches([' ', '\t']);
     let unsigned = begin.strip_prefix('-').unwrap_or(begin);

@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 
-/// What stands between two digits for nothing else: no-break blank, narrow no-break blank, thin blank, and two apostrophes. The locales of
-/// glibc (`thousands_sep` of `localedata/locales`) have these, the blank, the point and the comma, which only some tools can mean so.
+/// What stands between two digits for nothing else: no-break blank, narrow no-break blank, thin blank, and
+/// two apostrophes. The locales of glibc (`thousands_sep` of `localedata/locales`) have these, the blank, the
+/// point and the comma, which only some tools can mean so.
 const SURE: [char; 5] = ['\u{a0}', '\u{202f}', '\u{2009}', '\'', '\u{2019}'];
 
-/// The text with its thousands joined where their separators mean nothing else: `1234` for `1’234`. Groups that are none of thousands stay
-/// as they are, and are no numbers.
+/// The text with its thousands joined where their separators mean nothing else: `1234` for `1’234`. Groups
+/// that are not thousands do not change, and are not numbers.
 pub fn joined(text: &str) -> Cow<'_, str> {
     // The first bytes of these in UTF-8: most texts have none.
     if !text.bytes().any(|byte| matches!(byte, b'\'' | 0xc2 | 0xe2)) {
@@ -56,7 +57,8 @@ pub fn further_groups(words: &[&str]) -> usize {
     if begins { words.iter().skip(1).take_while(is_group).count() } else { 0 }
 }
 
-/// Whether a text begins with a number of several groups, one blank before each: `1 234 requests`, but not the cells of `39  100`.
+/// Whether a text begins with a number of several groups, one blank before each: `1 234 requests`, but not
+/// the cells of `39 100`.
 pub fn is_split(text: &str) -> bool {
     further_groups(&text.trim_start().split(' ').collect::<Vec<_>>()) > 0
 }

@@ -128,9 +128,9 @@ pub enum PairedError {
     NoValues,
 }
 
-/// Reads columns `block,condition,metric,value` and, if there is one, `unit`, in any order beside any others.
-/// Blocks come in the order in which the file names them. The protecting quotes of our own CSV cells are
-/// removed. A condition `NAME#null` is the baseline `NAME` a second time, as in a session.
+/// Reads columns `block,condition,metric,value` and, if there is one, `unit`, in any order, together with any
+/// others. Blocks come in the order in which the file names them. The protecting quotes of our own CSV cells
+/// are removed. A condition `NAME#null` is the baseline `NAME` a second time, as in a session.
 pub fn paired(mut file: impl Read, reading: &Reading) -> Result<(Session, Vec<Trial>), PairedError> {
     let mut table = Table::default();
     let mut text = Vec::new();
@@ -184,7 +184,7 @@ fn add(
     let better = match (named_in(&reading.higher), named_in(&reading.lower)) {
         (true, _) => Better::Higher,
         (_, true) => Better::Lower,
-        // Other errors of the file are told first.
+        // Other errors of the file are reported first.
         _ => unit::better(unit).unwrap_or_else(|| {
             let (metric, unit) = (metric.to_owned(), unit.to_owned());
             unknown.get_or_insert(PairedError::Direction { line, metric, unit });

@@ -35,8 +35,8 @@ fn every_error_names_its_line() {
 
 #[test]
 fn columns_come_in_any_order_and_blocks_in_that_of_the_file() {
-    let text = "\u{feff}Value, who \
-                ,metric,CONDITION,block,unit\n2.5,me,rate,vm,z,req/s\n2,me,rate,bare,z,req/s\n1,me,time,bare,a,ps\n";
+    let text = "\u{feff}Value, who ,metric,CONDITION,block,unit\n2.5,me,rate,vm,z,req/s\n2,me,rate,bare,z,req/s\n\
+                1,me,time,bare,a,ps\n";
     let reading = Reading { baseline: Some("bare".to_owned()), ..Reading::default() };
     let (session, trials) = paired(text.as_bytes(), &reading).expect("understood");
     let values: Vec<(u32, String, f64)> = trials

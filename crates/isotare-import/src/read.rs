@@ -91,9 +91,8 @@ mod tests {
 
     #[test]
     fn what_a_tool_warns_of_is_passed_on() {
-        let text = "Benchmark 1: false\n  Time (mean ± σ):     540.4 µs ±  73.8 µs    [User: 267.9 µs, \
-                    System: 179.4 µs]\n  Range (min … max):   480.0 µs … 2018.0 µs    1700 runs\n \n  \
-                    Warning: Ignoring non-zero exit code.\n";
+        let text = "Benchmark 1: false\n  Time (mean ± σ):     540.4 µs ±  73.8 µs    [User: 267.9 µs, System: 179.4 µs]\n  \
+            Range (min … max):   480.0 µs … 2018.0 µs    1700 runs\n \n  Warning: Ignoring non-zero exit code.\n";
         let found = read("a", text.as_bytes(), None);
         assert_eq!((found.tool, found.complete), (Some("hyperfine"), 1));
         assert_eq!(found.warnings, ["line 5: the tool printed: Warning: Ignoring non-zero exit code."]);

@@ -13,7 +13,7 @@ pub(crate) struct Cell<'a> {
     pub block: &'a str,
     /// Its environment and workload.
     pub condition: Condition,
-    /// What it is a value of.
+    /// Its metric.
     pub metric: MetricDef,
 }
 

@@ -43,8 +43,9 @@ const RATES: [&str; 9] = ["bps", "flops", "fps", "iops", "ips", "pps", "qps", "r
 /// Prefixes of the International System and of IEC 80000-13.
 const PREFIXES: [&str; 10] = ["", "k", "m", "g", "t", "p", "ki", "mi", "gi", "ti"];
 
-/// The better direction of a unit: `MB/s` and `requests per second` are rates, of which more is better; `ms` and `ns/op` are
-/// times, of which less is better. `None` for all others, such as `%`, `MB` or `ms/s`: they may be either.
+/// The better direction of a unit: `MB/s` and `requests per second` are rates, of which more is better; `ms`
+/// and `ns/op` are times, of which less is better. `None` for all others, such as `%`, `MB` or `ms/s`: they
+/// may be either.
 pub(crate) fn better(unit: &str) -> Option<Better> {
     let unit = unit.trim().to_lowercase();
     let is_time = |word: &str| TIMES.contains(&word);

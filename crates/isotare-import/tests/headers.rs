@@ -1,4 +1,5 @@
-//! Monitors that repeat their header after as many rows as a terminal has: what is read does not depend on its height.
+//! Monitors that repeat their header after as many rows as a terminal has: what is read does not depend on
+//! its height.
 
 use isotare_import::{FileRead, Status, read};
 use proptest::prelude::*;

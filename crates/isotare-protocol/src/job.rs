@@ -76,7 +76,7 @@ pub enum Kind {
 pub struct MemoryJob {
     /// Bytes in a block (each thread has its own block).
     pub block: u64,
-    /// Bytes to transfer in all; the job ends then, whatever [`Limit`] says; 0: no such end.
+    /// Bytes to transfer in all; the job ends then, even before its [`Limit`]; 0: no such limit.
     pub total: u64,
     /// Read or write.
     pub operation: Operation,

@@ -43,7 +43,7 @@ pub enum ToAgent {
     },
     /// Sends a signal to the process group of the job under way.
     Signal(i32),
-    /// Ends the agent: it exits, or, where it is init of a virtual machine, powers the machine off.
+    /// Ends the agent: it exits, or, if it is the init of a virtual machine, powers the machine off.
     PowerOff,
 }
 
@@ -76,7 +76,7 @@ pub enum FromAgent {
     Finished {
         /// Its result.
         result: JobResult,
-        /// What the instance's own counters told meanwhile.
+        /// The readings of the instance's own counters.
         observed: Box<Observed>,
     },
     /// The job could not be started or failed; the text contains operation, subject and cause.

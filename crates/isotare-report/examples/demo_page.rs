@@ -1,5 +1,5 @@
-//! Writes the page of a made-up session, to look at: `cargo run -p isotare-report --example demo_page -- page.html`.
-//! A second argument chooses another format: text, color, markdown, json or csv.
+//! Writes the page of a made-up session, to look at: `cargo run -p isotare-report --example demo_page --
+//! page.html`. A second argument chooses another format: text, color, markdown, json or csv.
 
 #[path = "../tests/fixture/mod.rs"]
 mod fixture;

@@ -375,7 +375,7 @@ pub struct CpuRow {
     /// attributed to the instance. Without cgroup version 1, the host's time is exact only to one or two
     /// ticks of each CPU, so a small negative value is not an error.
     pub unattributed: Option<f64>,
-    /// Median CPU seconds of all roles for each unit of work, where the workload counts its work.
+    /// Median CPU seconds of all roles for each unit of work, if the workload counts its work.
     pub seconds_per_event: Option<f64>,
     /// Trials with readings.
     pub trials: usize,

@@ -1,6 +1,8 @@
-//! What one reading of the process sampler costs: `cargo run --release --example sampler_cost -- [PROCESSES] [READINGS]`.
+//! What one reading of the process sampler costs: `cargo run --release --example sampler_cost -- [PROCESSES]
+//! [READINGS]`.
 //!
-//! A shell starts sleepers; each kind of reading is repeated, and the CPU time of this thread per reading is told.
+//! A shell starts sleepers; each kind of reading is repeated, and the CPU time of this thread per reading is
+//! told.
 
 #![expect(clippy::print_stdout, reason = "an example's output")]
 

@@ -148,7 +148,7 @@ fn collect(
     }
 }
 
-/// The CPUs that this process may use beside the `measured`; `None` if there are none.
+/// The CPUs that this process may use in addition to the `measured`; `None` if there are none.
 fn outside(measured: &CpuSet) -> Option<Affinity> {
     let mut elsewhere = sched_getaffinity(None).ok()?;
     for cpu in measured.iter().filter_map(|cpu| usize::try_from(cpu).ok()) {

@@ -1,4 +1,5 @@
-//! The process sampler on fake trees of `/proc`: kernels without lists of children, files that may not be read.
+//! The process sampler on fake trees of `/proc`: kernels without lists of children, files that may not be
+//! read.
 
 use isotare_core::{Footprint, Member, Reading, Role, Sampler, Timestamp};
 use isotare_samplers::{Closing, ProcessSampler};

@@ -1,4 +1,5 @@
-//! Watching processes: real ones and a made-up `/proc`, and that a reading allocates nothing once all are known.
+//! Watching processes: real ones and a made-up `/proc`, and that a reading allocates nothing once all are
+//! known.
 
 #![expect(unsafe_code, reason = "an allocator that counts")]
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]

@@ -19,7 +19,7 @@ pub(crate) struct Pair {
     pub baseline: EnvironmentSpec,
     /// Of the baseline and of what is slower.
     pub drivers: [Place; 2],
-    /// Events that are counted, and that what is slower does, where these differ.
+    /// The number of counted events, and the number of events that the slower condition does, if they differ.
     pub events: Option<(u64, u64)>,
     /// How much longer the slower one takes.
     pub true_ratio: f64,

@@ -48,12 +48,12 @@ struct LinkEnvironment {
     shaping: Shaping,
 }
 
-/// What slows the link down.
+/// How the link is slowed down.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Shaping {
-    /// For so long.
+    /// Delay of every packet.
     Delay(Duration),
-    /// To so many bits a second.
+    /// Rate in bits per second.
     Rate(f64),
 }
 
@@ -110,7 +110,7 @@ impl Namespace {
         Path::new(NAMESPACES).join(&self.name)
     }
 
-    /// What it is on the host, in the order in which it comes to be.
+    /// Its resources on the host, in the order in which they are created.
     fn resources(&self) -> [Resource; 2] {
         [Resource::Path { path: self.path() }, Resource::Mount { path: self.path() }]
     }
@@ -120,7 +120,7 @@ impl Drop for Namespace {
     fn drop(&mut self) {
         let deadline = deadline_in(REMOVAL, &Interrupt::default());
         for resource in self.resources().iter().rev() {
-            // The session's record has it as well, and the session tells what stays.
+            // It is also in the session's record, and the session reports what could not be removed.
             let _told_later = sweep(resource, &deadline);
         }
     }
@@ -145,7 +145,7 @@ fn run(program: &str, arguments: &[&str], deadline: &Deadline) -> Result<(), Dri
     Err(Unavailable::new(format!("{}: {said}", line()), remedy).into())
 }
 
-/// A program that runs the agent in the namespace, for a driver that is told where the agent's program is.
+/// A program that runs the agent in the namespace, for a driver that gets the path of the agent's program.
 fn launcher(namespace: &Namespace, cx: &PrepareContext<'_>) -> Result<PathBuf, DriverError> {
     let nsenter = find_program("nsenter")
         .ok_or_else(|| Unavailable::new("there is no nsenter", "install it (Debian: util-linux)"))?;

@@ -36,7 +36,7 @@ impl Side {
     }
 }
 
-/// One in so many values is cut off on each side.
+/// One of this many values is cut off on each side.
 const TRIMMED: usize = 10;
 
 /// The trimmed mean, its standard error from the winsorised variance (Tukey and McLaughlin 1963; Yuen 1974),
@@ -61,11 +61,11 @@ impl Change {
     /// the sessions. Each standard error is widened for serial correlation as in
     /// [`ratio_of_pairs`](crate::ratio_of_pairs).
     ///
-    /// Not the pseudo-medians of single sessions: the interval of a pseudo-median stands for no standard
-    /// error when ratios fall into two groups (noise of period two), and a difference of two such intervals
-    /// covers in 77 to 91 % of simulated sessions. Cutting off a fifth has the same fault, more mildly (89
-    /// %); a tenth covers in 94 to 97 % under every model (G17), and one spike in ten blocks does not carry
-    /// the result as it does the mean.
+    /// The pseudo-medians of the two sessions are not used. The interval of a pseudo-median does not
+    /// correspond to a standard error if the ratios form two groups (noise of period two), and a difference
+    /// of two such intervals covers in only 77 to 91 % of simulated sessions. Cutting off a fifth has the
+    /// same problem to a smaller degree (89 %). Cutting off a tenth covers in 94 to 97 % under every model
+    /// (G17), and a single spike in ten blocks does not determine the result, as it would with the mean.
     ///
     /// It contains only the noise within the sessions. Differences between any two sessions, such as the
     /// memory layout or other virtual machines on the host, come in addition. The change of the null test

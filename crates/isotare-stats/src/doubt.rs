@@ -30,7 +30,7 @@ pub struct Modes {
 const APART: f64 = 8.0;
 /// Fraction of the distance between the groups that has to be empty.
 const EMPTY: f64 = 0.5;
-/// A group with less than one in so many of the values is a tail, not a mode.
+/// A group with less than one of this many values is a tail, not a mode.
 const SMALLEST_GROUP: usize = 5;
 
 /// Whether `values` (log ratios, say) fall into two groups: they are split at their widest gap that leaves a
@@ -89,7 +89,7 @@ pub fn trend_p(values: &[f64]) -> Option<f64> {
 
 /// How many times farther away than the farthest later value the first ones have to be.
 const COLD: f64 = 3.0;
-/// More than one in so many values is no beginning any more.
+/// If more than one of this many values are different, they are not only the beginning.
 const BEGINNING: usize = 4;
 /// With fewer values the first one is too often the farthest by chance.
 const FEWEST_WITH_BEGINNING: usize = 12;

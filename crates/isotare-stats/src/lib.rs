@@ -1,9 +1,9 @@
 //! Estimates and verdicts from paired blocks: slices of numbers in, intervals out.
 //!
 //! A block holds one trial of each condition, in random order and close in time. Each comparison pairs a
-//! condition with the baseline within blocks, so that whatever slows a whole block cancels. All functions
-//! depend only on their arguments: there are no files and no clock, and random flips come from a seed that is
-//! an argument. The caller chooses which trials count.
+//! condition with the baseline within blocks, so that everything that slows a whole block cancels. All
+//! functions depend only on their arguments: there are no files and no clock, and random flips come from a
+//! seed that is an argument. The caller chooses which trials count.
 //!
 //! ```
 //! use isotare_stats::{Direction, Margin, Verdict, adjusted_p_values, judge, log_ratios, ratio_of_pairs};

@@ -1,8 +1,8 @@
 //! The step-down maximum test over joint sign flips of whole blocks.
 //!
 //! Random order within blocks makes each log ratio of equal arms as likely as its mirror image. Flipping the
-//! signs of whole blocks together keeps the dependence between comparisons that share a baseline, and gives the
-//! joint null distribution of all statistics. The step-down maximum controls the probability of any false
+//! signs of whole blocks together keeps the dependence between comparisons that share a baseline, and gives
+//! the joint null distribution of all statistics. The step-down maximum controls the probability of any false
 //! finding (Westfall and Young 1993, algorithm 2.8; Romano and Wolf 2005).
 //!
 //! For one comparison this is exact. For several it also asks that the whole vector of a block be symmetric,
@@ -12,11 +12,11 @@
 //! `tests/simulation.rs`).
 //!
 //! **The statistic** of a column is `|sum s_b z_b|`, `z = psi / sqrt(sum psi^2)`, `psi_b` the log ratio
-//! clipped at twice the median of `|d|` (zeros left out of the median). Flips leave `|d|` alone, so the scores
-//! are fixed, the test needs no model of the noise, and every column has variance 1 under flips whatever its
-//! noise or number of pairs. Other scores were simulated beside it (k = 5; power per real difference of 6, 3
-//! and 2 % at n = 6, 12 and 30, in one or in all five columns; noise iid normal, or mixed AR(1), steps and
-//! bursts; 600 sessions each, so up to 2 points of error):
+//! clipped at twice the median of `|d|` (zeros left out of the median). Flips leave `|d|` alone, so the
+//! scores are fixed, the test needs no model of the noise, and every column has variance 1 under flips
+//! whatever its noise or number of pairs. Other scores were simulated beside it (k = 5; power per real
+//! difference of 6, 3 and 2 % at n = 6, 12 and 30, in one or in all five columns; noise iid normal, or mixed
+//! AR(1), steps and bursts; 600 sessions each, so up to 2 points of error):
 //!
 //! | score | iid n=6 one | iid n=6 all | iid n=30 one | mix n=12 all | mix n=30 one |
 //! |---|---|---|---|---|---|
@@ -98,8 +98,8 @@ fn blocks_in_use(scored: &[(usize, Vec<f64>)]) -> Vec<Vec<f64>> {
         .collect()
 }
 
-/// Visits each distinct flip once and returns their number. The last block keeps its sign: flipping all blocks
-/// changes no absolute value. A Gray code changes one sign at a time.
+/// Visits each distinct flip once and returns their number. The last block keeps its sign: flipping all
+/// blocks changes no absolute value. A Gray code changes one sign at a time.
 fn enumerate(blocks: &[Vec<f64>], visit: &mut impl FnMut(&[f64])) -> usize {
     let Some(last) = blocks.last() else {
         visit(&[]);

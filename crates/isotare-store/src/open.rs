@@ -87,8 +87,8 @@ impl Store {
             remedy: "name a store of sessions that you can read (--store)",
         })?;
         let failed = |error: rusqlite::Error| StoreError::sqlite(OPEN, path, &error);
-        // Where the folder is not writable either, SQLite cannot make the files that readers share. Without a
-        // log beside the file nobody is writing, so that it can be read as one that never changes.
+        // Where the folder is not writable either, SQLite cannot make the files that readers share. If there
+        // is no log next to the file, no process is writing, so it can be read as a file that never changes.
         let (connection, content) = match reader(path, OpenFlags::empty()) {
             Err(_) if path.is_file() && !beside(path, "-wal").exists() => {
                 reader(unchanging(path).as_ref(), OpenFlags::SQLITE_OPEN_URI)
@@ -131,7 +131,7 @@ fn reader(path: &Path, flags: OpenFlags) -> rusqlite::Result<(Connection, Conten
 
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(PATIENCE)?;
-    // Views and triggers of a file that somebody else made call no functions: "Defense Against The Dark
+    // Views and triggers of a file that another user created cannot call functions: "Defense Against The Dark
     // Arts", <https://www.sqlite.org/security.html>.
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.set_prepared_statement_cache_capacity(64);

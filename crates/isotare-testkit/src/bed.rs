@@ -32,7 +32,7 @@ pub struct Bed<'a> {
     session: String,
     state: SessionState,
     root: PathBuf,
-    /// Removes the root, where it is ours to remove.
+    /// Removes the root, if it belongs to this session.
     _owned: Option<tempfile::TempDir>,
     environment: Option<Box<dyn Environment>>,
     owns_kernel: bool,

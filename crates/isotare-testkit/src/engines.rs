@@ -24,7 +24,8 @@ pub struct Engines {
 
 impl Engines {
     /// Starts a daemon for each engine that these specs need and that does not answer, and points this
-    /// process's environment at it. What cannot be started is told, and unavailable.
+    /// process's environment at it. Daemons that cannot be started are reported, and their engines are
+    /// unavailable.
     ///
     /// # Safety
     ///

@@ -55,10 +55,10 @@ impl PrivateLibvirtd {
             fs::write(folder.path().join(name), content).map_err(text)?;
         }
         let script = format!(
-            "set -e; for d in /run/libvirt /var/lib/libvirt /var/log/libvirt /var/cache/libvirt; do mkdir -p \
-             $d; mount -t tmpfs libvirt $d; done; mkdir -p /etc/libvirt; mount --bind {own}/etc \
-             /etc/libvirt; for f in passwd group; do mount --bind {own}/$f /etc/$f; done; exec {daemon} -f \
-             {own}/libvirtd.conf -p {own}/pid"
+            "set -e; for d in /run/libvirt /var/lib/libvirt /var/log/libvirt /var/cache/libvirt; do \
+             mkdir -p $d; mount -t tmpfs libvirt $d; done; mkdir -p /etc/libvirt; mount --bind {own}/etc /etc/libvirt; \
+             for f in passwd group; do mount --bind {own}/$f /etc/$f; done; \
+             exec {daemon} -f {own}/libvirtd.conf -p {own}/pid"
         );
         let log = folder.path().join("log");
         let spawn = Spawn::new(unshare)

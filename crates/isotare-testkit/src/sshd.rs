@@ -1,5 +1,5 @@
-//! An SSH server on a machine of its own, as far as the network can tell: `sshd` in a network namespace, with keys made for
-//! it, at the other end of a veth pair.
+//! An SSH server on a machine of its own, as far as the network can tell: `sshd` in a network namespace, with
+//! keys made for it, at the other end of a veth pair.
 
 use isotare_core::{Deadline, Interrupt};
 use isotare_host::{Child, Spawn, deadline_in, find_program, output_of, pause};

@@ -15,8 +15,8 @@ use std::path::PathBuf;
 /// requires.
 const LICENCES: &str = concat!(
     env!("CARGO_PKG_VERSION"),
-    "\n\nLicensed under Apache-2.0 or MIT, at your choice.\nIt contains libpathrs 0.2.6 under MPL-2.0; its \
-     source: https://crates.io/crates/pathrs/0.2.6"
+    "\n\nLicensed under Apache-2.0 or MIT, at your choice.\nIt contains libpathrs 0.2.6 under MPL-2.0; its source: \
+     https://crates.io/crates/pathrs/0.2.6"
 );
 
 /// `isotare_core::DEFAULT_MARGIN` as people write it.

@@ -81,7 +81,7 @@ impl Machine {
         // A user who may rename a folder above it could replace it by another folder with another agent.
         isotare_files::check_private(&self.work)?;
         if !rustix::process::geteuid().is_root() {
-            self.mounted = "as its file system: a mount of its own needs root".to_owned();
+            self.mounted = "as its file system: a separate mount needs root".to_owned();
             return Ok(());
         }
         self.state().record(&Resource::Mount { path: self.work.clone() })?;

@@ -25,7 +25,7 @@ pub struct Progress<'a> {
     block_shown: Option<u32>,
     /// Blocks that were looked through for other work than the baseline's.
     looked_through: u32,
-    /// Conditions that were told to do other work.
+    /// Conditions for which a different output was already reported.
     told: BTreeSet<usize>,
     /// Bytes that may still be added to the session's log.
     log_left: usize,

@@ -1,6 +1,7 @@
 //! Every driver of the registry against the conformance suite, on the real runtime.
 //!
-//! What continuous integration cannot have is ignored: `cargo test --test conformance -- --include-ignored libvirt`.
+//! What continuous integration cannot have is ignored: `cargo test --test conformance -- --include-ignored
+//! libvirt`.
 
 #![expect(unsafe_code, reason = "variables of the environment are set before there are threads")]
 
@@ -138,7 +139,8 @@ fn write_tree(archive: &Path) -> Result<(), Failed> {
     Ok(isotare_host::write_tar(&image, std::fs::File::create(archive)?)?)
 }
 
-/// A spec, or the name of a fault of an otherwise working driver: one that mounts, so that a lost record shows.
+/// A spec, or the name of a fault of an otherwise working driver: one that mounts, so that a lost record
+/// shows.
 fn with_subject<T>(name: &str, then: impl FnOnce(&Subject<'_>) -> Result<T, Failed>) -> Result<T, Failed> {
     let fault = FAULTS.iter().find(|(fault, _)| format!("{fault:?}") == name).map(|(fault, _)| *fault);
     let spec: EnvironmentSpec =
@@ -203,8 +205,8 @@ fn examined(name: &str) -> Result<Result<Vec<Finding>, Unavailable>, Failed> {
     with_subject(name, |subject| Ok(check(subject, rehearsal.as_ref())))
 }
 
-/// Whether isotare is killed with it: every driver, and every setting that makes more things on the host; what differs
-/// only in what runs inside would leave the same.
+/// Whether isotare is killed with it: every driver, and every setting that makes more things on the host;
+/// what differs only in what runs inside would leave the same.
 fn is_rehearsed(spec: &str) -> bool {
     let inside = ["upto=", "only=", "runtime=", "platform=ptrace", "machine=q35", "machine=pc", "image="];
     // In a lab, where everything takes ten times as long, the same drivers are killed as on the host.

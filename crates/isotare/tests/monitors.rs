@@ -1,8 +1,10 @@
-//! The drivers `firecracker` and `cloud-hypervisor` against servers of the published interfaces' subset that they use.
+//! The drivers `firecracker` and `cloud-hypervisor` against servers of the published interfaces' subset that
+//! they use.
 //!
-//! A server is this very program, started by the driver in the monitor's place. It takes each request only in its turn
-//! and with the members that the interface's description names, and what takes the guest's part in the end is the
-//! agent, run on the host. No guest runs: that the real monitors work is another test's business.
+//! A server is this very program, started by the driver in the monitor's place. It takes each request only in
+//! its turn and with the members that the interface's description names, and what takes the guest's part in
+//! the end is the agent, run on the host. No guest runs: that the real monitors work is another test's
+//! business.
 
 use isotare_core::{Driver, Image, Settings};
 use isotare_protocol::{Builtin, Job, Kind, Limit};
@@ -168,7 +170,8 @@ const CLOUD_HYPERVISOR: &[(&str, Check)] = &[
     }),
 ];
 
-/// Takes the requests in their order from one connection; then the agent takes the guest's part, and its end is ours.
+/// Takes the requests in their order from one connection; then the agent takes the guest's part, and its end
+/// is ours.
 fn serve(socket: &str, script: &[(&str, Check)]) -> ExitCode {
     let Ok(listener) = UnixListener::bind(socket) else { return ExitCode::FAILURE };
     let Ok((stream, _)) = listener.accept() else { return ExitCode::FAILURE };
@@ -258,7 +261,8 @@ fn begins(path: &str, magic: &[u8]) -> Result<(), String> {
     if content.starts_with(magic) { Ok(()) } else { Err(format!("{path} is something else")) }
 }
 
-/// The superblock is 1 KiB from the start, and its magic number 56 bytes further: ext4(5), kernel documentation.
+/// The superblock is 1 KiB from the start, and its magic number 56 bytes further: ext4(5), kernel
+/// documentation.
 fn is_ext4(path: &str) -> Result<Option<String>, String> {
     let mut start = [0; 2048];
     let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut start));

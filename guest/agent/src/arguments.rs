@@ -17,14 +17,14 @@ pub struct Arguments {
     pub data: PathBuf,
 }
 
-/// What else an init is told.
+/// More arguments of an init.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Machine {
     /// Where the root is, unless it is the initramfs.
     pub root: Option<Root>,
     /// What to mount on the data folder.
     pub disk: Option<Disk>,
-    /// The machine's address, where it has a network.
+    /// The machine's address, if it has a network.
     pub address: Option<Address>,
 }
 

@@ -96,7 +96,7 @@ impl Control {
         }
     }
 
-    /// The host is gone: whatever runs has to end.
+    /// The host has closed the connection: everything has to end.
     pub fn hang_up(&self) {
         let mut job = self.job();
         self.stopped_by.store(0, Ordering::Relaxed);

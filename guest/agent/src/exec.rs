@@ -82,8 +82,8 @@ impl Quiet {
         Ok(Self { null, input })
     }
 
-    /// At least `min_runs` runs, more until `duration_ms` has passed; ends early when one fails. Nothing but spawn
-    /// and wait is between the two readings of the clock, and no thread is made.
+    /// At least `min_runs` runs, more until `duration_ms` has passed; ends early when one fails. Nothing but
+    /// spawn and wait is between the two readings of the clock, and no thread is made.
     fn runs(
         &mut self,
         program: &Program,

@@ -130,7 +130,7 @@ fn quota(cgroup: &str) -> Option<String> {
     Some(limit.map_or_else(|| "none".to_owned(), |text| format!("{text} us")))
 }
 
-/// Network interfaces beside the loopback; of many, the number and the first.
+/// Network interfaces in addition to the loopback. If there are many, their number and the first one.
 fn interfaces() -> Option<String> {
     let entries = fs::read_dir("/sys/class/net").ok()?.filter_map(Result::ok);
     let mut names: Vec<String> =

@@ -133,7 +133,7 @@ impl DeviceEvents {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "the console is the only way out while there is no connection")]
+#[expect(clippy::print_stderr, reason = "without a connection, messages can only go to the console")]
 fn say(why: &str) {
     eprintln!("isotare-agent: {why}");
 }

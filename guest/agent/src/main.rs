@@ -1,8 +1,8 @@
 //! Isotare's agent: one static program that runs inside every instance.
 //!
-//! It connects to the host, says hello (which is the readiness signal), and then runs one job at a time: a program of
-//! the instance or one of the workloads compiled in. It measures time on its own monotonic clock only. As the first
-//! process of a virtual machine it is also the machine's init.
+//! It connects to the host, says hello (which is the readiness signal), and then runs one job at a time: a
+//! program of the instance or one of the workloads compiled in. It measures time on its own monotonic clock
+//! only. As the first process of a virtual machine it is also the machine's init.
 
 mod arguments;
 mod clock;

@@ -30,7 +30,8 @@ pub fn mount_system() -> Result<(), String> {
         ("cgroup2", "/sys/fs/cgroup", restricted, false),
     ];
     for (kind, target, flags, needed) in mounts {
-        // Fails where it is there already, and in a root that is read-only, where mount then says what is wrong.
+        // This fails if it already exists, and in a read-only root. In the second case the mount reports the
+        // error.
         let _ = fs::create_dir_all(target);
         match mount(kind, target, kind, flags, None) {
             Ok(()) | Err(Errno::BUSY) => {}
@@ -41,8 +42,8 @@ pub fn mount_system() -> Result<(), String> {
     Ok(())
 }
 
-/// Makes another file system the root. The first one, in memory, cannot be unmounted (switch_root(8)), so what lies
-/// before it is hidden below.
+/// Makes another file system the root. The first one, in memory, cannot be unmounted (switch_root(8)), so it
+/// is hidden below the new one.
 pub fn switch_root(root: &Root, wait: &mut Wait<'_>) -> Result<(), String> {
     fs::create_dir_all(NEW_ROOT).map_err(|e| format!("make {NEW_ROOT}: {e}"))?;
     let (source, kind, options): (PathBuf, &str, Option<&CStr>) = match root {
@@ -83,8 +84,8 @@ fn find(disk: &Disk, wait: &mut Wait<'_>) -> Result<PathBuf, String> {
     }
 }
 
-/// The block device whose ext4 file system has this name: which letter or number a disk gets depends on its bus and on
-/// the order in which drivers find it.
+/// The block device whose ext4 file system has this name: which letter or number a disk gets depends on its
+/// bus and on the order in which drivers find it.
 fn named(name: &str) -> Option<PathBuf> {
     let devices = fs::read_dir("/sys/class/block").ok()?.filter_map(Result::ok);
     let mut paths = devices.map(|entry| Path::new("/dev").join(entry.file_name()));

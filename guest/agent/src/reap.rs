@@ -13,8 +13,8 @@ pub struct Ended {
     pub usage: Usage,
 }
 
-/// Blocks until the child `pid` has ended. Orphans that end meanwhile are reaped too: where the agent is the first
-/// process, nobody else does.
+/// Blocks until the child `pid` has ended. Orphans that end meanwhile are reaped too: where the agent is the
+/// first process, nobody else does.
 pub fn wait(pid: i32) -> io::Result<Ended> {
     loop {
         let mut status = 0;

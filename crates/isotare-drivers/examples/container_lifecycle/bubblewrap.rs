@@ -1,5 +1,5 @@
-//! The other side of `bubblewrap`: bwrap called directly, on a root that is mounted for each life and in a cgroup with the
-//! same limits, which whoever wants both has to make himself.
+//! The other side of `bubblewrap`: bwrap called directly, on a root that is mounted for each life and in a
+//! cgroup with the same limits, which whoever wants both has to make himself.
 
 use crate::Result;
 use crate::ours::{MEMORY, cpus};

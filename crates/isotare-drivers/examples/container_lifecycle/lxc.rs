@@ -1,7 +1,7 @@
 //! The other side: `lxc-execute` with the configuration that the driver writes.
 //!
-//! It puts its own init between itself and the agent, which `lxc-start` does not. Root and cgroups are liblxc's work on
-//! both sides.
+//! It puts its own init between itself and the agent, which `lxc-start` does not. Root and cgroups are
+//! liblxc's work on both sides.
 
 use crate::Result;
 use crate::ours::{MEMORY, cpus};

@@ -1,9 +1,11 @@
-//! Times the life of containers, a driver against its tool called directly, interleaved, and prints medians and ratios.
+//! Times the life of containers, a driver against its tool called directly, interleaved, and prints medians
+//! and ratios.
 //!
-//! Both run the same agent, which connects, is told to end, and ends, on the same specification with the same limits. A
-//! driver also has its tool's calls recorded and watched; that is what the ratio weighs. The embedded container has no
-//! tool: it is set beside `crun run`, which gets one root file system, mounted beforehand and not timed.
-//! As root: `cargo run --release --example container_lifecycle -- AGENT [PAIRS [DRIVER…]]`.
+//! Both run the same agent, which connects, is told to end, and ends, on the same specification with the same
+//! limits. A driver also has its tool's calls recorded and watched; that is what the ratio weighs. The
+//! embedded container has no tool: it is set beside `crun run`, which gets one root file system, mounted
+//! beforehand and not timed. As root: `cargo run --release --example container_lifecycle -- AGENT [PAIRS
+//! [DRIVER…]]`.
 
 mod bubblewrap;
 mod lxc;

@@ -75,7 +75,8 @@ impl Ours {
         Ok(serde_json::from_slice(&text)?)
     }
 
-    /// Creates an instance in folders that are gone afterwards. The clock runs from before the call of `create`.
+    /// Creates an instance in folders that are gone afterwards. The clock runs from before the call of
+    /// `create`.
     fn begin(
         &mut self,
         round: usize,

@@ -50,8 +50,8 @@ mod tests {
 
     #[test]
     fn mounts_come_after_the_root_that_they_are_in() {
-        let end = "--proc /proc --dev /dev --ro-bind /run/i/agent.sock /isotare/control/agent.sock --chdir / \
-                   -- /isotare/agent --socket /isotare/control/agent.sock --data /isotare/data";
+        let end = "--proc /proc --dev /dev --ro-bind /run/i/agent.sock /isotare/control/agent.sock --chdir / -- /isotare/agent --socket \
+                   /isotare/control/agent.sock --data /isotare/data";
         assert_eq!(
             line(Root::Own(Path::new("/w/root")), false),
             format!("--unshare-all --die-with-parent --bind /w/root / {end}")
@@ -59,8 +59,8 @@ mod tests {
         assert_eq!(
             line(Root::Shared(Path::new("/w/lower"), Path::new("/w/data")), true),
             format!(
-                "--unshare-all --share-net --die-with-parent --ro-bind /w/lower / --bind /w/data \
-                 /isotare/data --tmpfs /tmp {end}"
+                "--unshare-all --share-net --die-with-parent --ro-bind /w/lower / --bind /w/data /isotare/data \
+                 --tmpfs /tmp {end}"
             )
         );
     }

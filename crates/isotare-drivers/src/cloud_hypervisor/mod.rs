@@ -1,4 +1,5 @@
-//! `cloud-hypervisor`: a virtual machine of Cloud Hypervisor that boots a distribution's kernel with the agent as its init.
+//! `cloud-hypervisor`: a virtual machine of Cloud Hypervisor that boots a distribution's kernel with the
+//! agent as its init.
 
 mod api;
 mod driver;

@@ -1,4 +1,4 @@
-//! Messages between a session and its broker: one packet each, JSON, with file descriptors beside it.
+//! Messages between a session and its broker: one packet each, JSON, together with file descriptors.
 //!
 //! Each request has one reply with the same number, so that a reply that comes too late can be recognised.
 
@@ -36,7 +36,7 @@ pub(super) enum Request {
     Start(String),
     /// Collect its init process, which has ended.
     Reap(String),
-    /// Kill it if it runs, remove every trace. No error if there is none.
+    /// Kill it if it runs, and remove everything of it. It is not an error if it does not exist.
     Delete(String),
 }
 
@@ -99,7 +99,7 @@ pub(super) struct Order {
     pub group: Option<Group>,
     /// Whether the cgroup stays for the next container.
     pub keep_group: bool,
-    /// Its network interface beside loopback.
+    /// Its network interface in addition to loopback.
     pub link: Option<Link>,
 }
 

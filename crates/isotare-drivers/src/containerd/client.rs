@@ -65,7 +65,7 @@ impl Client {
         Resource::Managed { driver: driver.to_owned(), what: "container".to_owned(), id }
     }
 
-    /// The container of a record and the containerd that has it; `None` if it is no such record.
+    /// The container of a record and the containerd that has it; `None` if it is not such a record.
     pub(super) fn of_record(program: PathBuf, id: &str) -> Option<(Self, &str)> {
         let (rest, container) = id.rsplit_once('#')?;
         let (address, namespace) = rest.rsplit_once('#')?;

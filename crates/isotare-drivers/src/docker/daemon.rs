@@ -74,7 +74,7 @@ impl PrivateDaemon {
         fs::write(setup.folder.join("daemon.json"), configuration()).map_err(failed)?;
         let bridge = setup.bridged.then(|| BridgeNet::plan(setup.folder, ledger)).transpose()?;
         bridge.as_ref().map_or(Ok(()), |bridge| bridge.make(deadline))?;
-        // crun refuses to work where version 2 of cgroups is beside version 1.
+        // crun does not work if version 2 of cgroups is mounted in addition to version 1.
         let namespace = has_hybrid_cgroups().then(|| MountNamespace::new(hide_unified_cgroup)).transpose();
         let address = Address::parse(&setup.folder.join("docker.sock").to_string_lossy(), "the folder")?;
         let mut daemon = Self {
@@ -192,8 +192,8 @@ pub(super) fn end(folder: &Path) -> bool {
     ended
 }
 
-/// The runtimes that are installed. gVisor hides the host's sockets unless told otherwise (`runsc flags`),
-/// and Debian 12's was seen to refuse every container's network on Linux 6.18.
+/// The runtimes that are installed. gVisor hides the host's sockets by default (`runsc flags`), and Debian
+/// 12's version refused every container's network on Linux 6.18.
 fn configuration() -> String {
     let mut runtimes = serde_json::Map::new();
     for (name, arguments) in [("crun", &[][..]), ("runsc", &["--host-uds=open", "--network=none"])] {

@@ -172,7 +172,7 @@ fn shown(folder: &str) -> Mount {
     }
 }
 
-/// The session's cgroup, in which the daemon puts containers beside the instances of other environments.
+/// The session's cgroup, in which the daemon puts containers, next to the instances of other environments.
 fn parent_of(cgroup: &str) -> &str {
     cgroup.rsplit_once('/').map_or(cgroup, |(parent, _)| parent)
 }

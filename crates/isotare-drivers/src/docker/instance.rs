@@ -34,7 +34,7 @@ impl DockerInstance {
         Self { engine, id, listener: Some(listener), init: OnceCell::new(), deleted: false }
     }
 
-    /// The container's first process; `None` while there is none.
+    /// The container's first process; `None` if it does not exist yet.
     fn init(&self, deadline: &Deadline) -> Result<Option<&Init>, CallError> {
         if self.init.get().is_none() {
             let container = self.engine.call(deadline, |docker| docker.inspect_container(&self.id, None))?;

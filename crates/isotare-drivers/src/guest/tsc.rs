@@ -21,7 +21,7 @@ pub(crate) fn measure_khz() -> Option<u64> {
     u64::try_from((ticks + nanos / 2) / nanos).ok()
 }
 
-/// The parameters of an emulated guest's kernel, whose counter is the host's: it is told the rate, because
+/// The parameters of an emulated guest's kernel, whose counter is the host's. They contain the rate, because
 /// calibrating under emulation is easily disturbed.
 pub(crate) fn parameters(khz: Option<u64>) -> String {
     let rate = khz.map(|khz| format!(" tsc_early_khz={khz}")).unwrap_or_default();

@@ -57,7 +57,7 @@ impl IncusInstance {
         }
     }
 
-    /// The container's first process; `None` while there is none.
+    /// The container's first process; `None` if it does not exist yet.
     fn init(&self, deadline: &Deadline) -> Result<Option<&Init>, CallError> {
         if self.init.get().is_none() {
             let state = self.client.get(&format!("{}/state", instance(&self.name)), deadline)?;

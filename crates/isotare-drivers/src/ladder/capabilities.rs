@@ -5,8 +5,8 @@ use crate::oci::profile::CAPABILITIES;
 use rustix::io::Errno;
 use rustix::thread::{CapabilitySet, CapabilitySets, remove_capability_from_bounding_set, set_capabilities};
 
-/// Keeps Docker's default capabilities in the bounding, permitted and effective sets; a program that root executes gets
-/// what the bounding set allows (capabilities(7)).
+/// Keeps Docker's default capabilities in the bounding, permitted and effective sets; a program that root
+/// executes gets what the bounding set allows (capabilities(7)).
 pub(super) fn drop_others() -> Result<(), BrokerError> {
     let keep = kept();
     for number in 0..u64::BITS {

@@ -71,7 +71,7 @@ impl LibvirtEnvironment {
         let mut parameters =
             "console=ttyS0 quiet panic=-1 reboot=t random.trust_cpu=on cryptomgr.notests".to_owned();
         if kind == "qemu" {
-            // The kernel's test of its timer fails, with a panic, where emulation is held up for a moment.
+            // The kernel's test of its timer fails with a panic if emulation is stopped for a moment.
             parameters.push_str(&format!(" no_timer_check {}", tsc::parameters(tsc::measure_khz())));
         }
         parameters.push_str(&format!(" isotare.port={CONTROL_PORT}"));

@@ -236,18 +236,19 @@ mod tests {
         assert_eq!(kind(definition).as_deref(), Some("kvm"));
         assert_eq!(
             rewrite(definition, &ours()).expect("well-formed"),
-            "<domain type='kvm' \
-             xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><name>t1</name><memory \
-             unit='b'>268435456</memory><vcpu>2</vcpu><memoryBacking><hugepages/></memoryBacking><os><type \
-             arch='x86_64' \
-             machine='pc-q35-7.2'>hvm</type><kernel>/k&amp;1</kernel><initrd>/i</initrd><cmdline>quiet</cmdline></os><features><acpi/><apic/></features><cpu \
-             mode='host-model' check='partial'><feature policy='disable' \
-             name='avx512f'/></cpu><devices><emulator>/usr/bin/qemu-system-x86_64</emulator><memballoon \
-             model='virtio'/><channel type='unix'><source mode='connect' path='/c'/><target type='virtio' \
-             name='isotare.control'/></channel><serial type='file'><source path='/s'/><target \
-             port='0'/></serial><disk type='file' device='disk'><driver name='qemu' type='raw' \
-             cache='none'/><source file='/d'/><target dev='vda' \
-             bus='virtio'/></disk></devices><on_poweroff>destroy</on_poweroff><on_reboot>destroy</on_reboot><on_crash>destroy</on_crash></domain>"
+            "<domain type='kvm' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>\
+             <name>t1</name><memory unit='b'>268435456</memory><vcpu>2</vcpu>\
+             <memoryBacking><hugepages/></memoryBacking>\
+             <os><type arch='x86_64' machine='pc-q35-7.2'>hvm</type>\
+             <kernel>/k&amp;1</kernel><initrd>/i</initrd><cmdline>quiet</cmdline></os>\
+             <features><acpi/><apic/></features>\
+             <cpu mode='host-model' check='partial'><feature policy='disable' name='avx512f'/></cpu>\
+             <devices><emulator>/usr/bin/qemu-system-x86_64</emulator><memballoon model='virtio'/>\
+             <channel type='unix'><source mode='connect' path='/c'/><target type='virtio' name='isotare.control'/></channel>\
+             <serial type='file'><source path='/s'/><target port='0'/></serial>\
+             <disk type='file' device='disk'><driver name='qemu' type='raw' cache='none'/><source file='/d'/>\
+             <target dev='vda' bus='virtio'/></disk></devices>\
+             <on_poweroff>destroy</on_poweroff><on_reboot>destroy</on_reboot><on_crash>destroy</on_crash></domain>"
         );
     }
 

@@ -1,4 +1,4 @@
-//! The configuration of one container, in the words of lxc.container.conf(5).
+//! The configuration of one container in the format of lxc.container.conf(5).
 
 use crate::container::veth::{Link, PREFIX};
 use crate::root::{SOCKET, socket_inside};
@@ -12,17 +12,17 @@ pub(super) const COMMON: &str = "/usr/share/lxc/config/common.conf";
 /// Additional settings for a container with a user namespace.
 const USERNS: &str = "/usr/share/lxc/config/userns.conf";
 
-/// First user of the host that stands for users of an unprivileged container, and how many do: what Debian's
-/// own `/etc/subuid` begins with.
+/// First user of the host to which users of an unprivileged container are mapped, and their number: the first
+/// line of Debian's own `/etc/subuid`.
 pub(super) const MAPPED: (u32, u32) = (1_000_000, 65_536);
 
 /// A container.
 pub(super) struct Container<'a> {
     /// `dir:PATH` or `overlay:LOWER:…:UPPER`.
     pub rootfs: &'a str,
-    /// Folder of the host with the control socket, where liblxc is to show it inside.
+    /// Folder of the host with the control socket, if liblxc has to show it inside.
     pub control: Option<&'a Path>,
-    /// Its cgroup from the hierarchies' roots; the monitor's is beside it.
+    /// Its cgroup from the hierarchies' roots; the monitor's is next to it.
     pub cgroup: &'a str,
     /// File and value for its cgroup.
     pub limits: &'a [(Version, &'static str, String)],

@@ -1,4 +1,5 @@
-//! `lxc`: containers of liblxc's own programs, each run by one `lxc-start` in the foreground with the agent as its init.
+//! `lxc`: containers of liblxc's own programs, each run by one `lxc-start` in the foreground with the agent
+//! as its init.
 
 mod btrfs;
 mod config;

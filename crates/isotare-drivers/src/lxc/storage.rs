@@ -37,7 +37,7 @@ impl Storage {
         Ok(Storage::Snapshot { volumes, base })
     }
 
-    /// Makes the root of one container and says it in the words of `lxc.rootfs.path`.
+    /// Creates the root of one container and returns it in the format of `lxc.rootfs.path`.
     pub(super) fn make(&self, cx: &TrialContext<'_>) -> Result<String, DriverError> {
         let folder = |name: &str| {
             let path = cx.work.join(name);
@@ -76,7 +76,7 @@ impl Storage {
         if let Storage::Snapshot { volumes, .. } = self {
             return volumes.remove(cx.instance).map_err(|e| failed(&e));
         }
-        // `olwork` and `work` are liblxc's, beside the writable layer.
+        // liblxc creates `olwork` and `work` next to the writable layer.
         for name in ["upper", "olwork", "work", "root"] {
             remove_tree(&cx.work.join(name)).map_err(|e| failed(&e))?;
         }

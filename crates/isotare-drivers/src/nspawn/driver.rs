@@ -158,8 +158,8 @@ mod tests {
             let words = arguments(Path::new("/w/root"), Path::new("/run/i"), "s-1", host_network);
             words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
         };
-        let end = "--machine=s-1 --directory=/w/root --bind-ro=/run/i/agent.sock:/isotare/control/agent.sock \
-                   -- /isotare/agent --socket /isotare/control/agent.sock --data /isotare/data";
+        let end = "--machine=s-1 --directory=/w/root --bind-ro=/run/i/agent.sock:/isotare/control/agent.sock -- /isotare/agent --socket \
+                   /isotare/control/agent.sock --data /isotare/data";
         let start = "--quiet --register=no --keep-unit --as-pid2 --pipe --resolv-conf=off --timezone=off \
                      --link-journal=no";
         assert_eq!(line(false), format!("{start} --private-network {end}"));

@@ -47,7 +47,7 @@ pub struct Oci {
     settings: &'static [SettingDef],
     variants: &'static [&'static str],
     isolation: Isolation,
-    /// Whether it refuses hosts that mount cgroup version 2 beside version 1.
+    /// Whether it refuses hosts that mount cgroup version 2 in addition to version 1.
     refuses_hybrid: bool,
     is_gvisor: bool,
 }

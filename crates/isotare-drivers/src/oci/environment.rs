@@ -1,4 +1,5 @@
-//! What the containers of an environment share: the tree, the runtime, and a folder in memory for bundles and state.
+//! What the containers of an environment share: the tree, the runtime, and a folder in memory for bundles and
+//! state.
 
 use super::instance::BundleInstance;
 use super::runtime::Runtime;
@@ -74,7 +75,8 @@ impl Environment for BundleEnvironment {
     }
 }
 
-/// A folder in memory, where runtimes usually have theirs (`/run`): removing a file there never waits for a disk.
+/// A folder in memory, where runtimes usually have theirs (`/run`): removing a file there never waits for a
+/// disk.
 struct MemoryFolder {
     path: PathBuf,
 }

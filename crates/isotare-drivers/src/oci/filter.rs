@@ -1,4 +1,5 @@
-//! The table of system calls as an OCI runtime specification has it, for runtimes that load the filter themselves.
+//! The table of system calls as an OCI runtime specification has it, for runtimes that load the filter
+//! themselves.
 
 use super::spec::Built;
 use super::syscalls::{self, Comparison, Condition, Rule};

@@ -29,13 +29,13 @@ pub(crate) struct Started {
 
 /// A runtime with its settings. Each call is one step of the life that the runner brackets with its clock.
 pub(crate) trait Runtime: Send + Sync {
-    /// Makes a container of the bundle; its first process, where there is one before the start.
+    /// Creates a container of the bundle. Returns its first process, if there is one before the start.
     fn create(&self, bundle: &Bundle, cx: &TrialContext<'_>) -> Result<Option<u32>, DriverError>;
     /// Runs its program.
     fn start(&self, bundle: &Bundle, cx: &TrialContext<'_>) -> Result<Started, DriverError>;
     /// Removes what it created, in any state. Its processes have been killed before.
     fn delete(&self, bundle: &Bundle, cx: &TrialContext<'_>) -> Result<(), DriverError>;
-    /// Processes beside the container's own. `pid` is its first.
+    /// Processes in addition to the container's own. `pid` is its first one.
     fn beside(&self, bundle: &Bundle, pid: u32) -> Vec<Member>;
     /// Facts about its containers that differ from their specification, as names and values.
     fn facts(&self) -> &'static [(&'static str, &'static str)] {

@@ -130,7 +130,7 @@ fn linux(container: &Container<'_>) -> Built<Linux> {
     let mut readonly: Vec<String> = READONLY.map(String::from).to_vec();
     let (path, resources) = match container.group {
         Some(group) => {
-            // The runtime mounts version 1 hierarchies writable, whatever the mount's options say.
+            // The runtime mounts version 1 hierarchies writable, and ignores the mount's options.
             readonly.extend(v1_hierarchies());
             (group.path.clone(), resources(group)?)
         }

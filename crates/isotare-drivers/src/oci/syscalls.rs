@@ -1,4 +1,5 @@
-//! The table of system calls that a container may make: Docker's default profile, stated as facts in `syscalls.txt`.
+//! The table of system calls that a container may make: Docker's default profile, stated as facts in
+//! `syscalls.txt`.
 
 /// A line of the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +34,7 @@ pub(crate) enum Comparison {
     MaskedEqual(u64, u64),
 }
 
-/// A line that is not of the table's grammar.
+/// A line with a syntax error.
 #[derive(Debug, thiserror::Error)]
 #[error("line {0} of the system call table is malformed")]
 pub(crate) struct BadLine(usize);

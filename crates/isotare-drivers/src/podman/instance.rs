@@ -23,7 +23,7 @@ pub(super) struct Parts {
     pub(super) log: PathBuf,
     /// The cgroup that holds the container's or is it.
     pub(super) cgroup: Option<String>,
-    /// To join before it is started, where Podman makes no cgroup.
+    /// The cgroup to join before it is started, if Podman does not create one.
     pub(super) joining: Vec<PathBuf>,
     pub(super) listener: UnixListener,
 }
@@ -35,7 +35,7 @@ pub(super) struct PodmanInstance {
     deleted: bool,
 }
 
-/// A process that somebody else started.
+/// A process that another program started.
 struct Process {
     pid: u32,
     fd: OwnedFd,
@@ -124,7 +124,7 @@ impl Instance for PodmanInstance {
             || self.podman(&["rm", "--force", "--ignore", "--time", "0"], "remove container", &[], cx);
         let mut removed = remove();
         if let Some(path) = &self.parts.cgroup {
-            // conmon's group is there still, and whatever Podman could not end.
+            // conmon's group still exists, and everything that Podman could not end.
             Hierarchies::discover()
                 .and_then(|hierarchies| hierarchies.remove_tree(path))
                 .map_err(|error| DriverError::failed("remove cgroup of", cx.instance, error))?;

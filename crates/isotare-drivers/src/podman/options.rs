@@ -72,7 +72,7 @@ impl Options {
     }
 
     /// The options before every command: a private store, private state and private networks. The cgroup
-    /// manager is `cgroupfs` everywhere, so that containers are beside the instances of other environments.
+    /// manager is `cgroupfs` everywhere, so that containers are next to the instances of other environments.
     pub(super) fn global(&self, folder: &Path, runroot: &Path) -> Vec<String> {
         let driver = if self.storage == "fuse-overlayfs" { "overlay" } else { &self.storage };
         let below = |name: &str| folder.join(name).display().to_string();
@@ -99,7 +99,7 @@ impl Options {
     }
 
     /// Every runtime takes `--root`. gVisor hides the host's sockets, and sets a network of its own up in the
-    /// container's, unless told otherwise: `runsc flags`.
+    /// container's, by default: `runsc flags`.
     fn runtime_flags(&self, root: &str) -> Vec<String> {
         let mut flags = vec![format!("root={root}")];
         let name = self.runtime.as_deref().and_then(|runtime| runtime.rsplit('/').next());

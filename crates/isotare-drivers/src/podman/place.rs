@@ -60,7 +60,7 @@ impl Place {
     }
 
     /// Listens for the agent in an instance's control folder. The path may be longer than a socket's address
-    /// can be (unix(7): 108 bytes), so that it is named by way of a descriptor.
+    /// can be (unix(7): 108 bytes), so it is named through a descriptor.
     pub(super) fn listen(&self) -> io::Result<UnixListener> {
         let folder = fs::File::open(self.host.join(CONTROL_FOLDER))?;
         listen(Path::new(&format!("/proc/self/fd/{}/agent.sock", folder.as_raw_fd())))
@@ -99,7 +99,7 @@ impl Place {
 pub(super) enum Runroot {
     /// In the store.
     Below(PathBuf),
-    /// Apart from it, where the store's own path is too long. Dropping it removes it.
+    /// A separate folder, if the store's own path is too long. Dropping it removes it.
     Apart(PathBuf),
 }
 

@@ -22,7 +22,7 @@ pub(super) struct Store {
     pub(super) place: Place,
     program: PathBuf,
     words: Vec<String>,
-    /// The cgroup that holds what a rootless Podman starts for itself, where there can be one.
+    /// The cgroup for the processes that a rootless Podman starts for itself, if a cgroup can be created.
     group: Option<String>,
     joining: Vec<PathBuf>,
     // Dropped in this order: the file system is in use while the namespace is there.
@@ -111,7 +111,7 @@ impl Store {
         Err(DriverError::failed(operation, subject, format!("podman: {status}: {}", said.trim())))
     }
 
-    /// What a command writes on stdout. Its files are beside the store, which may be another user's.
+    /// The output of a command on stdout. Its files are next to the store, which may belong to another user.
     pub(super) fn answer(&self, arguments: &[&str], deadline: &Deadline) -> Result<String, DriverError> {
         let [answer, log] = ["answer", "log"].map(|name| self.place.host.with_file_name(name));
         let arguments: Vec<String> = arguments.iter().map(|&word| word.to_owned()).collect();
@@ -158,8 +158,8 @@ impl Drop for Store {
     }
 }
 
-/// A cgroup for what a rootless Podman starts: it starts itself anew in a user namespace and leaves a process
-/// that holds it, and none of these ends with whoever asked for it.
+/// A cgroup for what a rootless Podman starts: it starts itself again in a user namespace and leaves a
+/// process that holds the namespace. These processes do not end with the one that called Podman.
 fn own_group(cx: &PrepareContext<'_>) -> Result<(Option<String>, Vec<PathBuf>), DriverError> {
     let Ok(hierarchies) = usable_cgroups() else { return Ok((None, Vec::new())) };
     // The environment's folder has a name of its own in the session.

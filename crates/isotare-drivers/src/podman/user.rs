@@ -32,7 +32,7 @@ fn real_user(pid: u32) -> Option<u32> {
     line.split_whitespace().next()?.parse().ok()
 }
 
-/// Looks a user up in whatever database this machine has.
+/// Looks a user up in the user database of this machine.
 pub(super) fn find(name: &str, deadline: &Deadline) -> Result<User, Unavailable> {
     let unknown = |why: &str| {
         Unavailable::new(format!("user '{name}' cannot be looked up: {why}"), "name a user of this machine")

@@ -30,8 +30,8 @@ pub(super) struct Places<'a> {
     pub(super) console: &'a Path,
 }
 
-/// The value of `-machine`. The microvm keeps ACPI: Debian's kernel learns of virtio-mmio devices neither from its
-/// command line (`CONFIG_VIRTIO_MMIO_CMDLINE_DEVICES`) nor of more than one CPU from an MP table
+/// The value of `-machine`. The microvm keeps ACPI: Debian's kernel learns of virtio-mmio devices neither
+/// from its command line (`CONFIG_VIRTIO_MMIO_CMDLINE_DEVICES`) nor of more than one CPU from an MP table
 /// (`CONFIG_X86_MPPARSE`).
 fn machine(spec: &Spec, shared: bool) -> String {
     let mut text = match spec.machine {
@@ -49,9 +49,10 @@ fn machine(spec: &Spec, shared: bool) -> String {
 
 /// The parameters of the guest's kernel. `address` is the guest's and the host's on their link.
 ///
-/// `panic=-1` with `-no-reboot` ends QEMU when the kernel panics. Mitigations keep the kernel's defaults: switching
-/// them off would change what is measured. An emulated time-stamp counter is the host's: the kernel is told its rate,
-/// since the microvm has no clock to calibrate it against and hangs when its one attempt is disturbed.
+/// `panic=-1` with `-no-reboot` ends QEMU when the kernel panics. Mitigations keep the kernel's defaults:
+/// switching them off would change what is measured. An emulated time-stamp counter is the host's: the kernel
+/// is told its rate, since the microvm has no clock to calibrate it against and hangs when its one attempt is
+/// disturbed.
 pub(super) fn kernel_parameters(spec: &Spec, tsc_khz: Option<u64>, address: Option<&str>) -> String {
     let mut text = "console=ttyS0 quiet panic=-1 reboot=t random.trust_cpu=on cryptomgr.notests".to_owned();
     if matches!(spec.accelerator, Accelerator::Tcg { .. }) {
@@ -77,7 +78,8 @@ pub(super) fn arguments(spec: &Spec, parameters: &str, places: &Places<'_>) -> V
     // Another process reads and writes the guest's memory.
     let shared = spec.root == Root::Virtiofs;
     let accelerator = match spec.accelerator {
-        // The cache of translated code, 1 GiB by default, has to fit the headroom that the cgroup leaves to QEMU.
+        // The cache of translated code, 1 GiB by default, has to fit the headroom that the cgroup leaves to
+        // QEMU.
         Accelerator::Tcg { multi: true } => "tcg,thread=multi,tb-size=256",
         Accelerator::Tcg { multi: false } => "tcg,thread=single,tb-size=256",
         Accelerator::Kvm => "kvm",

@@ -33,7 +33,7 @@ pub(super) struct QemuEnvironment {
     pub(super) initramfs: PathBuf,
     /// One for each of the spec's disks.
     pub(super) templates: Vec<Template>,
-    /// The root, where it is a folder of the host.
+    /// The root, if it is a folder of the host.
     pub(super) export: Option<Export>,
     /// The program `ip`, where the network needs it.
     pub(super) ip: Option<PathBuf>,

@@ -9,7 +9,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Removed by [`Parts::remove`], whatever there is of them.
+/// [`Parts::remove`] removes all of them that exist.
 #[derive(Debug, Default)]
 pub(super) struct Parts {
     /// Files: of the disks first, in the spec's order.

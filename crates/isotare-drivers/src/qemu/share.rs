@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub(super) struct Export {
     pub(super) tree: Tree,
-    /// The program, where it serves the root.
+    /// The program, if it serves the root.
     pub(super) virtiofsd: Option<PathBuf>,
 }
 

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-/// Folders that a container's root must have, beside the image's own.
+/// Folders that a container's root must have, in addition to those of the image.
 const FOLDERS: [&str; 7] = [CONTROL_DIR, DATA_DIR, "/tmp", "/proc", "/sys", "/dev", "/etc"];
 
 /// Writes the image, completed with the agent and the folders of a root, into the environment's folder. The

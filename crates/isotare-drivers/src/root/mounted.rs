@@ -1,4 +1,4 @@
-//! A root file system mounted for one instance, where the runtime does not do it by itself.
+//! A root file system that is mounted for one instance, if the runtime does not mount it.
 
 use super::{Tree, bind_socket, options};
 use isotare_core::{DriverError, Ledger, Resource, TrialContext};
@@ -15,7 +15,7 @@ pub(crate) struct MountedRoot {
 }
 
 impl MountedRoot {
-    /// Mounts the overlay. What is mounted below it later goes with it.
+    /// Mounts the overlay. Mounts below it are removed with it.
     pub(crate) fn mount(tree: &Tree, cx: &TrialContext<'_>) -> Result<Self, DriverError> {
         Self::mount_in(tree, cx.work, cx.instance, cx.ledger)
     }

@@ -37,7 +37,7 @@ impl Tree {
         for path in [CONTROL_DIR, DATA_DIR] {
             files.add(Path::new(path), Source::Folder, 0o755);
         }
-        // The place of the socket, where a runtime is given that alone.
+        // The place of the socket, if a runtime gets only the socket.
         files.add(&socket_inside(), Source::Bytes(Arc::from([])), 0o600);
         files.add(Path::new(AGENT_PATH), Source::Host(cx.agent.to_owned()), 0o755);
         std::fs::create_dir_all(&folder)

@@ -108,10 +108,10 @@ mod tests {
     fn a_paravirtualised_guest_has_no_machine() {
         assert_eq!(
             config(GuestType::Pv, "t1").expect("a configuration"),
-            "name = \"t1\"\ntype = \"pv\"\nkernel = \"/k\"\nramdisk = \"/i\"\ncmdline = \"console=hvc0 quiet \
-             panic=-1 random.trust_cpu=on cryptomgr.notests isotare.device=/dev/hvc0\"\ncpus = \
-             \"0-1\"\non_poweroff = \"destroy\"\non_reboot = \"destroy\"\non_crash = \"destroy\"\nmemory = \
-             256\nmaxmem = 256\nvcpus = 2\n"
+            "name = \"t1\"\ntype = \"pv\"\nkernel = \"/k\"\nramdisk = \"/i\"\n\
+             cmdline = \"console=hvc0 quiet panic=-1 random.trust_cpu=on cryptomgr.notests isotare.device=/dev/hvc0\"\n\
+             cpus = \"0-1\"\non_poweroff = \"destroy\"\non_reboot = \"destroy\"\non_crash = \"destroy\"\n\
+             memory = 256\nmaxmem = 256\nvcpus = 2\n"
         );
         assert!(config(GuestType::Pvh, "t1").is_ok_and(|text| text.contains("type = \"pvh\"\n")));
     }

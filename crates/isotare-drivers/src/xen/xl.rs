@@ -36,7 +36,7 @@ impl Xl {
             .ok_or_else(|| DriverError::failed("read", "xl info", "it does not report xen_version"))
     }
 
-    /// The number of a domain; `None` where there is none of this name.
+    /// The number of a domain; `None` if there is no domain of this name.
     pub(super) fn number(&self, name: &str, deadline: &Deadline) -> Result<Option<u32>, DriverError> {
         Ok(number_in(&self.run(&["list"], deadline)?, name))
     }

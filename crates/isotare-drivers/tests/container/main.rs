@@ -1,5 +1,5 @@
-//! The drivers `container` and `ladder` on the real kernel. Need root and a static agent (`ISOTARE_AGENT`, or one built in the
-//! workspace's target folder); say so and pass otherwise.
+//! The drivers `container` and `ladder` on the real kernel. Need root and a static agent (`ISOTARE_AGENT`, or
+//! one built in the workspace's target folder); say so and pass otherwise.
 #![expect(clippy::print_stderr, clippy::print_stdout, reason = "tests tell why they are skipped")]
 
 mod failure;

@@ -7,7 +7,7 @@ use isotare_stats::{Placed, carry_over_p, ratio_of_pairs};
 const ARMS: usize = 3;
 const BLOCKS: usize = 30;
 
-/// A session in which whatever runs after arm 2 is `carried` longer, unless it warms up first.
+/// A session in which the trial after arm 2 is `carried` longer, unless it warms up first.
 fn session(carried: f64, warm_up: bool, source: &mut Source) -> Vec<Placed> {
     let mut trials: Vec<Placed> = Vec::new();
     for block in 0..BLOCKS {

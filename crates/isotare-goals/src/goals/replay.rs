@@ -8,7 +8,8 @@ use isotare_stats::{log_ratios, pointwise_p};
 /// Blocks of a window.
 const BLOCKS: usize = 30;
 
-/// Pairs of consecutive runs from a random place of a series, in random order; the second arm multiplied by `effect`.
+/// Pairs of consecutive runs from a random place of a series, in random order; the second arm multiplied by
+/// `effect`.
 pub fn window(trace: &Trace, effect: f64, source: &mut Source) -> Vec<(f64, f64)> {
     let last = trace.seconds.len() - 2 * BLOCKS;
     // The uniform variate is below 1, so the place is below `last`.

@@ -17,7 +17,8 @@ fn change(source: &mut Source, model: Model, (before, after): (usize, usize), by
     Change::of(&before, &after)
 }
 
-/// Share of intervals that hold the true change, of changes claimed where there is none, and of changes of 5 % found.
+/// Share of intervals that hold the true change, of changes claimed where there is none, and of changes of 5
+/// % found.
 fn cell(model: Model, blocks: (usize, usize), repeats: usize) -> [f64; 3] {
     let Some(margin) = Margin::new(0.02) else { unreachable!("0.02 is above zero") };
     let mut source = Source::new(17 + blocks.1 as u64);

@@ -16,7 +16,7 @@ const BLOCKS: &str = "20";
 /// What both run: some 30 ms of computing.
 const BYTES: &str = "12M";
 
-/// How often somebody called a command different from itself.
+/// How often a rule found a difference between a command and itself.
 pub struct Line {
     /// Who, by which rule.
     pub who: String,

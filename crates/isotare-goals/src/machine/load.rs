@@ -1,4 +1,5 @@
-//! A deliberate load on the machine: on each processor work and rest in turn, for lengths of time drawn at random.
+//! A deliberate load on the machine: on each processor work and rest in turn, for lengths of time drawn at
+//! random.
 
 use crate::noise::Source;
 use std::hint::black_box;
@@ -7,7 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Shortest and longest stretch of work or rest, s: longer than a run of the command, shorter than a comparison.
+/// Shortest and longest stretch of work or rest, s: longer than a run of the command, shorter than a
+/// comparison.
 const STRETCH: (f64, f64) = (0.5, 6.0);
 
 /// The load, until it is dropped.

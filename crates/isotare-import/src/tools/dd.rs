@@ -25,7 +25,7 @@ fn recognises(head: &str) -> bool {
     })
 }
 
-/// What it says of a failure. Warnings, in whatever language, are none.
+/// Its message about a failure. Warnings in any language are not failures.
 fn failure(line: &str) -> Option<&str> {
     const WARNINGS: [&str; 6] = ["warning", "Warnung", "avertissement", "attention", "aviso", "警告"];
     let said = line.strip_prefix("dd: ")?;
@@ -119,7 +119,7 @@ fn copy(open: Open<'_>, bytes: f64, seconds: f64) -> Run {
         ],
     );
     match open.counts.last() {
-        // Only whole records tell how large one is.
+        // Only complete records show the size of a record.
         Some(((whole, 0), _)) if *whole > 0 && bytes % *whole as f64 == 0.0 => {
             run.with("block_size", (bytes / *whole as f64).to_string())
         }

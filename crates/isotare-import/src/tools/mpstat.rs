@@ -1,7 +1,8 @@
 //! `mpstat` of sysstat: what each processor did, in text and JSON (`-o JSON`, since 11.5.1).
 //!
-//! A run is one processor (`cpu`, of which `all` is one) or NUMA node (`node`) of one invocation. Interrupts (`-I`) are columns of their
-//! processor. JSON has the keys without `%` and `/s`; they get the names of the text's columns.
+//! A run is one processor (`cpu`, of which `all` is one) or NUMA node (`node`) of one invocation. Interrupts
+//! (`-I`) are columns of their processor. JSON has the keys without `%` and `/s`; they get the names of the
+//! text's columns.
 
 use super::series::json::{self, Shape};
 use super::series::layout::Part;
@@ -41,7 +42,8 @@ fn decode(text: &str) -> Decoded {
     }
 }
 
-/// `CPU %usr %nice %sys %iowait %irq …`, where sar has `%steal` behind `%iowait`; `CPU intr/s`; `CPU 0/s 1/s …`; `NODE %usr …`.
+/// `CPU %usr %nice %sys %iowait %irq …`, where sar has `%steal` behind `%iowait`; `CPU intr/s`; `CPU 0/s 1/s
+/// …`; `NODE %usr …`.
 fn is_header(names: &str) -> bool {
     let mut words = names.split_ascii_whitespace();
     let first = words.next();

@@ -145,8 +145,8 @@ mod tests {
     #[test]
     fn reports_without_rows_are_no_fault() {
         let text = format!(
-            "{BANNER}\n10:00:00   UID       PID    %usr  Command\n\n10:00:01   UID       PID    %usr  \
-             Command\n\n10:00:02   UID       PID    %usr  Command\n10:00:03     0         1    3.00  a\n"
+            "{BANNER}\n10:00:00   UID       PID    %usr  Command\n\n10:00:01   UID       PID    %usr  Command\n\
+             \n10:00:02   UID       PID    %usr  Command\n10:00:03     0         1    3.00  a\n"
         );
         check(&text, Ok(&[("%usr", 3.0), ("rows", 1.0)]));
         check(BANNER, Err("no row"));

@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 /// A line with its number, from 1.
 pub type Line<'a> = (usize, &'a str);
 
-/// Lines that have an end. What stands behind the last line feed was cut off: half a number is none.
+/// Complete lines. The text after the last line feed is incomplete and is not used, because half a number is
+/// wrong.
 pub fn whole_lines(text: &str) -> impl Iterator<Item = Line<'_>> {
     let whole = text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
     whole.zip(1..).map(|(line, number)| (number, line))

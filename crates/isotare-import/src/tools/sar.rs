@@ -1,9 +1,10 @@
-//! `sar` of sysstat: what the machine did, in one table for each group of counters: of the machine, or of each of its processors,
-//! interfaces, devices, file systems.
+//! `sar` of sysstat: what the machine did, in one table for each group of counters: of the machine, or of
+//! each of its processors, interfaces, devices, file systems.
 //!
-//! A run is one of these (`cpu`, `iface`, `device`, …) of one invocation; the columns of the machine as a whole are one run. From a file
-//! of `sadc`, tables follow each other, each from the first record to the last; with an interval, each report has all of them.
-//! What follows a restart are runs of their own. `Average:` lines are only compared with the rows. `sar -p` puts the device last.
+//! A run is one of these (`cpu`, `iface`, `device`, …) of one invocation; the columns of the machine as a
+//! whole are one run. From a file of `sadc`, tables follow each other, each from the first record to the
+//! last; with an interval, each report has all of them. What follows a restart are runs of their own.
+//! `Average:` lines are only compared with the rows. `sar -p` puts the device last.
 
 use super::series::is_banner;
 use super::series::layout::Part;

@@ -74,7 +74,7 @@ fn decode(text: &str) -> Decoded {
     settled(Decoded { version: None, runs: reader.runs, warnings: reader.warnings })
 }
 
-/// Numbers that identify, and words, are no measurements.
+/// Identifying numbers and words are not measurements.
 fn part(name: &str, at: usize, columns: usize) -> Part {
     match name {
         "PID" => Part::Id("pid"),
@@ -296,13 +296,12 @@ mod tests {
     /// A complaint: processes of such a file were called mixed.
     #[test]
     fn a_layout_with_all_fields_is_not_supported() {
-        let text = "top - 10:00:01 up 1 day,  2:03,  1 user,  load average: 0.00, 0.01, 0.05\nTasks:   2 \
-                    total,   1 running,   1 sleeping,   0 stopped,   0 zombie\n%Cpu(s):  0.3 us,  0.3 sy,  \
-                    0.0 ni, 99.3 id,  0.0 wa,  0.0 hi,  0.0 si,  0.0 st\n\n\x20   PID USER      PR  NI    \
-                    VIRT    RES    SHR S  %CPU  %MEM     TIME+ COMMAND   PPID   UID CGROUPS  \
-                    ENVIRON\n\x20     1 root      20   0  166552  11780   8720 S   0.0   0.1   0:01.23 init \
-                    one      0     0 0::/     A=b c=d\n\x20     2 root      20   0       0      0      0 S   \
-                    0.0   0.0   0:00.00 [k]           0     0 0::/     -\n";
+        let text = "top - 10:00:01 up 1 day,  2:03,  1 user,  load average: 0.00, 0.01, 0.05\n\
+            Tasks:   2 total,   1 running,   1 sleeping,   0 stopped,   0 zombie\n\
+            %Cpu(s):  0.3 us,  0.3 sy,  0.0 ni, 99.3 id,  0.0 wa,  0.0 hi,  0.0 si,  0.0 st\n\n\
+            \x20   PID USER      PR  NI    VIRT    RES    SHR S  %CPU  %MEM     TIME+ COMMAND   PPID   UID CGROUPS  ENVIRON\n\
+            \x20     1 root      20   0  166552  11780   8720 S   0.0   0.1   0:01.23 init one      0     0 0::/     A=b c=d\n\
+            \x20     2 root      20   0       0      0      0 S   0.0   0.0   0:00.00 [k]           0     0 0::/     -\n";
         let found = decode(&text.repeat(2));
         let runs: Vec<_> =
             found.runs.iter().map(|run| (run.status, run.reason.as_deref().unwrap_or(""))).collect();

@@ -225,19 +225,17 @@ mod tests {
     fn wrk2_has_two_tables() {
         let table = |name: &str, p50: &str, p99: &str| {
             format!(
-                "  Latency Distribution (HdrHistogram - {name})\n 50.000%  {p50}  \n 99.900%  {p99}  \n\n  \
-                 Detailed Percentile spectrum:\n       Value   Percentile   TotalCount \
-                 1/(1-Percentile)\n\n       0.500     0.500000         1         2.00\n#[Mean    =        \
-                 0.600, StdDeviation   =        0.300]\n{}\n",
+                "  Latency Distribution (HdrHistogram - {name})\n 50.000%  {p50}  \n 99.900%  {p99}  \n\n  Detailed Percentile \
+                 spectrum:\n       Value   Percentile   TotalCount 1/(1-Percentile)\n\n       0.500     0.500000         1         2.00\n\
+                 #[Mean    =        0.600, StdDeviation   =        0.300]\n{}\n",
                 "-".repeat(58)
             )
         };
         let text = format!(
-            "Running 1s test @ http://a/\n  1 threads and 2 connections\n  Thread calibration: mean lat.: \
-             1.234ms, rate sampling interval: 10ms\n  Thread Stats   Avg      Stdev     Max   +/- Stdev\n    \
-             Latency     0.60ms  300.00us   2.00ms   60.00%\n    Req/Sec   100.00     10.00   120.00     \
-             70.00%\n{}{}  100 requests in 1.00s, 1.00KB read\nRequests/sec:    100.00\nTransfer/sec:      \
-             1.00KB\n",
+            "Running 1s test @ http://a/\n  1 threads and 2 connections\n  Thread calibration: mean lat.: 1.234ms, rate \
+             sampling interval: 10ms\n  Thread Stats   Avg      Stdev     Max   +/- Stdev\n    Latency     0.60ms  300.00us   2.00ms   \
+             60.00%\n    Req/Sec   100.00     10.00   120.00     70.00%\n{}{}  100 requests in 1.00s, 1.00KB read\n\
+             Requests/sec:    100.00\nTransfer/sec:      1.00KB\n",
             table("Recorded Latency", "500.00us", "2.00ms"),
             table(
                 "Uncorrected Latency (measured without taking delayed starts into account)",

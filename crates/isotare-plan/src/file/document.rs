@@ -61,7 +61,7 @@ impl<'d, 'i> Table<'d, 'i> {
         Self { owner, table, asked: Vec::new() }
     }
 
-    /// The value of a key; `None` if it is not there, or is wrong and reported.
+    /// The value of a key; `None` if it is missing, or if it has an error, which is reported.
     pub(super) fn take<T: FromToml>(
         &mut self,
         key: &'static str,

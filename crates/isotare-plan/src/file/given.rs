@@ -240,7 +240,7 @@ fn command(value: &Toml<'_>, key_span: Range<usize>, problems: &mut Problems<'_>
     Some(GivenSetting { key, key_span, values, checked: true })
 }
 
-/// What a name stands for.
+/// The kind of thing that has a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sort {
     /// The driver of an environment.

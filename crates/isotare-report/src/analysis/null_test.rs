@@ -72,8 +72,8 @@ impl Judged<'_> {
 
     fn passed(&self, baseline: &str) -> String {
         format!(
-            "null test passed: {baseline} against itself differs by at most {}, and every interval (rows: \
-             {}) is within the margin of {}",
+            "null test passed: {baseline} against itself differs by at most {}, and every interval (rows: {}) is within \
+             the margin of {}",
             self.floor(),
             self.rows,
             words::percent(self.margin)

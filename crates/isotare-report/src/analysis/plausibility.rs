@@ -94,8 +94,8 @@ impl Notes {
                 && row.headline
                 && row.source != MeasuredBy::Sampler
             {
-                let message = "faster than the baseline: check that both did the same work (caches, \
-                               durability of writes, clock, CPU frequency) before believing it";
+                let message = "faster than the baseline: check that both did the same work (caches, durability of \
+                               writes, clock, CPU frequency) before believing it";
                 let kind = WarningKind::FasterThanBaseline;
                 row.warnings.push(Warning { kind, message: message.to_owned() });
             }

@@ -26,7 +26,7 @@ pub(super) struct Series {
 pub(super) struct Gathered(Vec<BTreeMap<u32, Vec<f64>>>);
 
 impl Gathered {
-    /// Adds a value unless it is none.
+    /// Adds a value, if there is one.
     pub fn add(&mut self, environment: usize, block: u32, value: f64) {
         if !value.is_finite() {
             return;

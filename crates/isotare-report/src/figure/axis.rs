@@ -31,7 +31,7 @@ impl Axis {
         values.into_iter().map(|value| (value, label(value))).collect()
     }
 
-    /// 1, 2, 5, 10, … or, where that is too much, decades.
+    /// 1, 2, 5, 10, …, or only decades if these are too many.
     fn series(&self, count: usize) -> Vec<f64> {
         let exponents = (-12..=12).filter(|e| self.holds_decade(*e));
         let fine: Vec<f64> = exponents

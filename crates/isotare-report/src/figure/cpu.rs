@@ -27,8 +27,8 @@ pub(crate) fn cpu_by_role(report: &Report) -> Result<Option<Figure>, RenderError
     let height = TOP + BOTTOM + groups.len() as f64 * TITLE + rows.len() as f64 * LINE;
     let axis = axis(most);
     let roles = report.roles();
-    let description = "Host CPU seconds per second of the measured window, stacked by role, for each \
-                       environment and workload. The table below has the numbers.";
+    let description = "Host CPU seconds per second of the measured window, stacked by role, for each environment and \
+                       workload. The table below has the numbers.";
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a height of pixels")]
     let size = (WIDTH as u32, height as u32);
     let svg = sheet(size, ("cpu", "CPU time by role", description), |canvas| {

@@ -68,8 +68,8 @@ pub(crate) fn forest(report: &Report) -> Result<Option<Figure>, RenderError> {
         }
     };
     let caption = format!(
-        "Cost over {} (above 1 is worse) with {interval} intervals, on a logarithmic axis. The band is the \
-         margin of ±{}.{panels}",
+        "Cost over {} (above 1 is worse) with {interval} intervals, on a logarithmic axis. The band is the margin of \
+         ±{}.{panels}",
         report.baseline,
         words::percent(report.margin)
     );

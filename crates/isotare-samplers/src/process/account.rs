@@ -19,7 +19,7 @@ pub(crate) struct Known {
     pub start: u64,
     /// Its parent, tracked or not.
     pub parent: u32,
-    /// What it was last seen to have, reaped children included.
+    /// Its counters at its last reading, with those of reaped children.
     pub all: Counts,
     /// The part of it that can come from reaped children.
     pub reapable: Counts,

@@ -62,7 +62,8 @@ impl ProcFiles {
         openat(&self.dir, self.path.as_str(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
     }
 
-    /// What a kept file says now. [`Errno::SRCH`] if its thread is gone; its number may be another's by then, the file is not.
+    /// What a kept file says now. [`Errno::SRCH`] if its thread is gone; its number may be another's by then,
+    /// the file is not.
     pub fn again(&mut self, file: &OwnedFd) -> Result<&[u8], Errno> {
         self.fill(|buffer, at| pread(file, buffer, at))
     }
@@ -72,8 +73,9 @@ impl ProcFiles {
         self.fill(|buffer, _| read(&file, buffer))
     }
 
-    /// Reads until there is no more. The kernel fills a page with whole records of a file (`seq_read_iter` in its fs/seq_file.c), so
-    /// that less than half a page is the end where no record is longer, as in all these files.
+    /// Reads until there is no more. The kernel fills a page with whole records of a file (`seq_read_iter` in
+    /// its fs/seq_file.c), so that less than half a page is the end where no record is longer, as in all
+    /// these files.
     fn fill(&mut self, read: impl Fn(&mut [u8], u64) -> Result<usize, Errno>) -> Result<&[u8], Errno> {
         let mut length = 0;
         loop {

@@ -120,7 +120,7 @@ impl Process {
         run_time.is_some() && run_time == self.ran
     }
 
-    /// Takes note that it has not run.
+    /// Records that it has not run.
     pub fn slept(&mut self) {
         self.known.reaped_now = Counts::default();
     }

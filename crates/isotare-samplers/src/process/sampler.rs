@@ -176,7 +176,7 @@ impl ProcessSampler {
         account::settle(&vanished, alive, &mut self.ledger.totals);
     }
 
-    /// Resident pages and proportional bytes of a role; the latter only if every process told.
+    /// Resident pages and proportional bytes of a role; the latter only if it is known for every process.
     fn memory(&self, role: Role, shared_only: bool) -> (u64, Option<u64>) {
         let of_role = || {
             let wanted =

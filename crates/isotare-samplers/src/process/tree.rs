@@ -1,5 +1,5 @@
-//! Finds the children of processes: from the kernel's lists where it keeps them (CONFIG_PROC_CHILDREN), else from the
-//! parents that all processes name.
+//! Finds the children of processes: from the kernel's lists where it keeps them (CONFIG_PROC_CHILDREN), else
+//! from the parents that all processes name.
 
 use super::files::ProcFiles;
 use super::stat::{self, Stat};

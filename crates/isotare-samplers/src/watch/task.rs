@@ -8,7 +8,7 @@ use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use std::time::Duration;
 
-/// What to read beside CPU time, faults and memory, which one file holds.
+/// What to read in addition to CPU time, faults and memory, which are all in one file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
     /// Bytes read and written.

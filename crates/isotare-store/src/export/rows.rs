@@ -48,7 +48,7 @@ pub(super) struct Row<'a> {
     pub unit: &'a str,
     /// Whether higher or lower is better.
     pub better: Option<Better>,
-    /// The value; none where there is none.
+    /// The value, if there is one.
     pub value: Option<f64>,
 }
 

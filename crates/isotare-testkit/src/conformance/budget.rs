@@ -51,7 +51,7 @@ pub(super) fn hog(bed: &mut Bed<'_>) -> Result<(), String> {
     Err(format!("{} threads had more CPUs than a budget of {cpus}: {}", cpus + 2, shares.join(", ")))
 }
 
-/// CPUs that so many busy threads have for so many milliseconds.
+/// CPUs that this number of busy threads get for this number of milliseconds.
 fn share(life: &mut Life, threads: u32, stretch: u64) -> Result<f64, String> {
     let used = |group: &Option<String>| stats(group)?.cpu_total_ns;
     let group = life.instance.footprint().cgroup;

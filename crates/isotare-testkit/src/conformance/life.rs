@@ -75,7 +75,7 @@ pub(super) fn taken_name(bed: &mut Bed<'_>) -> Result<(), String> {
 pub(super) fn death(bed: &mut Bed<'_>) -> Result<(), String> {
     let mut life = bed.begin()?;
     if !life.has_workload_here() {
-        // Nothing of it is a process of this host that could be killed, as with a guest beside dom0.
+        // It has no process on this host that could be killed, for example a guest next to dom0.
         return life.abandon();
     }
     life.kill_workload()?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 pub struct Lab {
     /// Its name in messages and in the tally.
     pub name: &'static str,
-    /// Debian packages beside a minimal system.
+    /// Debian packages in addition to a minimal system.
     pub packages: &'static [&'static str],
     /// What the machine starts.
     pub boot: Boot,

@@ -11,7 +11,8 @@ use std::process::Command;
 const SUITE: &str = "bookworm";
 /// Sparse; about a third is used.
 const SIZE: &str = "4G";
-/// Before packages are installed: an initramfs of the few modules that the labs' disks need, and no documents.
+/// Before packages are installed: an initramfs of the few modules that the labs' disks need, and no
+/// documents.
 const LEAN: &str = r#"set -e
 mkdir -p "$1/etc/initramfs-tools/conf.d"
 echo MODULES=list > "$1/etc/initramfs-tools/conf.d/lab"
@@ -27,7 +28,7 @@ pub struct Image {
     folder: PathBuf,
 }
 
-/// Why labs cannot be had here; `None` if they can.
+/// Why labs cannot be used here; `None` if they can.
 pub fn missing() -> Option<Unavailable> {
     let unavailable = |reason: &str, remedy: &str| Some(Unavailable::new(reason, remedy));
     if std::env::consts::ARCH != "x86_64" {

@@ -19,7 +19,8 @@ pub(super) struct Places<'a> {
 const LINUX: &str = "root=/dev/vda rw quiet panic=-1 systemd.run=/mnt/run \
                      systemd.run_success_action=poweroff-force systemd.run_failure_action=poweroff-force";
 
-/// The arguments of `qemu-system-x86_64`. The root file system is a snapshot: what is written to it is forgotten.
+/// The arguments of `qemu-system-x86_64`. The root file system is a snapshot: what is written to it is
+/// forgotten.
 pub(super) fn arguments(lab: &Lab, image: &Image, places: &Places<'_>) -> Vec<OsString> {
     let mut list: Vec<OsString> =
         ["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"].map(OsString::from).into();
@@ -35,7 +36,8 @@ pub(super) fn arguments(lab: &Lab, image: &Image, places: &Places<'_>) -> Vec<Os
             option("-initrd", image.boot("initrd").into());
             option("-append", format!("console=ttyS0 {LINUX}").into());
         }
-        // A multiboot kernel; its modules with their parameters are behind `-initrd`, with commas between them.
+        // A multiboot kernel; its modules with their parameters are behind `-initrd`, with commas between
+        // them.
         Boot::Xen => {
             option("-kernel", image.boot("xen").into());
             option("-append", "com1=115200,8n1 console=com1 noreboot dom0_mem=1024M".into());

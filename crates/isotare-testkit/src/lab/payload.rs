@@ -54,7 +54,7 @@ pub(super) fn write(lab: &Lab, programs: &[Program], folder: &Path, disk: &Path)
     for Program { name, path } in programs {
         fs::copy(path, tree.join(name)).map_err(failed(path))?;
     }
-    // Large enough whatever the programs are, and sparse.
+    // Large enough for all programs, and sparse.
     let mut mkfs = Command::new("mkfs.ext4");
     mkfs.args(["-q", "-F", "-O", "^has_journal", "-d"]).arg(&tree).arg(disk).arg("2G");
     ended(&mut mkfs, &folder.join("log"))?;

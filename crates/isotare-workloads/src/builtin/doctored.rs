@@ -91,7 +91,7 @@ fn doctored_reports_are_rejected() {
         let error = decode(&Cpu, &[("events", "1000")], doctored).expect_err(why);
         assert!(error.contains(why), "{error} lacks {why}");
     }
-    // Times that no clock has told do not end the trial by a panic.
+    // Impossible times must not end the trial with a panic.
     let mut doctored = report();
     (doctored.usage.user_ns, doctored.usage.system_ns) = (u64::MAX, u64::MAX);
     let samples = decode(&Cpu, &[("events", "1000")], doctored).expect("valid but for its CPU time");

@@ -12,8 +12,8 @@ const ENTRY: usize = 24;
 pub struct LibraryCache(HashMap<String, Vec<PathBuf>>);
 
 impl LibraryCache {
-    /// Reads the present format (glibc 2.2 and later). A file of another format is like no cache: `ld.so` then looks
-    /// into its default folders.
+    /// Reads the present format (glibc 2.2 and later). A file of another format is like no cache: `ld.so`
+    /// then looks into its default folders.
     pub fn parse(bytes: &[u8]) -> Self {
         // An older table may come first; offsets count from the magic word.
         let Some(start) = bytes.windows(MAGIC.len()).position(|window| window == MAGIC) else {

@@ -101,7 +101,7 @@ impl Search {
     }
 }
 
-/// Class and machine from the first bytes of a file; `None` if it is no little-endian ELF file.
+/// Class and machine from the first bytes of a file; `None` if it is not a little-endian ELF file.
 fn kind(path: &Path) -> Option<Kind> {
     let mut header = [0; 20];
     fs::File::open(path).ok()?.read_exact(&mut header).ok()?;

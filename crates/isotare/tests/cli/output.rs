@@ -12,7 +12,8 @@ const FIVE_GIB_OF_ZEROS: &str = "7f06c62352aebd8125b2a1841e2b9e1ffcbed602f381c3d
 /// Much more than isotare needs, and a small part of what is written, KiB.
 const MOST_MEMORY: i64 = 256 << 10;
 
-/// Six native trials of a shell script. Its `$0` is a folder that is not there yet, so that it can do something once.
+/// Six native trials of a shell script. Its `$0` is a folder that is not there yet, so that it can do
+/// something once.
 struct Trials {
     status: Option<i32>,
     report: Value,
@@ -36,7 +37,8 @@ impl Trials {
         let mut status = 0;
         // SAFETY: all zeroes are a valid `rusage`, which is made of integers.
         let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
-        // SAFETY: both pointers are to live values of the types that wait4(2) writes; the child has not been waited for.
+        // SAFETY: both pointers are to live values of the types that wait4(2) writes; the child has not been
+        // waited for.
         let ended = unsafe { libc::wait4(pid, &raw mut status, 0, &raw mut usage) };
         assert_eq!(ended, pid, "{}", std::io::Error::last_os_error());
         Self { status: ExitStatus::from_raw(status).code(), report, memory: usage.ru_maxrss }

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Condvar, Mutex, PoisonError};
 
-/// Longest latency told apart, ns: one hour. Longer ones count as this.
+/// Maximum latency that is recorded, ns: one hour. Longer latencies are recorded as this.
 const LONGEST_NS: u64 = 3_600_000_000_000;
 /// Most intervals kept; later events count to the last one.
 const MOST_INTERVALS: u64 = 1 << 20;

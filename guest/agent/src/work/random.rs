@@ -1,6 +1,6 @@
 //! The generator that sysbench uses too (xoroshiro128+), so that random tests spend the same on it.
 
-#![expect(unsafe_code, reason = "a conversion without the test that C has not")]
+#![expect(unsafe_code, reason = "a conversion without the test, which C does not have")]
 
 /// State of one thread's generator.
 pub struct Random([u64; 2]);
@@ -33,8 +33,8 @@ impl Random {
     #[inline]
     pub fn below(&mut self, limit: usize) -> usize {
         let unit = f64::from_bits(0x3ff0_0000_0000_0000 | (self.next() >> 12)) - 1.0;
-        // A plain `as` would add a dozen instructions for values that cannot occur here, and sysbench's C has none.
-        // SAFETY: a unit from 0 to below 1 times what fits, whatever its sign: finite, and it fits.
+        // A plain `as` would add a dozen instructions for values that cannot occur here, and sysbench's C has
+        // none. SAFETY: a unit from 0 to below 1 times what fits, whatever its sign: finite, and it fits.
         let index: isize = unsafe { (unit * limit.cast_signed() as f64).to_int_unchecked() };
         index.unsigned_abs().min(limit.saturating_sub(1))
     }

@@ -1,4 +1,5 @@
-//! How the agent agrees with the tools that people know. Interleaved pairs, on a quiet machine; prints its figures.
+//! How the agent agrees with the tools that people know. Interleaved pairs, on a quiet machine; prints its
+//! figures.
 //!
 //! `ISOTARE_AGENT` names the release build of the agent to test.
 
@@ -23,8 +24,8 @@ fn agent(kind: &Kind, threads: u32) -> WorkReport {
     agent.run(Job::Builtin(job)).work().0.clone()
 }
 
-/// Events, seconds and CPU seconds of one run of sysbench. Its own start and end, some 1 % of a second of CPU time, are
-/// taken off by way of a run of one event.
+/// Events, seconds and CPU seconds of one run of sysbench. Its own start and end, some 1 % of a second of CPU
+/// time, are taken off by way of a run of one event.
 fn sysbench(arguments: &[&str], threads: u32) -> (f64, f64, f64) {
     let (events, seconds, cpu) = sysbench_once(arguments, "--time=1", threads);
     let (_, _, idle) = sysbench_once(&["cpu", "--cpu-max-prime=3", "--events=1"], "--time=1", threads);
@@ -54,8 +55,8 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2].midpoint(values[(values.len() - 1) / 2])
 }
 
-/// Medians over pairs of agent / sysbench: rate of events, and events for each second of CPU time, which another load
-/// on the machine disturbs less.
+/// Medians over pairs of agent / sysbench: rate of events, and events for each second of CPU time, which
+/// another load on the machine disturbs less.
 fn compare(name: &str, kind: &Kind, arguments: &[&str], threads: u32) -> f64 {
     let (mut rates, mut efforts) = (Vec::new(), Vec::new());
     for _ in 0..PAIRS {
@@ -91,7 +92,8 @@ fn cpu_agrees_with_sysbench() {
     }
 }
 
-/// The fastest of many events of several milliseconds was hardly ever interrupted, so this holds on a busy machine too.
+/// The fastest of many events of several milliseconds was hardly ever interrupted, so this holds on a busy
+/// machine too.
 #[test]
 #[ignore = "needs sysbench and ISOTARE_AGENT"]
 fn the_fastest_cpu_event_agrees_with_sysbench() {

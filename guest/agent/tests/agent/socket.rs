@@ -122,7 +122,8 @@ fn ends_of_programs_are_reported_as_they_were() {
         assert_eq!((answer.measuring, answer.command().1.len()), (1, 1));
     }
     assert_eq!(shell(&mut agent, "kill -ABRT $$").command().0, Exit::Signal(6));
-    // The environment is what the job says and nothing else; the folder is the data folder; SIGPIPE is as usual.
+    // The environment is what the job says and nothing else; the folder is the data folder; SIGPIPE is as
+    // usual.
     let answer = shell(&mut agent, "echo $GREETING; pwd; yes | head -1; echo ${HOME-none} >&2");
     let folder = agent.folder();
     assert_eq!(answer.stdout, format!("hello\n{}\ny\n", folder.display()).into_bytes());

@@ -29,7 +29,8 @@ impl Executor for Filtered {
         DefaultExecutor {}.exec(spec)
     }
 
-    /// Runs after the capabilities were dropped, which clears a death signal set earlier, and before the wait for the start.
+    /// Runs after the capabilities were dropped, which clears a death signal set earlier, and before the wait
+    /// for the start.
     fn validate(&self, spec: &Spec) -> Result<(), ExecutorValidationError> {
         set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| {
             ExecutorValidationError::ArgValidationError(io::Error::from(error).to_string())

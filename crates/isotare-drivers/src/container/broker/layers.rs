@@ -17,7 +17,7 @@ pub(in super::super) const OVERLAY: &str = "mount the overlay";
 /// Folders below a container's own one that its root may consist of.
 pub(in super::super) const OWN: [&str; 5] = ["upper", "overlay", "data", "tmp", "copy"];
 
-/// `rootfs` (a mount) beside the bundle's `config.json` in memory; what is the container's own on disk.
+/// `rootfs` (a mount) is next to the bundle's `config.json` in memory; the container's own files are on disk.
 pub(super) struct Layers {
     base: PathBuf,
     own: PathBuf,

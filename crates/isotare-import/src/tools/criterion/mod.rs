@@ -1,10 +1,10 @@
-//! `criterion` (Rust): `estimates.json` and `sample.json` of `target/criterion`, the text of `cargo bench`, and the messages of
-//! `cargo criterion --message-format json`.
+//! `criterion` (Rust): `estimates.json` and `sample.json` of `target/criterion`, the text of `cargo bench`,
+//! and the messages of `cargo criterion --message-format json`.
 //!
-//! The files are in nanoseconds and do not tell their benchmark: their path does, or the `benchmark.json` beside them, if it
-//! stands in front of them in the same file. The text gives an estimate between the ends of its interval: `time: [a b c]`. It is
-//! the slope if each sample has more iterations than the one before, else the mean (`estimate.rs`: `typical`). The rate in
-//! `thrpt` says the same once more and is not read.
+//! The files are in nanoseconds and do not tell their benchmark: their path does, or the `benchmark.json`
+//! beside them, if it stands in front of them in the same file. The text gives an estimate between the ends
+//! of its interval: `time: [a b c]`. It is the slope if each sample has more iterations than the one before,
+//! else the mean (`estimate.rs`: `typical`). The rate in `thrpt` says the same once more and is not read.
 
 mod json;
 mod text;

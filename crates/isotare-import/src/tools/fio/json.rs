@@ -159,7 +159,7 @@ fn runs(words: &BTreeMap<i64, &str>, line: usize, report: &Report, signal: Optio
 }
 
 impl Job {
-    /// What tells it from the others of its document.
+    /// The label that distinguishes it from the others of its document.
     fn key(&self) -> (Option<&str>, Option<&str>) {
         (self.jobname.as_deref(), self.hostname.as_deref())
     }

@@ -69,7 +69,7 @@ fn error_words(text: &str) -> BTreeMap<i64, &str> {
     told.collect()
 }
 
-/// Why a job ended with this error, in the words of the messages if they tell.
+/// Why a job ended with this error, with the text of the messages if there is one.
 fn failed(words: &BTreeMap<i64, &str>, error: i64) -> String {
     match words.get(&error) {
         Some(words) => format!("the job ended with error {error}: {words}"),

@@ -17,7 +17,8 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Default)]
 struct Report<'a> {
     line: usize,
-    /// Whether its version stands before it: it is no later report of the same fio (`--status-interval`).
+    /// Whether its version is before it. If so, it is not a later report of the same fio
+    /// (`--status-interval`).
     is_first: bool,
     /// What defines each job, by its name.
     definitions: BTreeMap<&'a str, &'a str>,
@@ -192,8 +193,8 @@ mod tests {
         \x20 cpu          : usr=0.00%, sys=1.00%, ctx=6, majf=0, minf=17\n\
         \x20    issued rwts: total=10,0,0,0 short=0,0,0,0 dropped=0,0,0,0\n\
         \x20    latency   : target=0, window=0, percentile=100.00%, depth=1\n";
-    const GROUP: &str = "\nRun status group 0 (all jobs):\n   READ: bw=80.0KiB/s (81.9kB/s), \
-                         80.0KiB/s-80.0KiB/s (81.9kB/s-81.9kB/s), io=40.0KiB (41.0kB), run=500-500msec\n";
+    const GROUP: &str = "\nRun status group 0 (all jobs):\n   READ: bw=80.0KiB/s (81.9kB/s), 80.0KiB/s-80.0KiB/s \
+        (81.9kB/s-81.9kB/s), io=40.0KiB (41.0kB), run=500-500msec\n";
 
     fn check(text: &str, expect: &[Status]) {
         assert_eq!(decode(text).runs.iter().map(|run| run.status).collect::<Vec<_>>(), expect, "{text}");

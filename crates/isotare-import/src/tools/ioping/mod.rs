@@ -1,10 +1,11 @@
 //! `ioping`.
 //!
-//! It prints a line a request (not with `-q`) and at the end `--- TARGET ioping statistics ---` with two or three lines (`text`); or
-//! with `-B`, and for every few requests with `-p` and `-P`, one line of numbers only (`raw`); or with `-J`, from 1.2 on, JSON
-//! (`json`). From 0.6 to 1.3 the lines of the statistics changed: one unit for all four times became one for each, and from 1.0 on the
-//! first request is a warm-up that is not counted (`ioping.c`, `ioping.1`). Its `iops` are those of the requests alone, without
-//! the pauses between them; those with them are `load_iops`.
+//! It prints a line a request (not with `-q`) and at the end `--- TARGET ioping statistics ---` with two or
+//! three lines (`text`); or with `-B`, and for every few requests with `-p` and `-P`, one line of numbers
+//! only (`raw`); or with `-J`, from 1.2 on, JSON (`json`). From 0.6 to 1.3 the lines of the statistics
+//! changed: one unit for all four times became one for each, and from 1.0 on the first request is a warm-up
+//! that is not counted (`ioping.c`, `ioping.1`). Its `iops` are those of the requests alone, without the
+//! pauses between them; those with them are `load_iops`.
 
 mod json;
 mod raw;
@@ -37,7 +38,7 @@ fn decode(text: &str) -> Decoded {
     Decoded { runs, ..Decoded::default() }
 }
 
-/// What each form tells; times in s, speed in B/s. `None`: not told.
+/// The numbers of each form; times in s, speed in B/s. `None`: not printed.
 #[derive(Default)]
 struct Figures {
     iops: Option<f64>,

@@ -126,7 +126,7 @@ pub fn runs(text: &str) -> Vec<Run> {
     let mut whole = Vec::new();
     let mut sum = Sum::default();
     for (line, raw) in &found {
-        // What is told of all parts together is told already.
+        // The line for all parts together repeats them.
         if sum.is(raw) {
             sum = Sum::default();
         } else {

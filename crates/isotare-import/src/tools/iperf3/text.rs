@@ -45,7 +45,7 @@ struct Row {
 pub(super) fn decode(text: &str) -> Decoded {
     let mut found = Decoded::default();
     let mut open: Option<Test> = None;
-    // An interruption is told on the standard error, which may come before what was buffered.
+    // An interruption is reported on the standard error, which may come before buffered output.
     let mut interrupted: Option<(usize, &str)> = None;
     let mut has_messages = false;
     let mut before = "";

@@ -52,7 +52,8 @@ fn metrics(report: &Report) -> Result<Vec<Metric>, Fault> {
     }
 }
 
-/// What the lines say, if they are all there. The rate is checked here, where it is known how it was rounded.
+/// The content of the lines, if they are complete. The rate is checked here, where it is known how it was
+/// rounded.
 fn report(block: &[Line<'_>]) -> Result<Report, Fault> {
     let cut = || Fault::incomplete("it is incomplete: the counts of answers and errors are missing");
     let found = fields(block, WORDS)?;
@@ -183,11 +184,10 @@ mod tests {
     use super::*;
     use crate::Status::{self, Complete, Incomplete, Unreadable};
 
-    const REPORT: &str = "Summary:\n  Success rate:\t80.00%\n  Total:\t2.0000 sec\n  Slowest:\t0.3000 sec\n  \
-                          Fastest:\t0.1000 sec\n  Average:\t0.2000 sec\n  Requests/sec:\t5.5000\n\nResponse \
-                          time distribution:\n  50.00% in 0.2000 sec\n\nStatus code distribution:\n  [200] 6 \
-                          responses\n  [503] 2 responses\n\nError distribution:\n  [2] reset\n  [1] aborted \
-                          due to deadline\n";
+    const REPORT: &str = "Summary:\n  Success rate:\t80.00%\n  Total:\t2.0000 sec\n  Slowest:\t0.3000 sec\n  Fastest:\t0.1000 sec\n  \
+        Average:\t0.2000 sec\n  Requests/sec:\t5.5000\n\nResponse time distribution:\n  50.00% in 0.2000 sec\n\n\
+        Status code distribution:\n  [200] 6 responses\n  [503] 2 responses\n\nError distribution:\n  [2] reset\n  \
+        [1] aborted due to deadline\n";
 
     fn check(text: &str, expect: Status) {
         let found = decode(text).0;

@@ -2,8 +2,8 @@
 //!
 //! `+H:16:64:…` are block sizes, `+F:INDEX:NAME:RATE:…` bytes in a second for each; the others have an index,
 //! bits, for some kinds of keys a name, and numbers: operations in a second, up to OpenSSL 1.0 seconds of
-//! one. Which of the two is not told; none of these takes as long as a second, so that numbers from 1 on are
-//! rates.
+//! one. The line does not say which of the two it is. None of these operations takes a second, so numbers
+//! from 1 on are rates.
 
 use super::table::{rates, throughput};
 use super::{MIXED, got_sizes, rate_of, with_processes};

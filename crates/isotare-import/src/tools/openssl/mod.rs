@@ -4,8 +4,8 @@
 //! each block size, and one of operations in a second for each kind of key (`table`). With `-mr` they are
 //! lines of `+H`, `+F`, `+F2`, … (`machine`). With `-multi` it also prints what it got from each of its
 //! processes; the tables are of all together, and the block sizes stand only in what it got. Each row is a
-//! run, or for block sizes each cell. Times are left out where rates stand beside them: they are their
-//! inverses with fewer digits (`apps/speed.c`).
+//! run, or for block sizes each cell. Times are not used if there are rates: they are the inverses of the
+//! rates with fewer digits (`apps/speed.c`).
 
 mod machine;
 mod table;

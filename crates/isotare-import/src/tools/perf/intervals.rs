@@ -117,7 +117,7 @@ impl Draft {
         !self.intervals.is_empty() || !self.summary.is_empty()
     }
 
-    /// Whether its last interval has not all counters.
+    /// Whether its last interval does not have all counters.
     fn is_short(&self) -> bool {
         let count = |interval: Option<&(f64, Vec<Row>)>| interval.map_or(0, |(_, rows)| rows.len());
         count(self.intervals.last()) < count(self.intervals.first())

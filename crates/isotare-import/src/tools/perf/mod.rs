@@ -172,9 +172,9 @@ mod tests {
 
     #[test]
     fn what_was_counted_a_part_of_the_time_is_told() {
-        let text = " Performance counter stats for 'a b':\n\n  1,234  cycles:u   #  1.2 GHz  ( +-  2.50% )  \
-                    (45.67%)\n\x20 77  branches  [33.30%]\n   <not counted>  cpu_core/r1a8/ (0.00%)\n  5  \
-                    cycles [cpu_atom]\n\n\x20 1.000000000 seconds time elapsed\n\n";
+        let text = " Performance counter stats for 'a b':\n\n  1,234  cycles:u   #  1.2 GHz  ( +-  2.50% )  (45.67%)\n\
+                    \x20 77  branches  [33.30%]\n   <not counted>  cpu_core/r1a8/ (0.00%)\n  5  cycles [cpu_atom]\n\n\
+                    \x20 1.000000000 seconds time elapsed\n\n";
         let found = decode(text);
         let numbers: Vec<_> =
             found.runs.iter().flat_map(|run| &run.metrics).map(|m| (m.name.as_ref(), m.value)).collect();
@@ -196,9 +196,8 @@ mod tests {
             let number = |groups: &str| groups.replace('_', &between.to_string());
             let decimal = if matches!(between, ',' | '\'' | '\u{2019}') { '.' } else { ',' };
             let text = format!(
-                " Performance counter stats for 'a' (3 runs):\n\n  {}{decimal}56 msec task-clock  #  1.2 \
-                 CPUs  ( +-  2{decimal}50% )\n  {}  cycles:u\n  {}  [1mbranches  (45{decimal}67%)\n\n \
-                 1{decimal}000000000 seconds time elapsed  ( +-  0{decimal}10% )\n\n",
+                " Performance counter stats for 'a' (3 runs):\n\n  {}{decimal}56 msec task-clock  #  1.2 CPUs  ( +-  2{decimal}50% )\n  {}  \
+                 cycles:u\n  {}  [1mbranches  (45{decimal}67%)\n\n 1{decimal}000000000 seconds time elapsed  ( +-  0{decimal}10% )\n\n",
                 number("1_234"),
                 number("12_345_678"),
                 number("234"),

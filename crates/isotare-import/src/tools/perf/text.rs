@@ -57,7 +57,7 @@ struct Block {
     counters: Vec<(Option<String>, Counter)>,
     times: Vec<Time>,
     killed: Option<String>,
-    /// The first line that begins with a number that is none of perf's.
+    /// The first line that begins with a number that is not in perf's format.
     odd: Option<String>,
 }
 
@@ -259,7 +259,8 @@ pub(super) fn counter(line: usize, text: &str) -> Option<(Option<String>, Counte
     Some((place, Counter { line, event, unit, count, noise, counted, unit_was_behind }))
 }
 
-/// Why a line that is no counter cannot be left out: it begins as one, with a number that cannot be read.
+/// Why a line that is not a counter cannot be ignored: it begins like a counter, with a number that cannot be
+/// read.
 pub(super) fn odd(line: usize, text: &str) -> Option<String> {
     let begins = text.starts_with(|first: char| first.is_ascii_digit());
     begins.then(|| format!("line {line}: '{text}' does not begin with a number in perf's format"))

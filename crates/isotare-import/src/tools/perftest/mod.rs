@@ -234,17 +234,16 @@ mod tests {
 
     #[test]
     fn an_older_summary_has_rates_only() {
-        let text = "id: a, b, time: 1.000s, sent: 5 msg/s, received: 4 msg/s, min/median/75th/95th/99th \
-                    consumer latency: 1/2/3/4/5 ?s\nid: a, b, sending rate avg: 5,5 msg/s\nid: a, b, \
-                    receiving rate avg: 4.5 msg/s\n";
+        let text = "id: a, b, time: 1.000s, sent: 5 msg/s, received: 4 msg/s, min/median/75th/95th/99th consumer latency: \
+                    1/2/3/4/5 ?s\nid: a, b, sending rate avg: 5,5 msg/s\nid: a, b, receiving rate avg: 4.5 msg/s\n";
         check(text, &[(Status::Complete, &[("sent_per_second", 5.5), ("received_per_second", 4.5)])]);
         assert_eq!(decode(text).runs[0].labels["test"], "a, b");
     }
 
     #[test]
     fn what_no_consumer_received_is_no_rate() {
-        let text = "id: test-114336-500, time 1.000 s, sent: 5 msg/s\nid: test-114336-500, sending rate avg: \
-                    5 msg/s\nid: test-114336-500, receiving rate avg: 0 msg/s\n";
+        let text = "id: test-114336-500, time 1.000 s, sent: 5 msg/s\nid: test-114336-500, sending rate avg: 5 msg/s\n\
+                    id: test-114336-500, receiving rate avg: 0 msg/s\n";
         check(text, &[(Status::Complete, &[("sent_per_second", 5.0)])]);
         assert!(decode(text).runs[0].labels.is_empty());
     }

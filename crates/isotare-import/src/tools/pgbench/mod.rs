@@ -1,14 +1,15 @@
 //! `pgbench` of PostgreSQL.
 //!
-//! The report goes from `transaction type:` to `tps = ` (`printResults` in `src/bin/pgbench/pgbench.c`). Up to 9.5 it is `latency
-//! average: 1.2 ms`, later `latency average = 1.2 ms`. Up to 13 there are two rates, `including connections establishing` and
-//! `excluding connections establishing`; from 14 on one, `without initial connection time` or, with `-C`, `including
-//! reconnection times`. Failed transactions are counted from 15 on. Then come, with several scripts or `-r`, numbers of each
-//! script and of each statement: these are runs of their own, with the labels `script` and `statement`, of which those that
-//! a cut took away do not change the others.
+//! The report goes from `transaction type:` to `tps = ` (`printResults` in `src/bin/pgbench/pgbench.c`). Up
+//! to 9.5 it is `latency average: 1.2 ms`, later `latency average = 1.2 ms`. Up to 13 there are two rates,
+//! `including connections establishing` and `excluding connections establishing`; from 14 on one, `without
+//! initial connection time` or, with `-C`, `including reconnection times`. Failed transactions are counted
+//! from 15 on. Then come, with several scripts or `-r`, numbers of each script and of each statement: these
+//! are runs of their own, with the labels `script` and `statement`, of which those that a cut took away do
+//! not change the others.
 //!
-//! The banner, `starting vacuum...end.` and the lines of `-P`, which precede the report, show runs that never came to their
-//! report. A report whose clients were aborted is incomplete, as the tool says itself.
+//! The banner, `starting vacuum...end.` and the lines of `-P`, which precede the report, show runs that never
+//! came to their report. A report whose clients were aborted is incomplete, as the tool says itself.
 
 mod scripts;
 #[cfg(test)]
@@ -132,7 +133,8 @@ fn decode(text: &str) -> Decoded {
     Decoded { version: text.lines().find_map(version), runs, ..Decoded::default() }
 }
 
-/// `16.3` in `pgbench (16.3)` and `pgbench (PostgreSQL) 9.6.24`, `16.3 (Debian 16.3-1)` in what Debian makes of it.
+/// `16.3` in `pgbench (16.3)` and `pgbench (PostgreSQL) 9.6.24`, `16.3 (Debian 16.3-1)` in what Debian makes
+/// of it.
 fn version(line: &str) -> Option<String> {
     let inner = line.strip_prefix("pgbench (")?;
     let version = match inner.strip_prefix("PostgreSQL) ") {
@@ -245,8 +247,9 @@ fn aborted(line: &str) -> bool {
         || (line.to_lowercase().contains("client ") && line.contains(" aborted "))
 }
 
-/// The rates by what they include. Up to 13 there are both; from 14 on there is one, which counts under the name of the
-/// second, as it is the one without the time for connecting, if the transactions do not connect themselves.
+/// The rates by what they include. Up to 13 there are both; from 14 on there is one, which counts under the
+/// name of the second, as it is the one without the time for connecting, if the transactions do not connect
+/// themselves.
 fn rates(report: &[Line<'_>]) -> Result<BTreeMap<&'static str, f64>, Fault> {
     let mut rates = BTreeMap::new();
     for (number, line) in report {

@@ -7,8 +7,8 @@ pub fn title(line: &str) -> Option<&str> {
     line.trim().strip_prefix("====== ")?.strip_suffix(" ======")
 }
 
-/// The command that is on its way in `SET: rps=81300.8 (overall: 81300.8) avg_msec=…`, which is sure to be one, and in the old
-/// `SET: 81300.81`, which is not.
+/// The command that is on its way in `SET: rps=81300.8 (overall: 81300.8) avg_msec=…`, which is sure to be
+/// one, and in the old `SET: 81300.81`, which is not.
 pub fn progress(line: &str) -> Option<(&str, bool)> {
     if let Some((name, rest)) = line.split_once(": rps=") {
         return rest.contains("(overall: ").then_some((name, true));

@@ -197,7 +197,8 @@ impl<'t> Reader<'t> {
         let (mut columns, mut values) = (Vec::new(), Vec::new());
         for name in &self.names {
             if name.ends_with('*') {
-                // So many columns as there are processors: which each is of, the text does not tell.
+                // There are as many columns as processors, but the text does not say to which processor each
+                // belongs.
                 rest = &[];
                 break;
             }

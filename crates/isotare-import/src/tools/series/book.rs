@@ -7,7 +7,7 @@ use super::subject::{Block, Subject, Table, Who, labelled, name};
 use crate::Run;
 use std::collections::HashMap;
 
-/// More tables than any monitor prints: so many different headers are those of several, or noise.
+/// More tables than any monitor prints. So many different headers come from several monitors, or from noise.
 const TABLES: usize = 1024;
 
 /// More columns than any monitor prints: one for each interrupt is most.
@@ -16,7 +16,7 @@ const COLUMNS: usize = 4096;
 /// The number of a table that there is not.
 const NO_TABLE: usize = usize::MAX;
 
-/// One process, device, CPU under whatever name.
+/// One process, device or CPU, with its name.
 #[derive(Debug)]
 struct Slot {
     subject: usize,
@@ -104,7 +104,7 @@ impl<'t> Book<'t> {
         self.now = to;
     }
 
-    /// A report begins, of so many seconds.
+    /// A report begins that covers this many seconds.
     pub fn report_of(&mut self, gone: Option<u64>) {
         self.reports += 1;
         self.gone = gone.filter(|&gone| gone > 0);

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 pub struct Shape {
     /// Sections of which one is in each report of this tool, and in no other tool's.
     pub sections: &'static [&'static str],
-    /// The column that a key of a section is; `None`: it is no measurement.
+    /// The column of a key of a section; `None`: it is not a measurement.
     pub name: fn(&str, &str) -> Option<String>,
     /// Keys that tell what an object is about, and their labels; the first that is not empty counts.
     pub ids: &'static [(&'static str, &'static str)],

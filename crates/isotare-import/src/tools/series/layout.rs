@@ -13,9 +13,9 @@ pub enum Part {
     Rest(&'static str),
     /// Tells more of it; as the last column to the end of the line.
     Also(&'static str),
-    /// Is of no use; as the last column to the end of the line.
+    /// Is not used; as the last column to the end of the line.
     Drop,
-    /// Is of no use, and blank in some rows, where all such columns are.
+    /// Is not used, and is blank in some rows; then all such columns are blank.
     Blank,
     /// Has numbers.
     Value,
@@ -41,8 +41,8 @@ struct Value {
     words: bool,
 }
 
-/// Whether a field is three digits, a single blank behind one to three others, where the columns of monitors are wider: one number, with a
-/// blank between its thousands.
+/// Whether a field is three digits, a single blank behind one to three others, where the columns of monitors
+/// are wider: one number, with a blank between its thousands.
 fn is_group(bytes: &[u8], before: usize, begin: usize, end: usize) -> bool {
     let digits = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let word =
@@ -70,7 +70,8 @@ fn field(bytes: &[u8], mut at: usize, to_the_end: bool) -> Option<(usize, usize)
 }
 
 impl<'t> Layout<'t> {
-    /// The layout of these names, and the columns that have numbers. `part`: what the column of a name is, the how manieth of how many.
+    /// The layout of these names, and the columns that have numbers. `part`: what the column of a name is,
+    /// the how manieth of how many.
     pub fn new(names: &'t str, part: fn(&str, usize, usize) -> Part) -> (Self, Vec<Column>) {
         let words: Vec<&str> = names.split_ascii_whitespace().collect();
         let parts: Vec<Part> =
@@ -81,7 +82,8 @@ impl<'t> Layout<'t> {
         (Self { names, table: 0, parts, values, has_rows: false, owner: ("", "") }, columns)
     }
 
-    /// What a row is about, its values being put into `values`; a value that is absent is NaN. `None`: it is no row of this table.
+    /// What a row is about, its values being put into `values`; a value that is absent is NaN. `None`: it is
+    /// not a row of this table.
     pub fn row(&mut self, row: &'t str, signed: bool, values: &mut Vec<f64>) -> Option<Who<'t>> {
         let full = self.fields(row, signed, values, true);
         if full.is_some() || !self.parts.contains(&Part::Blank) {
@@ -100,7 +102,7 @@ impl<'t> Layout<'t> {
         for (place, part) in self.parts.iter().enumerate().filter(|(_, part)| full || **part != Part::Blank) {
             let last = place + 1 == self.parts.len();
             let (begin, end) = field(bytes, at, last && is_tail(part))?;
-            // The words of a tail would take up what is shifted.
+            // A text column at the end would hide shifted values.
             if has_tail && !last && is_group(bytes, at, begin, end) {
                 return None;
             }

@@ -7,11 +7,11 @@ const MOST_DECIMALS: usize = 2;
 const TENS: [f64; 16] =
     [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
 
-/// `12`, `-0.50`, `0,50`: digits with at most one point or comma, and at most two decimals, which is all that monitors print: `1,234` may be
-/// thousands, and is none. Words such as `nan` and `inf` are none either.
+/// `12`, `-0.50`, `0,50`: digits with at most one point or comma, and at most two decimals, which is all that
+/// monitors print: `1,234` may be thousands, and is none. Words such as `nan` and `inf` are none either.
 ///
-/// Up to 15 digits are a whole number below 2^53 over a power of ten, of which both are exact: their quotient is the nearest number, as
-/// `str::parse` finds it, without a copy in which a comma is a point.
+/// Up to 15 digits are a whole number below 2^53 over a power of ten, of which both are exact: their quotient
+/// is the nearest number, as `str::parse` finds it, without a copy in which a comma is a point.
 pub fn number(text: &[u8]) -> Option<f64> {
     let (negative, digits) = match text {
         [b'-', rest @ ..] => (true, rest),
@@ -51,7 +51,8 @@ fn long(text: &[u8]) -> Option<f64> {
     plain.then(|| text.parse().ok())?
 }
 
-/// A number that may have a unit of its own behind it, as with `--human`: `1.5M` in a column of `base` bytes, `12.5%`.
+/// A number that may have a unit of its own behind it, as with `--human`: `1.5M` in a column of `base` bytes,
+/// `12.5%`.
 pub fn scaled(text: &[u8], base: Option<f64>) -> Option<f64> {
     if let Some(found) = number(text) {
         return Some(found);
@@ -60,7 +61,8 @@ pub fn scaled(text: &[u8], base: Option<f64>) -> Option<f64> {
     if last == b'%' {
         return number(digits);
     }
-    // The letters of sysstat (common.c, `units`) and of top, where a sector is 512 B and all else is counted in 1024.
+    // The letters of sysstat (common.c, `units`) and of top, where a sector is 512 B and all else is counted
+    // in 1024.
     let bytes = match last.to_ascii_lowercase() {
         b's' => 512.0,
         b'b' => 1.0,

@@ -157,7 +157,7 @@ pub fn spoil(runs: &mut [Run], why: &str) {
     }
 }
 
-/// A run with the labels of what it is of.
+/// A run with the labels of its subject.
 pub fn labelled(mut run: Run, who: Who<'_>) -> Run {
     for (label, value) in [(who.kind, who.id), who.also, who.of] {
         if !label.is_empty() && !value.is_empty() {

@@ -32,11 +32,11 @@ pub struct Style {
     pub part: fn(&str, usize, usize) -> Part,
     /// What stands after a time, if it is a remark.
     pub remark: fn(&str) -> Option<Remark>,
-    /// Whether negative numbers are numbers: otherwise they stand for what could not be had.
+    /// Whether negative numbers are numbers: otherwise they mean that the value could not be read.
     pub signed: bool,
 }
 
-/// A line with a time that is no row.
+/// A line with a time that is not a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remark {
     /// A user's comment.

@@ -51,7 +51,7 @@ enum Column {
     Memory,
 }
 
-/// What is told of a stressor: each column with its number.
+/// The values of a stressor: each column with its number.
 #[derive(Clone, Debug, Default)]
 struct Row {
     values: Vec<(Column, f64)>,

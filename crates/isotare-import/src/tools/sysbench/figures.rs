@@ -71,7 +71,7 @@ impl Time {
 }
 
 impl Figures {
-    /// The key of what every report has and this one has not.
+    /// The key of a line that every report has, but this one does not have.
     pub fn missing(&self) -> Option<&'static str> {
         let latency = &self.latency;
         [

@@ -53,8 +53,8 @@ impl<'a> Block<'a> {
         }
     }
 
-    /// `1024 (14097.04 per second)` and `1024 ( 1932.18 ops/sec)` of memory, `60 Read, 40 Write, 12 Other = 112 Total` and
-    /// `60 reads, 40 writes, …` of files.
+    /// `1024 (14097.04 per second)` and `1024 ( 1932.18 ops/sec)` of memory, `60 Read, 40 Write, 12 Other =
+    /// 112 Total` and `60 reads, 40 writes, …` of files.
     fn operations(&mut self, value: &str) {
         let mut counts = value.split(['=', ',']).map(str::trim);
         let mut count = |units: [&str; 2]| {

@@ -4,16 +4,14 @@ use super::*;
 use crate::read;
 
 /// A report as 1.0 prints it.
-const REPORT: &str = "sysbench 1.0.20 (using system LuaJIT 2.1.0-beta3)\n\nRunning the test with following \
-                      options:\nNumber of threads: 2\n\n\nPrime numbers limit: 10000\n\nThreads \
-                      started!\n\nCPU speed:\n    events per second:  2211.93\n\nGeneral statistics:\n    \
-                      total time:                          1.0080s\n    total number of events:              \
-                      2232\n\nLatency (ms):\n         min:                                    0.28\n         \
-                      avg:                                    0.90\n         \
-                      max:                                   33.58\n         95th \
-                      percentile:                        8.28\n         sum:                                 \
-                      2010.05\n\nThreads fairness:\n    events (avg/stddev):           1116.0000/11.00\n    \
-                      execution time (avg/stddev):   1.0050/0.00\n\n";
+const REPORT: &str = "sysbench 1.0.20 (using system LuaJIT 2.1.0-beta3)\n\n\
+    Running the test with following options:\nNumber of threads: 2\n\n\nPrime numbers limit: 10000\n\n\
+    Threads started!\n\nCPU speed:\n    events per second:  2211.93\n\nGeneral statistics:\n    \
+    total time:                          1.0080s\n    total number of events:              2232\n\n\
+    Latency (ms):\n         min:                                    0.28\n         avg:                                    0.90\n         \
+    max:                                   33.58\n         95th percentile:                        8.28\n         \
+    sum:                                 2010.05\n\nThreads fairness:\n    events (avg/stddev):           1116.0000/11.00\n    \
+    execution time (avg/stddev):   1.0050/0.00\n\n";
 
 fn check(text: &str, expect: &[Result<f64, &str>]) {
     let runs = read("", text.as_bytes(), Some(&SYSBENCH)).runs;
