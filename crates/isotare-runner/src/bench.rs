@@ -264,7 +264,7 @@ fn ready(
     works: &[Work],
     (cx, cache, unpacking): (&PrepareContext<'_>, &Cache, &Deadline),
 ) -> Result<Ready, DriverError> {
-    let prepared = |reference: Option<&ImageReference>| {
+    let prepared = |reference: Option<&ImageReference>, work: &Path| {
         let mut facts = BTreeMap::new();
         let mut userland = Userland::default();
         if let Some(reference) = reference {
@@ -280,26 +280,32 @@ fn ready(
             let image = work.workload.image(&work.settings, &|program| userland.has_program(program));
             image.into_iter().for_each(|image| files.extend(image));
         }
-        let cx = PrepareContext { deadline: deadline_in(PREPARATION, &cx.deadline.interrupt), ..*cx };
+        let deadline = deadline_in(PREPARATION, &cx.deadline.interrupt);
+        let cx = PrepareContext { deadline, work, ..*cx };
         let environment = driver.prepare(settings, &userland.furnish(files)?, &cx)?;
         facts.extend(environment.facts());
         Ok(Ready { facts, environment })
     };
-    let Some(text) = settings.text(IMAGE_SETTING.key) else { return prepared(None) };
+    let Some(text) = settings.text(IMAGE_SETTING.key) else { return prepared(None, cx.work) };
     let reference: ImageReference =
         text.parse().map_err(|error| DriverError::failed("read", "setting image", error))?;
     match reference {
         ImageReference::Auto if works.iter().any(needs_programs) => {
-            match prepared(Some(&ImageReference::Host)) {
+            match prepared(Some(&ImageReference::Host), cx.work) {
                 Err(DriverError::Unavailable(why)) => {
                     tracing::debug!("{}: the host's userland cannot be its image: {why}", driver.name());
-                    prepared(Some(&ImageReference::Agent))
+                    // The first attempt may have left something in its folder, which the session removes.
+                    let work = cx.work.join("second");
+                    fs::create_dir(&work).map_err(|error| {
+                        DriverError::failed("make folder", work.display().to_string(), error)
+                    })?;
+                    prepared(Some(&ImageReference::Agent), &work)
                 }
                 done => done,
             }
         }
-        ImageReference::Auto => prepared(Some(&ImageReference::Agent)),
-        given => prepared(Some(&given)),
+        ImageReference::Auto => prepared(Some(&ImageReference::Agent), cx.work),
+        given => prepared(Some(&given), cx.work),
     }
 }
 
