@@ -106,7 +106,7 @@ fn execute(
             let driver: &'static dyn Driver =
                 if condition.environment.driver == "native" { good } else { other };
             Work {
-                driver: (driver, Settings::default()),
+                driver: (driver, Settings::check("fake", driver.settings(), []).unwrap()),
                 workload: Box::new(FakeWorkload { output_needed: kept.output_needed }),
                 settings: Settings::default(),
                 is_observed: !kept.unobserved || condition.environment.driver == "native",
@@ -138,6 +138,15 @@ fn what_the_blocks_so_far_show_is_told_between_blocks_and_only_to_who_looks() {
     assert_eq!(kept.interim, [4, 6, 8, 10, 12], "after each block, from the second on");
     let (unseen, end, _) = run(Script::Works(2_000), Kept::default());
     assert_eq!((unseen.interim, end), (vec![], Ok(SessionEnd::Complete)));
+}
+
+#[test]
+fn work_that_needs_programs_gets_another_image_where_the_hosts_cannot_be_shown() {
+    let (kept, end, _) = run(Script::RefusesHost, Kept::default());
+    assert_eq!(end, Ok(SessionEnd::Complete));
+    assert_eq!(outcomes(&kept, 1), [Outcome::Completed; 6]);
+    let first = kept.trials.iter().find(|trial| trial.condition == 1).unwrap();
+    assert_eq!(first.facts["image"], "agent");
 }
 
 fn outcomes(kept: &Kept, condition: usize) -> Vec<Outcome> {

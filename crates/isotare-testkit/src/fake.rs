@@ -1,7 +1,10 @@
 //! A driver without a runtime: its agent is a thread that follows a script. For tests of the code around
 //! drivers.
 
-use isotare_core::{Better, Capabilities, Driver, Isolation, PrepareContext, RuntimeInfo, Unavailable};
+use isotare_core::{
+    Base, Better, Capabilities, Dependence, Driver, IMAGE_SETTING, Isolation, PrepareContext, RuntimeInfo,
+    Unavailable,
+};
 use isotare_core::{
     DriverError, Environment, Footprint, Image, Instance, Invalid, JobOutput, MetricDef, Present, Sample,
     SettingDef, Settings, TrialContext, Workload, WorkloadInfo,
@@ -41,6 +44,8 @@ pub enum Script {
     FailsWork,
     /// `delete` fails.
     CannotBeDeleted,
+    /// It cannot show the host's userland, and finds that out after it has made a folder.
+    RefusesHost,
     /// The work writes 3 MiB on standard output, and a failure is explained by 1 MiB of console.
     Floods,
 }
@@ -87,7 +92,10 @@ impl Driver for &'static FakeDriver {
         "follows a script"
     }
     fn settings(&self) -> &'static [SettingDef] {
-        &[]
+        match self.script {
+            Script::RefusesHost => &[IMAGE_SETTING],
+            _ => &[],
+        }
     }
     fn capabilities(&self) -> Capabilities {
         Capabilities { own_kernel: true, host_files: true, rootless: true, pause: false }
@@ -102,9 +110,16 @@ impl Driver for &'static FakeDriver {
     fn prepare(
         &self,
         _: &Settings,
-        _: &Image,
-        _: &PrepareContext<'_>,
+        image: &Image,
+        cx: &PrepareContext<'_>,
     ) -> Result<Box<dyn Environment>, DriverError> {
+        if self.script == Script::RefusesHost {
+            std::fs::create_dir(cx.work.join("made"))
+                .map_err(|error| DriverError::failed("make folder", "made", error))?;
+            if image.base == Base::Host {
+                return Err(Unavailable::new("the script says so", "choose another image").into());
+            }
+        }
         Ok(Box::new(FakeEnvironment(self)))
     }
 }
@@ -256,7 +271,7 @@ impl Workload for FakeWorkload {
         Ok(Image::default())
     }
     fn info(&self, _: &Settings) -> WorkloadInfo {
-        WorkloadInfo::default()
+        WorkloadInfo { depends_on: [Dependence::Programs].into(), ..WorkloadInfo::default() }
     }
     fn job(&self, _: &Settings) -> Result<Job, String> {
         Ok(Job::Command(CommandJob {
