@@ -85,7 +85,7 @@ fn archive(name: &str, image: &Image, cx: &PrepareContext<'_>) -> Result<PathBuf
             .to_vec();
     arguments.extend([text(&path), "--directory".to_owned(), text(cx.work), "metadata.yaml".to_owned()]);
     // Unpacking takes the last of two files with the same name.
-    for layer in tree.lowers.iter().rev() {
+    for layer in tree.to_copy()?.iter().rev() {
         arguments.extend(["--directory".to_owned(), text(layer), ".".to_owned()]);
     }
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();

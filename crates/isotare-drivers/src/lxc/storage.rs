@@ -27,6 +27,7 @@ impl Storage {
         if kind == "overlay" {
             return Ok(Storage::Overlay(tree));
         }
+        tree.to_copy()?;
         let cp = find_program("cp").ok_or_else(|| DriverError::failed("find", "cp", "it is not there"))?;
         if kind == "dir" {
             return Ok(Storage::Copy { tree, cp });

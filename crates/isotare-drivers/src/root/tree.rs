@@ -16,7 +16,7 @@ pub(crate) struct Tree {
     /// For the `lowerdir` of an overlay.
     pub(crate) lowers: Vec<PathBuf>,
     /// Mounted as long as it is among them.
-    _host: Option<Arc<HostView>>,
+    host: Option<Arc<HostView>>,
 }
 
 impl Tree {
@@ -49,7 +49,19 @@ impl Tree {
             (_, Some(view)) => lowers.push(view.path().to_owned()),
             (_, None) => {}
         }
-        Ok(Self { lowers, _host: host })
+        Ok(Self { lowers, host })
+    }
+
+    /// The layers, for whoever copies them. The host's userland is too large for that.
+    pub(crate) fn to_copy(&self) -> Result<&[PathBuf], DriverError> {
+        match self.host {
+            None => Ok(&self.lowers),
+            Some(_) => {
+                let remedy =
+                    "use an overlay as the root, or an image with a file tree, such as debian or dir:PATH";
+                Err(Unavailable::new("the host's userland is not copied into a root", remedy).into())
+            }
+        }
     }
 
     /// The same as one tree, for roots that are not an overlay: several layers are copied into one.
@@ -57,15 +69,11 @@ impl Tree {
         if self.lowers.len() == 1 {
             return Ok(self);
         }
-        if self._host.is_some() {
-            let remedy = "use root=overlay, or an image with a file tree, such as debian or dir:PATH";
-            return Err(Unavailable::new("the host's userland is not copied into a root", remedy).into());
-        }
         let flat = cx.work.join("flat");
-        for lower in self.lowers.iter().rev() {
+        for lower in self.to_copy()?.iter().rev() {
             copy_tree(lower, &flat, &until(&cx.deadline))
                 .map_err(|e| WaitError::from_io(e).during("copy image to", flat.display().to_string()))?;
         }
-        Ok(Self { lowers: vec![flat], _host: None })
+        Ok(Self { lowers: vec![flat], host: None })
     }
 }
