@@ -34,7 +34,7 @@ fn a_trial_that_hits_its_limit_of_processes_says_so() {
     assert!(!trials.is_empty(), "{json:#}");
     for trial in trials {
         let reason = trial["failure"]["reason"].as_str().unwrap_or_default();
-        for words in ["start thread", "(the limit of 64 processes was hit once"] {
+        for words in ["start thread", "(the limit of 64 processes was reached once"] {
             assert!(reason.contains(words), "{words}: {trial:#}");
         }
     }
