@@ -10,9 +10,7 @@ use crate::guest::{DiskPlan, Kernel, Template, initramfs, monitor_limits, size_f
 use crate::root::{MountedRoot, Tree};
 use crate::spawned::usable_cgroups;
 use isotare_cgroup::Hierarchies;
-use isotare_core::{
-    Base, Budget, DriverError, Environment, Image, Instance, PrepareContext, TrialContext, Unavailable,
-};
+use isotare_core::{Budget, DriverError, Environment, Image, Instance, PrepareContext, TrialContext};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -51,11 +49,6 @@ impl QemuEnvironment {
         }
         spec.memory.check(&meminfo())?;
         let virtiofsd = share::usable(spec.root)?;
-        if image.base == Base::Host && spec.root == Root::Disk {
-            let remedy = "use root=9p or root=virtiofs, which can show it, or an image with a file tree, \
-                          such as debian";
-            return Err(Unavailable::new("the host's userland is not copied onto a disk", remedy).into());
-        }
         let ip = spec.network.map_or(Ok(None), |network| network.usable())?;
         let modules = spec.modules();
         let mut kernel = Kernel::find(spec.kernel.as_deref(), &modules)?;
@@ -119,7 +112,7 @@ fn root_disk(
         let plan = DiskPlan { name: ROOT_NAME, size, content: Some(content) };
         Template::make(&plan, spec.storage.format, folder, &cx.deadline)
     };
-    match &tree.lowers[..] {
+    match tree.to_copy()? {
         [only] => make(only),
         // mkfs.ext4 copies one folder: the layers are shown as one.
         _ => {

@@ -57,8 +57,8 @@ impl Tree {
         match self.host {
             None => Ok(&self.lowers),
             Some(_) => {
-                let remedy =
-                    "use an overlay as the root, or an image with a file tree, such as debian or dir:PATH";
+                let remedy = "choose a root that shows it (an overlay, 9p or virtiofs), or an image with a file \
+                              tree, such as debian or dir:PATH";
                 Err(Unavailable::new("the host's userland is not copied into a root", remedy).into())
             }
         }

@@ -85,7 +85,7 @@ impl Judged<'_> {
             .resolves
             .map_or("too few blocks".to_owned(), |effect| format!("resolves {}", words::percent(effect)));
         format!(
-            "null test inconclusive ({resolves}): {baseline} against itself is within the margin of {} in {} \
+            "null test not shown ({resolves}): {baseline} against itself is within the margin of {} in {} \
              of {} rows; the intervals reach beyond it in {}",
             words::percent(self.margin),
             self.rows - self.not_shown.len(),
