@@ -207,7 +207,7 @@ fn footer(report: &Report, options: &Options, out: &mut String) {
     let mut say = |text: String| out.push_str(&wrap(&one_line(&text), "", options.width));
     if !groups(report).is_empty() {
         say(format!(
-            "cost: typical ratio to {} within blocks, turned so that above 1 is worse; margin {}, intervals pointwise.",
+            "cost: typical ratio to {} within blocks; above 1 is worse; margin {}, intervals pointwise.",
             report.baseline,
             words::percent(report.margin)
         ));

@@ -74,8 +74,7 @@ measured · build (lower is better)
   bare metal   10.05 s  ×1                     baseline           6
   jail         10.97 s  ×1.092 [1.088, 1.098]  9.2 % slower       6
 
-cost: typical ratio to bare metal within blocks, turned so that above 1 is worse; margin 2 %,
-  intervals pointwise.
+cost: typical ratio to bare metal within blocks; above 1 is worse; margin 2 %, intervals pointwise.
 warning: not calibrated: the file has no second series of the baseline (a condition bare
   metal#null), so the noise floor is unknown.
 values of builds.csv, 6 blocks

@@ -107,8 +107,7 @@ lifecycle · startup (lower is better)
 ⁵ qemu:accel=kvm: unavailable: /dev/kvm opens, but a guest did not boot within 20 s; check dmesg for
   KVM, or use accel=tcg
 
-cost: typical ratio to native within blocks, turned so that above 1 is worse; margin 1 %, intervals
-  pointwise.
+cost: typical ratio to native within blocks; above 1 is worse; margin 1 %, intervals pointwise.
 null test passed: native against itself differs by at most 0.04 %, and every interval (rows: 2) is
   within the margin of 1 %; not judged: cgroup memory, cpu system, cpu user.
 not completed: docker: 4 failed

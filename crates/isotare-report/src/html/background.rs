@@ -208,30 +208,31 @@ pub(super) fn method(report: &Report) -> Markup {
     html! {
         h2 { "Method" }
         p {
-            "Every trial ran in a fresh instance. A block holds one trial of each condition in random order, so that what \
-             disturbs the machine meets all of them; each environment is compared with " (report.baseline)
-            " within blocks."
+            "Every trial ran in a fresh instance. A block holds one trial of each condition, in random order. A \
+             disturbance of the machine therefore affects all conditions alike. Each environment is compared with "
+            (report.baseline) " within blocks."
         }
         p {
-            "Cost is the pseudo-median (Hodges-Lehmann) of the block-wise ratios, turned so that above 1 is worse, with the \
-             exact signed-rank interval at " (words::percent(report.level)) "; below 6 blocks it is the geometric mean \
-             with a t interval. Intervals are pointwise. Mean cost is the ratio of arithmetic means, which rare long \
-             trials weigh on."
+            "Cost is the pseudo-median (Hodges-Lehmann) of the ratios of the blocks. Above 1 is worse: for metrics of \
+             which more is better, the ratio is inverted. The interval is the exact signed-rank interval at "
+            (words::percent(report.level)) ". With fewer than 6 blocks, the cost is the geometric mean with a t \
+             interval. Intervals are pointwise. Mean cost is the ratio of arithmetic means. Rare long trials have a \
+             large influence on it."
         }
         p {
-            "Verdicts: equivalent if the 90 % interval lies within ±" (words::percent(report.margin))
-            "; slower or faster if the p value, adjusted for all environments compared in that metric, is below "
-            (format!("{:.3}", 1.0 - report.level).trim_end_matches('0')) " and the interval excludes 1; otherwise \
-             inconclusive, which is not the same as no overhead. Detectable is the smallest overhead that a session of this \
-             length and noise finds in four of five cases."
+            "An environment is equivalent if its 90 % interval lies within ±" (words::percent(report.margin))
+            ". It is slower or faster if the p value, adjusted for all environments that are compared in that metric, \
+             is below " (format!("{:.3}", 1.0 - report.level).trim_end_matches('0')) " and the interval excludes 1. \
+             Otherwise it is inconclusive, which does not mean that there is no overhead. Detectable is the smallest \
+             overhead that a session of this length and noise finds in four of five cases."
         }
         p {
-            "Only completed and verified trials count; none is left out for its value. All of it holds for this machine in \
-             this session."
+            "Only completed and verified trials count. No trial is excluded because of its value. The results are \
+             valid for this machine in this session."
             @if let Some(stopping) = &report.stopping {
-                " The session was to end once every first figure is known within ±" (words::percent(stopping.target))
-                ", with looks at fixed numbers of blocks that see widths only; intervals are made with a fifth less error so that \
-                 they keep " (words::percent(report.level)) " all the same."
+                " The session was to end when every first figure was known within ±" (words::percent(stopping.target))
+                ". This was checked after fixed numbers of blocks, and the check used only the width of intervals. \
+                 Intervals are made with a fifth less error, so that they keep " (words::percent(report.level)) "."
             }
         }
     }

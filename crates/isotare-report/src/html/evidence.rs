@@ -80,8 +80,8 @@ pub(super) fn lifecycle(report: &Report, figure: Markup) -> Markup {
         @if !report.lifecycle.is_empty() {
             h2 { "Lifecycle" }
             p.quiet {
-                "Median length of each phase over completed trials, timed from outside by one clock. Startup is create, \
-                 start and ready together; ready is the agent's first word, not a guess."
+                "Median length of each phase over completed trials, measured from outside with one clock. Startup is \
+                 create, start and ready together. An instance is ready when the agent's first message arrives."
             }
             (figure)
             div.scroll tabindex="0" role="group" aria-label=(SCROLLS) {
@@ -195,10 +195,11 @@ pub(super) fn cpu(report: &Report, figure: Markup) -> Markup {
                     }
                 }
                 p.quiet {
-                    "CPU seconds of the host per second of the measured window; – where there is no such process. Threads of the kernel \
-                     serve everyone: what they do for this instance cannot be told from what they do for others. What is not \
-                     attributed is everything else that ran on the host, isotare's own readings among it. For one event: of all roles \
-                     together, where the workload counts events."
+                    "CPU seconds of the host for each second of the measured window; – means that there is no such \
+                     process. Threads of the kernel serve all processes, so their work for this instance cannot be \
+                     separated from their work for others. The part that is not attributed is everything else that \
+                     ran on the host, including isotare's own readings. The last column is the CPU time of all roles \
+                     for one event, if the workload counts events."
                 }
             }
         }

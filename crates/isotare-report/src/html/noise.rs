@@ -26,13 +26,14 @@ pub(super) fn noise(report: &Report) -> Markup {
             h2 { "Noise" }
             p { (sentence(&found.sentence)) }
             p.quiet {
-                "Blocks are judged by the canary alone, whole, by thresholds that were fixed before the first trial, and \
-                 never by a result. Those for which a repeat stands are kept and are in no estimate."
+                "Only the canary decides whether a block counts as disturbed. The thresholds were fixed before the \
+                 first trial, and no result is used. A block that was repeated is kept, but no estimate uses it."
             }
             (table(&found.by_environment))
             p.quiet {
-                "Medians of a trial from creation to deletion, counted on the whole host, whoever caused it: an environment's own \
-                 work is in them, so they describe and do not judge. – where the machine does not tell."
+                "Medians of a trial from creation to deletion, counted on the whole host. They include the \
+                 environment's own work, so they describe a trial, but do not judge it. – means that the machine does \
+                 not report the value."
             }
         }
     }

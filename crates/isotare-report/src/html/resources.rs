@@ -18,9 +18,9 @@ pub(super) fn resources(report: &Report) -> Markup {
         @if !workloads.is_empty() {
             h2 { "Resources" }
             p.quiet {
-                "What the host saw of all roles together in the measured window, with the cost over "
-                (report.baseline) ". Where a workload runs for a fixed time, CPU seconds say how busy it was, not \
-                 what a piece of work took."
+                "Values of all roles together in the measured window, read on the host, with the cost over "
+                (report.baseline) ". If a workload runs for a fixed time, CPU seconds show how busy it was. They do not \
+                 show the cost of a piece of work."
             }
         }
         @for (workload, parameters, metrics) in &workloads {
