@@ -428,9 +428,9 @@ fn what_cannot_work_is_unavailable_with_a_remedy() {
         docker().probe(settings, &bench.preparation(&work)).expect_err("unavailable").to_string()
     };
     let text = probe(&bench.settings(&[("runtime", "kata-qemu")]));
-    assert!(text.contains("no runtime 'kata-qemu'; it has") && text.contains("daemon.json"), "{text}");
+    assert!(text.contains("does not know the runtime 'kata-qemu'; it has") && text.contains("daemon.json"), "{text}");
     let text = probe(&bench.settings(&[("network", "bridge")]));
-    assert!(text.contains("no bridge network") && text.contains("--bridge=none"), "{text}");
+    assert!(text.contains("has no bridge network") && text.contains("--bridge=none"), "{text}");
 
     let elsewhere =
         |host: &str| Settings::check("driver docker", docker().settings(), [("host", host)]).expect("valid");

@@ -21,7 +21,7 @@ const PROCESSES: u32 = 256;
 
 /// Time for any one step.
 fn step() -> Duration {
-    Duration::from_secs(if isotare_facts::is_emulated() { 150 } else { 40 })
+    Duration::from_secs(if isotare_facts::is_emulated() { 150 } else { 90 })
 }
 
 /// One environment in a separate session.

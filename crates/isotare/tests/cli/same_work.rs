@@ -54,7 +54,7 @@ fn work_that_was_not_done_does_not_look_fast() {
     assert!(list.lines().any(|line| line.contains("18      12         complete")), "{list}");
     let log = said(&["report", "--log"]);
     let told = log.lines().find(|line| line.contains("not the same work")).unwrap_or_else(|| panic!("{log}"));
-    assert!(told.starts_with("20") && told.contains("Z  -- sh -c "), "{told}");
+    assert!(told.starts_with("20") && told.contains("Z  command -- sh -c "), "{told}");
     let text = said(&["report", "last"]);
     assert!(text.contains("gzip: not found"), "{text}");
 }
