@@ -428,7 +428,10 @@ fn what_cannot_work_is_unavailable_with_a_remedy() {
         docker().probe(settings, &bench.preparation(&work)).expect_err("unavailable").to_string()
     };
     let text = probe(&bench.settings(&[("runtime", "kata-qemu")]));
-    assert!(text.contains("does not know the runtime 'kata-qemu'; it has") && text.contains("daemon.json"), "{text}");
+    assert!(
+        text.contains("does not know the runtime 'kata-qemu'; it has") && text.contains("daemon.json"),
+        "{text}"
+    );
     let text = probe(&bench.settings(&[("network", "bridge")]));
     assert!(text.contains("has no bridge network") && text.contains("--bridge=none"), "{text}");
 

@@ -19,10 +19,9 @@ const MEMORY: u64 = 256 << 20;
 /// that runtimes start.
 const PROCESSES: u32 = 256;
 
-/// Time for any one step.
-fn step() -> Duration {
-    Duration::from_secs(if isotare_facts::is_emulated() { 150 } else { 90 })
-}
+/// Time for any one step. Nothing waits for its end unless something hangs. Docker, for one, takes more than a minute to
+/// remove a gVisor container that has hit its limit of processes.
+const STEP: Duration = Duration::from_secs(150);
 
 /// One environment in a separate session.
 pub struct Bed<'a> {
@@ -78,7 +77,7 @@ impl Place {
             run: &self.run,
             budget: &self.budget,
             ledger,
-            deadline: deadline_in(step(), &Interrupt::default()),
+            deadline: deadline_in(STEP, &Interrupt::default()),
             mark: &|_| {},
         };
         then(&cx).map_err(|error| error.to_string())
@@ -131,7 +130,7 @@ impl<'a> Bed<'a> {
             agent: self.agent,
             budget: &self.budget,
             ledger: &self.state,
-            deadline: deadline_in(3 * step(), &Interrupt::default()),
+            deadline: deadline_in(3 * STEP, &Interrupt::default()),
         }))
     }
 
@@ -206,14 +205,14 @@ impl<'a> Bed<'a> {
     /// An instance whose agent has said hello.
     pub fn begin(&mut self) -> Result<Life, String> {
         let mut life = self.started()?;
-        life.wait_ready_for(step())?;
+        life.wait_ready_for(STEP)?;
         Ok(life)
     }
 
     /// Undoes the preparation and looks for anything that is still there.
     pub fn leave(mut self, driver: &dyn Driver) -> Result<(), String> {
         self.environment = None;
-        let deadline = deadline_in(step(), &Interrupt::default());
+        let deadline = deadline_in(STEP, &Interrupt::default());
         let mut left = Vec::new();
         // The group that holds the instances' groups is the session's own, and goes with it.
         let group = Resource::Cgroup { path: format!("isotare/{}", self.session) };
@@ -301,7 +300,7 @@ impl Life {
     /// The facts that the agent sees.
     pub fn facts(&mut self) -> Result<BTreeMap<String, String>, String> {
         let agent = self.agent.as_mut().ok_or("no agent")?;
-        agent.facts(&deadline_in(step(), &Interrupt::default())).map_err(|error| error.to_string())
+        agent.facts(&deadline_in(STEP, &Interrupt::default())).map_err(|error| error.to_string())
     }
 
     /// Whether a process of this host does its work.
@@ -311,7 +310,7 @@ impl Life {
 
     /// Kills the instance's workload processes from outside. Its shim lives: that is the one to notice.
     pub fn kill_workload(&mut self) -> Result<(), String> {
-        let deadline = deadline_in(step(), &Interrupt::default());
+        let deadline = deadline_in(STEP, &Interrupt::default());
         for member in self.instance.footprint().members.iter().filter(|member| is_own(member)) {
             if let Some(process) = isotare_host::identify(member.pid)
                 && let Swept::Failed(why) = sweep(&Resource::Process(process), &deadline)
@@ -325,12 +324,10 @@ impl Life {
     /// Ends it normally.
     pub fn end(mut self) -> Result<(), String> {
         if let Some(agent) = &mut self.agent {
-            agent
-                .power_off(&deadline_in(step(), &Interrupt::default()))
-                .map_err(|error| error.to_string())?;
+            agent.power_off(&deadline_in(STEP, &Interrupt::default())).map_err(|error| error.to_string())?;
         }
         let Life { instance, place, .. } = &mut self;
-        place.with(|cx| instance.stop(step() / 2, cx))?;
+        place.with(|cx| instance.stop(STEP / 2, cx))?;
         self.abandon()
     }
 
@@ -344,7 +341,7 @@ impl Life {
 
 fn run(agent: &mut AgentClient, job: &Job, event: &mut dyn FnMut(JobEvent)) -> Result<JobOutput, AgentError> {
     let mut tap = OutputTap::default();
-    let done = agent.run(job, None, &deadline_in(step(), &Interrupt::default()), &mut tap, event)?;
+    let done = agent.run(job, None, &deadline_in(STEP, &Interrupt::default()), &mut tap, event)?;
     Ok(JobOutput { result: done.result, streams: tap.finish().0 })
 }
 
