@@ -28,6 +28,9 @@ pub struct Plan {
     /// The session stops once every interval is at most this wide: half its width on the log scale, such as
     /// 0.01. `None`: it does not stop because of precision.
     pub stopping: Option<f64>,
+    /// Whether `stopping` is a default that nobody requested. If it is not reached, nothing is missing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stopping_by_default: bool,
     /// When a trial counts as disturbed; `None`: this is not checked.
     pub gate: Option<Gate>,
     /// No new block begins when it would probably end after this, s; `None`: all blocks run.

@@ -109,6 +109,7 @@ impl Table {
             max_blocks: blocks,
             spare: 0,
             stopping: None,
+            stopping_by_default: false,
             gate: None,
             time_limit: None,
             margin: reading.margin,

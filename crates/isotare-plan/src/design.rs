@@ -40,6 +40,8 @@ pub struct Design {
     pub time_limit: Option<f64>,
     /// The session stops once half the width of every interval is at most this, on the log scale.
     pub precision: Option<f64>,
+    /// Whether `precision` is a default that nobody requested.
+    pub precision_by_default: bool,
     /// Largest fraction of the blocks that may be repeated because something else disturbed them.
     pub repeats: f64,
     /// Equivalence margin, as a fraction.
@@ -174,6 +176,7 @@ impl Design {
             blocks: Blocks::exactly(20),
             time_limit: None,
             precision: None,
+            precision_by_default: false,
             repeats: 0.25,
             margin: DEFAULT_MARGIN,
             level: 0.95,
@@ -300,6 +303,7 @@ pub fn plan(design: &Design) -> Result<Plan, DesignError> {
         max_blocks: design.blocks.max,
         spare: design.spare(),
         stopping: design.precision,
+        stopping_by_default: design.precision_by_default,
         gate: Some(GATE),
         time_limit: design.time_limit,
         margin: design.margin,

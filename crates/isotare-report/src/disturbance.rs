@@ -67,11 +67,13 @@ pub struct Drift {
     pub change: f64,
 }
 
-/// The requested and the reached precision of a session.
+/// The precision at which a session was to end, and the one that it reached.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Stopping {
-    /// The requested half width of every interval, on the log scale.
+    /// The half width of every interval at which the session was to end, on the log scale.
     pub target: f64,
+    /// Whether it was requested; otherwise it is the default.
+    pub requested: bool,
     /// Half the width of the widest interval among the first metrics; `None`: there is none.
     pub widest: Option<f64>,
     /// Where it is: environment and workload.

@@ -70,7 +70,8 @@ pub struct Report {
     pub disturbance: Option<Disturbance>,
     /// How the machine itself changed over the session.
     pub drift: Vec<Drift>,
-    /// The requested and the reached precision; `None`: no precision was requested.
+    /// The precision at which the session was to end, and the one that it reached; `None`: it was not to end
+    /// at any.
     pub stopping: Option<Stopping>,
     /// How long each phase took.
     pub lifecycle: Vec<LifecycleRow>,

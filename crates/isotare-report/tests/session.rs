@@ -167,7 +167,14 @@ fn the_precision_that_was_asked_for_is_reached_or_missed() {
     );
     let missed = asked(0.0001);
     assert_eq!(kinds(&missed), [WarningKind::Imprecise]);
-    all_say(&missed, "he requested precision of ±0.01 % was not reached");
+    all_say(&missed, "he requested precision, ±0.01 %, was not reached");
+    let by_default = |target| {
+        let (mut session, trials) = session(0, &[]);
+        (session.plan.stopping, session.plan.stopping_by_default) = (Some(target), true);
+        analyse(&session, &trials, Some(SessionEnd::Complete))
+    };
+    assert!(kinds(&by_default(0.0001)).is_empty(), "nobody requested it");
+    all_say(&by_default(0.01), "he precision at which a session ends was reached");
     let (fixed, trials) = session(0, &[]);
     let fixed = complete(&(fixed, trials));
     assert_eq!(fixed.stopping, None);

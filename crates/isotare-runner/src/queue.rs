@@ -27,8 +27,7 @@ pub(crate) struct Turn {
 
 impl<'p> Queue<'p> {
     pub(crate) fn new(plan: &'p Plan) -> Self {
-        let rule =
-            plan.stopping.map(|target| Precision { cap: plan.max_blocks as usize, ..Precision::new(target) });
+        let rule = plan.stopping.map(|target| Precision::new(target, plan.max_blocks as usize));
         Self { plan, rule, regular: 0, repeated: 0, repeats: Repeats::default() }
     }
 

@@ -5,7 +5,7 @@ use crate::ratio_of_pairs;
 /// Checks after fixed numbers of blocks, and stops once every interval is narrow enough.
 ///
 /// The rule uses the width of intervals and not their position, so that stopping does not favour any result.
-/// With checks from the 20th block on, the coverage of the last interval is kept (`cargo xtask goals`, G5).
+/// With checks from the 10th block on, the coverage of the last interval is kept (`cargo xtask goals`, G5).
 /// If a session stopped as soon as a p value is small, the coverage would not be kept.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Precision {
@@ -20,9 +20,11 @@ pub struct Precision {
 }
 
 impl Precision {
-    /// First check after 20 blocks, then after every 10, at most 100 blocks.
-    pub fn new(target: f64) -> Self {
-        Self { target, pilot: 20, every: 10, cap: 100 }
+    /// First check after half of at most `cap` blocks, but not before the 10th and not later than after the
+    /// 20th; then after every half of that. With 20 blocks: after 10 and 15; with 100: after 20, 30, 40, …
+    pub fn new(target: f64, cap: usize) -> Self {
+        let pilot = (cap / 2).clamp(10, 20);
+        Self { target, pilot, every: pilot / 2, cap }
     }
 
     /// The level for the calculation of intervals, so that they keep the nominal `level` although they decide
@@ -55,9 +57,12 @@ mod tests {
 
     #[test]
     fn it_looks_at_fixed_blocks_and_stops_when_all_are_narrow() {
-        let rule = Precision::new(0.01);
-        let looks: Vec<usize> = (0..=102).filter(|&n| rule.looks_at(n)).collect();
-        assert_eq!(looks[..4], [20, 30, 40, 50]);
+        let looks =
+            |rule: Precision| -> Vec<usize> { (0..=rule.cap).filter(|&n| rule.looks_at(n)).collect() };
+        let rule = Precision::new(0.01, 100);
+        assert_eq!(looks(rule)[..4], [20, 30, 40, 50]);
+        assert_eq!(looks(Precision::new(0.01, 20)), [10, 15, 20]);
+        assert_eq!(looks(Precision::new(0.01, 8)), [8], "only the end");
         let column = |noise: f64| -> Vec<(f64, f64)> {
             (0..20).map(|b| (1.5 + noise * f64::from(b * 7 % 11), 1.0)).collect()
         };

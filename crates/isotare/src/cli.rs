@@ -101,8 +101,9 @@ pub struct Compare {
     /// quick suite].
     #[arg(long = "workload", short, value_name = "WORKLOAD")]
     pub workloads: Vec<WorkloadSpec>,
-    /// Number of blocks. With --precision it is the maximum [default: 20, or fewer if the time limit ends
-    /// first, but at least 6; with --precision: 100].
+    /// Number of blocks. With --precision it is the maximum [default: 20, or fewer: 10 or 15 if every first
+    /// figure is then known within half the margin, or at least 6 if the time limit ends first; with
+    /// --precision: 100].
     #[arg(long, short = 'n')]
     pub blocks: Option<u32>,
     /// Time limit: do not start a block that would end later than this [default: 4m; no limit with --blocks
@@ -110,7 +111,8 @@ pub struct Compare {
     #[arg(long, value_name = "TIME", value_parser = parse_seconds)]
     pub time: Option<f64>,
     /// Stop once every interval is at most this wide on either side, for example 1%. Isotare checks after 20
-    /// blocks and then after every 10. The check uses only the width of the intervals, not their position.
+    /// blocks and then after every 10 (after 10 and 15 if the maximum is 20). The check uses only the width of
+    /// the intervals, not their position.
     #[arg(long, value_name = "FRACTION", value_parser = parse_fraction)]
     pub precision: Option<f64>,
     /// Largest fraction of the blocks that may be repeated. A block is repeated if something else on the

@@ -1,11 +1,11 @@
-//! Whether the session reached the requested precision.
+//! Whether the session reached the precision at which it was to end.
 
 use crate::disturbance::Stopping;
 use crate::report::{BaselineRow, ResultRow, Warning, WarningKind, workload_label};
 use crate::words;
 use isotare_core::{MeasuredBy, Plan};
 
-/// The widest interval among the first metrics of all workloads; `None` if no precision was requested.
+/// The widest interval among the first metrics of all workloads; `None` if no precision ends the session.
 pub(super) fn stopping(plan: &Plan, firsts: &[BaselineRow], results: &[ResultRow]) -> Option<Stopping> {
     let target = plan.stopping?;
     let mut seen: Vec<&BaselineRow> = Vec::new();
@@ -32,26 +32,26 @@ pub(super) fn stopping(plan: &Plan, firsts: &[BaselineRow], results: &[ResultRow
         .map(|(_, row)| format!("{} in {}", row.environment, workload_label(&row.workload, &row.parameters)));
     let reached = widest.is_some_and(|(half, _)| half <= target * (1.0 + 1e-9));
     let asked = words::percent(target);
+    let requested = !plan.stopping_by_default;
+    let precision =
+        if requested { "the requested precision" } else { "the precision at which a session ends" };
     let sentence = match (&widest, &place, reached) {
         (_, _, true) => {
-            format!(
-                "the requested precision was reached: the first metric of every workload is known within \
-                 ±{asked}"
-            )
+            format!("{precision} was reached: the first metric of every workload is known within ±{asked}")
         }
         (Some((half, _)), Some(place), false) => {
             let found =
                 if half.is_finite() { format!("±{}", words::percent(*half)) } else { "unknown".to_owned() };
-            format!("the requested precision of ±{asked} was not reached: {place} is known within {found}")
+            format!("{precision}, ±{asked}, was not reached: {place} is known within {found}")
         }
-        _ => format!("the requested precision of ±{asked} was not reached: nothing was compared"),
+        _ => format!("{precision}, ±{asked}, was not reached: nothing was compared"),
     };
     let widest = widest.map(|(half, _)| half).filter(|half| half.is_finite());
-    Some(Stopping { target, widest, place, reached, sentence })
+    Some(Stopping { target, requested, widest, place, reached, sentence })
 }
 
-/// A warning if it did not.
+/// A warning if the session did not reach what was requested.
 pub(super) fn warning(stopping: &Stopping) -> Option<Warning> {
     let message = stopping.sentence.clone();
-    (!stopping.reached).then_some(Warning { kind: WarningKind::Imprecise, message })
+    (stopping.requested && !stopping.reached).then_some(Warning { kind: WarningKind::Imprecise, message })
 }

@@ -32,6 +32,7 @@ pub fn session(id: &str, started: &str) -> Session {
             max_blocks: 6,
             spare: 1,
             stopping: Some(0.01),
+            stopping_by_default: false,
             gate: Some(Gate { integer: 1.25, memory: 1.5, waited: 0.35 }),
             time_limit: Some(0.1),
             margin: 0.02,

@@ -29,6 +29,8 @@ pub fn compare(arguments: &Compare) -> Result<Exit, Report> {
     let asked: Vec<EnvironmentSpec> = std::iter::once(&baseline).chain(&environments).cloned().collect();
     asked.iter().try_for_each(|environment| resolve::environment(environment).map(|_| ()))?;
     let (blocks, time_limit) = length(arguments);
+    // Half the margin is enough to decide: an interval around 1 that is this narrow lies within the margin.
+    let nothing_asked = arguments.blocks.is_none() && arguments.precision.is_none();
     let mut design = Design {
         environments,
         workloads,
@@ -36,7 +38,8 @@ pub fn compare(arguments: &Compare) -> Result<Exit, Report> {
         null_test: !arguments.no_null,
         blocks,
         time_limit,
-        precision: arguments.precision,
+        precision: arguments.precision.or(nothing_asked.then_some(arguments.margin / 2.0)),
+        precision_by_default: nothing_asked,
         repeats: arguments.repeats,
         margin: arguments.margin,
         level: arguments.level,
