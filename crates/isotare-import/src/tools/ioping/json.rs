@@ -1,4 +1,4 @@
-//! The JSON of `-J`: an array of requests and statistics, of which the last are those of the whole run.
+//! The JSON of `-J`: an array of requests and statistics. The last statistics cover the whole run.
 
 use super::{Figures, IMPOSSIBLE, NOTHING};
 use crate::Run;
