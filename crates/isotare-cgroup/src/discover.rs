@@ -92,7 +92,7 @@ mod tests {
 ";
 
     #[test]
-    fn hierarchies_are_taken_each_once() {
+    fn each_hierarchy_is_listed_once() {
         let found = mounts(&format!(
             "{HYBRID}50 31 0:29 / /mnt/a\\040b rw - cgroup cgroup rw,cpu\n\
              51 31 0:40 / /x rw shared:3 - cgroup cgroup rw,cpuacct,cpuset\n"

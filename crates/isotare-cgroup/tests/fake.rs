@@ -112,7 +112,7 @@ fn version_1_is_read_and_limited() {
 }
 
 #[test]
-fn version_2_is_read_and_limited_and_parents_pass_controllers_on() {
+fn version_2_is_read_and_limited_and_controllers_are_delegated() {
     let controllers = "cpuset cpu io memory hugetlb pids\n";
     let (root, hierarchies) = machine(
         V2_MOUNT,
@@ -158,7 +158,7 @@ fn a_machine_without_the_controller_pids_limits_the_rest() {
 }
 
 #[test]
-fn a_group_that_is_taken_over_loses_the_limit_of_before() {
+fn a_group_that_is_reused_loses_its_earlier_limit() {
     let (root, hierarchies) = machine(V1_MOUNTS, V1_FILES);
     assert!(hierarchies.limits_tasks());
     let group = hierarchies.create("s/i", Some(&budget())).expect("create");
@@ -170,7 +170,7 @@ fn a_group_that_is_taken_over_loses_the_limit_of_before() {
 }
 
 #[test]
-fn the_smallest_limit_of_tasks_counts_wherever_it_is() {
+fn the_smallest_limit_of_tasks_is_found_on_any_level() {
     let tasks = |files: &[(&str, &str)]| {
         let (_root, hierarchies) = machine(V2_MOUNT, files);
         hierarchies.open("s/i").tasks()
@@ -203,7 +203,7 @@ fn hybrid(v2_controllers: &str) -> (tempfile::TempDir, Hierarchies) {
 }
 
 #[test]
-fn hybrid_counts_by_version_1_and_takes_pressure_from_version_2() {
+fn a_hybrid_machine_counts_with_version_1_and_reads_pressure_from_version_2() {
     let (root, hierarchies) = hybrid("io\n");
     assert_eq!(hierarchies.version(), Version::Hybrid);
     let group = hierarchies.create("/s/i", Some(&budget())).expect("create");
@@ -214,7 +214,7 @@ fn hybrid_counts_by_version_1_and_takes_pressure_from_version_2() {
 }
 
 #[test]
-fn hybrid_leaves_a_version_2_alone_that_limits_nothing() {
+fn a_version_2_without_needed_controllers_is_not_used_on_a_hybrid_machine() {
     let (_root, hierarchies) = hybrid("hugetlb\n");
     assert_eq!(hierarchies.version(), Version::Hybrid);
     let group = hierarchies.create("/s/i", Some(&budget())).expect("create");
@@ -223,7 +223,7 @@ fn hybrid_leaves_a_version_2_alone_that_limits_nothing() {
 }
 
 #[test]
-fn a_counter_that_the_kernel_leaves_idle_is_absent() {
+fn a_counter_that_the_kernel_does_not_update_is_left_out() {
     let idle: &[(&str, &str)] = &[("cg/blkio/s/i/blkio.throttle.io_service_bytes_recursive", "Total 0\n")];
     let (_root, hierarchies) = machine(V1_MOUNTS, idle);
     assert_eq!(hierarchies.open("s/i").stats(), Default::default());
@@ -240,7 +240,7 @@ fn paths_that_name_no_group_of_ours_are_refused() {
 }
 
 #[test]
-fn reasons_come_with_remedies() {
+fn each_reason_has_a_remedy() {
     let (_root, hierarchies) = machine(V2_MOUNT, &[("cg/unified/cgroup.controllers", "cpuset cpu pids\n")]);
     let missing = hierarchies.writable("s").expect_err("no memory controller");
     assert!(missing.reason.contains("memory") && missing.remedy.contains("Delegate"), "{missing}");
@@ -270,7 +270,7 @@ fn a_machine_without_cgroups_says_so() {
 }
 
 #[test]
-fn a_quota_is_written_where_the_controller_is() {
+fn a_quota_is_written_to_the_hierarchy_of_the_controller() {
     let ms = Duration::from_millis;
     let v1 =
         [("cg/cpu,cpuacct/s/cpu.cfs_period_us", "100000\n"), ("cg/cpu,cpuacct/s/cpu.cfs_quota_us", "-1\n")];

@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_without_end_is_not_read_to_its_end() {
+    fn an_endless_answer_is_read_only_up_to_a_limit() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("s");
         let listener = UnixListener::bind(&path).expect("bound");
@@ -214,7 +214,7 @@ mod tests {
     };
 
     #[test]
-    fn an_answer_that_never_comes_is_left_at_the_deadline() {
+    fn waiting_for_an_answer_ends_at_the_deadline() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("s");
         // Connections wait in its queue.

@@ -189,7 +189,7 @@ fn ready(instance: &mut dyn Instance, cx: &TrialContext<'_>) -> AgentClient {
 }
 
 #[test]
-fn a_container_lives_within_its_budget_and_is_seen_whole() {
+fn a_container_has_its_budget_and_all_its_processes_are_found() {
     let Some(bench) = Bench::new("life") else { return };
     let settings = bench.settings(&[]);
     let info =
@@ -260,7 +260,7 @@ fn a_container_lives_within_its_budget_and_is_seen_whole() {
 }
 
 #[test]
-fn twenty_lives_leave_nothing() {
+fn twenty_instances_leave_nothing_behind() {
     let Some(bench) = Bench::new("twenty") else { return };
     let mut environment = bench.prepare(&bench.settings(&[]), &Image::default());
     let mut phases: [Vec<Duration>; 5] = Default::default();
@@ -296,7 +296,7 @@ fn twenty_lives_leave_nothing() {
 }
 
 #[test]
-fn a_container_that_dies_or_lingers_is_told_apart_and_removed() {
+fn a_container_that_dies_or_does_not_stop_is_reported_and_removed() {
     let Some(bench) = Bench::new("dies") else { return };
     let mut environment = bench.prepare(&bench.settings(&[]), &Image::default());
     bench.trial("dead", |cx| {
@@ -345,7 +345,7 @@ fn a_container_that_dies_or_lingers_is_told_apart_and_removed() {
 }
 
 #[test]
-fn a_daemon_that_hangs_is_left_at_the_deadline_and_at_an_interrupt() {
+fn waiting_for_a_daemon_that_hangs_ends_at_the_deadline_and_at_an_interrupt() {
     let Some(bench) = Bench::new("hangs") else { return };
     let mut environment = bench.prepare(&bench.settings(&[]), &Image::default());
     bench.signal(Signal::STOP);
@@ -421,7 +421,7 @@ fn a_daemon_that_is_killed_is_an_error_at_once() {
 }
 
 #[test]
-fn what_cannot_work_is_unavailable_with_a_remedy() {
+fn impossible_settings_are_unavailable_with_a_remedy() {
     let Some(bench) = Bench::new("remedy") else { return };
     let work = bench.folder.path().join("probe");
     let probe = |settings: &Settings| {

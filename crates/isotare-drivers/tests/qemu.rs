@@ -143,7 +143,7 @@ fn take_down(mut instance: Box<dyn Instance>, mut agent: AgentClient, cx: &Trial
 }
 
 #[test]
-fn a_machine_lives_with_its_disk_and_leaves_nothing() {
+fn a_machine_has_its_disk_and_leaves_nothing_behind() {
     for format in ["raw", "qcow2", "qcow2-overlay"] {
         let Some(field) = field(format) else { return };
         let mut environment = field.prepare(&[("disk", format)]);
@@ -186,7 +186,7 @@ const TALK: &str = "read -r line </proc/cmdline; host=${line##*isotare.net=}; ho
     exec 3<>/dev/tcp/${host#*,}/$PORT && echo from the guest >&3 && read -r answer <&3 && echo \"$answer\"";
 
 #[test]
-fn a_program_of_a_tree_talks_to_the_host_over_each_network() {
+fn a_program_reaches_the_host_over_each_network() {
     let networks: [&[(&str, &str)]; 4] = [
         &[("network", "user")],
         &[("network", "user"), ("machine", "pc"), ("nic", "e1000"), ("root", "9p")],
@@ -256,7 +256,7 @@ const COMBINATIONS: [Combination; 8] = [
 ];
 
 #[test]
-fn each_bus_and_each_root_is_what_the_guest_sees() {
+fn the_guest_sees_the_chosen_bus_and_root() {
     for (settings, root, data) in COMBINATIONS {
         let Some(field) = field("wide") else { return };
         let image = Image::default();
@@ -288,7 +288,7 @@ fn each_bus_and_each_root_is_what_the_guest_sees() {
 }
 
 #[test]
-fn memory_is_the_hosts_more_than_it_or_huge_pages() {
+fn memory_may_exceed_the_host_or_use_huge_pages() {
     let text = fs::read_to_string("/proc/meminfo").expect("readable");
     let total = text.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).expect("a number");
     let more = format!("{}M", (total >> 10) + 1024);
@@ -374,7 +374,7 @@ fn qemu_filters_its_system_calls_and_runs_as_a_user_of_its_own() {
 }
 
 #[test]
-fn a_killed_machine_is_an_error_and_leaves_nothing() {
+fn a_killed_machine_is_an_error_and_leaves_nothing_behind() {
     let Some(field) = field("kill") else { return };
     let mut environment = field.prepare(&[("disk", "none")]);
     field.trial("a", |cx| {
@@ -391,7 +391,7 @@ fn a_killed_machine_is_an_error_and_leaves_nothing() {
 }
 
 #[test]
-fn a_file_that_is_no_kernel_makes_it_unavailable() {
+fn a_file_that_is_not_a_kernel_makes_it_unavailable() {
     let Some(field) = field("kernel") else { return };
     let probed =
         field.preparing(&[("kernel", "/etc/passwd")], |driver, settings, cx| driver.probe(settings, cx));
@@ -400,7 +400,7 @@ fn a_file_that_is_no_kernel_makes_it_unavailable() {
 }
 
 #[test]
-fn a_guest_that_cannot_run_its_init_is_told_before_the_deadline() {
+fn a_guest_that_cannot_run_its_init_is_reported_before_the_deadline() {
     let Some(mut field) = field("panic") else { return };
     field.agent = "/etc/hostname".into();
     let mut environment = field.prepare(&[("disk", "none")]);
@@ -415,7 +415,7 @@ fn a_guest_that_cannot_run_its_init_is_told_before_the_deadline() {
 }
 
 #[test]
-fn a_machine_that_hangs_is_left_at_the_deadline() {
+fn waiting_for_a_machine_that_hangs_ends_at_the_deadline() {
     let Some(field) = field("late") else { return };
     let mut environment = field.prepare(&[]);
     field.trial("a", |cx| {
@@ -430,7 +430,7 @@ fn a_machine_that_hangs_is_left_at_the_deadline() {
 }
 
 #[test]
-fn a_probe_tells_what_works_or_what_the_guest_said_last() {
+fn a_probe_reports_success_or_the_last_message_of_the_guest() {
     for accel in ["tcg", "kvm"] {
         let Some(field) = field(accel) else { return };
         let begin = now();
@@ -446,7 +446,7 @@ fn a_probe_tells_what_works_or_what_the_guest_said_last() {
 }
 
 #[test]
-fn files_are_written_to_the_disk_and_the_clocks_go_alike() {
+fn files_are_written_to_the_disk_and_the_clocks_agree() {
     ["microvm", "q35", "pc"].into_iter().for_each(files_and_clocks);
 }
 
@@ -532,7 +532,7 @@ fn timed_life(field: &Field, name: &str, environment: &mut dyn Environment) -> [
 /// pairs; `cargo test … -- --ignored --nocapture`.
 #[test]
 #[ignore = "prints figures"]
-fn ten_pairs_timed() {
+fn ten_pairs_with_and_without_a_sandbox_are_timed() {
     let (Some(on), Some(off)) = (field("with"), field("without")) else { return };
     let mut environments = [on.prepare(&[]), off.prepare(&[("sandbox", "off")])];
     let mut rows: Vec<[[f64; 6]; 2]> = Vec::new();

@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_is_no_agent_or_is_silent_or_hangs_up_is_told_apart() {
+    fn different_errors_distinguish_foreign_silent_and_closed_peers() {
         let hello = Hello { agent_version: "t".into(), pid: 1, clock_ns: 0, started_ns: 0 };
         let greet = |sent: Option<Vec<u8>>, keep: bool| {
             let (ours, mut theirs) = UnixStream::pair().expect("a pair");

@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn sessions_that_want_the_same_tree_at_once_make_it_once() {
+    fn sessions_that_need_the_same_tree_make_it_only_once() {
         let folder = tempfile::tempdir().expect("a folder");
         let made = AtomicU32::new(0);
         std::thread::scope(|scope| {
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_left_goes_however_deep_it_is() {
+    fn an_old_partial_tree_of_any_depth_is_removed() {
         use rustix::fs::{Mode, OFlags, mkdirat, openat};
         use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
         let folder = tempfile::tempdir().expect("a folder");
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn the_remedy_of_what_cannot_be_removed_is_not_more_space() {
+    fn the_remedy_for_a_failed_removal_is_not_more_space() {
         let folder = tempfile::tempdir().expect("a folder");
         // `KEY.lock` is a name of 255 bytes, the most there are: removing the longer `KEY.partial` fails.
         let key = "k".repeat(250);
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_folder_of_ones_own_nothing_is_kept() {
+    fn without_a_cache_folder_no_tree_is_made() {
         let nowhere = Cache { folder: None, limits: Limits::default() };
         let error = nowhere.tree("k", "tar:x", &soon(), |_, _| panic!("made")).expect_err("nowhere");
         let ImageError::Failed { remedy, .. } = &error else { panic!("{error}") };

@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn words_that_follow_are_groups_of_the_same_number() {
+    fn further_groups_of_a_number_are_counted() {
         for (text, expect) in [
             ("1 234 567 cycles", 2),
             ("1 234,56 msec", 1),

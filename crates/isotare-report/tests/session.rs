@@ -58,7 +58,7 @@ fn all_say(report: &Report, words: &str) {
 }
 
 #[test]
-fn a_repeat_stands_for_a_disturbed_block() {
+fn a_repeat_replaces_a_disturbed_block() {
     let report = complete(&session(5, &[4, 9]));
     let found = report.disturbance.as_ref().expect("watched");
     // The fixture ran all five spare blocks; only two had something to stand for.
@@ -84,7 +84,7 @@ fn a_repeat_stands_for_a_disturbed_block() {
 }
 
 #[test]
-fn a_quiet_session_says_so() {
+fn a_quiet_session_is_reported_as_quiet() {
     let report = complete(&session(0, &[]));
     all_say(&report, "one of 20 blocks was disturbed (a block counts as disturbed if the canary");
     assert!(kinds(&report).is_empty(), "{:?}", report.warnings);
@@ -93,7 +93,7 @@ fn a_quiet_session_says_so() {
 }
 
 #[test]
-fn disturbed_blocks_that_nothing_stands_for_stay_and_are_told() {
+fn disturbed_blocks_without_a_repeat_stay_and_cause_a_warning() {
     let (session, trials) = session(2, &[1, 2, 3, 20, 21]);
     let report = complete(&(session, trials));
     let found = report.disturbance.as_ref().expect("watched");
@@ -106,7 +106,7 @@ fn disturbed_blocks_that_nothing_stands_for_stay_and_are_told() {
 }
 
 #[test]
-fn a_repeat_that_was_broken_off_stands_for_nothing() {
+fn an_interrupted_repeat_replaces_no_block() {
     let (session, mut trials) = session(1, &[4]);
     let of_repeat = trials.iter().position(|trial| trial.block == 20).expect("a repeat");
     trials.truncate(of_repeat + 3);
@@ -115,14 +115,14 @@ fn a_repeat_that_was_broken_off_stands_for_nothing() {
 }
 
 #[test]
-fn without_thresholds_nobody_looked() {
+fn without_thresholds_disturbance_is_unknown() {
     let (mut session, trials) = session(0, &[3]);
     session.plan.gate = None;
     assert_eq!(complete(&(session, trials)).disturbance, None);
 }
 
 #[test]
-fn a_quota_that_holds_back_is_unfair() {
+fn a_quota_that_throttles_is_unfair() {
     let (session, mut trials) = session(0, &[]);
     for trial in trials.iter_mut().filter(|trial| trial.condition == 2) {
         let throttled = Some(Throttled { periods: 7, time: 0.125 });
@@ -136,7 +136,7 @@ fn a_quota_that_holds_back_is_unfair() {
 }
 
 #[test]
-fn a_machine_that_drifts_is_told() {
+fn drift_of_the_machine_causes_a_warning() {
     let fixture = Fixture { drift: 0.3, failing: None, workloads: vec!["cpu"], ..Fixture::default() };
     let (mut session, mut trials) = fixture.build();
     session.plan.gate = Some(GATE);
@@ -178,7 +178,7 @@ fn the_precision_that_was_asked_for_is_reached_or_missed() {
 }
 
 #[test]
-fn what_ran_before_and_leaves_something_is_told() {
+fn an_effect_of_the_trial_before_causes_a_warning() {
     let (session, mut trials) = session(0, &[]);
     let before: Vec<usize> = trials.iter().map(|trial| trial.condition).collect();
     let after_docker =

@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn looks_come_at_fixed_blocks_and_after_the_repeats_that_are_due() {
+    fn precision_is_checked_at_fixed_blocks_after_due_repeats() {
         let plan = planned(Blocks { min: 6, max: 100 }, |design| design.precision = Some(0.01));
         assert_eq!((run(&plan, &[], 1).0.len(), run(&plan, &[], 1).1), (20, SessionEnd::Precise));
         assert_eq!(run(&plan, &[], 21).0.len(), 30, "no look in between");
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn time_ends_it_between_blocks() {
+    fn a_time_limit_ends_the_session_between_blocks() {
         let timed =
             |limit: f64, max| planned(Blocks { min: 6, max }, |design| design.time_limit = Some(limit));
         assert_eq!(
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_expected_follows_the_clock_and_the_noise() {
+    fn the_expected_number_of_blocks_follows_time_and_noise() {
         let plan = planned(Blocks { min: 6, max: 20 }, |design| design.time_limit = Some(10.0));
         let mut queue = Queue::new(&plan);
         assert_eq!(queue.expected(0.0), 20);

@@ -38,7 +38,7 @@ fn user(readings: &[Reading], role: Role) -> f64 {
 }
 
 #[test]
-fn without_lists_of_children_parents_are_looked_up_and_what_cannot_be_read_is_absent() {
+fn without_lists_of_children_parents_are_used_and_unreadable_values_are_left_out() {
     let root = tempfile::tempdir().expect("temporary folder");
     process(&root, 10, 1, 5, 0);
     process(&root, 11, 10, 7, 0);
@@ -78,7 +78,7 @@ fn totals_never_fall_and_nothing_is_counted_twice() {
 }
 
 #[test]
-fn what_has_not_run_is_not_read_again() {
+fn a_task_that_did_not_run_is_not_read_again() {
     let root = tempfile::tempdir().expect("temporary folder");
     let footprint = footprint(&[(Role::Workload, 10)]);
     process(&root, 10, 1, 5, 0);

@@ -104,7 +104,7 @@ fn measure(footprint: Footprint, rate: f64, names: &[&str], work: impl FnOnce())
 const W: Option<Role> = Some(Role::Workload);
 
 #[test]
-fn a_burning_child_is_seen_by_process_and_cgroup() {
+fn a_busy_child_is_seen_by_the_process_and_cgroup_samplers() {
     // Waiting for the sleeper makes a switch for sure.
     let mut shell = Shell::new(&format!("sleep 0.02; {}", burn(300)));
     let path = format!("isotare-samplers-test-{}", std::process::id());
@@ -193,7 +193,7 @@ fn threads_with_a_role_of_their_own_are_split_off() {
 }
 
 #[test]
-fn readings_come_at_the_rate_and_dear_ones_at_both_ends() {
+fn readings_follow_the_rate_and_expensive_ones_are_taken_at_begin_and_end() {
     const RATE: f64 = 20.0;
     let (read, reads) = std::sync::mpsc::channel();
     let mut samplers = Samplers::open(&["process"], &first_cpu()).expect("process");
@@ -213,7 +213,7 @@ fn readings_come_at_the_rate_and_dear_ones_at_both_ends() {
 }
 
 #[test]
-fn the_finish_does_not_wait_for_the_next_reading() {
+fn finishing_does_not_wait_for_the_next_reading() {
     let mut shell = Shell::new("sleep 0.1");
     let samplers = Samplers::open(&["process"], &first_cpu()).expect("process");
     let collector = begun(shell.footprint(), 1.0 / 600.0, samplers);
@@ -235,7 +235,7 @@ impl Sampler for Counted {
 }
 
 #[test]
-fn errors_are_told_once_and_end_nothing() {
+fn errors_are_reported_once_and_sampling_continues() {
     struct Broken(u32);
     impl Sampler for Broken {
         fn read(&mut self, _: &Footprint, at: Timestamp, out: &mut Vec<Reading>) -> Result<(), SamplerError> {
@@ -259,7 +259,7 @@ fn errors_are_told_once_and_end_nothing() {
 }
 
 #[test]
-fn a_window_that_never_begins_has_no_readings_and_readings_keep_off_measured_cpus() {
+fn without_a_begin_there_are_no_readings_and_measured_cpus_are_avoided() {
     let measured = first_cpu();
     let prepare =
         |list: Vec<Box<dyn Sampler>>| Collector::prepare(Footprint::default(), 0.0, list, &measured, clock);
@@ -287,7 +287,7 @@ impl Sampler for Where {
 }
 
 #[test]
-fn the_time_of_the_host_holds_that_of_its_kernel_and_of_whoever_burns() {
+fn the_time_of_the_host_includes_its_kernel_and_busy_processes() {
     let mut shell = Shell::new(&burn(300));
     let began = Instant::now();
     let samples = measure(shell.footprint(), 0.0, &["process", "host"], || shell.work());
@@ -302,7 +302,7 @@ fn the_time_of_the_host_holds_that_of_its_kernel_and_of_whoever_burns() {
 }
 
 #[test]
-fn what_a_processor_counts_is_counted_or_a_reason_is_told() {
+fn each_processor_counter_has_a_value_or_a_reason() {
     let facts: std::collections::BTreeMap<_, _> = isotare_samplers::counter_facts().into_iter().collect();
     assert!(facts.values().all(|told| told == "counted" || told.starts_with("not counted: ")), "{facts:?}");
     let mut shell = Shell::new(&burn(100));

@@ -58,7 +58,7 @@ fn now() -> Timestamp {
 const EVERYTHING: Wanted = Wanted { io: true, switches: true, threads: false, idle: true };
 
 #[test]
-fn a_busy_process_and_a_sleeping_one_are_told_apart() {
+fn a_busy_process_is_distinguished_from_a_sleeping_one() {
     let (busy, asleep) = (shell("while :; do :; done"), shell("sleep 60"));
     let pids = vec![asleep.0.id(), busy.0.id()];
     let mut watch = Watch::new(Path::new("/"), Scope::Processes(pids), EVERYTHING).unwrap();
@@ -92,7 +92,7 @@ fn a_busy_process_and_a_sleeping_one_are_told_apart() {
 }
 
 #[test]
-fn processes_come_go_and_have_threads() {
+fn new_and_ended_processes_and_threads_are_seen() {
     let mut watch =
         Watch::new(Path::new("/"), Scope::All, Wanted { threads: true, ..Wanted::default() }).unwrap();
     watch.read(now());
@@ -109,7 +109,7 @@ fn processes_come_go_and_have_threads() {
 }
 
 #[test]
-fn a_kernel_without_run_times_is_read_in_full() {
+fn without_run_times_every_task_is_read() {
     let root = tempfile::tempdir().unwrap();
     let stat = |user: u32| {
         format!(
@@ -139,7 +139,7 @@ fn a_kernel_without_run_times_is_read_in_full() {
 }
 
 #[test]
-fn once_all_are_known_nothing_is_allocated() {
+fn reading_known_tasks_allocates_no_memory() {
     let children: Vec<Ended> = (0..20).map(|_| shell("sleep 60")).collect();
     let busy = shell("while :; do :; done");
     let pids = children.iter().chain([&busy]).map(|child| child.0.id()).collect();

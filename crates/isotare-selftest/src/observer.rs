@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cost_is_small_large_or_not_known() {
+    fn an_overhead_is_small_large_or_unknown() {
         assert_eq!(judged(0.998, 1.004), Some(true));
         assert_eq!(judged(1.006, 1.02), Some(false));
         assert_eq!(judged(0.99, 1.02), None);

@@ -21,7 +21,7 @@ fn written(format: ExportFormat) -> Vec<u8> {
 }
 
 #[test]
-fn a_reason_of_an_instance_is_text_in_every_form() {
+fn a_reason_from_an_instance_is_plain_text_in_every_format() {
     let csv = String::from_utf8(written(ExportFormat::Csv)).expect("text");
     assert!(csv.starts_with("session,trial,block,environment,"), "{csv}");
     assert!(csv.contains(",\"'=HYPERLINK(\"\"x\"\")\\x1b[2J\\u{9b}\\u{202e}\\n\","), "{csv}");

@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_long_is_named() {
+    fn probes_that_take_long_are_named() {
         let begun = Instant::now().checked_sub(Duration::from_secs(7)).expect("the machine is older");
         let said = still_probing(&[(1, begun)], &candidates(&["native", "qemu:accel=tcg"]));
         assert_eq!(said, "still probing qemu:accel=tcg (7 s)");

@@ -567,7 +567,7 @@ mod tests {
     }
 
     #[test]
-    fn the_source_that_is_named_is_that_of_the_program() {
+    fn the_named_source_belongs_to_the_program() {
         let lock = include_str!("../../../Cargo.lock");
         let (_, package) = lock.split_once("name = \"pathrs\"\nversion = \"").expect("it is used");
         let version = package.split('"').next().expect("a version");

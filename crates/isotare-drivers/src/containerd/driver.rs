@@ -245,7 +245,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_servers_version_is_told() {
+    fn the_version_of_the_server_is_read() {
         // As ctr 1.6.20 of Debian 12 writes it.
         let said = "Client:\n  Version:  1.6.20~ds1\n  Revision: 1.6.20~ds1-1+b1\n  Go version: go1.19.8\n\n\
                     Server:\n  Version:  1.6.21~ds1\n  Revision: 1.6.20~ds1-1+b1\n  UUID: 0\n";

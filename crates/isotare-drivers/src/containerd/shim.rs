@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_containers_own_shim_is_taken_for_it() {
+    fn only_the_shim_of_the_container_is_found() {
         // As containerd 1.6.20 starts it.
         let line =
             b"/usr/bin/containerd-shim-runc-v2\0-namespace\0isotare\0-id\0s-t2\0-address\0/run/c.sock\0";

@@ -55,7 +55,7 @@ fn a_killed_broker_is_an_error_and_the_next_trial_has_a_new_one() {
 }
 
 #[test]
-fn what_a_killed_broker_leaves_is_swept() {
+fn resources_of_a_killed_broker_are_removed() {
     let Some(field) = field() else { return };
     let mut environment = field.prepare(&[]);
     let trial = field.trial("a");
@@ -69,7 +69,7 @@ fn what_a_killed_broker_leaves_is_swept() {
 }
 
 #[test]
-fn a_broker_that_hangs_is_left_at_the_deadline_and_at_an_interrupt() {
+fn waiting_for_a_broker_that_hangs_ends_at_the_deadline_and_at_an_interrupt() {
     let Some(field) = field() else { return };
     let mut environment = field.prepare(&[]);
     let trial = field.trial("a");
@@ -112,7 +112,7 @@ fn a_broker_that_hangs_at_delete_is_killed() {
 }
 
 #[test]
-fn a_program_that_ends_at_once_is_told_before_the_deadline() {
+fn a_program_that_ends_at_once_is_reported_before_the_deadline() {
     let Some(mut field) = field() else { return };
     // Without a C library inside, a dynamically linked program cannot run; `true` would end at once anyway.
     field.agent = "/bin/true".into();
@@ -130,7 +130,7 @@ fn a_program_that_ends_at_once_is_told_before_the_deadline() {
 }
 
 #[test]
-fn a_workload_that_ignores_its_end_is_killed_after_the_grace_time() {
+fn a_workload_that_ignores_the_signal_is_killed_after_the_grace_period() {
     let Some(field) = field() else { return };
     let mut environment = field.prepare(&[]);
     let trial = field.trial("a");

@@ -22,7 +22,7 @@ fn run(agent: &mut AgentClient, argv: &[&str], deadline: &isotare_core::Deadline
 }
 
 #[test]
-fn a_container_is_isolated_as_docker_does_it() {
+fn a_container_has_the_isolation_of_docker() {
     let Some(field) = field() else { return };
     let mut environment = field.prepare(&[]);
     let trial = field.trial("a");
@@ -64,7 +64,7 @@ fn a_container_is_isolated_as_docker_does_it() {
 }
 
 #[test]
-fn programs_inside_meet_the_filter_and_the_read_only_files() {
+fn programs_inside_are_limited_by_the_filter_and_read_only_files() {
     let Some(field) = field() else { return };
     let mut environment = field.prepare(&[]);
     let trial = field.trial("a");
@@ -129,7 +129,7 @@ fn the_budget_is_in_its_cgroup() {
 }
 
 #[test]
-fn twenty_lives_leave_nothing() {
+fn twenty_instances_leave_nothing_behind() {
     let Some(field) = field() else { return };
     let mut environment = field.prepare(&[]);
     let mut broker_fds = Vec::new();
@@ -149,7 +149,7 @@ fn twenty_lives_leave_nothing() {
 }
 
 #[test]
-fn two_live_at_once_with_a_link_each() {
+fn two_containers_at_the_same_time_have_separate_links() {
     let Some(field) = field() else { return };
     let mut environment = field.prepare(&[("network", "veth")]);
     let (one, two) = (field.trial("a"), field.trial("b"));

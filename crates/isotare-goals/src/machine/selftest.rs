@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_to_cost_too_much_misses_its_goal_and_what_is_not_resolved_does_not() {
+    fn only_a_proven_overhead_above_the_limit_misses_its_goal() {
         let observer = |within: Value, adds: f64| {
             json!({ "observer": [
                 { "workload": "cpu", "low": 0.999, "high": 1.002, "within_target": true, "adds": null },

@@ -136,7 +136,7 @@ fn looking_for_a_members_folder_stops_at_an_interrupt() {
 }
 
 #[test]
-fn headers_are_not_read_into_memory_beyond_their_bound() {
+fn headers_above_the_bound_are_not_read_into_memory() {
     for kind in [EntryType::XHeader, EntryType::GNULongName, EntryType::GNULongLink] {
         let header = header(kind, "bomb", CLAIMED);
         let content = io::repeat(b'a').take(CLAIMED);
@@ -159,7 +159,7 @@ fn headers_are_not_read_into_memory_beyond_their_bound() {
 }
 
 #[test]
-fn what_a_long_header_is_for_still_works() {
+fn long_headers_below_the_bound_are_read() {
     let place = Place::new();
     let name = ["long"; 40].join("-");
     place.unpack_bytes(Kind::Layer, &files([name.clone()])[..], limits()).expect("unpacked");

@@ -137,7 +137,7 @@ fn a_link_is_replaced_and_not_written_into() {
 }
 
 #[test]
-fn hard_links_reach_nothing_outside() {
+fn hard_links_cannot_reach_files_outside_the_tree() {
     let place = Place::new();
     let precious = format!("{}/precious", place.outside());
     for target in ["../outside/precious", &precious] {
@@ -155,7 +155,7 @@ fn hard_links_reach_nothing_outside() {
 }
 
 #[test]
-fn whiteouts_reach_nothing_outside() {
+fn whiteouts_cannot_remove_files_outside_the_tree() {
     let place = Place::new();
     for name in [".wh...", ".wh..", ".wh.", "a/.wh..."] {
         assert!(place.unpack(Kind::Layer, &[(FILE, name, "")]).is_err(), "{name}");
@@ -173,7 +173,7 @@ fn whiteouts_reach_nothing_outside() {
 }
 
 #[test]
-fn whiteouts_remove_what_is_below_and_spare_what_is_beside() {
+fn whiteouts_remove_files_of_lower_layers_only() {
     let place = Place::new();
     let lower = [
         (FILE, "a/old", "1"),
@@ -213,7 +213,7 @@ fn whiteouts_remove_what_is_below_and_spare_what_is_beside() {
 }
 
 #[test]
-fn links_of_the_image_lead_where_its_own_root_has_them() {
+fn links_of_an_image_are_followed_within_its_root() {
     let place = Place::new();
     let members = [
         (FOLDER, "./", ""),
@@ -302,7 +302,7 @@ fn name() -> impl Strategy<Value = String> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
     #[test]
-    fn no_archive_touches_anything_outside(
+    fn no_archive_changes_files_outside_the_tree(
         members in prop::collection::vec((0..5_usize, name(), name(), any::<bool>()), 1..12),
         layer in any::<bool>(),
     ) {

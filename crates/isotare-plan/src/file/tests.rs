@@ -125,7 +125,7 @@ fn a_complete_file_is_understood() {
 }
 
 #[test]
-fn what_a_file_leaves_open_comes_from_the_defaults() {
+fn missing_keys_get_the_defaults() {
     let design = design(&with(""));
     assert_eq!((design.seed, design.blocks), (99, Blocks::exactly(20)));
     assert_eq!((design.budget.memory, design.budget.processes), (1 << 20, None));
@@ -133,7 +133,7 @@ fn what_a_file_leaves_open_comes_from_the_defaults() {
 }
 
 #[test]
-fn blocks_and_time_go_together_in_these_ways() {
+fn combinations_of_blocks_and_time_are_read() {
     for (lines, min, max) in [
         ("blocks = 7", 7, 7),
         ("max-blocks = 7", 7, 7),
@@ -162,7 +162,7 @@ fn blocks_and_time_go_together_in_these_ways() {
 }
 
 #[test]
-fn shares_may_be_none_and_all() {
+fn shares_from_zero_to_one_are_accepted() {
     for (text, share) in [("0", 0.0), ("\"0%\"", 0.0), ("\"10 %\"", 0.1), ("1", 1.0), ("\"100%\"", 1.0)] {
         assert_eq!(design(&with(&format!("repeats = {text}"))).repeats, share, "{text}");
     }
@@ -173,7 +173,7 @@ fn shares_may_be_none_and_all() {
 }
 
 #[test]
-fn a_baseline_in_other_words_is_the_same_environment() {
+fn a_baseline_with_default_settings_left_out_is_found() {
     let text = "baseline = 'qemu'\nenvironments = ['native', 'qemu:accel=kvm']\n[[workload]]\nname = 'cpu'";
     assert_eq!(design(text).baseline.to_string(), "qemu:accel=kvm");
 }

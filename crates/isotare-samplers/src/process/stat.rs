@@ -144,7 +144,7 @@ mod tests {
 18446744073709551615 94774958465024 94774958484905 140721830526416 0 0 0 0 0 0 0 0 0 17 0 0 0 5 6 9 94774958500912 0 0 0 0 0 0 0\n";
 
     #[test]
-    fn stat_is_read_behind_any_name() {
+    fn stat_is_read_after_a_process_name_with_any_characters() {
         let stat = Stat::parse(STAT).expect("well-formed");
         assert_eq!((stat.parent, stat.threads, stat.start, stat.rss_pages), (559, 4, 143_232, 409));
         let values = |counts: Counts| {

@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn linux_is_booted_by_itself_and_the_image_is_not_written_to() {
+    fn linux_is_booted_directly_and_the_image_is_not_changed() {
         let line = line("kvm");
         for part in [
             "-accel tcg,",

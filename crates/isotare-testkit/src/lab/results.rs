@@ -109,7 +109,7 @@ mod tests {
     };
 
     #[test]
-    fn what_ran_is_told_with_the_labs_name() {
+    fn tests_that_ran_are_listed_with_the_name_of_the_lab() {
         let text = "junk\n\n@begin 0 7\nhello\n\n@end 0 8\n\n@begin 1 8\nrunning 1 test\n\n\
                     @tally ran native: conformance, 13 rules\n@end 0 20\n@done\n";
         let lines = judge(&LAB, text).expect("all is well");
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_failed_did_not_end_or_was_skipped_is_an_error() {
+    fn failed_unfinished_and_skipped_steps_are_errors() {
         let why = |text: &str| judge(&LAB, text).expect_err("wrong");
         assert!(why("@begin 0 7\nno such file\n@end 1 8\n").contains("ended with status 1:\nno such file"));
         assert!(why("@begin 0 7\n@end 0 8\n").contains("'native' was not begun"));

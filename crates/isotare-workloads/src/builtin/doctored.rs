@@ -50,7 +50,7 @@ fn value(samples: &[(String, f64)], name: &str) -> Option<f64> {
 }
 
 #[test]
-fn a_right_report_becomes_samples() {
+fn a_correct_report_becomes_samples() {
     let samples = decode(&Cpu, &[("events", "1000")], report()).expect("valid");
     assert_eq!(samples[0].0, "events_per_second");
     assert!((samples[0].1 - 999.995).abs() < 0.001, "{samples:?}");

@@ -53,7 +53,7 @@ fn a_closure_runs_in_a_root_of_its_own() {
 }
 
 #[test]
-fn scripts_bring_their_interpreters() {
+fn the_closure_of_a_script_has_its_interpreter() {
     let folder = tempfile::tempdir().expect("folder");
     let script = folder.path().join("script");
     fs::write(&script, "#!/usr/bin/env sh\necho hello\n").expect("writes");
@@ -69,7 +69,7 @@ fn scripts_bring_their_interpreters() {
 }
 
 #[test]
-fn what_is_missing_is_named() {
+fn a_missing_program_is_named() {
     assert!(closure("no-such-program").expect_err("missing").contains("no-such-program is not in PATH"));
     assert!(closure("/etc/passwd").expect_err("no program").contains("not a program"));
     assert!(closure("/no/such").expect_err("missing").contains("/no/such"));

@@ -54,7 +54,7 @@ fn every_environment_has_the_usual_limit_of_processes() {
 }
 
 #[test]
-fn a_limit_that_nothing_can_run_in_is_refused() {
+fn a_limit_that_is_too_small_to_run_is_refused() {
     let place = Place::new();
     let output = place.run(&["compare", "--env", "container", "--processes", "9"]);
     assert_eq!(output.status.code(), Some(2));

@@ -75,7 +75,7 @@ fn a_folder_that_somebody_filled_is_read_without_harm() {
 }
 
 #[test]
-fn how_large_a_file_may_be_can_be_said() {
+fn the_largest_file_size_can_be_set() {
     let place = Place::new();
     let csv = "block,condition,metric,value\n1,a,t,1\n1,b,t,1\n".to_owned() + &" \n".repeat(1000);
     let file = place.write("pairs.csv", &csv).display().to_string();
@@ -94,7 +94,7 @@ fn how_large_a_file_may_be_can_be_said() {
 }
 
 #[test]
-fn names_of_files_are_shown_and_do_nothing() {
+fn names_of_files_are_shown_as_plain_text() {
     let place = Place::new();
     fs::create_dir(place.path("results")).unwrap();
     let name = [EVIL.as_bytes(), b"\xff|`<b>.txt"].concat();
@@ -125,7 +125,7 @@ fn names_of_files_are_shown_and_do_nothing() {
 }
 
 #[test]
-fn names_of_processes_are_shown_and_do_nothing() {
+fn names_of_processes_are_shown_as_plain_text() {
     let place = Place::new();
     let program = place.path("=\u{1b}]2;\u{202e}\n");
     symlink("/bin/sleep", &program).unwrap();

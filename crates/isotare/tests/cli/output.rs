@@ -50,7 +50,7 @@ impl Trials {
 }
 
 #[test]
-fn five_gigabytes_of_output_pass_with_flat_memory() {
+fn five_gigabytes_of_output_need_little_memory() {
     let place = Place::new();
     let script = r#"mkdir "$0" 2>/dev/null && exec head -c 5G /dev/zero; true"#;
     let session = Trials::run(&place, script, &[]);
@@ -83,7 +83,7 @@ fn a_workload_that_writes_without_end_fails_and_the_session_goes_on() {
 }
 
 #[test]
-fn kept_output_comes_back_and_goes_with_its_session() {
+fn kept_output_is_shown_and_removed_with_its_session() {
     let place = Place::new();
     let script = r#"mkdir "$0" 2>/dev/null && exec seq 1000000; echo short"#;
     let session = Trials::run(&place, script, &["--keep-output"]);

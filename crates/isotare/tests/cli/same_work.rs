@@ -28,7 +28,7 @@ fn outcomes(report: &Value, environment: &str) -> Vec<String> {
 }
 
 #[test]
-fn work_that_was_not_done_does_not_look_fast() {
+fn work_that_was_not_done_is_invalid() {
     if !can_chroot() {
         return;
     }
@@ -60,7 +60,7 @@ fn work_that_was_not_done_does_not_look_fast() {
 }
 
 #[test]
-fn other_output_that_is_accepted_is_doubted_beside_the_figure() {
+fn different_output_that_is_accepted_causes_a_warning() {
     if !can_chroot() {
         return;
     }
@@ -90,7 +90,7 @@ fn a_command_finds_its_programs_where_the_hosts_userland_can_be_shown() {
 }
 
 #[test]
-fn output_that_changes_by_itself_shows_nothing() {
+fn output_that_always_changes_is_not_compared() {
     if !can_chroot() {
         return;
     }

@@ -37,7 +37,7 @@ fn a_known_overhead_is_found_and_the_contract_is_kept() {
 }
 
 #[test]
-fn a_named_store_keeps_the_sessions_and_what_cannot_be_injected_is_told() {
+fn a_named_store_keeps_the_sessions_and_impossible_injections_are_reported() {
     let place = Place::new();
     let arguments = [
         "selftest",

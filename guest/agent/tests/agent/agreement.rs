@@ -138,7 +138,7 @@ fn memory_is_compared_with_sysbench() {
 
 #[test]
 #[ignore = "needs hyperfine, ISOTARE_AGENT and a quiet machine"]
-fn a_loop_costs_no_more_than_hyperfine() {
+fn a_loop_has_no_more_overhead_than_hyperfine() {
     let folder = tempfile::tempdir().expect("folder");
     let export = folder.path().join("h.json");
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());

@@ -57,7 +57,7 @@ fn the_handshake_gives_clocks_and_facts() {
 }
 
 #[test]
-fn the_clock_is_told_while_a_job_runs() {
+fn the_clock_is_sent_while_a_job_runs() {
     let (mut agent, _) = Agent::start();
     let mut work = builtin(Kind::Cpu { max_prime: 1000 });
     work.limit.duration_ms = Some(300);
@@ -76,7 +76,7 @@ fn the_clock_is_told_while_a_job_runs() {
 }
 
 #[test]
-fn pongs_never_tear_the_output_of_a_program() {
+fn pongs_do_not_split_the_output_of_a_program() {
     let (mut agent, _) = Agent::start();
     agent.send(&ToAgent::Run { job: script_job("head -c 5242880 /dev/zero"), observe_ms: None });
     for _ in 0..200 {
@@ -169,7 +169,7 @@ fn input_arrives_whole_while_output_is_carried() {
 }
 
 #[test]
-fn a_hundred_programs_leave_no_trace() {
+fn a_hundred_programs_leave_no_open_descriptors() {
     let (mut agent, _) = Agent::start();
     let descriptors =
         |agent: &Agent| std::fs::read_dir(format!("/proc/{}/fd", agent.child.id())).expect("lists").count();
@@ -254,7 +254,7 @@ fn signals_reach_the_whole_group() {
 }
 
 #[test]
-fn what_a_program_leaves_behind_is_ended() {
+fn processes_that_a_program_leaves_behind_are_ended() {
     let (mut agent, _) = Agent::start();
     let answer = shell(&mut agent, "sleep 60 & echo $!");
     assert_eq!(answer.command().0, Exit::Code(0));
@@ -263,7 +263,7 @@ fn what_a_program_leaves_behind_is_ended() {
 }
 
 #[test]
-fn the_end_of_the_connection_ends_everything() {
+fn the_end_of_the_connection_ends_all_programs() {
     for job in [
         script_job("sleep 60 & echo $! $$; wait"),
         script_job("trap '' TERM; echo $$; while :; do sleep 1; done"),

@@ -96,7 +96,7 @@ fn a_bad_size() {
 }
 
 #[test]
-fn a_text_that_is_no_toml() {
+fn a_text_that_is_not_toml() {
     assert_snapshot!(refusal("environments = [\"native\"\nblocks = = 3\nseed = 1\n"), @r#"
      x this is not valid TOML: missing comma between array elements, expected `,`
       ,-[a.toml:2:1]
@@ -263,7 +263,7 @@ fn a_baseline_with_a_typo() {
 }
 
 #[test]
-fn workloads_that_cannot_be() {
+fn impossible_workloads() {
     assert_snapshot!(refusal(r#"environments = ["container"]
 [[workload]]
 name = "cqu"
