@@ -1,4 +1,5 @@
-//! Hierarchies of fake machines: what is found, written and read, without any rights.
+//! Tests with the files of fake machines: which hierarchies are found, and what is written and read. They
+//! need no special rights.
 
 use isotare_cgroup::{Hierarchies, Tasks, Version};
 use isotare_core::{Budget, CpuSet};
@@ -37,8 +38,8 @@ fn budget() -> Budget {
     Budget { cpus: CpuSet::new([1]).expect("not empty"), memory: 64 << 20, processes: Some(300) }
 }
 
-// Linux 6.18, version 1; numbers as recorded from a Debian 12 virtual machine, `io_service_bytes` after a
-// throttle was set on a device.
+// Version 1 of Linux 6.18. The numbers were recorded on a Debian 12 virtual machine. `io_service_bytes` was
+// recorded after a throttle was set on a device.
 const V1_FILES: &[(&str, &str)] = &[
     ("cg/cpu,cpuacct/s/i/cpuacct.usage", "830971777610\n"),
     ("cg/cpu,cpuacct/s/i/cpuacct.stat", "user 72817\nsystem 10279\n"),
@@ -178,7 +179,7 @@ fn the_smallest_limit_of_tasks_is_found_on_any_level() {
     let own = ("cg/unified/s/i/pids.max", "500\n");
     let found = tasks(&[own, ("cg/unified/s/i/pids.events", "max 2\n")]);
     assert_eq!(found, Some(Tasks { limit: Some(500), refused: 2 }));
-    // As Podman does it, before Linux 6.11 and since.
+    // Podman sets it like this: first before Linux 6.11, then since then.
     let open = ("cg/unified/s/i/pids.max", "max\n");
     let below = [("cg/unified/s/i/c/pids.max", "400\n"), ("cg/unified/s/i/c/pids.events", "max 3\n")];
     let found = tasks(&[&[open, ("cg/unified/s/i/pids.events", "max 0\n")], &below[..]].concat());

@@ -1,4 +1,4 @@
-//! Groups of this machine. Each test ends early where cgroups cannot be written.
+//! Tests with groups of this machine. They end early if cgroups cannot be written.
 
 use isotare_cgroup::{Hierarchies, Tasks, Version};
 use isotare_core::{Budget, CpuSet};
@@ -6,7 +6,7 @@ use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// A group of one test's own, removed whatever happens.
+/// The group of one test. It is always removed, even if the test fails.
 struct Own {
     hierarchies: Hierarchies,
     path: String,
@@ -27,7 +27,7 @@ impl Drop for Own {
     }
 }
 
-/// A shell that waits for a line before it does `script`.
+/// A shell that waits for a line and then runs `script`.
 fn shell(script: &str) -> Child {
     Command::new("sh").args(["-c", &format!("read go; {script}")]).stdin(Stdio::piped()).spawn().expect("sh")
 }

@@ -73,7 +73,7 @@ mod tests {
 
     const SECOND: u64 = 1_000_000_000;
 
-    /// A reading at `host` ns with a round trip of 2 µs, by a clock that is `ahead` ns ahead.
+    /// A reading at `host` ns with a round trip of 2 µs. The clock is `ahead` ns ahead of the host's.
     fn pair(host: u64, ahead: i64) -> ClockPair {
         let agent_ns = (host + 7 * SECOND).saturating_add_signed(ahead);
         ClockPair { asked_ns: host - 1_000, agent_ns, answered_ns: host + 1_000 }
@@ -125,7 +125,7 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// Round trips of any length never make a good clock stray.
+        /// A correct clock does not stray, however long the round trips are.
         #[test]
         fn no_round_trip_makes_a_correct_clock_stray(trips in proptest::collection::vec((0_u64..1 << 30, 0.0_f64..1.0), 2..12)) {
             let mut host = SECOND;

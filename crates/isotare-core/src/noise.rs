@@ -163,7 +163,7 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// Each repeat adds a block and takes one away.
+        /// Each repeat adds a block and removes another one.
         #[test]
         fn repeats_do_not_change_the_number_of_blocks_that_count(
             blocks in proptest::collection::vec((proptest::bool::ANY, proptest::bool::ANY), 0..60),

@@ -91,7 +91,7 @@ mod tests {
         Ok(())
     }
 
-    /// A file of 64 MiB with two words in it.
+    /// A file of 64 MiB that contains only two words.
     fn sparse(path: &Path) -> File {
         let file = File::options().create_new(true).read(true).write(true).open(path).expect("made");
         file.set_len(64 << 20).expect("sized");

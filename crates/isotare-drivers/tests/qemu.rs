@@ -1,5 +1,6 @@
-//! The driver `qemu` on real machines, by software emulation. Needs QEMU, a kernel and a static agent
-//! (`ISOTARE_AGENT`, or one built in the workspace's target folder); says so and passes otherwise.
+//! Tests of the driver `qemu` with real machines under software emulation. They need QEMU, a kernel and a
+//! static agent (`ISOTARE_AGENT`, or one built in the workspace's target folder). Without these they print a
+//! message and pass.
 #![expect(clippy::print_stderr, reason = "tests tell why they are skipped and what they measured")]
 
 use isotare_core::{
@@ -36,7 +37,7 @@ fn agent() -> Option<PathBuf> {
     named.into_iter().chain(built.into_iter().flatten()).find(|path| path.is_file())
 }
 
-/// `None`, with the reason printed, where the tests cannot run.
+/// A session; `None`: the tests cannot run, and the reason was printed.
 fn field(name: &str) -> Option<Field> {
     let skip = |why: &str| {
         eprintln!("skipped: {why}");
@@ -112,7 +113,7 @@ impl Field {
         })
     }
 
-    /// What is still there of all that was recorded.
+    /// All recorded resources that still exist.
     fn left(&self) -> Vec<String> {
         let recorded = self.state.recorded().expect("readable");
         let found = recorded.iter().rev().map(|resource| (resource, sweep(resource, &soon())));
@@ -168,7 +169,7 @@ fn a_machine_has_its_disk_and_leaves_nothing_behind() {
     }
 }
 
-/// The host's bash with its libraries, as a tree.
+/// A tree with the host's bash and its libraries.
 fn tree_with_bash(folder: &Path) -> Image {
     let listed = output_of(Path::new("/usr/bin/ldd"), &["/bin/bash"], &soon()).expect("ldd runs");
     let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
@@ -181,7 +182,8 @@ fn tree_with_bash(folder: &Path) -> Image {
     Image { base: Base::Tree(folder.to_owned()), files: Vec::new() }
 }
 
-/// Connects to the host, at the address that the kernel was given, and exchanges a line each way.
+/// Connects to the host at the address on the kernel's command line, and exchanges one line in each
+/// direction.
 const TALK: &str = "read -r line </proc/cmdline; host=${line##*isotare.net=}; host=${host%% *}; \
     exec 3<>/dev/tcp/${host#*,}/$PORT && echo from the guest >&3 && read -r answer <&3 && echo \"$answer\"";
 
@@ -236,8 +238,8 @@ fn a_program_reaches_the_host_over_each_network() {
     }
 }
 
-/// Settings with the root's and the data folder's file system as the guest sees them: each bus, format,
-/// cache, way of reading and root once, on each machine that has it.
+/// Settings, and the file systems of the root and of the data folder that the guest then sees. Each bus,
+/// format, cache, kind of I/O and root occurs once, on each machine that supports it.
 type Combination = (&'static [(&'static str, &'static str)], &'static str, &'static str);
 
 const COMBINATIONS: [Combination; 8] = [
@@ -330,7 +332,7 @@ fn status(pid: u32, field: &str) -> String {
 fn qemu_filters_its_system_calls_and_runs_as_a_user_of_its_own() {
     let us = rustix::process::geteuid();
     let everything = status(std::process::id(), "CapEff");
-    // With 9p, QEMU gives files to the users whose they are in the guest.
+    // With 9p, QEMU gives files to the users who own them in the guest.
     for (settings, filter, is_root) in [
         (&[][..], true, false),
         (&[("root", "9p"), ("disk", "none")], true, true),
@@ -488,7 +490,7 @@ fn files_and_clocks(machine: &str) {
     });
 }
 
-/// The lengths of a machine's phases and how many file events it made in two seconds.
+/// The lengths of the phases of a machine, and the number of file events that it made in two seconds.
 fn timed_life(field: &Field, name: &str, environment: &mut dyn Environment) -> [f64; 6] {
     field.trial(name, |cx| {
         let mut last = now();
@@ -528,8 +530,8 @@ fn timed_life(field: &Field, name: &str, environment: &mut dyn Environment) -> [
     })
 }
 
-/// Prints medians of machines with and without a sandbox, a pair after the other, and of the ratios of the
-/// pairs; `cargo test … -- --ignored --nocapture`.
+/// Prints medians of machines with and without a sandbox, which alternate, and of the ratios of pairs: `cargo
+/// test … -- --ignored --nocapture`.
 #[test]
 #[ignore = "prints figures"]
 fn ten_pairs_with_and_without_a_sandbox_are_timed() {
@@ -538,7 +540,7 @@ fn ten_pairs_with_and_without_a_sandbox_are_timed() {
     let mut rows: Vec<[[f64; 6]; 2]> = Vec::new();
     for number in 0..10 {
         let mut row = [[0.0; 6]; 2];
-        // Each goes first as often as the other.
+        // Each of the two is the first one in half of the pairs.
         for place in if number % 2 == 0 { [0, 1] } else { [1, 0] } {
             let field = [&on, &off][place];
             row[place] = timed_life(field, &number.to_string(), &mut *environments[place]);

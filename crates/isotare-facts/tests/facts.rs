@@ -1,4 +1,4 @@
-//! Facts of a fake machine and of this one.
+//! Tests with facts of a recorded machine and of this one.
 
 use isotare_facts::{UNKNOWN, host_facts};
 use std::fs;

@@ -304,7 +304,7 @@ mod tests {
         symlink(&theirs, &link).expect("linked");
         give(&link);
         assert_eq!(named(&link, 10).expect("from theirs to theirs"), b"public");
-        // A link to a folder, in the midst of a path, leads as far.
+        // A link to a folder in the middle of a path has the same effect.
         let [their_folder, our_folder] = ["their-folder", "our-folder"].map(|name| folder.path().join(name));
         for made in [&their_folder, &our_folder] {
             fs::create_dir(made).expect("made");

@@ -155,7 +155,7 @@ mod tests {
         let top = root.path().join("deep");
         fs::create_dir(&top).expect("made");
         let mut at: OwnedFd = fs::File::open(&top).expect("opened").into();
-        // Longer than a path can be, and than the stack of a recursion likes.
+        // The path is longer than the kernel accepts, and a recursive function would need a very large stack.
         for _ in 0..5000 {
             mkdirat(&at, "d", Mode::from_raw_mode(0o700)).expect("made");
             at = open_folder(&at, OsStr::new("d")).expect("opened");

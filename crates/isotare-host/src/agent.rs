@@ -256,7 +256,7 @@ mod tests {
         deadline_in(Duration::from_millis(200), &Interrupt::default())
     }
 
-    /// A job of 2.3 s whose agent answers the first ping late, and the second one after the job's end.
+    /// A job of 2.3 s. The agent answers the first ping late, and the second one after the end of the job.
     #[test]
     fn the_clock_is_read_while_a_long_job_runs() {
         let (ours, mut theirs) = UnixStream::pair().expect("a pair");

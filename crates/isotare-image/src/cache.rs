@@ -235,7 +235,7 @@ mod tests {
         let partial = folder.path().join("k.partial");
         fs::create_dir(&partial).expect("made");
         let mut at = std::os::fd::OwnedFd::from(File::open(&partial).expect("opened"));
-        // More levels than there may be descriptors, and a path that is longer than the kernel takes.
+        // More levels than the limit of open descriptors, and a path that is longer than the kernel accepts.
         for _ in 0..3000 {
             mkdirat(&at, "d", Mode::from_raw_mode(0o700)).expect("made");
             at = openat(&at, "d", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).expect("opened");
@@ -244,7 +244,7 @@ mod tests {
         let before = getrlimit(Resource::Nofile);
         setrlimit(Resource::Nofile, Rlimit { current: Some(512), ..before }).expect("fewer descriptors");
         let made = Cache::new(folder.path()).tree("k", "test", &soon(), |_, _| Ok("d".to_owned()));
-        // The temporary folder's own removal holds a descriptor for each level.
+        // The removal of the temporary folder holds a descriptor for each level.
         setrlimit(Resource::Nofile, before).expect("as before");
         made.expect("made");
         assert!(!partial.exists());
@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn the_remedy_for_a_failed_removal_is_not_more_space() {
         let folder = tempfile::tempdir().expect("a folder");
-        // `KEY.lock` is a name of 255 bytes, the most there are: removing the longer `KEY.partial` fails.
+        // `KEY.lock` is a name of 255 bytes, the maximum. So the longer `KEY.partial` cannot be removed.
         let key = "k".repeat(250);
         let made = Cache::new(folder.path()).tree(&key, "test", &soon(), |_, _| panic!("made"));
         let error = made.expect_err("not removed");
@@ -273,7 +273,7 @@ mod tests {
         let waited = cache.tree("k", "test", &deadline, |_, _| Ok(String::new()));
         assert!(matches!(waited, Err(ImageError::Stopped { wait: isotare_host::WaitError::TimedOut, .. })));
     }
-    /// Why the only entry is not taken.
+    /// The reason why the only entry is refused.
     fn refusal(folder: &Path) -> String {
         let asked = Cache::new(folder).tree("k", "test", &soon(), |_, _| panic!("made again"));
         let error = asked.expect_err("refused");

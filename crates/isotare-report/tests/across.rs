@@ -1,4 +1,4 @@
-//! Values of others, and two sessions against each other.
+//! Tests with values from a file, and with comparisons of two sessions.
 
 mod fixture;
 
@@ -14,7 +14,7 @@ use serde_json::Value;
 
 const FORMATS: [Format; 5] = [Format::Text, Format::Json, Format::Csv, Format::Markdown, Format::Html];
 
-/// What a session measured, as a file of others would have it.
+/// The measurements of a session, in the form of a file from elsewhere.
 fn as_file(report: &Report) -> String {
     let mut text = "block,condition,metric,value,unit\n".to_owned();
     for trial in &report.trials {
@@ -95,8 +95,8 @@ fn a_value_of_zero_prevents_the_ratio_and_causes_a_warning() {
     assert!(told.message.starts_with("1 of 8 blocks"), "{told:?}");
 }
 
-/// The default session, and one on a machine that is `slower` by this factor and whose container costs
-/// `container`.
+/// The default session, and a session on another machine. Times there are multiplied by `slower`, and the
+/// cost of the container is `container`.
 fn two(slower: f64, container: f64) -> Diff {
     let fixture = Fixture { workloads: vec!["cpu"], failing: None, ..Fixture::default() };
     let (session, trials) = fixture.build();

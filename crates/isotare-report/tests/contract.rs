@@ -1,4 +1,4 @@
-//! What other programs build on: the fields of the JSON, and pages that no data can break.
+//! Tests of what other programs rely on: the fields of the JSON, and pages that no data can break.
 
 mod fixture;
 
@@ -36,7 +36,7 @@ fn all_formats(report: &Report) -> Vec<String> {
     FORMATS.iter().map(|format| render(report, *format, &Options::default()).expect("rendered")).collect()
 }
 
-/// Reads the page as XML would be read, with the void elements of HTML closed.
+/// Parses the page as XML, with the void elements of HTML closed.
 fn check_page(page: &str) {
     let page = page.replacen("<!DOCTYPE html>", "", 1);
     let mut open: Vec<String> = Vec::new();
@@ -240,7 +240,7 @@ fn no_data_can_break_a_page_or_control_a_terminal() {
         assert!(!page.contains(isotare_core::is_hidden), "hidden characters in format {at}");
     }
     assert!(!formats[4].contains("<script"));
-    // In Markdown the session and the command line are code, which shows everything as it is.
+    // In Markdown, the session and the command line are formatted as code, which shows every character.
     let is_code = |line: &&str| line.starts_with("    ") || line.starts_with("Session `");
     assert!(formats[3].lines().filter(|line| !is_code(line)).all(|line| !line.contains("<script")));
     check_page(&formats[4]);
@@ -332,13 +332,13 @@ fn metrics_of_samplers_do_not_decide_the_null_test() {
     assert!(formats[0].matches("cpu user").count() == 1 && formats[4].contains("Resources"));
 }
 
-/// The trials of the baseline's replica, each block's after the other.
+/// The trials of the replica of the baseline, in the order of blocks.
 fn of_replica<'a>(session: &Session, trials: &'a mut [Trial]) -> impl Iterator<Item = &'a mut Trial> {
     let conditions = session.plan.conditions.clone();
     trials.iter_mut().filter(move |trial| conditions[trial.condition].environment.replica.is_some())
 }
 
-/// A complaint: it was called passed beside a row of ×0.995 [0.194, 1.460].
+/// From a bug report: the null test was called passed beside a row of ×0.995 [0.194, 1.460].
 #[test]
 fn a_null_test_with_a_wide_interval_is_not_shown() {
     let (session, mut trials) = Fixture::default().build();

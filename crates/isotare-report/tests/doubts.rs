@@ -1,4 +1,5 @@
-//! Traps of published data, as files: each is doubted, and data like it without the trap is not.
+//! Typical errors of published data, as files. Each must cause a warning, and similar data without the error
+//! must not.
 
 mod fixture;
 
@@ -7,7 +8,7 @@ use isotare_core::SessionEnd;
 use isotare_import::{Reading, paired};
 use isotare_report::{Format, Options, Report, WarningKind, analyse, analyse_values, render};
 
-/// `(condition, values)`, or with a metric and unit other than `time` in seconds.
+/// `(condition, metric, unit, values)`.
 type Series<'a> = (&'a str, &'a str, &'a str, &'a [f64]);
 
 fn report(series: &[Series<'_>]) -> Report {
@@ -21,7 +22,7 @@ fn report(series: &[Series<'_>]) -> Report {
     analyse_values("trap.csv", &session, &trials)
 }
 
-/// Kinds of the warnings of an environment that are about the values; all forms show each of them.
+/// The kinds of warnings about the values of an environment. Every format shows each of them.
 fn doubts(report: &Report, environment: &str) -> Vec<WarningKind> {
     let about = [
         WarningKind::TooSteady,

@@ -1,4 +1,4 @@
-//! What a report says of the output of workloads.
+//! Tests of what a report shows about the output of workloads.
 
 mod fixture;
 

@@ -1,4 +1,5 @@
-//! What a report says of the session as a whole: disturbed blocks, drift, precision, and what ran before.
+//! Tests of what a report says about the session as a whole: disturbed blocks, drift, precision, and
+//! carry-over.
 
 mod fixture;
 
@@ -8,7 +9,7 @@ use isotare_report::{Format, Options, Report, ResultRow, WarningKind, analyse, r
 
 const GATE: Gate = Gate { integer: 1.25, memory: 1.5, waited: 0.35 };
 
-/// Twenty blocks and `spare` spare ones, of which those in `disturbed` are.
+/// Twenty blocks and `spare` spare ones. Those in `disturbed` are disturbed.
 fn session(spare: u32, disturbed: &[u32]) -> (Session, Vec<Trial>) {
     let fixture = Fixture { blocks: 20 + spare, workloads: vec!["cpu"], failing: None, ..Fixture::default() };
     let (mut session, mut trials) = fixture.build();
@@ -47,7 +48,7 @@ fn kinds(report: &Report) -> Vec<WarningKind> {
     report.warnings.iter().map(|warning| warning.kind).collect()
 }
 
-/// Every form for people says it.
+/// Checks that every format for people contains these words.
 fn all_say(report: &Report, words: &str) {
     for format in [Format::Text, Format::Markdown, Format::Html] {
         let shown = render(report, format, &Options { width: 4000, ..Options::default() }).expect("rendered");
@@ -61,7 +62,7 @@ fn all_say(report: &Report, words: &str) {
 fn a_repeat_replaces_a_disturbed_block() {
     let report = complete(&session(5, &[4, 9]));
     let found = report.disturbance.as_ref().expect("watched");
-    // The fixture ran all five spare blocks; only two had something to stand for.
+    // The fixture ran all five spare blocks. Only two of them replace a block.
     assert_eq!((found.blocks, found.counted), (25, 23));
     assert_eq!((found.disturbed.as_slice(), found.replaced.as_slice()), (&[4, 9][..], &[4, 9][..]));
     assert!(found.remaining.is_empty() && kinds(&report).is_empty(), "{:?}", report.warnings);

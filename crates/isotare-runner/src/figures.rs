@@ -146,8 +146,8 @@ mod tests {
         Trial { samples, ..Trial::new(0, Slot { block, condition }, 0, Outcome::Completed) }
     }
 
-    /// Twenty blocks: the machine wanders, `steady` costs 1.1 times as much with little noise, `wild` varies
-    /// by `noise`.
+    /// Twenty blocks. The speed of the machine varies between blocks. `steady` costs 1.1 times as much with
+    /// little noise; `wild` varies by `noise`.
     fn figures(plan: &Plan, noise: f64) -> Figures<'_> {
         let mut figures = Figures::new(plan);
         for block in 0..20 {

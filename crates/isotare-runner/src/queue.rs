@@ -126,8 +126,8 @@ mod tests {
         plan(&design).expect("valid")
     }
 
-    /// Runs a session whose blocks take a second each. `disturbed` says which in order of running; it becomes
-    /// precise at `precise_at` blocks.
+    /// Runs a session whose blocks take one second each. `disturbed`: the disturbed blocks, in the order in
+    /// which they run. From `precise_at` blocks on, the session is precise enough.
     fn run(plan: &Plan, disturbed: &[usize], precise_at: usize) -> (Vec<u32>, SessionEnd, Vec<u32>) {
         let mut queue = Queue::new(plan);
         let mut ran = Vec::new();

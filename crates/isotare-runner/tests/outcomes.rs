@@ -1,4 +1,4 @@
-//! The runner against drivers that follow scripts: every way in which a trial can end, and what remains
+//! Tests of the runner with drivers that follow scripts: every way in which a trial can end, and what is left
 //! afterwards.
 
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
@@ -20,15 +20,15 @@ struct Kept {
     trials: Vec<Trial>,
     stop_after: Option<(usize, Interrupt)>,
     full_after: Option<usize>,
-    /// Only the baseline is observed.
+    /// Whether only the baseline is observed.
     unobserved: bool,
-    /// How much of its output the decoder needs.
+    /// The number of bytes of output that the decoder needs.
     output_needed: usize,
-    /// All that each trial wrote on standard output, where it is kept.
+    /// The complete standard output of each trial, if it is kept.
     whole: Vec<Vec<u8>>,
-    /// Whether somebody looks.
+    /// Whether the caller wants interim results.
     watched: bool,
-    /// Trials that had ended when it was told what they show.
+    /// The number of finished trials at each interim result.
     interim: Vec<usize>,
 }
 
@@ -63,7 +63,7 @@ impl Sink for Kept {
     }
 }
 
-/// Six blocks, none of them repeated.
+/// A plan with six blocks, of which none is repeated.
 fn six(design: Design) -> Plan {
     plan(&Design { blocks: Blocks::exactly(6), repeats: 0.0, ..design }).unwrap()
 }
@@ -79,17 +79,17 @@ fn two(name: &str) -> Design {
     }
 }
 
-/// For work that takes as long as the machine wants.
+/// For work that takes different times on different machines.
 fn patient() -> Design {
     Design { timeout: 600.0, ..two("other") }
 }
 
-/// Runs six blocks of a working driver and one that follows `script`.
+/// Runs six blocks of a driver that works and of one that follows `script`.
 fn run(script: Script, kept: Kept) -> (Kept, Result<SessionEnd, String>, &'static FakeDriver) {
     execute(&six(two("other")), script, kept)
 }
 
-/// Runs a plan of a working driver and one that follows `script`.
+/// Runs a plan of a driver that works and of one that follows `script`.
 fn execute(
     plan: &Plan,
     script: Script,
@@ -287,7 +287,7 @@ fn every_trial_is_watched() {
 #[test]
 fn disturbed_blocks_are_repeated_in_the_order_that_the_plan_fixed() {
     let mut plan = plan(&Design { blocks: Blocks::exactly(8), ..two("other") }).unwrap();
-    // No machine is that fast: every block counts as disturbed.
+    // No machine is that fast, so every block counts as disturbed.
     plan.gate = Some(Gate { integer: 0.001, memory: 0.001, waited: 1.0 });
     let (kept, end, _) = execute(&plan, Script::Works(1), Kept::default());
     assert_eq!((end, plan.spare), (Ok(SessionEnd::Complete), 2));

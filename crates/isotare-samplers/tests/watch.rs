@@ -1,5 +1,5 @@
-//! Watching processes: real ones and a made-up `/proc`, and that a reading allocates nothing once all are
-//! known.
+//! Tests of watching processes, with real ones and with an invented `/proc`. One of them shows that reading
+//! known processes allocates no memory.
 
 #![expect(unsafe_code, reason = "an allocator that counts")]
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
@@ -20,16 +20,16 @@ thread_local! {
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
 }
 
-// SAFETY: everything is passed on to the system's allocator as it came; the count is a thread's own.
+// SAFETY: all arguments are passed to the system's allocator unchanged. The count belongs to one thread.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller keeps the rules of `alloc`.
+        // SAFETY: the caller follows the rules of `alloc`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps the rules of `dealloc`.
+        // SAFETY: the caller follows the rules of `dealloc`.
         unsafe { System.dealloc(pointer, layout) }
     }
 }
@@ -65,7 +65,7 @@ fn a_busy_process_is_distinguished_from_a_sleeping_one() {
     watch.read(now());
     assert!(watch.tasks().all(|task| task.activity().is_none()), "nothing is known of the time before");
     let began = Instant::now();
-    // Until it has had three ticks, however long that takes here.
+    // Waits until it has used three ticks, however long this takes.
     let ticks = || {
         let stat = fs::read_to_string(format!("/proc/{}/stat", busy.0.id())).unwrap();
         stat.rsplit(')')

@@ -202,8 +202,8 @@ mod tests {
     use isotare_report::analyse;
     use std::collections::BTreeMap;
 
-    /// What a session would say if the slower one took `ratio` times as long and the baseline got `share` of
-    /// its quota.
+    /// The finding of a session in which the injected condition took `ratio` times as long, and the baseline
+    /// got `share` of its quota.
     fn found(text: &str, ratio: f64, share: f64, outcome: Outcome) -> Result<Recovery, NotMeasured> {
         let injection = Injection::of(&text.parse().expect(text)).expect(text);
         let budget = Budget { cpus: CpuSet::new([0]).expect("one"), memory: 1 << 30, processes: None };
@@ -221,7 +221,7 @@ mod tests {
             let failure = (outcome != Outcome::Completed).then_some(failure);
             Trial { samples, failure, ..Trial::new(index, *slot, 0, outcome) }
         };
-        // Nothing is disturbed, so no spare block is begun.
+        // No block is disturbed, so no spare block runs.
         let run = plan.order.iter().filter(|slot| slot.block < plan.max_blocks);
         let trials: Vec<Trial> = (0..).zip(run).map(trial).collect();
         let session = Session {

@@ -72,7 +72,7 @@ pub fn carry_over_p(trials: &[Placed], arms: usize) -> Option<f64> {
 mod tests {
     use super::*;
 
-    /// Blocks of three arms in rotating order; `effect` is added after arm 2.
+    /// Blocks of three arms in rotating order. `effect` is added to the value after arm 2.
     fn session(effect: f64) -> Vec<Placed> {
         let orders = [[0, 1, 2], [2, 0, 1], [1, 2, 0], [0, 2, 1], [2, 1, 0], [1, 0, 2]];
         let mut trials: Vec<Placed> = Vec::new();

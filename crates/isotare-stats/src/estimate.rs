@@ -142,7 +142,8 @@ mod tests {
         }
     }
 
-    // Expected numbers: the formulas of the doc comments written out in NumPy, t quantiles of SciPy 1.17.1.
+    // The expected numbers were computed in NumPy with the formulas of the doc comments, and with t quantiles
+    // of SciPy 1.17.1.
 
     #[test]
     fn the_typical_ratio_is_the_hodges_lehmann_estimate() {

@@ -70,7 +70,7 @@ fn finite(d: &[f64]) -> Vec<f64> {
 mod tests {
     use super::*;
 
-    /// `n` log ratios near `centre`, well apart from zero unless `centre` is zero.
+    /// `n` log ratios near `centre`. They are clearly different from zero, unless `centre` is zero.
     fn column(centre: f64, n: usize) -> Vec<f64> {
         (0..n).map(|b| centre + 0.001 * ((b * 7 % 11) as f64 - 4.7)).collect()
     }

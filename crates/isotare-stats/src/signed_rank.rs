@@ -117,8 +117,8 @@ mod tests {
         assert!((got - expect).abs() < 1e-12, "{got} instead of {expect} for {d:?}");
     }
 
-    // Numbers below: SciPy 1.17.1, `wilcoxon(d, method="exact")` without ties and
-    // `wilcoxon(d, zero_method="wilcox", method=PermutationMethod(n_resamples=10**9))` with them.
+    // The expected numbers are from SciPy 1.17.1: `wilcoxon(d, method="exact")` without ties, and
+    // `wilcoxon(d, zero_method="wilcox", method=PermutationMethod(n_resamples=10**9))` with ties.
 
     #[test]
     fn exact_p_values_equal_those_of_scipy() {
@@ -165,7 +165,7 @@ mod tests {
     fn the_approximation_continues_the_exact_counts() {
         let (exact, normal) =
             (critical_count(200, 0.95).expect("large n"), critical_count(201, 0.95).expect("large n"));
-        // 201 adds about n/2 to the mean and less to the deviation.
+        // Compared with 200, 201 adds about n/2 to the mean, and less to the deviation.
         assert!((60..110).contains(&(normal - exact)), "{exact} then {normal}");
     }
 }

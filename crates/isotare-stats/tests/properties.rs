@@ -1,4 +1,5 @@
-//! What must hold of any data: symmetry of the arms, indifference to units and to order.
+//! Properties that hold for any data. For example, swapping the arms or changing the unit or the order has no
+//! effect on the verdict.
 
 use isotare_stats::{
     Direction, Margin, Verdict, adjusted_p_values, holm, judge, log_ratios, mean_ratio_of_pairs, pointwise_p,
@@ -7,7 +8,7 @@ use isotare_stats::{
 use proptest::prelude::*;
 
 fn some_pairs(count: impl Into<prop::collection::SizeRange>) -> impl Strategy<Value = Vec<(f64, f64)>> {
-    // Whole numbers now and then, so that ties and equal pairs occur.
+    // Some values are whole numbers, so that ties and equal pairs occur.
     let value = prop_oneof![3 => 0.5..2.0_f64, 1 => (1..5_u8).prop_map(f64::from)];
     prop::collection::vec((value.clone(), value), count)
 }
@@ -16,7 +17,7 @@ fn near(a: f64, b: f64) -> bool {
     a == b || (a / b - 1.0).abs() < 1e-9
 }
 
-/// Column `k` holds block `b`'s entry where its mask says so, NaN elsewhere.
+/// In column `k`, the entry of block `b` exists if the mask says so; otherwise it is NaN.
 fn family() -> impl Strategy<Value = Vec<Vec<f64>>> {
     let entry = prop_oneof![8 => -0.2..0.3_f64, 1 => Just(f64::NAN), 1 => Just(0.0)];
     (2..13_usize).prop_flat_map(move |blocks| {

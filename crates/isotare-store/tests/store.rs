@@ -1,4 +1,4 @@
-//! A store gives back what was written, and says what is wrong with a file that is none.
+//! Tests that a store returns what was written, and explains errors of other files.
 
 mod support;
 
@@ -18,7 +18,7 @@ fn store(folder: &Path) -> Store {
     Store::open(&folder.join("some/where/isotare.db")).expect("opens")
 }
 
-/// What happened, why, and what to do, each from where it is kept.
+/// The message of an error, its causes and its remedy.
 fn said(error: &StoreError) -> String {
     assert!(!with_sources(error).contains(error.remedy()), "{error}");
     format!("{}; {}", with_sources(error), error.remedy())
@@ -125,7 +125,7 @@ fn complete_output_is_stored_and_removed_with_its_session() {
         zstd::stream::copy_encode(bytes, &file, 1).expect("compressed");
         file
     };
-    // Three pieces of a megabyte, which zstd cannot make smaller.
+    // Three pieces of a megabyte that zstd cannot compress.
     let mut seed = 1_u32;
     let noise: Vec<u8> = std::iter::repeat_with(|| {
         seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -237,7 +237,7 @@ fn committed_files_of_every_version_are_understood() {
     }
 }
 
-/// Makes the committed file; only for a new version, whose number the name must have.
+/// Makes the committed file. Run it only for a new version of the schema, whose number is part of the name.
 #[test]
 #[ignore = "writes tests/fixtures/version-N.db"]
 fn write_fixture() {

@@ -280,7 +280,7 @@ mod tests {
         probed.iter().map(|p| p.environment.to_string()).collect()
     }
 
-    /// What ran at the same time as anything else, as pairs of drivers.
+    /// The pairs of drivers that ran at the same time.
     fn run(specs: &[&str], at_once: usize) -> (Vec<Probed>, Vec<(String, String)>) {
         let (now, met) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
         let probe = |candidate: &Candidate| {

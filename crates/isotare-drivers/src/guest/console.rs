@@ -82,7 +82,7 @@ mod tests {
         let logs =
             Logs { monitor: "QEMU", output: folder.path().join("q"), console: folder.path().join("c") };
         std::os::unix::fs::symlink("/etc/passwd", &logs.console).expect("linked");
-        // A FIFO without a writer would be waited for without end.
+        // Reading a FIFO without a writer would never end.
         rustix::fs::mknodat(
             rustix::fs::CWD,
             &logs.output,

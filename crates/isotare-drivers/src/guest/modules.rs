@@ -133,7 +133,7 @@ mod tests {
         );
     }
 
-    // From Debian 12's generic kernel; its cloud kernel has crc32c built in.
+    // From the generic kernel of Debian 12. In the cloud kernel crc32c is built in.
     #[test]
     fn soft_dependencies_of_a_module_are_loaded_before_it() {
         let dep = "kernel/fs/ext4/ext4.ko: kernel/fs/jbd2/jbd2.ko\n\

@@ -1,4 +1,4 @@
-//! Command lines as text.
+//! Tests of QEMU's command line, as text.
 
 use super::*;
 use isotare_core::{Base, Budget, Driver, Settings, Unavailable};
@@ -46,7 +46,7 @@ fn the_default_is_an_emulated_microvm_with_the_budget() {
     );
 }
 
-/// Each choice with what it adds to the line, and what it must not.
+/// Each case has settings, the parts that they add to the line, and the parts that must not be in it.
 #[test]
 fn settings_reach_the_command_line() {
     type Case = (&'static [(&'static str, &'static str)], &'static [&'static str], &'static [&'static str]);

@@ -242,7 +242,7 @@ mod tests {
         let found = target(&[("host", "vm"), ("port", "2222"), ("key", "/k")]).expect("valid");
         let record = found.record().expect("written");
         assert_eq!(Target::of_record(&record, None), Ok(found));
-        // As a planter would write it, and as an earlier version did.
+        // Records as an attacker would write them, and one of an earlier version.
         for planted in [
             r#"{"program":"/tmp/x","arguments":[],"folder":"/var/tmp/isotare-s-0"}"#,
             r#"{"host":"vm","configured":false,"folder":"/var/tmp/isotare-s-0","config":"/tmp/x"}"#,

@@ -117,7 +117,7 @@ mod tests {
         deadline_in(Duration::from_secs(10), &Interrupt::default())
     }
 
-    /// Answers requests with these texts, one connection long; returns what was asked.
+    /// Answers the requests of one connection with these texts. Returns the requests.
     fn serve(listener: UnixListener, answers: Vec<&'static str>) -> std::thread::JoinHandle<Vec<String>> {
         std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().expect("a connection");

@@ -76,7 +76,7 @@ mod tests {
     use super::*;
     use isotare_protocol::{Hello, encode_hello};
 
-    /// Gives its bytes one at a time.
+    /// Returns one byte for each call of `read`.
     struct Slowly<'a>(&'a [u8]);
 
     impl Read for Slowly<'_> {

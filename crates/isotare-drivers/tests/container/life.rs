@@ -1,4 +1,4 @@
-//! What a container is like while it lives, and that nothing of it stays.
+//! Tests of a container while it runs, and of what is left afterwards.
 
 use crate::field::{bring_up, checked, field, take_down};
 use isotare_core::{Resource, Role};
@@ -116,7 +116,8 @@ fn the_budget_is_in_its_cgroup() {
     ] {
         assert!(read(files).lines().any(|line| line == pid));
     }
-    // Every hierarchy in which the session made the group: what is empty would be read as idle.
+    // Checks every hierarchy in which the session made the group. An empty group there would look like an
+    // idle container.
     let hierarchies = isotare_cgroup::Hierarchies::discover().expect("mounted");
     for file in hierarchies.open(&trial.cgroup).procs_files() {
         let text = fs::read_to_string(&file).expect("readable");

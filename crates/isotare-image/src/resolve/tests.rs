@@ -1,4 +1,4 @@
-//! Resolving references, on real archives made here.
+//! Tests of references with real archives, which are made here.
 
 use super::*;
 use crate::source::digest;
@@ -13,7 +13,7 @@ fn soon() -> Deadline {
     deadline_in(Duration::from_secs(30), &Interrupt::default())
 }
 
-/// A folder with a cache in it.
+/// A folder that contains a cache.
 struct Place(tempfile::TempDir);
 
 impl Place {
@@ -48,7 +48,8 @@ impl Place {
         }
     }
 
-    /// An OCI image layout of these layers, gzip and zstd in turn; its manifest's digest.
+    /// Makes an OCI image layout with these layers, alternately with gzip and zstd. Returns the digest of its
+    /// manifest.
     fn layout(&self, folder: &str, tag: &str, layers: &[Vec<u8>]) -> String {
         let blob = |bytes: &[u8]| {
             let name = digest(bytes);
@@ -312,7 +313,7 @@ fn a_path_that_is_not_a_file_is_refused_without_waiting() {
         let error = place.resolve(&reference).map_err(|error| with_sources(&error)).expect_err(&reference);
         assert!(error.contains("a FIFO, not a regular file"), "{error}");
     }
-    // Also not read whole.
+    // It must not be read completely either.
     fs::remove_file(layout.join("index.json")).expect("removed");
     let index = fs::File::create(layout.join("index.json")).expect("made");
     index.set_len(20 << 30).expect("sized");

@@ -1,4 +1,4 @@
-//! Designs that work, and what the others are told.
+//! Tests of valid designs, and of the messages about others.
 
 use super::*;
 use isotare_core::CpuSet;

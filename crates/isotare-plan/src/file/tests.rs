@@ -1,4 +1,4 @@
-//! Files that are experiments, and what the others are told.
+//! Tests of valid experiment files, and of the messages about others.
 
 mod refused;
 
@@ -43,7 +43,7 @@ fn design(text: &str) -> Design {
     read(text).unwrap_or_else(|error| panic!("{:#?}", error.problems())).design
 }
 
-/// The error of a file, as a terminal without colours shows it.
+/// The error of a file, as shown in a terminal without colours.
 fn refusal(text: &str) -> String {
     let error = read(text).expect_err("refused");
     let mut shown = String::new();
@@ -55,7 +55,7 @@ fn refusal(text: &str) -> String {
     shown
 }
 
-/// A file that is right, with other lines at its top.
+/// A valid file with these lines added at its top.
 fn with(lines: &str) -> String {
     format!("{lines}\nenvironments = [\"container\"]\n[[workload]]\nname = \"cpu\"\n")
 }

@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn what_happens_on_a_cpu_is_counted_between_the_first_and_the_last_reading() {
-        // The kernel's own event, since the processor's may be out of reach.
+        // An event of the kernel, because those of the processor may not be available.
         let switches: Event = || Builder::new(Software::CONTEXT_SWITCHES);
         let cpus = CpuSet::new([0]).expect("not empty");
         let closing = Closing::default();

@@ -70,7 +70,8 @@ mod tests {
         Known { parent, all: user(ticks), ..Known::default() }
     }
 
-    /// The total of `role` after process 1 of that role, with a total of 100, gained `gained` by reaping.
+    /// The total of `role`. Process 1 has this role and a total of 100, and gained `gained` by waiting for
+    /// its children.
     fn check(vanished: &[(u32, Known)], gained: u64, expect: u64) {
         let mut totals = BTreeMap::from([(Role::Shim, user(100))]);
         settle(vanished, |pid| (pid == 1).then(|| (Role::Shim, user(gained))), &mut totals);

@@ -1,5 +1,5 @@
-//! Closures of programs of this machine, checked by running them in a root that holds nothing else where that
-//! is allowed, and against what `ldd` says.
+//! Tests of closures of programs of this machine. They are compared with the output of `ldd`, and run in a
+//! root that contains nothing else, if this is allowed.
 
 use super::*;
 use std::process::Command;
@@ -27,7 +27,7 @@ fn every_library_that_ldd_names_is_there() {
         let paths = listed.split_ascii_whitespace().filter(|word| word.starts_with('/'));
         let mut count = 0;
         for library in paths {
-            // Each link of the unpacked root is relative or absolute; absolute ones would lead out of it.
+            // Links of the unpacked root are relative or absolute. An absolute link would lead out of it.
             let inside = root.path().join(library.trim_start_matches('/'));
             assert!(inside.symlink_metadata().is_ok() || inside.exists(), "{program}: {library}");
             count += 1;

@@ -1,4 +1,4 @@
-//! Values of others, and two sessions against each other.
+//! Tests with values from a file, and with comparisons of two sessions.
 
 use crate::place::{Place, text};
 use isotare_core::SessionEnd;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::io::Write;
 use std::process::Stdio;
 
-/// Ten blocks of a program that costs `cost` under `vm`, on a machine of this slowness.
+/// Ten blocks of a program that costs `cost` under `vm`. All times are multiplied by `slowness`.
 fn values(slowness: f64, cost: f64) -> String {
     let mut text = "block,condition,metric,value,unit\n".to_owned();
     for block in 0..10 {
@@ -21,7 +21,7 @@ fn values(slowness: f64, cost: f64) -> String {
     text
 }
 
-/// Keeps values as a session of this place.
+/// Stores values as a session of this place.
 fn keep(place: &Place, id: &str, text: &str, memory: u64) {
     let (mut session, trials) = paired(text.as_bytes(), &Reading::default()).unwrap();
     session.id = id.to_owned();

@@ -1,4 +1,4 @@
-//! Other tools' files in, sessions out as tables, and processes watched.
+//! Tests of importing files of other tools, of exporting sessions as tables, and of watching processes.
 
 use crate::place::{Place, text};
 use serde_json::Value;

@@ -1,8 +1,9 @@
-//! Bad input: a clear error that names the place, the value and the remedy; nothing is started.
+//! Tests of wrong input. A clear error must name the place, the value and the remedy, and nothing may be
+//! started.
 
 use crate::place::{Place, text};
 
-/// Runs and expects exit code 2 and these words.
+/// Runs the program and expects exit code 2 and these words.
 fn refused(place: &Place, arguments: &[&str], words: &[&str]) {
     let output = place.run(arguments);
     let shown = text(&output).replace("\n  │ ", " ");

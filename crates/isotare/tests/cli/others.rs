@@ -1,5 +1,5 @@
-//! Files and names of others: nothing but a regular file is read, nothing that others named controls who
-//! reads it.
+//! Tests of files and names from other users: only regular files are read, and no name can control the
+//! terminal of the reader.
 
 use crate::place::{Place, text};
 use isotare_core::is_hidden;
@@ -12,7 +12,8 @@ use std::process::{Command, Stdio};
 
 const DD: &str =
     "100+0 records in\n100+0 records out\n104857600 bytes (105 MB, 100 MiB) copied, 0.1 s, 1.0 GB/s\n";
-/// A title of the window, an erased screen, text that runs backwards, and a line of its own.
+/// A formula, escapes that set the title of a window and erase the screen, reversed text, a line feed and an
+/// invisible character.
 const EVIL: &str = "=\u{1b}]0;x\u{7}\u{9b}2J\u{202e}\n\u{200b}";
 
 fn fifo(place: &Place, name: &str) -> String {

@@ -1,9 +1,9 @@
-//! The self-test: what it injects is found, and what it cannot inject is told.
+//! Tests of the self-test: injected overheads are found, and injections that are impossible are reported.
 
 use crate::place::{Place, text};
 use serde_json::Value;
 
-/// Enough blocks for intervals that miss once in a thousand.
+/// The number of blocks is large enough for intervals that miss the true value once in a thousand.
 const SURE: &[&str] = &["--blocks", "11", "--level", "99.9%", "--seed", "5"];
 
 #[test]

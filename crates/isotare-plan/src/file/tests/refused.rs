@@ -1,4 +1,4 @@
-//! Files that are refused, and what is said about them.
+//! Tests of files that are refused, and of the messages about them.
 
 use super::*;
 
@@ -381,8 +381,7 @@ fn combinations_are_bounded() {
 }
 
 proptest! {
-    /// Whatever is done to a file, reading it ends in an experiment or in problems with places inside the
-    /// file.
+    /// However a file is damaged, reading it gives an experiment, or problems with places inside the file.
     #[test]
     fn broken_files_are_refused_in_order(at in 0..COMPLETE.len(), cut in 0_usize..40, put in "[\"'=\\[\\]{}a-z0-9.,\n ü#-]{0,8}") {
         let end = (at + cut).min(COMPLETE.len());

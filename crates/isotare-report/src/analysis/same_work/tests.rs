@@ -1,4 +1,4 @@
-//! Sessions of one command, with outputs made up.
+//! Tests with sessions of one command, whose outputs are invented.
 
 use super::*;
 use isotare_core::{Better, Budget, CpuSet, HostFacts, MetricDef, Sample, Slot, WorkloadSpec};
@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 const BLOCKS: u32 = 6;
 
-/// A session of one command; `written` gives stdout and stderr by block and environment.
+/// A session of one command. `written` returns stdout and stderr for a block and an environment.
 fn session(written: impl Fn(u32, &str) -> (String, &'static str)) -> (Session, Vec<Trial>) {
     let budget = Budget { cpus: CpuSet::new([0]).expect("one"), memory: 1 << 30, processes: None };
     let command: WorkloadSpec = "command".parse().expect("valid");
@@ -54,7 +54,7 @@ fn reason(trials: &[Trial], found: &[usize]) -> String {
     trials[found[0]].failure.as_ref().expect("a reason").reason.clone()
 }
 
-/// The warnings of the sandbox's first row.
+/// The warnings of the first row of the environment `sandbox`.
 fn kinds(session: &Session, trials: &[Trial]) -> Vec<(WarningKind, String)> {
     let report = crate::analyse(session, trials, None);
     let row = report.results.iter().find(|row| row.environment == "sandbox" && row.metric == "wall_time");

@@ -1,4 +1,4 @@
-//! Files that are as they must be, and files that are not.
+//! Tests with correct and with wrong files.
 
 use super::*;
 
