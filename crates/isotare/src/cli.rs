@@ -419,8 +419,8 @@ pub struct Sample {
 #[derive(Debug, Args)]
 pub struct Selftest {
     /// Kind of known overhead, such as busy-loop, or a kind with settings, such as busy-loop:percent=1.
-    /// `observer` measures the overhead of Isotare's own sampling. Repeat for more [default: the usual
-    /// settings of every kind, and observer].
+    /// `observer` measures the overhead of sampling. Repeat for more [default: the usual settings of every
+    /// kind, and observer].
     #[arg(long = "kind", short, value_name = "KIND")]
     pub kinds: Vec<EnvironmentSpec>,
     /// How often each overhead is injected, each time in a new session.
