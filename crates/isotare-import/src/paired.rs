@@ -37,7 +37,7 @@ pub enum PairedError {
     #[error("it cannot be read")]
     Unreadable(#[source] std::io::Error),
     /// It is not CSV, or not UTF-8.
-    #[error("line {line} is no CSV")]
+    #[error("line {line} is not CSV")]
     Malformed {
         /// The line.
         line: u64,

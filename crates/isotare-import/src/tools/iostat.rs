@@ -35,7 +35,7 @@ use crate::{Decoded, Run};
 /// iostat.
 pub static IOSTAT: Tool = Tool {
     name: "iostat",
-    summary: "means of each device and of the processors over the reports, without that since boot, from text and JSON",
+    summary: "means of each device and of the processors over the reports, without the report since boot, from text and JSON",
     recognises,
     decode,
 };

@@ -11,7 +11,7 @@ use crate::{Decoded, Metric, Run};
 
 /// mbw.
 pub static MBW: Tool =
-    Tool { name: "mbw", summary: "the copies of each of its methods as one run", recognises, decode };
+    Tool { name: "mbw", summary: "the copies of each method as one run", recognises, decode };
 
 const MIB: f64 = 1_048_576.0;
 

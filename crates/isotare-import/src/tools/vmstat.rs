@@ -31,7 +31,7 @@ use crate::{Decoded, Run};
 /// vmstat.
 pub static VMSTAT: Tool = Tool {
     name: "vmstat",
-    summary: "means of the machine over the rows, without that since boot",
+    summary: "means of the machine over the rows, without the row since boot",
     recognises,
     decode,
 };

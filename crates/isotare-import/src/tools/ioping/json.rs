@@ -59,7 +59,7 @@ fn run(document: Document) -> Run {
         Document::Malformed { line, why } => return Run::unreadable(line, why),
     };
     let Value::Array(list) = value else {
-        return Run::unreadable(line, "it is not a list as ioping prints it");
+        return Run::unreadable(line, "it is not a list in ioping's format");
     };
     let entries: Result<Vec<Entry>, _> = list.into_iter().map(Entry::deserialize).collect();
     let entries = match entries {

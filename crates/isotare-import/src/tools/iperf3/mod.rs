@@ -14,7 +14,7 @@ use crate::tools::{Tool, sound::sound};
 /// iperf3.
 pub static IPERF3: Tool = Tool {
     name: "iperf3",
-    summary: "text, --json and --json-stream; sender and receiver apart",
+    summary: "text, --json and --json-stream; sender and receiver separately",
     recognises,
     decode,
 };

@@ -29,7 +29,7 @@ use std::collections::BTreeMap;
 /// pgbench.
 pub static PGBENCH: Tool = Tool {
     name: "pgbench",
-    summary: "its report, and with -r and several scripts that of each statement and script",
+    summary: "its report; with several scripts also each script, and with -r also each statement",
     recognises,
     decode,
 };
@@ -187,7 +187,7 @@ fn metrics(
 ) -> Result<Vec<Metric>, Fault> {
     let times: Vec<f64> = report.iter().filter_map(|(_, line)| progress(line)).collect();
     if times.windows(2).any(|pair| pair[0] >= pair[1]) {
-        return Err(mixed("the time of its progress does not go on"));
+        return Err(mixed("the times of its progress do not increase"));
     }
     if let Some((_, words)) = block.iter().find(|(_, line)| aborted(line)) {
         return Err(Fault::incomplete(words.trim().to_owned()));
@@ -206,7 +206,7 @@ fn metrics(
         });
     };
     if rates.get(INCLUDING).is_some_and(|&with| with > rate) {
-        return Err(mixed("with connecting it is faster than without"));
+        return Err(mixed("the rate with connecting is higher than the rate without"));
     }
     let wanted = found.get(PROCESSED).and_then(|text| number(text.split_once('/')?.1));
     let counted = processed + failed.unwrap_or(0.0) + value(SKIPPED).unwrap_or(0.0);
@@ -260,9 +260,9 @@ fn rates(report: &[Line<'_>]) -> Result<BTreeMap<&'static str, f64>, Fault> {
         let word = rest.split_whitespace().next().filter(|_| !is_split(rest));
         let rate = word
             .and_then(decimal)
-            .ok_or_else(|| Fault::unreadable(format!("line {number}: the rate is no number")))?;
+            .ok_or_else(|| Fault::unreadable(format!("line {number}: the rate is not a number")))?;
         if rest.trim_end().ends_with(')') && rates.insert(name, rate).is_some() {
-            return Err(mixed(format!("line {number}: another rate")));
+            return Err(mixed(format!("line {number}: a second rate")));
         }
     }
     Ok(rates)
@@ -274,7 +274,7 @@ fn lag(found: &BTreeMap<&str, &str>) -> Result<Vec<Metric>, Fault> {
     let parts = text.strip_prefix("avg ").and_then(|text| text.strip_suffix(") ms")?.split_once(" (max "));
     let (mean, max) = parts.map_or((None, None), |(mean, max)| (decimal(mean), decimal(max)));
     if !ascend(&[mean, max]) {
-        return Err(mixed("the mean lag is above the longest"));
+        return Err(mixed("the mean lag is larger than the maximum"));
     }
     let in_seconds = |value: Option<f64>| value.map(|value| value / 1000.0);
     Ok([time("schedule_lag_mean", in_seconds(mean)), time("schedule_lag_max", in_seconds(max))]

@@ -164,7 +164,7 @@ impl<'a> Reader<'a> {
         }
         for (place, _) in lines {
             if let Some(found) = self.runs.get_mut(place) {
-                *found = run(found.line, found.labels.clone(), Err(mixed("each line twice in a row")));
+                *found = run(found.line, found.labels.clone(), Err(mixed("each line occurs twice in a row")));
             }
         }
     }
@@ -184,7 +184,7 @@ impl<'a> Reader<'a> {
             let cells = columns.iter().map(String::as_str).zip(cells.iter().map(String::as_str)).collect();
             of_cells(&cells, "rps", |name| format!("{name}_latency_ms"))
         } else {
-            Err(Fault::incomplete("it has not a cell for each column"))
+            Err(Fault::incomplete("it does not have a cell for each column"))
         };
         self.header = None;
         self.one(line, run(at, test(cells.first().map_or("", String::as_str)), metrics));
@@ -265,7 +265,7 @@ fn of_cells(
 ) -> Result<Vec<Metric>, Fault> {
     let value = |name: &str| cells.get(name).copied().and_then(number);
     let rate = value(rate).filter(|&rate| rate > 0.0);
-    let rate = rate.ok_or_else(|| Fault::unreadable("its rate is no number above zero"))?;
+    let rate = rate.ok_or_else(|| Fault::unreadable("its rate is not a number above zero"))?;
     let latency = |name: &str| value(&column(name)).map(|milliseconds| milliseconds / 1000.0);
     if !ascend(&["min", "p50", "p95", "p99", "max"].map(latency))
         || !ascend(&["min", "avg", "max"].map(latency))

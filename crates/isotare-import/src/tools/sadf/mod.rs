@@ -25,7 +25,7 @@ use std::collections::HashMap;
 
 /// sadf.
 pub static SADF: Tool =
-    Tool { name: "sadf", summary: "means as of sar, from -d, -p and -j", recognises, decode };
+    Tool { name: "sadf", summary: "the same means as for sar, from -d, -p and -j", recognises, decode };
 
 static SHAPE: Shape = Shape {
     sections: &["sysdata-version", "file-date", "file-utc-time"],
