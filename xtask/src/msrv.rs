@@ -75,7 +75,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn what_needs_a_newer_compiler_is_named() {
+    fn dependencies_that_need_a_newer_compiler_are_named() {
         let package = |name: &str, source: Value, needs: Value| json!({ "name": name, "version": "1.0.0", "source": source, "rust_version": needs });
         let metadata = json!({ "packages": [
             package("ours", Value::Null, json!("1.89")),

@@ -82,7 +82,8 @@ pub(crate) fn own_v2_group(proc_cgroup: &str, root: &str) -> Option<PathBuf> {
 mod tests {
     use super::*;
 
-    // From a Debian 12 virtual machine with Linux 6.18 whose init mounts every v1 controller alone.
+    // From a Debian 12 virtual machine with Linux 6.18. Its init mounts each controller of version 1
+    // separately.
     const HYBRID: &str = "\
 31 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755
 32 31 0:29 / /sys/fs/cgroup/cpu rw,relatime - cgroup cgroup rw,cpu
@@ -92,7 +93,7 @@ mod tests {
 ";
 
     #[test]
-    fn hierarchies_are_taken_each_once() {
+    fn each_hierarchy_is_listed_once() {
         let found = mounts(&format!(
             "{HYBRID}50 31 0:29 / /mnt/a\\040b rw - cgroup cgroup rw,cpu\n\
              51 31 0:40 / /x rw shared:3 - cgroup cgroup rw,cpuacct,cpuset\n"

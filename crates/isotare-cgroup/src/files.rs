@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn formats_are_read_and_absence_is_kept() {
+    fn each_format_is_read_and_missing_values_are_none() {
         let stat = "rss 1769472\nrss_huge 0\ntotal_rss 5\n";
         assert_eq!(keyed(stat, "rss"), Some(1_769_472));
         assert_eq!(keyed(stat, "total_rss"), Some(5));

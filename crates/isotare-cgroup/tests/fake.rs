@@ -1,4 +1,5 @@
-//! Hierarchies of fake machines: what is found, written and read, without any rights.
+//! Tests with the files of fake machines: which hierarchies are found, and what is written and read. They
+//! need no special rights.
 
 use isotare_cgroup::{Hierarchies, Tasks, Version};
 use isotare_core::{Budget, CpuSet};
@@ -37,8 +38,8 @@ fn budget() -> Budget {
     Budget { cpus: CpuSet::new([1]).expect("not empty"), memory: 64 << 20, processes: Some(300) }
 }
 
-// Linux 6.18, version 1; numbers as recorded from a Debian 12 virtual machine, `io_service_bytes` after a
-// throttle was set on a device.
+// Version 1 of Linux 6.18. The numbers were recorded on a Debian 12 virtual machine. `io_service_bytes` was
+// recorded after a throttle was set on a device.
 const V1_FILES: &[(&str, &str)] = &[
     ("cg/cpu,cpuacct/s/i/cpuacct.usage", "830971777610\n"),
     ("cg/cpu,cpuacct/s/i/cpuacct.stat", "user 72817\nsystem 10279\n"),
@@ -112,7 +113,7 @@ fn version_1_is_read_and_limited() {
 }
 
 #[test]
-fn version_2_is_read_and_limited_and_parents_pass_controllers_on() {
+fn version_2_is_read_and_limited_and_controllers_are_delegated() {
     let controllers = "cpuset cpu io memory hugetlb pids\n";
     let (root, hierarchies) = machine(
         V2_MOUNT,
@@ -158,7 +159,7 @@ fn a_machine_without_the_controller_pids_limits_the_rest() {
 }
 
 #[test]
-fn a_group_that_is_taken_over_loses_the_limit_of_before() {
+fn a_group_that_is_reused_loses_its_earlier_limit() {
     let (root, hierarchies) = machine(V1_MOUNTS, V1_FILES);
     assert!(hierarchies.limits_tasks());
     let group = hierarchies.create("s/i", Some(&budget())).expect("create");
@@ -170,7 +171,7 @@ fn a_group_that_is_taken_over_loses_the_limit_of_before() {
 }
 
 #[test]
-fn the_smallest_limit_of_tasks_counts_wherever_it_is() {
+fn the_smallest_limit_of_tasks_is_found_on_any_level() {
     let tasks = |files: &[(&str, &str)]| {
         let (_root, hierarchies) = machine(V2_MOUNT, files);
         hierarchies.open("s/i").tasks()
@@ -178,7 +179,7 @@ fn the_smallest_limit_of_tasks_counts_wherever_it_is() {
     let own = ("cg/unified/s/i/pids.max", "500\n");
     let found = tasks(&[own, ("cg/unified/s/i/pids.events", "max 2\n")]);
     assert_eq!(found, Some(Tasks { limit: Some(500), refused: 2 }));
-    // As Podman does it, before Linux 6.11 and since.
+    // Podman sets it like this: first before Linux 6.11, then since then.
     let open = ("cg/unified/s/i/pids.max", "max\n");
     let below = [("cg/unified/s/i/c/pids.max", "400\n"), ("cg/unified/s/i/c/pids.events", "max 3\n")];
     let found = tasks(&[&[open, ("cg/unified/s/i/pids.events", "max 0\n")], &below[..]].concat());
@@ -203,7 +204,7 @@ fn hybrid(v2_controllers: &str) -> (tempfile::TempDir, Hierarchies) {
 }
 
 #[test]
-fn hybrid_counts_by_version_1_and_takes_pressure_from_version_2() {
+fn a_hybrid_machine_counts_with_version_1_and_reads_pressure_from_version_2() {
     let (root, hierarchies) = hybrid("io\n");
     assert_eq!(hierarchies.version(), Version::Hybrid);
     let group = hierarchies.create("/s/i", Some(&budget())).expect("create");
@@ -214,7 +215,7 @@ fn hybrid_counts_by_version_1_and_takes_pressure_from_version_2() {
 }
 
 #[test]
-fn hybrid_leaves_a_version_2_alone_that_limits_nothing() {
+fn a_version_2_without_needed_controllers_is_not_used_on_a_hybrid_machine() {
     let (_root, hierarchies) = hybrid("hugetlb\n");
     assert_eq!(hierarchies.version(), Version::Hybrid);
     let group = hierarchies.create("/s/i", Some(&budget())).expect("create");
@@ -223,7 +224,7 @@ fn hybrid_leaves_a_version_2_alone_that_limits_nothing() {
 }
 
 #[test]
-fn a_counter_that_the_kernel_leaves_idle_is_absent() {
+fn a_counter_that_the_kernel_does_not_update_is_left_out() {
     let idle: &[(&str, &str)] = &[("cg/blkio/s/i/blkio.throttle.io_service_bytes_recursive", "Total 0\n")];
     let (_root, hierarchies) = machine(V1_MOUNTS, idle);
     assert_eq!(hierarchies.open("s/i").stats(), Default::default());
@@ -240,7 +241,7 @@ fn paths_that_name_no_group_of_ours_are_refused() {
 }
 
 #[test]
-fn reasons_come_with_remedies() {
+fn each_reason_has_a_remedy() {
     let (_root, hierarchies) = machine(V2_MOUNT, &[("cg/unified/cgroup.controllers", "cpuset cpu pids\n")]);
     let missing = hierarchies.writable("s").expect_err("no memory controller");
     assert!(missing.reason.contains("memory") && missing.remedy.contains("Delegate"), "{missing}");
@@ -270,7 +271,7 @@ fn a_machine_without_cgroups_says_so() {
 }
 
 #[test]
-fn a_quota_is_written_where_the_controller_is() {
+fn a_quota_is_written_to_the_hierarchy_of_the_controller() {
     let ms = Duration::from_millis;
     let v1 =
         [("cg/cpu,cpuacct/s/cpu.cfs_period_us", "100000\n"), ("cg/cpu,cpuacct/s/cpu.cfs_quota_us", "-1\n")];

@@ -1,4 +1,4 @@
-//! Groups of this machine. Each test ends early where cgroups cannot be written.
+//! Tests with groups of this machine. They end early if cgroups cannot be written.
 
 use isotare_cgroup::{Hierarchies, Tasks, Version};
 use isotare_core::{Budget, CpuSet};
@@ -6,7 +6,7 @@ use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// A group of one test's own, removed whatever happens.
+/// The group of one test. It is always removed, even if the test fails.
 struct Own {
     hierarchies: Hierarchies,
     path: String,
@@ -27,7 +27,7 @@ impl Drop for Own {
     }
 }
 
-/// A shell that waits for a line before it does `script`.
+/// A shell that waits for a line and then runs `script`.
 fn shell(script: &str) -> Child {
     Command::new("sh").args(["-c", &format!("read go; {script}")]).stdin(Stdio::piped()).spawn().expect("sh")
 }
@@ -88,7 +88,7 @@ fn no_more_tasks_than_the_limit_are_there_at_once() {
 }
 
 #[test]
-fn a_group_that_somebody_makes_in_ours_takes_processes() {
+fn a_group_that_a_runtime_makes_below_ours_accepts_processes() {
     let Some(own) = Own::new("below") else { return };
     own.hierarchies.create(&format!("{}/session", own.path), None).expect("create");
     let theirs = own.hierarchies.open(&format!("{}/session/theirs", own.path));
@@ -102,7 +102,7 @@ fn a_group_that_somebody_makes_in_ours_takes_processes() {
 }
 
 #[test]
-fn removal_kills_what_forks_on_in_nested_groups() {
+fn removal_kills_processes_that_keep_forking_in_nested_groups() {
     let Some(own) = Own::new("forks") else { return };
     let group = own.hierarchies.create(&format!("{}/a/b", own.path), None).expect("create");
     let mut child = shell("while :; do (sleep 30 & sleep 0.01 & wait) & sleep 0.002; done");
@@ -120,7 +120,7 @@ fn removal_kills_what_forks_on_in_nested_groups() {
 }
 
 #[test]
-fn removal_kills_what_sits_in_one_hierarchy_only() {
+fn removal_kills_processes_that_are_in_a_single_hierarchy() {
     let Some(own) = Own::new("one") else { return };
     let group = own.hierarchies.create(&format!("{}/one", own.path), None).expect("create");
     let file = group.procs_files().pop().expect("some hierarchy");

@@ -36,7 +36,7 @@ mod tests {
     }
 
     #[test]
-    fn each_cause_is_said_once() {
+    fn each_cause_is_written_once() {
         let cause = || io::Error::other(Outer::Inner(io::Error::other("gone")));
         for error in [Outer::Silent(cause()), Outer::Said(cause())] {
             assert_eq!(with_sources(&error), "open x: read y: gone");

@@ -73,7 +73,7 @@ mod tests {
 
     const SECOND: u64 = 1_000_000_000;
 
-    /// A reading at `host` ns with a round trip of 2 µs, by a clock that is `ahead` ns ahead.
+    /// A reading at `host` ns with a round trip of 2 µs. The clock is `ahead` ns ahead of the host's.
     fn pair(host: u64, ahead: i64) -> ClockPair {
         let agent_ns = (host + 7 * SECOND).saturating_add_signed(ahead);
         ClockPair { asked_ns: host - 1_000, agent_ns, answered_ns: host + 1_000 }
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_keeps_time() {
+    fn a_correct_clock_does_not_stray() {
         let kept = check(&[0, 500, -900, 1_000, 0]);
         is_near(kept.strayed(), 0.0);
         is_near(kept.rate().map(|(rate, _)| rate), 1.0);
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_that_is_off_adds_up() {
+    fn the_error_of_a_wrong_rate_adds_up() {
         let fast = check(&[0, 1_000_000, 2_000_000, 3_000_000, 4_000_000]);
         is_near(fast.strayed(), (4_000_000.0 - 2_000.0) / 4e9);
         is_near(fast.rate().map(|(rate, _)| rate), 1.001);
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_jump_that_is_taken_back_shows_in_the_middle_only() {
+    fn a_jump_that_is_reversed_is_seen_in_the_middle() {
         let jumped = check(&[0, 0, 40_000_000, 0, 0]);
         is_near(jumped.rate().map(|(rate, _)| rate), 1.0);
         is_near(jumped.strayed(), (40_000_000.0 - 2_000.0) / 4e9);
@@ -125,9 +125,9 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// Round trips of any length never make a good clock stray.
+        /// A correct clock does not stray, however long the round trips are.
         #[test]
-        fn a_good_clock_never_strays(trips in proptest::collection::vec((0_u64..1 << 30, 0.0_f64..1.0), 2..12)) {
+        fn no_round_trip_makes_a_correct_clock_stray(trips in proptest::collection::vec((0_u64..1 << 30, 0.0_f64..1.0), 2..12)) {
             let mut host = SECOND;
             let mut readings = Vec::new();
             for (trip, share) in trips {

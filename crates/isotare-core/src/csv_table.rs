@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_spreadsheet_is_given_nothing_to_run() {
+    fn no_cell_is_a_formula_in_a_spreadsheet() {
         for (text, expect) in [
             ("=cmd|' /C calc'!A0", "'=cmd|' /C calc'!A0"),
             ("+1+1", "'+1+1"),
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_have_a_header_and_every_cell_is_guarded() {
+    fn rows_have_a_header_and_every_cell_is_protected() {
         let mut out = Vec::new();
         let mut table = CsvTable::new(&mut out);
         for (name, value) in [("=1", Some(-1e-9)), ("a,\"b\"\n", None)] {

@@ -241,7 +241,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_is_written_is_what_was_read() {
+    fn a_spec_is_written_as_it_was_read() {
         for text in
             ["native", "native#null", "qemu:accel=tcg,machine=q35", "docker:runtime=runc,network=none"]
         {
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_setting_for_all_is_given_to_those_that_take_it_and_have_none() {
+    fn a_default_is_given_to_environments_that_have_the_setting_and_no_value() {
         let image = crate::IMAGE_SETTING;
         for (text, taken, expected) in [
             ("chroot", &[image.clone()][..], "chroot:image=host"),
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_must_be_is_escaped() {
+    fn only_special_characters_are_escaped() {
         let spec = WorkloadSpec {
             name: "command".to_owned(),
             given: vec![("argv".to_owned(), r#"["a=b:c","d\n"]"#.to_owned())],
@@ -295,7 +295,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_value_survives_its_text(
+        fn every_spec_is_read_back_from_its_text(
             name in "[a-zA-Z0-9._-]{1,8}",
             given in given(),
             replica in prop::option::of(r"[a-z,=:#\\\\]{1,6}"),
@@ -307,7 +307,7 @@ mod tests {
         }
 
         #[test]
-        fn no_text_breaks_the_reader(text in ".{0,40}") {
+        fn every_text_that_is_accepted_is_read_back(text in ".{0,40}") {
             if let Ok(spec) = text.parse::<EnvironmentSpec>() {
                 prop_assert_eq!(spec.to_string().parse::<EnvironmentSpec>(), Ok(spec));
             }

@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn markup_is_shown() {
+    fn markup_is_escaped() {
         for (text, expect) in [
             ("a | b", "a \\| b"),
             ("<script>&", "&lt;script>&amp;"),

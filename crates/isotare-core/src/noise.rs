@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn the_canary_alone_decides() {
+    fn only_the_canary_decides_whether_a_block_is_disturbed() {
         let gate = Gate { integer: 1.25, memory: 1.5, waited: 0.25 };
         let quiet = noise([0.0024, 0.0014], [0.001, 0.0005]);
         assert!(!gate.is_disturbed(&quiet), "slower within the thresholds, and faster");
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repeat_stands_for_the_block_that_waited_longest() {
+    fn a_repeat_replaces_the_block_that_waited_longest() {
         let mut repeats = Repeats::default();
         for (block, is_repeat, is_disturbed) in [
             (0, false, false),
@@ -163,9 +163,9 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// Each repeat adds a block and takes one away.
+        /// Each repeat adds a block and removes another one.
         #[test]
-        fn as_many_blocks_count_as_without_noise(
+        fn repeats_do_not_change_the_number_of_blocks_that_count(
             blocks in proptest::collection::vec((proptest::bool::ANY, proptest::bool::ANY), 0..60),
         ) {
             let mut repeats = Repeats::default();

@@ -182,7 +182,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_cut_of_a_stream_into_pieces_gives_the_same(
+        fn the_result_does_not_depend_on_how_a_stream_is_cut(
             length in 0..5 * KEPT_END,
             piece in 1..3 * KEPT_END,
             needed in 0..3 * KEPT_END,

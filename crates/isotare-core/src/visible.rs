@@ -136,7 +136,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_hidden_is_left(text in any::<String>()) {
+        fn no_hidden_character_is_left(text in any::<String>()) {
             let shown = visible(&text);
             prop_assert!(!shown.chars().any(is_hidden));
             prop_assert_eq!(visible(&shown), shown.as_ref());

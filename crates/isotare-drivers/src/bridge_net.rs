@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     #[cfg(target_endian = "little")]
-    fn a_net_with_a_route_is_passed_over() {
+    fn a_net_that_has_a_route_is_not_used() {
         let routes = "Iface\tDestination\tGateway\nisob1\t0007E80A\t00000000\n";
         assert_eq!(free(7, routes), Some(8));
         assert_eq!(free(9, routes), Some(9));

@@ -164,8 +164,8 @@ mod tests {
     use std::io::{Read, Write};
     use std::os::unix::net::UnixListener;
 
-    /// Takes a connection and a request, answers with `head`, then with a piece again and again for as long
-    /// as it is read.
+    /// Accepts a connection and reads a request. Answers with `head`, and then with the same piece again and
+    /// again, as long as the client reads.
     fn endless(
         listener: UnixListener,
         head: &'static str,
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_without_end_is_not_read_to_its_end() {
+    fn an_endless_answer_is_read_only_up_to_a_limit() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("s");
         let listener = UnixListener::bind(&path).expect("bound");
@@ -200,7 +200,7 @@ mod tests {
         assert!(sent > LARGEST as u64 && sent < 2 * LARGEST as u64, "{sent}");
     }
 
-    /// 64 KiB of zeros as HTTP sends them in pieces.
+    /// 64 KiB of zeros, as a chunk of HTTP.
     static CHUNK: [u8; 65536 + 9] = {
         let mut chunk = [b'0'; 65536 + 9];
         let (head, mut at) = (b"10000\r\n", 0);
@@ -214,10 +214,10 @@ mod tests {
     };
 
     #[test]
-    fn an_answer_that_never_comes_is_left_at_the_deadline() {
+    fn waiting_for_an_answer_ends_at_the_deadline() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("s");
-        // Connections wait in its queue.
+        // Connections are accepted by the kernel, but no one answers them.
         let _listener = UnixListener::bind(&path).expect("bound");
         let http = Http::new().expect("made");
         let soon = deadline_in(Duration::from_secs(60), &Interrupt::default());

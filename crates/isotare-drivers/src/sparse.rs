@@ -91,7 +91,7 @@ mod tests {
         Ok(())
     }
 
-    /// A file of 64 MiB with two words in it.
+    /// A file of 64 MiB that contains only two words.
     fn sparse(path: &Path) -> File {
         let file = File::options().create_new(true).read(true).write(true).open(path).expect("made");
         file.set_len(64 << 20).expect("sized");
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_ends_when_it_is_not_to_go_on_and_waits_for_no_fifo() {
+    fn a_copy_can_be_stopped_and_does_not_wait_for_a_fifo() {
         use rustix::fs::{CWD, FileType, Mode, mknodat};
         let folder = tempfile::tempdir().expect("a folder");
         let (from, to) = (folder.path().join("a"), folder.path().join("b"));

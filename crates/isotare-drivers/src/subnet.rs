@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_fit_and_nets_do_not_meet() {
+    fn names_are_short_enough_and_nets_do_not_overlap() {
         let name = link_name("iso", "a-rather-long-name-of-an-instance");
         assert_eq!(name.len(), 15);
         assert_ne!(link_name("iso", "b"), name);

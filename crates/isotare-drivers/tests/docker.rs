@@ -1,7 +1,7 @@
-//! The driver `docker` with a real daemon of the test's own.
+//! Tests of the driver `docker` with a private daemon.
 //!
-//! The agent is the program that `ISOTARE_AGENT` names; without one, or where no daemon can be had, a test
-//! says so and does nothing.
+//! `ISOTARE_AGENT` names the agent. Without an agent, or if no daemon can be started, a test prints a message
+//! and does nothing.
 
 use isotare_core::{
     Budget, CpuSet, DATA_DIR, Deadline, Driver, DriverError, Environment, Image, Instance, Interrupt, Ledger,
@@ -18,15 +18,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A daemon, a session and what both need.
+/// A daemon, a session, and what both need.
 struct Bench {
     daemon: PrivateDockerd,
-    /// Dropped after the daemon, which ends containers that a test left.
+    /// Dropped after the daemon, because the daemon ends containers that a test left.
     cgroups: SessionCgroups,
     folder: tempfile::TempDir,
     session: String,
     state: SessionState,
-    /// The daemon's own, before there was a container.
+    /// The mounts of the daemon before it had a container.
     mounts: Vec<String>,
     agent: PathBuf,
     budget: Budget,
@@ -34,7 +34,7 @@ struct Bench {
 }
 
 impl Bench {
-    /// `None`, with the reason on stderr, where it cannot be had.
+    /// `None`: it cannot be set up, and the reason was printed on stderr.
     fn new(name: &str) -> Option<Self> {
         let skip = |why: &str| {
             writeln!(std::io::stderr(), "skipped: {why}").expect("stderr");
@@ -132,7 +132,7 @@ impl Bench {
     }
 }
 
-/// The cgroups in which a session's containers were. Dropping it removes them.
+/// The cgroups of the containers of a session. Dropping it removes them.
 struct SessionCgroups(String);
 
 impl SessionCgroups {
@@ -150,11 +150,11 @@ impl SessionCgroups {
 impl Drop for SessionCgroups {
     fn drop(&mut self) {
         for group in self.list() {
-            // The daemon has taken its containers' cgroups away.
-            // A hierarchy that is mounted twice shows the same group twice.
+            // The daemon has already removed the cgroups of its containers. A hierarchy that is mounted twice
+            // shows the same group twice.
             let removed = fs::remove_dir(&group);
             if let Some(parent) = group.parent() {
-                // Others may be using it.
+                // Other tests may be using it.
                 let _in_use = fs::remove_dir(parent);
             }
             let gone =
@@ -172,7 +172,7 @@ fn docker() -> &'static dyn Driver {
 fn mounts_below(daemon: &PrivateDockerd) -> Vec<String> {
     let folder = daemon.host().trim_start_matches("unix://").trim_end_matches("docker.sock");
     let mounts = fs::read_to_string("/proc/mounts").expect("mounts");
-    // `default` stands for the host's own network; a daemon keeps it from its first use on.
+    // `default` is the network of the host. A daemon keeps it after its first use.
     let found = mounts.lines().filter(|line| line.contains(folder) && !line.contains("/netns/default "));
     found.map(str::to_owned).collect()
 }
@@ -189,7 +189,7 @@ fn ready(instance: &mut dyn Instance, cx: &TrialContext<'_>) -> AgentClient {
 }
 
 #[test]
-fn a_container_lives_within_its_budget_and_is_seen_whole() {
+fn a_container_has_its_budget_and_all_its_processes_are_found() {
     let Some(bench) = Bench::new("life") else { return };
     let settings = bench.settings(&[]);
     let info =
@@ -239,7 +239,7 @@ fn a_container_lives_within_its_budget_and_is_seen_whole() {
         instance.delete(cx).expect("deleted");
         instance.delete(cx).expect("deleting twice is nothing");
     });
-    // Another condition of the same session has an image of its own.
+    // Another condition of the same session has its own image.
     let mut beside = bench.prepare(&bench.settings(&[("network", "host"), ("runtime", "runc")]), &image);
     drop(environment);
     bench.trial("b", |cx| {
@@ -260,7 +260,7 @@ fn a_container_lives_within_its_budget_and_is_seen_whole() {
 }
 
 #[test]
-fn twenty_lives_leave_nothing() {
+fn twenty_instances_leave_nothing_behind() {
     let Some(bench) = Bench::new("twenty") else { return };
     let mut environment = bench.prepare(&bench.settings(&[]), &Image::default());
     let mut phases: [Vec<Duration>; 5] = Default::default();
@@ -296,12 +296,12 @@ fn twenty_lives_leave_nothing() {
 }
 
 #[test]
-fn a_container_that_dies_or_lingers_is_told_apart_and_removed() {
+fn a_container_that_dies_or_does_not_stop_is_reported_and_removed() {
     let Some(bench) = Bench::new("dies") else { return };
     let mut environment = bench.prepare(&bench.settings(&[]), &Image::default());
     bench.trial("dead", |cx| {
         let mut instance = environment.create(cx).expect("created");
-        // An agent that finds no socket ends.
+        // Without its socket the agent ends.
         fs::remove_file(cx.control_socket()).expect("removed");
         instance.start(cx).expect("started");
         let begun = now();
@@ -323,7 +323,7 @@ fn a_container_that_dies_or_lingers_is_told_apart_and_removed() {
     bench.trial("left", |cx| {
         let mut instance = environment.create(cx).expect("created");
         instance.start(cx).expect("started");
-        // A session that ends here: `clean` has the record only.
+        // The session ends here, so `clean` has only the record.
     });
     std::mem::forget(environment);
     let mut released = 0;
@@ -345,7 +345,7 @@ fn a_container_that_dies_or_lingers_is_told_apart_and_removed() {
 }
 
 #[test]
-fn a_daemon_that_hangs_is_left_at_the_deadline_and_at_an_interrupt() {
+fn waiting_for_a_daemon_that_hangs_ends_at_the_deadline_and_at_an_interrupt() {
     let Some(bench) = Bench::new("hangs") else { return };
     let mut environment = bench.prepare(&bench.settings(&[]), &Image::default());
     bench.signal(Signal::STOP);
@@ -363,8 +363,8 @@ fn a_daemon_that_hangs_is_left_at_the_deadline_and_at_an_interrupt() {
     assert!(now().since(begun) < Duration::from_secs(15), "{:?}", now().since(begun));
     bench.signal(Signal::CONT);
     drop(environment);
-    // The daemon may still make the first container, or make and remove it, as its client has gone; the
-    // record knows its name.
+    // The daemon may still make the first container although its client has gone, and may remove it
+    // afterwards. The record contains its name.
     let patience = now().plus(Duration::from_secs(60));
     loop {
         for resource in bench.state.recorded().expect("recorded").iter().rev() {
@@ -395,7 +395,7 @@ fn a_daemon_that_is_killed_is_an_error_at_once() {
                 std::thread::sleep(Duration::from_millis(300));
                 bench.signal(Signal::KILL);
                 let killed = now();
-                // Until its last thread has let go of the socket.
+                // The daemon's last thread may still hold the socket for a moment.
                 while UnixStream::connect(&socket).is_ok() {
                     std::thread::sleep(Duration::from_millis(1));
                 }
@@ -421,7 +421,7 @@ fn a_daemon_that_is_killed_is_an_error_at_once() {
 }
 
 #[test]
-fn what_cannot_work_is_unavailable_with_a_remedy() {
+fn impossible_settings_are_unavailable_with_a_remedy() {
     let Some(bench) = Bench::new("remedy") else { return };
     let work = bench.folder.path().join("probe");
     let probe = |settings: &Settings| {
@@ -454,5 +454,5 @@ fn what_cannot_work_is_unavailable_with_a_remedy() {
     assert!(text.contains("does not answer"), "{text}");
 }
 
-/// The session's record is a ledger that can be shared.
+/// This does not compile unless the record of a session can be used as a ledger.
 const _: fn(&SessionState) -> &dyn Ledger = |state| state;

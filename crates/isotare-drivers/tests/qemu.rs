@@ -1,5 +1,6 @@
-//! The driver `qemu` on real machines, by software emulation. Needs QEMU, a kernel and a static agent
-//! (`ISOTARE_AGENT`, or one built in the workspace's target folder); says so and passes otherwise.
+//! Tests of the driver `qemu` with real machines under software emulation. They need QEMU, a kernel and a
+//! static agent (`ISOTARE_AGENT`, or one built in the workspace's target folder). Without these they print a
+//! message and pass.
 #![expect(clippy::print_stderr, reason = "tests tell why they are skipped and what they measured")]
 
 use isotare_core::{
@@ -36,7 +37,7 @@ fn agent() -> Option<PathBuf> {
     named.into_iter().chain(built.into_iter().flatten()).find(|path| path.is_file())
 }
 
-/// `None`, with the reason printed, where the tests cannot run.
+/// A session; `None`: the tests cannot run, and the reason was printed.
 fn field(name: &str) -> Option<Field> {
     let skip = |why: &str| {
         eprintln!("skipped: {why}");
@@ -112,7 +113,7 @@ impl Field {
         })
     }
 
-    /// What is still there of all that was recorded.
+    /// All recorded resources that still exist.
     fn left(&self) -> Vec<String> {
         let recorded = self.state.recorded().expect("readable");
         let found = recorded.iter().rev().map(|resource| (resource, sweep(resource, &soon())));
@@ -143,7 +144,7 @@ fn take_down(mut instance: Box<dyn Instance>, mut agent: AgentClient, cx: &Trial
 }
 
 #[test]
-fn a_machine_lives_with_its_disk_and_leaves_nothing() {
+fn a_machine_has_its_disk_and_leaves_nothing_behind() {
     for format in ["raw", "qcow2", "qcow2-overlay"] {
         let Some(field) = field(format) else { return };
         let mut environment = field.prepare(&[("disk", format)]);
@@ -168,7 +169,7 @@ fn a_machine_lives_with_its_disk_and_leaves_nothing() {
     }
 }
 
-/// The host's bash with its libraries, as a tree.
+/// A tree with the host's bash and its libraries.
 fn tree_with_bash(folder: &Path) -> Image {
     let listed = output_of(Path::new("/usr/bin/ldd"), &["/bin/bash"], &soon()).expect("ldd runs");
     let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
@@ -181,12 +182,13 @@ fn tree_with_bash(folder: &Path) -> Image {
     Image { base: Base::Tree(folder.to_owned()), files: Vec::new() }
 }
 
-/// Connects to the host, at the address that the kernel was given, and exchanges a line each way.
+/// Connects to the host at the address on the kernel's command line, and exchanges one line in each
+/// direction.
 const TALK: &str = "read -r line </proc/cmdline; host=${line##*isotare.net=}; host=${host%% *}; \
     exec 3<>/dev/tcp/${host#*,}/$PORT && echo from the guest >&3 && read -r answer <&3 && echo \"$answer\"";
 
 #[test]
-fn a_program_of_a_tree_talks_to_the_host_over_each_network() {
+fn a_program_reaches_the_host_over_each_network() {
     let networks: [&[(&str, &str)]; 4] = [
         &[("network", "user")],
         &[("network", "user"), ("machine", "pc"), ("nic", "e1000"), ("root", "9p")],
@@ -236,8 +238,8 @@ fn a_program_of_a_tree_talks_to_the_host_over_each_network() {
     }
 }
 
-/// Settings with the root's and the data folder's file system as the guest sees them: each bus, format,
-/// cache, way of reading and root once, on each machine that has it.
+/// Settings, and the file systems of the root and of the data folder that the guest then sees. Each bus,
+/// format, cache, kind of I/O and root occurs once, on each machine that supports it.
 type Combination = (&'static [(&'static str, &'static str)], &'static str, &'static str);
 
 const COMBINATIONS: [Combination; 8] = [
@@ -256,7 +258,7 @@ const COMBINATIONS: [Combination; 8] = [
 ];
 
 #[test]
-fn each_bus_and_each_root_is_what_the_guest_sees() {
+fn the_guest_sees_the_chosen_bus_and_root() {
     for (settings, root, data) in COMBINATIONS {
         let Some(field) = field("wide") else { return };
         let image = Image::default();
@@ -288,7 +290,7 @@ fn each_bus_and_each_root_is_what_the_guest_sees() {
 }
 
 #[test]
-fn memory_is_the_hosts_more_than_it_or_huge_pages() {
+fn memory_may_exceed_the_host_or_use_huge_pages() {
     let text = fs::read_to_string("/proc/meminfo").expect("readable");
     let total = text.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).expect("a number");
     let more = format!("{}M", (total >> 10) + 1024);
@@ -330,7 +332,7 @@ fn status(pid: u32, field: &str) -> String {
 fn qemu_filters_its_system_calls_and_runs_as_a_user_of_its_own() {
     let us = rustix::process::geteuid();
     let everything = status(std::process::id(), "CapEff");
-    // With 9p, QEMU gives files to the users whose they are in the guest.
+    // With 9p, QEMU gives files to the users who own them in the guest.
     for (settings, filter, is_root) in [
         (&[][..], true, false),
         (&[("root", "9p"), ("disk", "none")], true, true),
@@ -374,7 +376,7 @@ fn qemu_filters_its_system_calls_and_runs_as_a_user_of_its_own() {
 }
 
 #[test]
-fn a_killed_machine_is_an_error_and_leaves_nothing() {
+fn a_killed_machine_is_an_error_and_leaves_nothing_behind() {
     let Some(field) = field("kill") else { return };
     let mut environment = field.prepare(&[("disk", "none")]);
     field.trial("a", |cx| {
@@ -391,7 +393,7 @@ fn a_killed_machine_is_an_error_and_leaves_nothing() {
 }
 
 #[test]
-fn a_file_that_is_no_kernel_makes_it_unavailable() {
+fn a_file_that_is_not_a_kernel_makes_it_unavailable() {
     let Some(field) = field("kernel") else { return };
     let probed =
         field.preparing(&[("kernel", "/etc/passwd")], |driver, settings, cx| driver.probe(settings, cx));
@@ -400,7 +402,7 @@ fn a_file_that_is_no_kernel_makes_it_unavailable() {
 }
 
 #[test]
-fn a_guest_that_cannot_run_its_init_is_told_before_the_deadline() {
+fn a_guest_that_cannot_run_its_init_is_reported_before_the_deadline() {
     let Some(mut field) = field("panic") else { return };
     field.agent = "/etc/hostname".into();
     let mut environment = field.prepare(&[("disk", "none")]);
@@ -415,7 +417,7 @@ fn a_guest_that_cannot_run_its_init_is_told_before_the_deadline() {
 }
 
 #[test]
-fn a_machine_that_hangs_is_left_at_the_deadline() {
+fn waiting_for_a_machine_that_hangs_ends_at_the_deadline() {
     let Some(field) = field("late") else { return };
     let mut environment = field.prepare(&[]);
     field.trial("a", |cx| {
@@ -430,7 +432,7 @@ fn a_machine_that_hangs_is_left_at_the_deadline() {
 }
 
 #[test]
-fn a_probe_tells_what_works_or_what_the_guest_said_last() {
+fn a_probe_reports_success_or_the_last_message_of_the_guest() {
     for accel in ["tcg", "kvm"] {
         let Some(field) = field(accel) else { return };
         let begin = now();
@@ -446,7 +448,7 @@ fn a_probe_tells_what_works_or_what_the_guest_said_last() {
 }
 
 #[test]
-fn files_are_written_to_the_disk_and_the_clocks_go_alike() {
+fn files_are_written_to_the_disk_and_the_clocks_agree() {
     ["microvm", "q35", "pc"].into_iter().for_each(files_and_clocks);
 }
 
@@ -488,7 +490,7 @@ fn files_and_clocks(machine: &str) {
     });
 }
 
-/// The lengths of a machine's phases and how many file events it made in two seconds.
+/// The lengths of the phases of a machine, and the number of file events that it made in two seconds.
 fn timed_life(field: &Field, name: &str, environment: &mut dyn Environment) -> [f64; 6] {
     field.trial(name, |cx| {
         let mut last = now();
@@ -528,17 +530,17 @@ fn timed_life(field: &Field, name: &str, environment: &mut dyn Environment) -> [
     })
 }
 
-/// Prints medians of machines with and without a sandbox, a pair after the other, and of the ratios of the
-/// pairs; `cargo test … -- --ignored --nocapture`.
+/// Prints medians of machines with and without a sandbox, which alternate, and of the ratios of pairs: `cargo
+/// test … -- --ignored --nocapture`.
 #[test]
 #[ignore = "prints figures"]
-fn ten_pairs_timed() {
+fn ten_pairs_with_and_without_a_sandbox_are_timed() {
     let (Some(on), Some(off)) = (field("with"), field("without")) else { return };
     let mut environments = [on.prepare(&[]), off.prepare(&[("sandbox", "off")])];
     let mut rows: Vec<[[f64; 6]; 2]> = Vec::new();
     for number in 0..10 {
         let mut row = [[0.0; 6]; 2];
-        // Each goes first as often as the other.
+        // Each of the two is the first one in half of the pairs.
         for place in if number % 2 == 0 { [0, 1] } else { [1, 0] } {
             let field = [&on, &off][place];
             row[place] = timed_life(field, &number.to_string(), &mut *environments[place]);

@@ -44,7 +44,7 @@ mod tests {
     use super::of;
 
     #[test]
-    fn only_software_emulation_counts() {
+    fn only_software_emulation_counts_as_emulated() {
         assert_eq!(of("QEMU TCG CPU version 2.5+", ""), "yes (QEMU TCG)");
         assert_eq!(of("QEMU Virtual CPU version 2.5+", super::TCG), "yes (QEMU TCG)");
         assert_eq!(of("QEMU Virtual CPU version 2.5+", "KVMKVMKVM\0\0\0"), "no");

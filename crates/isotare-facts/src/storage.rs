@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_innermost_mount_of_the_device_wins() {
+    fn the_innermost_mount_of_a_device_is_used() {
         let table = "27 1 254:0 / / rw - ext4 /dev/vda rw\n\
                      40 27 0:40 / /data rw - tmpfs tmpfs rw\n\
                      41 27 254:1 / /data rw shared:1 - xfs /dev/vdb rw\n";

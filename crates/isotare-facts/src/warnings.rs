@@ -175,12 +175,12 @@ mod tests {
     }
 
     #[test]
-    fn an_emulated_machine_is_not_merely_virtual() {
+    fn an_emulated_machine_is_not_also_reported_as_virtual() {
         check(&[("virtualised", "yes (QEMU)"), ("emulated", "yes (QEMU TCG)")], &["emulated in software"]);
     }
 
     #[test]
-    fn each_disturber_is_named_with_what_to_do() {
+    fn each_cause_of_disturbance_is_named_with_a_remedy() {
         check(
             &[
                 ("governor", "powersave"),

@@ -1,4 +1,4 @@
-//! Facts of a fake machine and of this one.
+//! Tests with facts of a recorded machine and of this one.
 
 use isotare_facts::{UNKNOWN, host_facts};
 use std::fs;
@@ -34,7 +34,7 @@ const FILES: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn a_fake_machine_is_told_apart() {
+fn the_facts_of_a_recorded_machine_are_read() {
     let root = tempfile::tempdir().expect("temporary folder");
     for (path, text) in FILES {
         let path = root.path().join(path);
@@ -75,7 +75,7 @@ fn a_fake_machine_is_told_apart() {
 }
 
 #[test]
-fn this_machine_tells_the_main_facts() {
+fn the_main_facts_of_this_machine_are_known() {
     let host = host_facts(Path::new("/"));
     for name in
         ["kernel", "cpus-online", "memory-total-bytes", "load-average", "clock-resolution", "pressure"]
@@ -85,7 +85,7 @@ fn this_machine_tells_the_main_facts() {
 }
 
 #[test]
-fn a_machine_that_tells_nothing_is_unknown_everywhere() {
+fn without_any_file_every_fact_is_unknown() {
     let root = tempfile::tempdir().expect("temporary folder");
     let host = host_facts(root.path());
     assert!(host.facts.values().all(|value| value == UNKNOWN), "{:#?}", host.facts);

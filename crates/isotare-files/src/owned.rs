@@ -109,7 +109,7 @@ mod tests {
         fs::create_dir(&path).expect("made");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).expect("changed");
         assert!(why(make_private(&path)).contains("other users may write to it"));
-        // Nobody can trust what lies in a folder in which everybody may rename.
+        // A folder in which everybody may rename files cannot be trusted, nor can its content.
         let below = path.join("below");
         DirBuilder::new().mode(0o700).create(&below).expect("made");
         assert!(why(check_private(&below)).contains("sticky bit"));

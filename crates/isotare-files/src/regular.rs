@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_regular_file_is_refused_and_not_waited_for() {
+    fn other_kinds_of_files_are_refused_without_waiting() {
         let folder = tempfile::tempdir().expect("a folder");
         let fifo = folder.path().join("fifo");
         mknodat(CWD, &fifo, FileType::Fifo, Mode::from_raw_mode(0o600), 0).expect("made");
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_without_end_is_refused() {
+    fn an_endless_stream_is_refused() {
         assert_eq!(stream(&b"12345"[..], 5).expect("read"), b"12345");
         let endless = io::repeat(0);
         assert!(stream(endless, 1000).expect_err("refused").to_string().contains("larger than 1000 bytes"));
@@ -283,7 +283,7 @@ mod tests {
 
     #[test]
     #[expect(clippy::print_stdout, reason = "a test that is skipped says why")]
-    fn a_link_of_another_user_does_not_lead_to_what_is_not_theirs() {
+    fn a_link_of_another_user_does_not_lead_to_files_of_a_third_one() {
         let folder = tempfile::tempdir().expect("a folder");
         let [ours, theirs, link] = ["ours", "theirs", "link"].map(|name| folder.path().join(name));
         if !geteuid().is_root() {
@@ -304,7 +304,7 @@ mod tests {
         symlink(&theirs, &link).expect("linked");
         give(&link);
         assert_eq!(named(&link, 10).expect("from theirs to theirs"), b"public");
-        // A link to a folder, in the midst of a path, leads as far.
+        // A link to a folder in the middle of a path has the same effect.
         let [their_folder, our_folder] = ["their-folder", "our-folder"].map(|name| folder.path().join(name));
         for made in [&their_folder, &our_folder] {
             fs::create_dir(made).expect("made");

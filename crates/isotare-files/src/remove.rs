@@ -133,7 +133,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     #[test]
-    fn a_tree_goes_and_what_its_links_lead_to_stays() {
+    fn a_tree_is_removed_without_the_targets_of_its_links() {
         let root = tempfile::tempdir().expect("a folder");
         let (tree, other) = (root.path().join("tree"), root.path().join("other"));
         fs::create_dir_all(tree.join("a/b/c")).expect("made");
@@ -150,12 +150,12 @@ mod tests {
     }
 
     #[test]
-    fn a_tree_that_is_deeper_than_there_are_descriptors_goes_too() {
+    fn a_tree_that_is_deeper_than_the_limit_of_descriptors_is_removed() {
         let root = tempfile::tempdir().expect("a folder");
         let top = root.path().join("deep");
         fs::create_dir(&top).expect("made");
         let mut at: OwnedFd = fs::File::open(&top).expect("opened").into();
-        // Longer than a path can be, and than the stack of a recursion likes.
+        // The path is longer than the kernel accepts, and a recursive function would need a very large stack.
         for _ in 0..5000 {
             mkdirat(&at, "d", Mode::from_raw_mode(0o700)).expect("made");
             at = open_folder(&at, OsStr::new("d")).expect("opened");

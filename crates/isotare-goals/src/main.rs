@@ -134,7 +134,7 @@ fn peers(repeats: usize) {
 mod tests {
     use super::*;
 
-    /// With few repeats the slack is wide: this finds what is broken, not what is slightly off.
+    /// With few repetitions the tolerance is wide. So this test finds clear errors, but no small ones.
     #[test]
     fn goals_are_met() {
         for goal in goals::all(Effort { repeats: 200 }) {

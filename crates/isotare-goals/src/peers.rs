@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_see_a_plain_difference_and_none_sees_what_is_not_there() {
+    fn all_peers_find_a_clear_difference_and_none_finds_a_false_one() {
         let mut source = Source::new(1);
         let a: Vec<f64> = (0..40).map(|_| 1.0 + 0.01 * source.normal()).collect();
         let same: Vec<f64> = a.iter().rev().copied().collect();

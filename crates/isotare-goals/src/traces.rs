@@ -33,7 +33,7 @@ pub fn traces() -> Vec<Trace> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn every_line_is_read() {
+    fn every_line_of_a_trace_is_read() {
         let counts: Vec<usize> = super::traces().iter().map(|trace| trace.seconds.len()).collect();
         assert_eq!(counts, [5000, 4000, 5000, 4000, 4000]);
         assert!(super::traces().iter().all(|trace| trace.seconds.iter().all(|s| (0.001..10.0).contains(s))));

@@ -256,7 +256,7 @@ mod tests {
         deadline_in(Duration::from_millis(200), &Interrupt::default())
     }
 
-    /// A job of 2.3 s whose agent answers the first ping late, and the second one after the job's end.
+    /// A job of 2.3 s. The agent answers the first ping late, and the second one after the end of the job.
     #[test]
     fn the_clock_is_read_while_a_long_job_runs() {
         let (ours, mut theirs) = UnixStream::pair().expect("a pair");
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_is_no_agent_or_is_silent_or_hangs_up_is_told_apart() {
+    fn different_errors_distinguish_foreign_silent_and_closed_peers() {
         let hello = Hello { agent_version: "t".into(), pid: 1, clock_ns: 0, started_ns: 0 };
         let greet = |sent: Option<Vec<u8>>, keep: bool| {
             let (ours, mut theirs) = UnixStream::pair().expect("a pair");

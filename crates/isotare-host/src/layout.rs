@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_and_a_tar_hold_the_same() {
+    fn a_folder_and_a_tar_have_the_same_content() {
         let folder = tempfile::tempdir().expect("a folder");
         lay_out(&image(), folder.path()).expect("laid out");
         let mut bytes = Vec::new();
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_that_is_no_file_is_not_waited_for() {
+    fn a_source_that_is_not_a_file_is_refused_without_waiting() {
         use rustix::fs::{CWD, FileType, Mode, mknodat};
         let folder = tempfile::tempdir().expect("a folder");
         let fifo = folder.path().join("fifo");

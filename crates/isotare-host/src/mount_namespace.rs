@@ -74,7 +74,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn what_is_mounted_there_is_seen_there_only() {
+    fn a_mount_in_the_namespace_is_not_visible_outside() {
         if !rustix::process::geteuid().is_root() {
             return;
         }

@@ -65,7 +65,7 @@ mod tests {
     const SECOND: u64 = 1_000_000_000;
 
     #[test]
-    fn one_question_at_a_time_and_at_most_one_a_second() {
+    fn there_is_one_question_at_a_time_and_at_most_one_per_second() {
         let mut pings = Pings::new(Timestamp(5));
         assert_eq!(pings.due(), Some(Timestamp(5 + SECOND)));
         pings.ask(Timestamp(2 * SECOND));
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_job_is_asked_less_and_less_often() {
+    fn questions_become_rarer_during_a_long_job() {
         let mut pings = Pings::new(Timestamp(0));
         let mut asked = 0;
         while let Some(at) = pings.due().filter(|at| at.0 < 10_000 * SECOND) {

@@ -437,7 +437,8 @@ mod tests {
     #[test]
     fn a_child_that_changes_its_user_still_dies_with_us() {
         let root = rustix::process::geteuid().is_root();
-        // setpriv(1) changes its user as root only; what is tested is the pipe, not the change.
+        // setpriv(1) can change its user only as root. But this test is about the pipe, and not about the
+        // change.
         let change: &[&str] =
             if root { &["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] } else { &["env"] };
         let words = [&change[1..], &["sleep", "60"]].concat();
@@ -446,7 +447,7 @@ mod tests {
         let deadline = deadline_in(Duration::from_secs(10), &Interrupt::default());
         let late = deadline_in(Duration::from_millis(10), &Interrupt::default());
         assert!(matches!(child.wait(&late), Err(WaitError::TimedOut)), "nothing has happened yet");
-        // As the kernel does when we end.
+        // The kernel does the same when this process ends.
         child._lifeline = None;
         let status = child.wait(&deadline).expect("ends");
         assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9), "{status}");

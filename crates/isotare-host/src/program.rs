@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_program_writes_is_taken_up_to_a_limit() {
+    fn output_of_a_program_is_read_up_to_a_limit() {
         let deadline = deadline_in(Duration::from_secs(600), &Interrupt::default());
         let run = |script: &str| output_up_to(1000, Path::new("/bin/sh"), &["-c", script], &deadline);
         let output = run("head -c 1000 /dev/zero; head -c 3000000 /dev/zero >&2").expect("ran to its end");

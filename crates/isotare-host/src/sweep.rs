@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_session_makes_is_refused() {
+    fn resources_that_no_session_makes_are_refused() {
         for path in ["/", "relative", "/var/tmp/../../etc", ""].map(PathBuf::from) {
             for resource in [Resource::Path { path: path.clone() }, Resource::Mount { path: path.clone() }] {
                 let found = swept(&resource);

@@ -82,7 +82,7 @@ mod tests {
     use std::io::{Read, Seek};
 
     #[test]
-    fn the_limit_counts_both_streams_and_what_came_stays_known() {
+    fn the_limit_covers_both_streams_and_earlier_output_is_kept() {
         let mut tap = OutputTap::new(Some(5));
         tap.take(Stream::Stdout, b"abc").expect("below the limit");
         tap.take(Stream::Stderr, b"de").expect("at the limit");
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_is_kept_where_that_is_wished() {
+    fn all_output_is_kept_if_requested() {
         let file = || tempfile::tempfile().expect("a file");
         let files = WholeOutput { stdout: file(), stderr: file() };
         let mut tap = OutputTap::new(None).keeping(files).expect("begins");

@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn sessions_that_want_the_same_tree_at_once_make_it_once() {
+    fn sessions_that_need_the_same_tree_make_it_only_once() {
         let folder = tempfile::tempdir().expect("a folder");
         let made = AtomicU32::new(0);
         std::thread::scope(|scope| {
@@ -228,14 +228,14 @@ mod tests {
     }
 
     #[test]
-    fn what_was_left_goes_however_deep_it_is() {
+    fn an_old_partial_tree_of_any_depth_is_removed() {
         use rustix::fs::{Mode, OFlags, mkdirat, openat};
         use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
         let folder = tempfile::tempdir().expect("a folder");
         let partial = folder.path().join("k.partial");
         fs::create_dir(&partial).expect("made");
         let mut at = std::os::fd::OwnedFd::from(File::open(&partial).expect("opened"));
-        // More levels than there may be descriptors, and a path that is longer than the kernel takes.
+        // More levels than the limit of open descriptors, and a path that is longer than the kernel accepts.
         for _ in 0..3000 {
             mkdirat(&at, "d", Mode::from_raw_mode(0o700)).expect("made");
             at = openat(&at, "d", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).expect("opened");
@@ -244,16 +244,16 @@ mod tests {
         let before = getrlimit(Resource::Nofile);
         setrlimit(Resource::Nofile, Rlimit { current: Some(512), ..before }).expect("fewer descriptors");
         let made = Cache::new(folder.path()).tree("k", "test", &soon(), |_, _| Ok("d".to_owned()));
-        // The temporary folder's own removal holds a descriptor for each level.
+        // The removal of the temporary folder holds a descriptor for each level.
         setrlimit(Resource::Nofile, before).expect("as before");
         made.expect("made");
         assert!(!partial.exists());
     }
 
     #[test]
-    fn the_remedy_of_what_cannot_be_removed_is_not_more_space() {
+    fn the_remedy_for_a_failed_removal_is_not_more_space() {
         let folder = tempfile::tempdir().expect("a folder");
-        // `KEY.lock` is a name of 255 bytes, the most there are: removing the longer `KEY.partial` fails.
+        // `KEY.lock` is a name of 255 bytes, the maximum. So the longer `KEY.partial` cannot be removed.
         let key = "k".repeat(250);
         let made = Cache::new(folder.path()).tree(&key, "test", &soon(), |_, _| panic!("made"));
         let error = made.expect_err("not removed");
@@ -273,7 +273,7 @@ mod tests {
         let waited = cache.tree("k", "test", &deadline, |_, _| Ok(String::new()));
         assert!(matches!(waited, Err(ImageError::Stopped { wait: isotare_host::WaitError::TimedOut, .. })));
     }
-    /// Why the only entry is not taken.
+    /// The reason why the only entry is refused.
     fn refusal(folder: &Path) -> String {
         let asked = Cache::new(folder).tree("k", "test", &soon(), |_, _| panic!("made again"));
         let error = asked.expect_err("refused");
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_folder_of_ones_own_nothing_is_kept() {
+    fn without_a_cache_folder_no_tree_is_made() {
         let nowhere = Cache { folder: None, limits: Limits::default() };
         let error = nowhere.tree("k", "tar:x", &soon(), |_, _| panic!("made")).expect_err("nowhere");
         let ImageError::Failed { remedy, .. } = &error else { panic!("{error}") };

@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_are_told_and_progress_is_not() {
+    fn errors_in_the_log_are_quoted_and_progress_is_not() {
         let log = "I: installing\nE: Unable to locate package nope\nE: apt-get failed\nI: removing tempdir\n";
         assert_eq!(last_lines(log), "E: Unable to locate package nope; E: apt-get failed");
         assert_eq!(last_lines("a\nb\n"), "b");

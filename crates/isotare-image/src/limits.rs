@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn limits_are_read_and_what_is_wrong_is_named() {
+    fn limits_are_read_and_errors_name_the_limit() {
         let default = Limits::default();
         assert_eq!((default.data, default.entries), (64 << 30, 4_000_000));
         assert_eq!("".parse(), Ok(default));

@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_of_ours_hides_no_folder_of_the_tree() {
+    fn a_link_that_we_add_does_not_hide_a_folder_of_the_tree() {
         let tree = tempfile::tempdir().expect("a folder");
         for folder in ["bin", "lib/x86", "usr/bin"] {
             fs::create_dir_all(tree.path().join(folder)).expect("made");
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_of_the_tree_is_followed_and_not_hidden() {
+    fn a_link_of_the_tree_is_followed_and_not_replaced() {
         let tree = tempfile::tempdir().expect("a folder");
         fs::create_dir_all(tree.path().join("usr/lib")).expect("made");
         symlink("usr/lib", tree.path().join("lib")).expect("linked");
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn the_host_shows_its_userland_only() {
+    fn only_the_userland_of_the_host_is_visible() {
         assert!(host_shows(Path::new("/bin/sh")) && host_shows(Path::new("/etc/passwd")));
         assert!(!host_shows(Path::new("/proc/self/exe")) && !host_shows(Path::new("/usr/no/such/file")));
     }

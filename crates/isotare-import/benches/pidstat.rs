@@ -31,7 +31,7 @@ fn main() {
     }
 }
 
-/// The reports of a recorded text over and over, one a second from midnight.
+/// Repeats the reports of a recorded text, with one second between them, from midnight on.
 fn repeated(recorded: &str, rows: usize) -> String {
     let mut blocks = recorded.split("\n\n").skip(1).filter(|block| !block.starts_with("Average")).cycle();
     let mut text = recorded.lines().next().map(|banner| format!("{banner}\n")).expect("a banner");

@@ -7,19 +7,19 @@ use std::borrow::Cow;
 /// One document, or a part of one.
 #[derive(Debug)]
 pub enum Document {
-    /// A complete one.
+    /// A complete document.
     Whole {
         /// The line on which it begins, from 1.
         line: usize,
-        /// It.
+        /// Its content.
         value: Value,
     },
-    /// An incomplete one.
+    /// A document that ends too early.
     CutOff {
         /// The line on which it begins, from 1.
         line: usize,
     },
-    /// One that is not JSON; the error says where.
+    /// A document that is not valid JSON. The error says where.
     Malformed {
         /// The line on which it begins, from 1.
         line: usize,
@@ -28,9 +28,9 @@ pub enum Document {
     },
 }
 
-/// Every document that begins at the beginning of a line, or where another ended, with `{` or `[`; indented
-/// lines are a part of one. A line such as `[INFO] …`, which is not the beginning of a document, is a
-/// message.
+/// All documents of a text. A document begins with `{` or `[`, at the beginning of a line or directly after
+/// another document. Indented lines are part of a document. A line such as `[INFO] …` is a message, because
+/// no document begins like this.
 pub fn documents(text: &str) -> Vec<Document> {
     let mut found = Vec::new();
     let (mut at, mut line, mut cut_off) = (0, 1, 0);
@@ -51,7 +51,8 @@ pub fn documents(text: &str) -> Vec<Document> {
                 Some(Err(error)) if error.is_eof() => {
                     found.push(Document::CutOff { line });
                     cut_off += 1;
-                    // Another may have been appended; but what begins within a list is a part of it.
+                    // Another document may have been appended. But if this one is a list, what follows may be
+                    // an element of it, so the search ends.
                     if cut_off == MOST_CUT_OFF || rest.starts_with('[') {
                         return found;
                     }
@@ -59,7 +60,7 @@ pub fn documents(text: &str) -> Vec<Document> {
                 Some(Err(error)) => {
                     let why = format!("line {}: {error}", line + error.line() - 1);
                     found.push(Document::Malformed { line, why });
-                    // The next one may begin at the error.
+                    // The next document may begin on the line of the error.
                     skip = before_line(rest, error.line());
                 }
                 None => return found,
@@ -101,8 +102,8 @@ pub fn runs_in(text: &str, mut read: impl FnMut(usize, Value) -> Vec<Run>) -> Ve
     apart(found, false).into_iter().flat_map(of_document).collect()
 }
 
-/// Each document of an array that a program has put around those of a tool. `is_one`: a document of the
-/// tool's is an array itself.
+/// If a program has put an array around the documents of a tool, takes the array apart into these documents.
+/// `is_one`: each document of this tool is itself an array.
 pub fn apart(found: Vec<Document>, is_one: bool) -> Vec<Document> {
     let each = |document| match document {
         Document::Whole { line, value: Value::Array(values) }
@@ -116,7 +117,8 @@ pub fn apart(found: Vec<Document>, is_one: bool) -> Vec<Document> {
     found.into_iter().flat_map(each).collect()
 }
 
-/// The same text with `null` for the `nan` and `inf` that C prints where JSON has no number.
+/// The same text with `null` in place of `nan` and `inf`. C programs print these, but JSON has no such
+/// numbers.
 fn without_nan(text: &str) -> Cow<'_, str> {
     let mut whole = String::new();
     let (mut replaced, mut is_value) = (false, false);
@@ -134,7 +136,7 @@ fn without_nan(text: &str) -> Cow<'_, str> {
     if replaced { Cow::Owned(whole) } else { Cow::Borrowed(text) }
 }
 
-/// The text after a value that is not a number.
+/// The text after `nan` or `inf`; `None`: the text does not begin with such a value.
 fn after_nan(rest: &str) -> Option<&str> {
     let begin = rest.trim_start_matches([' ', '\t']);
     let unsigned = begin.strip_prefix('-').unwrap_or(begin);
@@ -142,8 +144,9 @@ fn after_nan(rest: &str) -> Option<&str> {
     matches!(after.chars().next(), None | Some(',' | '}' | ' ' | '\r' | '\n')).then_some(after)
 }
 
-/// Whether a document begins here: a brace before a key or its end, a bracket before a value or its end.
-/// `follows`: another document ended here, so that a bracket before a number is no time of a log.
+/// Whether a document begins here. After `{` there must be a key or `}`, and after `[` a value or `]`.
+/// `follows`: another document ended just before. Only then may a number follow `[`: elsewhere, `[0.5]` is
+/// usually the time in a line of a log.
 fn begins(text: &str, follows: bool) -> bool {
     let next = |rest: &str| rest.trim_start().chars().next();
     if let Some(rest) = text.strip_prefix('{') {
@@ -155,7 +158,7 @@ fn begins(text: &str, follows: bool) -> bool {
     })
 }
 
-/// Bytes before this line, from 1.
+/// Number of bytes before this line. Lines are numbered from 1.
 fn before_line(text: &str, line: usize) -> usize {
     match line.checked_sub(2) {
         None => 0,
@@ -188,14 +191,14 @@ mod tests {
     }
 
     #[test]
-    fn each_document_of_an_array_is_one() {
+    fn each_element_of_an_array_is_a_document() {
         let count = |text: &str, is_one| apart(documents(text), is_one).len();
         assert_eq!((count("[{\"a\": 1}\n, {}]\n{}\n", false), count("[{}, {}]", true)), (3, 1));
         assert_eq!((count("[[{}], [{}]]", true), count("[]", false), count("[{}, []]", false)), (2, 1, 1));
     }
 
     #[test]
-    fn what_is_cut_off_or_broken_hides_nothing_after_it() {
+    fn documents_after_a_broken_one_are_found() {
         check("{\"a\": 1,\n", &["1 cut off"]);
         check("{\"a\": 1,\n{\"b\": 2}\n", &["1 malformed", "2 {\"b\":2}"]);
         check("{\"a\": 1 2}\n{\"b\": 2}\n", &["1 malformed", "2 {\"b\":2}"]);
@@ -205,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_null() {
+    fn nan_and_inf_become_null() {
         assert_eq!(without_nan("{\"a\": -nan, \"b\":inf}\n: nan"), "{\"a\": null, \"b\": null}\n: null");
         assert!(matches!(without_nan("{\"a\": \"nan\", \"b\": info}"), Cow::Borrowed(_)));
         let runs = runs_in("{\"a\": nan}\n{\"b\": x}\n", |line, value| {

@@ -1,16 +1,17 @@
-//! Separators of thousands.
+//! Separators between groups of digits, as in `1 234 567`.
 
 use std::borrow::Cow;
 
-/// What stands between two digits for nothing else: no-break blank, narrow no-break blank, thin blank, and
-/// two apostrophes. The locales of glibc (`thousands_sep` of `localedata/locales`) have these, the blank, the
-/// point and the comma, which only some tools can mean so.
+/// Characters that have no other meaning between two digits: no-break space, narrow no-break space, thin
+/// space, and two apostrophes. The locales of glibc (`thousands_sep` of `localedata/locales`) use these, and
+/// also the space, the point and the comma. The last three are separators of thousands only in the output of
+/// some tools.
 const SURE: [char; 5] = ['\u{a0}', '\u{202f}', '\u{2009}', '\'', '\u{2019}'];
 
-/// The text with its thousands joined where their separators mean nothing else: `1234` for `1’234`. Groups
-/// that are not thousands do not change, and are not numbers.
+/// The text without separators of thousands that have no other meaning: `1234` for `1’234`. Groups of digits
+/// that are not thousands do not change. Later they are not read as numbers.
 pub fn joined(text: &str) -> Cow<'_, str> {
-    // The first bytes of these in UTF-8: most texts have none.
+    // These bytes begin the separators in UTF-8. Most texts have none of them.
     if !text.bytes().any(|byte| matches!(byte, b'\'' | 0xc2 | 0xe2)) {
         return Cow::Borrowed(text);
     }
@@ -35,7 +36,7 @@ pub fn joined(text: &str) -> Cow<'_, str> {
     Cow::Owned(whole)
 }
 
-/// Whether these groups of digits are those of one number: `1`, `234`, `567`, or of India `12`, `34`, `567`.
+/// Whether these groups of digits are one number: `1`, `234`, `567`, or in the Indian way `12`, `34`, `567`.
 pub fn are_thousands(groups: &[&str]) -> bool {
     let Some((last, [first, middle @ ..])) = groups.split_last() else { return false };
     let is_figure = |group: &&str| group.bytes().all(|byte| byte.is_ascii_digit());
@@ -45,7 +46,7 @@ pub fn are_thousands(groups: &[&str]) -> bool {
     groups.iter().all(is_figure) && last.len() == 3 && (of(3) || of(2))
 }
 
-/// How many of the words that follow a number's first word are its further groups: one in `1 234 bytes`.
+/// How many words after the first one belong to the same number: one in `1 234 bytes`.
 pub fn further_groups(words: &[&str]) -> usize {
     let is_group = |word: &&&str| {
         let digits = word.bytes().take_while(u8::is_ascii_digit).count();
@@ -57,8 +58,8 @@ pub fn further_groups(words: &[&str]) -> usize {
     if begins { words.iter().skip(1).take_while(is_group).count() } else { 0 }
 }
 
-/// Whether a text begins with a number of several groups, one blank before each: `1 234 requests`, but not
-/// the cells of `39 100`.
+/// Whether a text begins with a number that has several groups with one blank between them, as in `1 234
+/// requests`. Columns with more blanks between them, as in `39   100`, are not one number.
 pub fn is_split(text: &str) -> bool {
     further_groups(&text.trim_start().split(' ').collect::<Vec<_>>()) > 0
 }
@@ -68,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn thousands_are_joined_where_nothing_else_is_meant() {
+    fn separators_without_another_meaning_are_removed() {
         for mark in SURE {
             for (text, expect) in [
                 ("a 1_234_567 b", "a 1234567 b"),
@@ -83,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_are_thousands_or_of_india() {
+    fn groups_of_three_and_indian_groups_are_one_number() {
         for (groups, expect) in [
             (&["1", "234"][..], true),
             (&["123", "456", "789"], true),
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn words_that_follow_are_groups_of_the_same_number() {
+    fn further_groups_of_a_number_are_counted() {
         for (text, expect) in [
             ("1 234 567 cycles", 2),
             ("1 234,56 msec", 1),

@@ -6,9 +6,9 @@ use crate::{FileRead, Labels, Reading, Status};
 use isotare_core::{Condition, MetricDef, Session, Trial, WorkloadSpec};
 use std::collections::BTreeMap;
 
-/// The label for the environment of a run: its condition.
+/// The label that names the environment of a run.
 pub const ENVIRONMENT: &str = "environment";
-/// The label for the number of the repetition: its block.
+/// The label with the number of the repetition. It decides the block of a run.
 pub const ITERATION: &str = "iteration";
 /// Labels that are different in each repetition, so they do not distinguish conditions.
 const PASSING: [&str; 2] = ["pid", "tid"];
@@ -16,9 +16,9 @@ const PASSING: [&str; 2] = ["pid", "tid"];
 /// A comparison of runs.
 #[derive(Debug)]
 pub struct Imported {
-    /// Their plan.
+    /// The session, with its plan.
     pub session: Session,
-    /// Them.
+    /// Its trials.
     pub trials: Vec<Trial>,
     /// Warnings about runs that were not used, and about assumptions.
     pub warnings: Vec<String>,
@@ -33,21 +33,22 @@ pub enum NotComparable {
     /// All runs have the same environment.
     #[error("all runs have the same environment, '{only}'")]
     OneEnvironment {
-        /// Which.
+        /// That environment.
         only: String,
     },
     /// No run has the environment of the baseline.
     #[error("no run has the environment '{name}'; the environments are {found}")]
     NoBaseline {
-        /// Asked for.
+        /// The name that was asked for.
         name: String,
-        /// The existing ones.
+        /// The environments of the runs.
         found: String,
     },
 }
 
-/// The complete runs of files by environment, iteration and all their other labels. Runs without an iteration
-/// are numbered in their order.
+/// Makes a session from the complete runs of files. The label `iteration` decides the block of a run. The
+/// environment and all other labels decide its condition. Runs without an iteration are numbered in their
+/// order.
 pub fn imported(files: &[FileRead], reading: &Reading) -> Result<Imported, NotComparable> {
     let mut table = Table::default();
     let mut warnings = Vec::new();
@@ -163,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_told_apart_is_left_out_and_said() {
+    fn a_second_run_with_the_same_labels_is_left_out_with_a_warning() {
         let files = [file("a", Some("1"), &[2.0, 3.0]), file("b", Some("1"), &[2.5])];
         let found = imported(&files, &Reading::default()).expect("comparable");
         assert_eq!(found.trials.len(), 2);

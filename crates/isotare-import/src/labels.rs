@@ -56,7 +56,7 @@ impl Pattern {
         Ok(Self { regex, names })
     }
 
-    /// The labels of a file; `None` if its name does not end as the pattern says.
+    /// The labels in the name of a file; `None` if the end of the name does not match the pattern.
     pub fn labels(&self, file: &str) -> Option<Labels> {
         let found = self.regex.captures(file)?;
         let value =
@@ -72,7 +72,7 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// Reads one. The error names the line.
+    /// Reads a manifest. The error names the line.
     pub fn read(file: impl Read) -> Result<Self, String> {
         let mut lines = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
         let header = lines.headers().map_err(|error| format!("line 1: {error}"))?.clone();
@@ -97,7 +97,7 @@ impl Manifest {
         Ok(Self { rows })
     }
 
-    /// The labels of a file: of the row that names it, whole or by the end of its path.
+    /// The labels of a file, from the row that names it. A row has the whole path of a file or the end of it.
     pub fn labels(&self, file: &str) -> Option<&Labels> {
         let is_it = |named: &str| {
             let before = file.strip_suffix(named);
@@ -107,7 +107,7 @@ impl Manifest {
     }
 }
 
-/// Gives every run of a file these labels, in place of those of the same name.
+/// Gives every run of a file these labels. They replace labels of the same name.
 pub fn label(file: &mut FileRead, labels: &Labels) {
     for run in &mut file.runs {
         run.labels.extend(labels.iter().map(|(name, value)| (name.clone(), value.clone())));
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_files_give_labels() {
+    fn file_names_give_labels() {
         check(
             "{environment}-{iteration}.txt",
             "out/docker-3.txt",
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_that_means_nothing_is_refused() {
+    fn an_invalid_pattern_is_refused() {
         for (pattern, words) in [
             ("a.txt", "no label"),
             ("{a}-{a}", "twice"),

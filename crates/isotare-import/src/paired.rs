@@ -33,13 +33,13 @@ impl Default for Reading {
 /// An error of a file. Lines are numbered from 1; the header is line 1.
 #[derive(Debug, thiserror::Error)]
 pub enum PairedError {
-    /// Its bytes could not be had.
+    /// It cannot be read.
     #[error("it cannot be read")]
     Unreadable(#[source] std::io::Error),
-    /// It is no CSV, or not UTF-8.
-    #[error("line {line} is no CSV")]
+    /// It is not CSV, or not UTF-8.
+    #[error("line {line} is not CSV")]
     Malformed {
-        /// Where.
+        /// The line.
         line: u64,
         /// What the parser says.
         source: csv::Error,
@@ -47,59 +47,59 @@ pub enum PairedError {
     /// A column is missing.
     #[error("line 1: there is no column '{column}'; the header is '{found}'")]
     NoColumn {
-        /// Which.
+        /// The column.
         column: &'static str,
-        /// Those that are.
+        /// The header of the file.
         found: String,
     },
     /// A column occurs more than once.
     #[error("line 1: there is more than one column '{column}'")]
     TwoColumns {
-        /// Which.
+        /// The column.
         column: &'static str,
     },
     /// An empty cell.
     #[error("line {line}: column '{column}' is empty")]
     Empty {
-        /// Where.
+        /// The line.
         line: u64,
-        /// In which column.
+        /// The column.
         column: &'static str,
     },
     /// A value that is not a number.
     #[error("line {line}: value '{value}' is not a finite number")]
     NoNumber {
-        /// Where.
+        /// The line.
         line: u64,
-        /// What is there.
+        /// The content of the cell.
         value: String,
     },
-    /// A second value for the same cell of the design.
+    /// A second value of the same metric, condition and block.
     #[error(
         "line {line}: a second value of '{metric}' for '{condition}' in block '{block}' (the first is on line {first})"
     )]
     Twice {
-        /// Where.
+        /// The line of the second value.
         line: u64,
-        /// Of what.
+        /// The metric.
         metric: String,
-        /// Where it was measured.
+        /// The condition.
         condition: String,
-        /// In which block.
+        /// The block.
         block: String,
-        /// The line of the first.
+        /// The line of the first value.
         first: u64,
     },
     /// One metric in two units.
     #[error("line {line}: the unit of '{metric}' is '{unit}' here, but '{before}' above")]
     Units {
-        /// Where.
+        /// The line.
         line: u64,
-        /// Of what.
+        /// The metric.
         metric: String,
-        /// Here.
+        /// Its unit on this line.
         unit: String,
-        /// Above.
+        /// Its unit on a line above.
         before: String,
     },
     /// A unit that does not show whether higher or lower values are better.
@@ -108,9 +108,9 @@ pub enum PairedError {
         in_unit(unit)
     )]
     Direction {
-        /// Where.
+        /// The line.
         line: u64,
-        /// Of what.
+        /// The metric.
         metric: String,
         /// Its unit; empty: it has none.
         unit: String,
@@ -118,9 +118,9 @@ pub enum PairedError {
     /// The baseline is not in any line.
     #[error("no line has the condition '{name}'; the conditions are {found}")]
     NoBaseline {
-        /// Asked for.
+        /// The name that was asked for.
         name: String,
-        /// The existing ones.
+        /// The conditions of the file.
         found: String,
     },
     /// There are no lines after the header.
@@ -128,9 +128,10 @@ pub enum PairedError {
     NoValues,
 }
 
-/// Reads columns `block,condition,metric,value` and, if there is one, `unit`, in any order, together with any
-/// others. Blocks come in the order in which the file names them. The protecting quotes of our own CSV cells
-/// are removed. A condition `NAME#null` is the baseline `NAME` a second time, as in a session.
+/// Reads the columns `block,condition,metric,value` and, if it exists, `unit`, in any order. Other columns
+/// are ignored. Blocks have the order of their first lines in the file. Cells of our own CSV may begin with a
+/// quote, which protects users of spreadsheets; it is removed. A condition `NAME#null` is a replica of the
+/// baseline `NAME`, as in a session.
 pub fn paired(mut file: impl Read, reading: &Reading) -> Result<(Session, Vec<Trial>), PairedError> {
     let mut table = Table::default();
     let mut text = Vec::new();
@@ -213,7 +214,8 @@ fn in_unit(unit: &str) -> String {
     if unit.is_empty() { String::new() } else { format!(", because its unit '{unit}' does not show it") }
 }
 
-/// The line of a record: its place is that of the empty lines before it.
+/// The line of a record. The parser's position is before the empty lines that precede the record, so these
+/// are counted too.
 fn line_of(text: &[u8], place: &csv::Position) -> u64 {
     let from = usize::try_from(place.byte()).ok().and_then(|start| text.get(start..)).unwrap_or_default();
     let empty = from.iter().take_while(|byte| b"\r\n".contains(byte)).filter(|byte| **byte == b'\n').count();
@@ -234,8 +236,9 @@ fn malformed(source: csv::Error) -> PairedError {
     PairedError::Malformed { line, source }
 }
 
-/// A condition's name as an environment, whose only part that means anything here is what follows `#`: two
-/// names stay two conditions even if they were one spec of ours.
+/// The environment for a condition of this name. `#` separates the name of the replica. Nothing else has a
+/// meaning here: two different names are two conditions, even if Isotare would read both as the same
+/// environment.
 pub(crate) fn named(name: &str) -> EnvironmentSpec {
     match name.rsplit_once('#') {
         Some((first, replica)) if !first.is_empty() && !replica.is_empty() => {

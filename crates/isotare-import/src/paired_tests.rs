@@ -1,4 +1,4 @@
-//! Tests: files with their faults, and any text at all.
+//! Tests with errors in files, and with arbitrary text.
 
 use super::*;
 use proptest::prelude::*;
@@ -34,7 +34,7 @@ fn every_error_names_its_line() {
 }
 
 #[test]
-fn columns_come_in_any_order_and_blocks_in_that_of_the_file() {
+fn columns_may_have_any_order_and_blocks_keep_theirs() {
     let text = "\u{feff}Value, who ,metric,CONDITION,block,unit\n2.5,me,rate,vm,z,req/s\n2,me,rate,bare,z,req/s\n\
                 1,me,time,bare,a,ps\n";
     let reading = Reading { baseline: Some("bare".to_owned()), ..Reading::default() };
@@ -49,7 +49,7 @@ fn columns_come_in_any_order_and_blocks_in_that_of_the_file() {
 }
 
 #[test]
-fn our_own_csv_is_read_as_it_was() {
+fn names_survive_our_own_csv() {
     let names = ["=vm", "'=vm", "@x", "'quoted'", "-5"];
     let mut text = Vec::new();
     let mut table = isotare_core::CsvTable::new(&mut text);
@@ -69,14 +69,14 @@ fn our_own_csv_is_read_as_it_was() {
 }
 
 #[test]
-fn names_stay_what_they_are() {
+fn names_of_conditions_do_not_change() {
     for name in ["native", "native#null", "a:b=c,d", "a:b=c, d=e", "#x", "x#", "x#y#z", "Über KVM ½", ":"] {
         assert_eq!(named(name).to_string(), name);
     }
     assert_eq!(named("vm#null").replica.as_deref(), Some("null"));
 }
 
-/// The case of a complaint: a rate that is 10 % higher was called slower.
+/// From a bug report: a rate that was 10 % higher was called slower.
 #[test]
 fn a_rate_with_a_prefix_is_better_when_it_is_higher() {
     let text = "block,condition,metric,value,unit\n0,native,rate,100.2,KIOPS\n0,jail,rate,110.6,KIOPS\n";
@@ -86,13 +86,13 @@ fn a_rate_with_a_prefix_is_better_when_it_is_higher() {
 
 proptest! {
     #[test]
-    fn no_text_makes_it_panic(text in "\\PC{0,80}", rows in prop::collection::vec("[a-c1-3,\\.\"\n# -]{0,20}", 0..12)) {
+    fn no_text_causes_a_panic(text in "\\PC{0,80}", rows in prop::collection::vec("[a-c1-3,\\.\"\n# -]{0,20}", 0..12)) {
         let _ = read(&text);
         let _ = read(&format!("block,condition,metric,value,unit\n{}", rows.join("\n")));
     }
 
     #[test]
-    fn every_value_arrives(values in prop::collection::vec(-1e300..1e300_f64, 1..40)) {
+    fn every_value_is_read(values in prop::collection::vec(-1e300..1e300_f64, 1..40)) {
         let lines: Vec<String> = values.iter().zip(0..).map(|(v, i)| format!("{},{},t,{v}\n", i / 2, i % 2)).collect();
         let reading = Reading { lower: vec!["t".to_owned()], ..Reading::default() };
         let text = format!("block,condition,metric,value\n{}", lines.concat());

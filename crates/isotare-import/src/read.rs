@@ -5,7 +5,8 @@ use crate::text::clean;
 use crate::tools::{Tool, recognise};
 use std::collections::BTreeSet;
 
-/// Reads the content of a file of this name. `tool` is its tool, if that is known.
+/// Reads the content of a file. `tool`: the tool that wrote it; `None`: the tool is detected from the
+/// content.
 pub fn read(name: &str, bytes: &[u8], tool: Option<&'static Tool>) -> FileRead {
     let text = clean(bytes);
     let found = tool.or_else(|| recognise(&text));
@@ -39,10 +40,10 @@ pub fn read(name: &str, bytes: &[u8], tool: Option<&'static Tool>) -> FileRead {
 /// Maximum number of a tool's warnings that are kept.
 const WARNINGS: usize = 20;
 
-/// How warnings begin.
+/// How lines with warnings begin.
 const MARKS: [&str; 4] = ["warning:", "Warning:", "WARNING:", "warn:"];
 
-/// What the tool itself warns of, each once: `Warning: …`, `dd: warning: …`, `stress-ng: warn:  [12] …`.
+/// The warnings of the tool itself, each once: `Warning: …`, `dd: warning: …`, `stress-ng: warn:  [12] …`.
 fn said(text: &str) -> Vec<String> {
     if !MARKS.iter().any(|mark| text.contains(mark)) {
         return Vec::new();
@@ -53,7 +54,7 @@ fn said(text: &str) -> Vec<String> {
     new.take(WARNINGS).map(|(number, line)| format!("line {number}: the tool printed: {line}")).collect()
 }
 
-/// Whether a line is a warning, which the name of a program may precede.
+/// Whether a line is a warning. The name of a program may stand before it.
 fn is_warning(line: &str) -> bool {
     let begins =
         |text: &str| MARKS.iter().any(|mark| text.strip_prefix(mark).is_some_and(|rest| !rest.is_empty()));
@@ -66,12 +67,13 @@ fn is_warning(line: &str) -> bool {
 fn unknown(text: &str) -> String {
     match text.lines().find(|line| !line.trim().is_empty()) {
         None => "it is empty".to_owned(),
-        // The text is not quoted, because another user may have made a secret file look like a result.
+        // The text is not quoted: another user may have put a link to a secret file in the place of a result.
         Some(_) => "the tool that wrote this output was not recognised".to_owned(),
     }
 }
 
-/// Only complete runs have numbers, and a complete run has at least one number and only finite ones.
+/// Removes the numbers of a run that is not complete. A complete run needs at least one number, and all its
+/// numbers must be finite; otherwise it becomes unreadable.
 fn settle(run: &mut Run) {
     if run.status == Status::Complete {
         let odd = run.metrics.iter().find(|metric| !metric.value.is_finite());
@@ -90,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_tool_warns_of_is_passed_on() {
+    fn warnings_of_a_tool_are_passed_on() {
         let text = "Benchmark 1: false\n  Time (mean ± σ):     540.4 µs ±  73.8 µs    [User: 267.9 µs, System: 179.4 µs]\n  \
             Range (min … max):   480.0 µs … 2018.0 µs    1700 runs\n \n  Warning: Ignoring non-zero exit code.\n";
         let found = read("a", text.as_bytes(), None);

@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 /// The content of one file.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct FileRead {
-    /// Its name as given.
+    /// Its name, as it was given.
     pub file: String,
-    /// The tool whose output it is; `None`: not recognised.
+    /// The tool whose output it is; `None`: the tool was not recognised.
     pub tool: Option<&'static str>,
-    /// The version of the tool, if the file contains it: that of the first run that has it.
+    /// The version of the tool, from the first run that contains it.
     pub version: Option<String>,
     /// Number of complete runs.
     pub complete: usize,
@@ -21,7 +21,7 @@ pub struct FileRead {
     /// Number of runs whose text contradicts itself or is not the tool's. A file that is not recognised
     /// counts as one.
     pub unreadable: usize,
-    /// Each, in the file's order.
+    /// All runs, in the order of the file.
     pub runs: Vec<Run>,
     /// Warnings, with the line if there is one.
     pub warnings: Vec<String>,
@@ -39,13 +39,13 @@ pub enum Status {
     Unreadable,
 }
 
-/// One run of a tool, or one of the things that it watched: a process of pidstat, a device of iostat, a job
-/// of fio.
+/// One run of a tool, or one of the things that a tool measured, for example a process of pidstat, a device
+/// of iostat or a job of fio.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Run {
     /// Whether its numbers can be used.
     pub status: Status,
-    /// Why not, if they cannot.
+    /// The reason, if they cannot be used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The line of the file on which it begins, from 1.
@@ -53,7 +53,7 @@ pub struct Run {
     /// Labels: what was run and how (`test`, `threads`, `command`, `device`…), and the labels of the user
     /// (`environment`, `iteration`).
     pub labels: BTreeMap<String, String>,
-    /// Its numbers; none unless it is complete.
+    /// Its numbers. Only a complete run has any.
     pub metrics: Vec<Metric>,
 }
 
@@ -62,11 +62,11 @@ pub struct Run {
 pub struct Metric {
     /// Name, unique in its run.
     pub name: Cow<'static, str>,
-    /// Unit, as `1/s`, `s`, `B/s`, `%`; empty: a plain number, or not known.
+    /// Unit, for example `1/s`, `s`, `B/s`, `%`; empty: a plain number, or an unknown unit.
     pub unit: Cow<'static, str>,
     /// Value in that unit.
     pub value: f64,
-    /// Which way is better.
+    /// Whether higher or lower is better.
     #[serde(skip)]
     pub better: Better,
 }
@@ -88,7 +88,7 @@ impl Metric {
 }
 
 impl FileRead {
-    /// A file that was not read.
+    /// The result for a file that could not be read.
     pub fn unread(file: &str, reason: impl Into<String>) -> Self {
         let runs = vec![Run::unreadable(1, reason)];
         Self { file: file.to_owned(), unreadable: 1, runs, ..Self::default() }
@@ -128,7 +128,7 @@ impl Run {
 pub struct Decoded {
     /// Version of the tool, if the text contains it.
     pub version: Option<String>,
-    /// Each run, in the text's order.
+    /// All runs, in the order of the text.
     pub runs: Vec<Run>,
     /// Warnings, each with its line.
     pub warnings: Vec<String>,

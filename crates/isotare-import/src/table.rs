@@ -19,19 +19,19 @@ pub(crate) struct Cell<'a> {
 
 /// Why a value cannot be added.
 pub(crate) enum Clash {
-    /// Its cell has one.
+    /// Its cell has a value already.
     Twice {
         /// Where the first comes from.
         first: u64,
     },
-    /// The metric has another unit in this workload.
+    /// The metric has another unit elsewhere in this workload.
     Units {
-        /// The other.
+        /// That other unit.
         before: String,
     },
 }
 
-/// Values, and each name once, in the order in which they appear.
+/// All values. Names are stored once, in the order in which they appear.
 #[derive(Default)]
 pub(crate) struct Table {
     blocks: BTreeMap<String, usize>,
@@ -43,14 +43,14 @@ pub(crate) struct Table {
     values: BTreeMap<(usize, usize, usize), (f64, u64)>,
 }
 
-/// The place of a key: that of its first appearance.
+/// The number of a key. Keys are numbered in the order in which they first appear.
 fn place<K: Ord>(places: &mut BTreeMap<K, usize>, key: K) -> usize {
     let next = places.len();
     *places.entry(key).or_insert(next)
 }
 
 impl Table {
-    /// Takes in a value that comes from `origin`.
+    /// Adds a value. `origin`: the line that it comes from.
     pub fn add(&mut self, cell: Cell<'_>, value: f64, origin: u64) -> Result<(), Clash> {
         let workload = cell.condition.workload.clone();
         let block = place(&mut self.blocks, cell.block.to_owned());

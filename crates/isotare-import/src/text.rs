@@ -4,9 +4,9 @@
 use crate::grouping::joined;
 use std::borrow::Cow;
 
-/// Text without byte-order mark, terminal escapes, carriage returns and the separators of thousands that mean
-/// nothing else. UTF-16 with a mark (as Windows shells write it) is converted; what is no UTF-8 is replaced.
-/// Lines stay where they were, so that line numbers are those of the file.
+/// The text without byte-order mark, terminal escapes, carriage returns, and separators of thousands that
+/// have no other meaning. UTF-16 with a byte-order mark (Windows shells write it) is converted. Invalid UTF-8
+/// is replaced. Line numbers stay those of the file.
 pub fn clean(bytes: &[u8]) -> Cow<'_, str> {
     let text = match bytes {
         [0xff, 0xfe, rest @ ..] => Cow::Owned(utf16(rest, u16::from_le_bytes)),
@@ -24,7 +24,7 @@ pub fn clean(bytes: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// What is well-formed is looked through in large steps; only what is not, byte by byte.
+/// Valid UTF-8 is checked in large steps. Only invalid text is read byte by byte.
 fn utf8(bytes: &[u8]) -> Cow<'_, str> {
     std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
@@ -34,11 +34,12 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> String {
     char::decode_utf16(units).map(|found| found.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
 }
 
-/// A carriage return before a line feed goes with it; one alone is a progress line drawn again, which was a
-/// line of its own: it becomes a line feed, so that what follows is not glued to what precedes.
+/// Removes control characters. A carriage return before a line feed is removed. A carriage return alone comes
+/// from a progress line that was drawn again. It becomes a line feed, so that the lines before and after it
+/// stay separate.
 fn without_controls(text: &str) -> String {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
-    // Tabs, which stand between columns, would be taken off with the escapes.
+    // Removing escapes from a whole line would also remove the tabs between its columns.
     let cells: Vec<String> = text.split('\t').map(strip_ansi_escapes::strip_str).collect();
     cells.join("\t")
 }
@@ -48,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_around_goes_and_columns_stay() {
+    fn control_characters_are_removed_and_columns_stay() {
         for (text, expect) in [
             ("a\tb\r\nc", "a\tb\nc"),
             ("1%\r2%\r\n3", "1%\n2%\n3"),

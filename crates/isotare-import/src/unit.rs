@@ -1,4 +1,4 @@
-//! Which direction of a unit is better, as far as the unit tells.
+//! Whether higher or lower is better, as far as a unit shows it.
 
 use isotare_core::Better;
 
@@ -35,7 +35,7 @@ const TIMES: [&str; 30] = [
     "hour",
     "hours",
 ];
-/// Lengths of time that a rate is given for.
+/// The periods of rates.
 const PERIODS: [&str; 11] =
     ["s", "sec", "secs", "second", "seconds", "min", "minute", "minutes", "h", "hour", "hours"];
 /// Rates that are written as one word, without the prefix of a size.
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_unit_tells_its_direction_or_nothing() {
+    fn a_unit_shows_its_direction_if_it_has_one() {
         let rates = [
             "KIOPS",
             "kIOPS",

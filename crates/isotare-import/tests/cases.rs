@@ -1,4 +1,4 @@
-//! Texts that users of this and of other tools complained about, shortened: what is in each.
+//! Shortened texts from bug reports, of this and of other tools, and what is read from them.
 
 use isotare_import::{FileRead, Status, read};
 use std::fs;
@@ -11,14 +11,14 @@ fn case(name: &str) -> FileRead {
     found
 }
 
-/// The values of this name, one of each run that has it.
+/// The values of the metric of this name, one for each run that has it.
 fn values(found: &FileRead, name: &str) -> Vec<f64> {
     let metrics = found.runs.iter().flat_map(|run| &run.metrics);
     metrics.filter(|metric| metric.name == name).map(|metric| metric.value).collect()
 }
 
 #[test]
-fn redirects_are_counted_and_no_failures() {
+fn redirects_are_counted_but_not_as_failures() {
     let found = case("ab-redirect.txt");
     assert_eq!(
         (values(&found, "non_2xx_responses"), values(&found, "failed_requests")),
@@ -29,7 +29,7 @@ fn redirects_are_counted_and_no_failures() {
 }
 
 #[test]
-fn a_tools_own_warning_is_passed_on() {
+fn the_warning_of_a_tool_is_passed_on() {
     let found = case("hyperfine-ignored-failure.txt");
     assert_eq!(found.warnings, ["line 5: the tool printed: Warning: Ignoring non-zero exit code."]);
     assert_eq!(values(&found, "time_mean"), [540.4 * 1e-6]);
@@ -43,7 +43,7 @@ fn an_array_has_the_runs_of_its_documents() {
 }
 
 #[test]
-fn rows_of_one_report_may_carry_two_seconds() {
+fn rows_of_one_report_may_have_two_different_times() {
     let found = case("pidstat-h-crosses-second.txt");
     assert_eq!((values(&found, "%usr"), values(&found, "rows")), (vec![2.0, 3.0], vec![2.0, 2.0]));
     assert!(found.warnings.is_empty(), "{:?}", found.warnings);
@@ -59,7 +59,7 @@ fn lines_of_extra_metrics_belong_to_their_stressor() {
 }
 
 #[test]
-fn runs_that_were_started_at_once_are_told_so() {
+fn runs_that_were_started_together_get_a_warning() {
     let found = case("sysbench-started-at-once.txt");
     assert_eq!(values(&found, "events_per_second"), [442.33, 365.48]);
     assert!(

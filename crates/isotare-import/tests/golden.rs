@@ -1,4 +1,4 @@
-//! Outputs that the tools really printed, in `outputs/TOOL/`, and what is read from them, in `snapshots/`.
+//! Recorded outputs of the tools, in `outputs/TOOL/`, and what is read from them, in `snapshots/`.
 
 use isotare_import::{FileRead, Run, Status, read, tools};
 use std::fs;
@@ -25,31 +25,33 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).trim_start_matches('\u{feff}').to_owned()
 }
 
-/// Tools that print rows until they are stopped: fewer rows are a shorter run, whose means are others.
+/// Tools that print rows until they are stopped. With fewer rows the run is shorter, and its means are
+/// different.
 fn is_series(name: &str) -> bool {
     ["pidstat", "sar", "sadf", "mpstat", "iostat", "vmstat", "top"].iter().any(|tool| name.starts_with(tool))
 }
 
-/// Terse fio: each line is a whole job, so that the lines of two runs one by one are still those jobs.
+/// Terse fio: each line is a whole job. If the lines of two runs are mixed, each line is still a correct job.
 fn is_whole_lines(name: &str) -> bool {
     name.starts_with("fio/") && name.contains("-terse-")
 }
 
-/// What has no end mark, so that a cut between its rows cannot be seen: counters of perf -x and -j and
-/// intervals of -I are then fewer, and the last report of fio's --status-interval is an earlier one.
+/// Outputs without an end mark, so that a cut between two rows cannot be seen. For perf -x, -j and -I the
+/// result then has fewer counters or intervals. For fio's --status-interval the last report is then an
+/// earlier one.
 fn has_no_end(name: &str) -> bool {
     (name.starts_with("perf/") && (name.contains("-rows-") || name.contains("-intervals")))
         || (name.starts_with("fio/") && name.contains("-status-interval"))
 }
 
-/// ab with `-d` leaves the percentiles out: a report that is cut just before them is such a one, with the
-/// same other numbers.
+/// ab with `-d` prints no percentiles. A report that is cut just before the percentiles looks the same, and
+/// its other numbers are correct.
 fn is_part(name: &str, run: &(Status, Vec<String>), whole: &(Status, Vec<String>)) -> bool {
     name.starts_with("ab/") && run.0 == whole.0 && run.1.iter().all(|metric| whole.1.contains(metric))
 }
 
 #[test]
-fn what_is_read_is_what_was_reviewed() {
+fn what_is_read_equals_the_reviewed_snapshot() {
     for (name, bytes) in outputs() {
         let found = read(&name, &bytes, None);
         insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
@@ -59,14 +61,14 @@ fn what_is_read_is_what_was_reviewed() {
 }
 
 #[test]
-fn every_file_is_recognised_as_its_tools() {
+fn every_file_is_recognised_as_output_of_its_tool() {
     for (name, bytes) in outputs() {
         let tool = read(&name, &bytes, None).tool;
         assert_eq!(tool, name.split_once('/').map(|(tool, _)| tool), "{name}");
     }
 }
 
-/// What each run came to, without the lines, for files whose lines were moved.
+/// The status and the numbers of each run. Line numbers are left out, because some tests move the lines.
 fn numbers(found: &FileRead) -> Vec<(Status, Vec<String>)> {
     let of_run = |run: &Run| {
         let metrics =
@@ -77,7 +79,7 @@ fn numbers(found: &FileRead) -> Vec<(Status, Vec<String>)> {
 }
 
 #[test]
-fn what_stands_around_a_payload_changes_nothing() {
+fn text_around_an_output_changes_nothing() {
     for (name, bytes) in outputs() {
         let expect = numbers(&read(&name, &bytes, None));
         let text = text(&bytes).replace("\r\n", "\n");
@@ -95,7 +97,7 @@ fn what_stands_around_a_payload_changes_nothing() {
 }
 
 #[test]
-fn two_in_one_file_are_two_and_mixed_line_by_line_they_are_none() {
+fn two_outputs_in_a_row_are_read_and_mixed_lines_are_not() {
     for (name, bytes) in outputs() {
         let text = text(&bytes);
         let whole = if text.ends_with('\n') { text } else { format!("{text}\n") };
@@ -113,7 +115,7 @@ fn two_in_one_file_are_two_and_mixed_line_by_line_they_are_none() {
 }
 
 #[test]
-fn a_cut_makes_no_new_number() {
+fn cutting_a_file_adds_no_new_number() {
     for (name, bytes) in outputs() {
         let whole = read(&name, &bytes, None);
         let all = numbers(&whole);
@@ -121,9 +123,10 @@ fn a_cut_makes_no_new_number() {
         let step = (text.len() / 200).max(1);
         for end in (0..text.len()).step_by(step).filter(|&end| text.is_char_boundary(end)) {
             let cut = read(&name, &text.as_bytes()[..end], whole.tool.and_then(tools::find));
-            // A series that is cut within a line, or mixed, is whole up to a point before. With iostat's -z,
-            // a device that is idle later on is in the report since boot only, which is left out of longer
-            // texts.
+            // In these cases a part of a text has more complete runs than the whole text. A series that is
+            // cut or mixed is not complete, but the part before the damage may be. With iostat's -z, a device
+            // that becomes idle later occurs only in the first report, since boot, which is left out of
+            // longer texts.
             let more_before =
                 (is_series(&name) || has_no_end(&name)) && (whole.complete == 0 || name.contains("-z."));
             assert!(cut.complete <= whole.complete || more_before, "{name} cut at {end}");
@@ -138,11 +141,11 @@ fn a_cut_makes_no_new_number() {
     }
 }
 
-/// Separators of thousands. A point before three figures is one only of a tool that prints numbers in the
-/// form of the locale: `perf`, whose tests have it, and monitors, of which three decimals are refused.
+/// Separators of thousands. The point is not among them: only tools that print numbers in the form of the
+/// locale use it. For perf it has tests of its own, and monitors refuse numbers with three decimals.
 const SEPARATORS: [&str; 5] = [" ", "\u{a0}", "\u{202f}", "\u{2019}", ","];
 
-/// Where the whole numbers of four figures and more are that stand between blanks, brackets and the like.
+/// The places of whole numbers with four or more digits between blanks, brackets and the like.
 fn long_numbers(text: &str) -> Vec<(usize, usize)> {
     let bytes = text.as_bytes();
     let is_digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
@@ -173,17 +176,17 @@ fn grouped(text: &str, numbers: &[(usize, usize)], mark: &str) -> String {
     whole
 }
 
-/// A number is read as it was meant, or not at all.
+/// A number is read with its correct value, or not at all.
 #[test]
-fn separators_of_thousands_make_no_other_number() {
+fn separators_of_thousands_do_not_change_a_number() {
     let mut wrong = Vec::new();
     for (name, bytes) in outputs() {
-        // No tool puts separators into what programs read.
+        // Tools put no separators into output for programs.
         let is_for_programs =
             [".json", ".jsonl", ".csv", ".yaml", ".md"].iter().any(|end| name.ends_with(end))
                 || ["sadf/", "openssl/"].iter().any(|begin| name.starts_with(begin))
                 || ["terse", "rows", "json", "-raw", "csv"].iter().any(|word| name.contains(word));
-        // It is the numbers of its requests that show that some are missing.
+        // The numbers of its requests show that some requests are missing.
         if is_for_programs || name.starts_with("ioping/1.3-every-three") {
             continue;
         }
@@ -207,9 +210,9 @@ fn separators_of_thousands_make_no_other_number() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// A complaint: of an array of documents it was said that it contains no run.
+/// From a bug report: an array of documents was reported as containing no run.
 #[test]
-fn an_array_of_documents_has_their_runs() {
+fn the_runs_of_documents_in_an_array_are_found() {
     let mut arrays = 0;
     for (name, bytes) in outputs() {
         let Ok(document) = serde_json::from_slice::<serde_json::Value>(&bytes) else { continue };
@@ -240,9 +243,9 @@ fn every_tool_has_outputs_a_fuzz_target_and_a_row_in_the_docs() {
     }
 }
 
-/// What fuzzing found: `odd/` holds it for good.
+/// Texts that fuzzing found. They are kept in `odd/`.
 #[test]
-fn odd_texts_break_no_decoder() {
+fn no_decoder_panics_on_odd_texts() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/odd");
     for entry in fs::read_dir(root).expect("a folder") {
         let path = entry.expect("an entry").path();

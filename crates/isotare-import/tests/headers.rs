@@ -1,5 +1,5 @@
-//! Monitors that repeat their header after as many rows as a terminal has: what is read does not depend on
-//! its height.
+//! Monitors repeat their header after as many rows as the terminal has. These tests show that the result does
+//! not depend on the height of the terminal.
 
 use isotare_import::{FileRead, Status, read};
 use proptest::prelude::*;
@@ -9,7 +9,7 @@ const NAMES: [&str; 17] = [
     "st",
 ];
 
-/// Rows of vmstat below headers that come again after `height` of them.
+/// Rows of vmstat, with a header before each group of `height` rows.
 fn vmstat(rows: &[[u32; 17]], height: usize) -> String {
     let mut text = String::new();
     for (at, row) in rows.iter().enumerate() {
@@ -22,7 +22,8 @@ fn vmstat(rows: &[[u32; 17]], height: usize) -> String {
     text
 }
 
-/// A recording of so many rows. The first, since boot, is unlike the others.
+/// A recording with this number of rows. The first row covers the time since boot and is different from the
+/// others.
 fn recording(seed: u32, length: usize) -> Vec<[u32; 17]> {
     let mut state = u64::from(seed) + 1;
     let mut next = move |most: u64| {
@@ -53,10 +54,10 @@ fn check_vmstat(found: &FileRead, at: usize, rows: &[[u32; 17]]) {
     check(found, at, "rows", counted.len() as f64);
 }
 
-/// A row with this value.
+/// Formats a row with this value.
 type Row = fn(f64) -> String;
 
-/// Rows of sar, mpstat or pidstat, one a report. A header has the time of the report before it.
+/// Rows of sar, mpstat or pidstat, one in each report. The time of a header is that of the report before it.
 fn sysstat(names: &str, row: Row, values: &[f64], height: usize) -> String {
     let time =
         |second: usize| format!("{:02}:{:02}:{:02}", 10 + second / 3600, second / 60 % 60, second % 60);
@@ -94,7 +95,7 @@ proptest! {
     }
 
     #[test]
-    fn a_recording_of_sysstats_monitors_is_one_run(
+    fn a_recording_of_a_monitor_of_sysstat_is_one_run(
         values in prop::collection::vec(0_u32..10_000, 1..300), height in 1_usize..120,
     ) {
         let values: Vec<f64> = values.into_iter().map(|value| f64::from(value) / 100.0).collect();
@@ -117,9 +118,9 @@ proptest! {
     }
 }
 
-/// A file's headers are 21 rows apart; other distances are told.
+/// In a file, headers are 21 rows apart. Another distance causes a warning.
 #[test]
-fn a_height_that_is_not_a_files_is_told() {
+fn an_unusual_distance_between_headers_causes_a_warning() {
     let of = |height: usize| read("vmstat", vmstat(&recording(1, 45), height).as_bytes(), None).warnings;
     let tells = |warnings: &[String]| warnings.iter().any(|warning| warning.contains("terminal of 13 lines"));
     assert!(tells(&of(10)) && of(21).iter().all(|warning| !warning.contains("terminal")));

@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_stands_for_the_same_order_for_good() {
+    fn the_order_for_a_seed_never_changes() {
         let order = schedule(&conditions(3, 2), 3, 42);
         let written: Vec<_> = order.iter().map(|slot| slot.condition).collect();
         insta::assert_snapshot!(format!("{written:?}"), @"[2, 0, 4, 1, 3, 5, 0, 4, 2, 3, 1, 5, 3, 5, 1, 2, 0, 4]");

@@ -124,7 +124,7 @@ mod tests {
     use isotare_core::Kind;
 
     #[test]
-    fn editors_learn_every_key_driver_and_setting() {
+    fn the_schema_has_every_key_driver_and_setting() {
         let accel = SettingDef {
             key: "accel",
             kind: Kind::Choice(&["kvm", "tcg"]),

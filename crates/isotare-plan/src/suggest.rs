@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slips_find_their_word_and_other_words_do_not() {
+    fn a_typo_finds_its_word_and_other_words_find_none() {
         let known = ["environments", "seed", "level", "min-blocks"];
         for (word, near) in [("enviroments", "environments"), ("sede", "seed"), ("min_blocks", "min-blocks")]
         {

@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_survive_any_cut() {
+    fn frames_are_read_however_they_are_cut() {
         let sent: Vec<FromAgent> = (0..20)
             .map(|i| FromAgent::Output { stream: Stream::Stdout, data: vec![i; usize::from(i) * 7] })
             .collect();
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hello_of_another_version_is_told_apart_from_noise() {
+    fn a_hello_of_another_version_is_distinguished_from_noise() {
         let frame = encode_hello(&hello()).expect("encodes");
         assert_eq!(decode_hello(&frame[4..]).expect("decodes"), hello());
         let mut other = frame[4..].to_vec();
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn an_absurd_length_is_refused_before_memory_is_taken() {
+    fn an_absurd_length_is_refused_before_memory_is_allocated() {
         let mut buffer = FrameBuffer::default();
         buffer.feed(&[0xff; 8]);
         assert!(matches!(buffer.next_body(), Err(FrameError::TooLarge(_))));

@@ -1,4 +1,4 @@
-//! Writes the page of a made-up session, to look at: `cargo run -p isotare-report --example demo_page --
+//! Writes the page of an invented session, to look at it: `cargo run -p isotare-report --example demo_page --
 //! page.html`. A second argument chooses another format: text, color, markdown, json or csv.
 
 #[path = "../tests/fixture/mod.rs"]

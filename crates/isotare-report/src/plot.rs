@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn small_costs_stand_beside_the_margin() {
+    fn small_costs_are_drawn_with_the_margin() {
         let rows =
             [row(1.0, Some((0.99, 1.008))), row(1.04, Some((1.02, 1.07))), row(0.975, Some((0.96, 0.99)))];
         insta::assert_snapshot!(drawn(&rows, 0.02, 40, Glyphs::Unicode), @r"

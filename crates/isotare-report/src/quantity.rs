@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn magnitudes_choose_units() {
+    fn the_unit_follows_from_the_magnitude() {
         for (value, unit, text) in [
             (0.001234, "s", "1.234 ms"),
             (12.5e-6, "s", "12.50 µs"),
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_column_has_one_unit_unless_its_values_are_worlds_apart() {
+    fn a_column_has_one_unit_unless_its_values_differ_too_much() {
         let scale = common_scale("s", [0.5e-3, 0.02].into_iter());
         assert_eq!(quantity(0.02, "s", scale), "20000 µs");
         assert_eq!(common_scale("s", [1e-8, 2.0].into_iter()), None);

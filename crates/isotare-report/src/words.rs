@@ -231,7 +231,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_as_long_as_they_are_sure() {
+    fn numbers_have_only_significant_digits() {
         let percents = [0.034, 0.0012, 0.25, 0.01, 0.0, 1e-7].map(percent);
         assert_eq!(percents, ["3.4 %", "0.12 %", "25 %", "1 %", "0 %", "less than 0.01 %"]);
         let factors = [1.0344, 12.34, 2.345, 1234.5, 0.98, f64::INFINITY].map(factor);

@@ -1,4 +1,4 @@
-//! Values of others, and two sessions against each other.
+//! Tests with values from a file, and with comparisons of two sessions.
 
 mod fixture;
 
@@ -14,7 +14,7 @@ use serde_json::Value;
 
 const FORMATS: [Format; 5] = [Format::Text, Format::Json, Format::Csv, Format::Markdown, Format::Html];
 
-/// What a session measured, as a file of others would have it.
+/// The measurements of a session, in the form of a file from elsewhere.
 fn as_file(report: &Report) -> String {
     let mut text = "block,condition,metric,value,unit\n".to_owned();
     for trial in &report.trials {
@@ -26,7 +26,7 @@ fn as_file(report: &Report) -> String {
 }
 
 #[test]
-fn a_file_gets_the_numbers_of_a_session() {
+fn a_file_of_values_gets_the_same_numbers_as_its_session() {
     let fixture = Fixture { workloads: vec!["cpu"], failing: None, ..Fixture::default() };
     let (session, trials) = fixture.build();
     let ours = analyse(&session, &trials, Some(SessionEnd::Complete));
@@ -61,7 +61,7 @@ fn a_file_gets_the_numbers_of_a_session() {
 }
 
 #[test]
-fn a_file_as_a_report() {
+fn a_file_of_values_becomes_a_report() {
     let text = "block,condition,metric,value,unit\n\
         1,bare metal,build,10.0,s\n1,jail,build,10.9,s\n2,jail,build,11.1,s\n2,bare metal,build,10.2,s\n\
         3,jail,build,10.8,s\n3,bare metal,build,9.9,s\n4,bare metal,build,10.1,s\n4,jail,build,11.0,s\n\
@@ -85,7 +85,7 @@ values of builds.csv, 6 blocks
 }
 
 #[test]
-fn a_value_without_a_ratio_leaves_none_and_is_told() {
+fn a_value_of_zero_prevents_the_ratio_and_causes_a_warning() {
     let lines = (1..=8).map(|b| format!("{b},a,t,{},s\n{b},b,t,{b},s\n", if b == 3 { 0 } else { b }));
     let text = format!("block,condition,metric,value,unit\n{}", lines.collect::<String>());
     let (session, trials) = paired(text.as_bytes(), &Reading::default()).expect("understood");
@@ -95,8 +95,8 @@ fn a_value_without_a_ratio_leaves_none_and_is_told() {
     assert!(told.message.starts_with("1 of 8 blocks"), "{told:?}");
 }
 
-/// The default session, and one on a machine that is `slower` by this factor and whose container costs
-/// `container`.
+/// The default session, and a session on another machine. Times there are multiplied by `slower`, and the
+/// cost of the container is `container`.
 fn two(slower: f64, container: f64) -> Diff {
     let fixture = Fixture { workloads: vec!["cpu"], failing: None, ..Fixture::default() };
     let (session, trials) = fixture.build();
@@ -130,7 +130,7 @@ fn a_slower_machine_changes_no_overhead() {
 }
 
 #[test]
-fn what_costs_more_is_found() {
+fn an_increase_of_cost_is_found() {
     let found = two(0.7, 1.08);
     let container = row(&found, "container");
     let (low, high) = (container.row.cost_low.expect("low"), container.row.cost_high.expect("high"));
@@ -177,7 +177,7 @@ overhead increased: container in cpu, events per second.
 }
 
 #[test]
-fn differences_are_told() {
+fn differences_between_sessions_are_listed() {
     let fixture = Fixture { workloads: vec!["cpu"], ..Fixture::default() };
     let (session, trials) = fixture.build();
     let (mut other, mut other_trials) = fixture.build();

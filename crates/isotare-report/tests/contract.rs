@@ -1,4 +1,4 @@
-//! What other programs build on: the fields of the JSON, and pages that no data can break.
+//! Tests of what other programs rely on: the fields of the JSON, and pages that no data can break.
 
 mod fixture;
 
@@ -16,7 +16,7 @@ fn complete((session, trials): &(Session, Vec<Trial>)) -> Report {
 }
 
 #[test]
-fn every_record_stands_in_the_ledger_and_is_unknown_where_nobody_told() {
+fn every_record_is_in_the_ledger_even_if_it_is_unknown() {
     let ledger = complete(&Fixture::default().build()).ledger;
     let row = |fact: &str| ledger.differs.iter().find(|row| row.fact == fact);
     for fact in RECORDS {
@@ -36,7 +36,7 @@ fn all_formats(report: &Report) -> Vec<String> {
     FORMATS.iter().map(|format| render(report, *format, &Options::default()).expect("rendered")).collect()
 }
 
-/// Reads the page as XML would be read, with the void elements of HTML closed.
+/// Parses the page as XML, with the void elements of HTML closed.
 fn check_page(page: &str) {
     let page = page.replacen("<!DOCTYPE html>", "", 1);
     let mut open: Vec<String> = Vec::new();
@@ -124,7 +124,7 @@ fn known_overheads_are_found_through_drift() {
 }
 
 #[test]
-fn a_baseline_that_differs_from_itself_is_called_out() {
+fn a_baseline_that_differs_from_its_replica_causes_a_warning() {
     let mut fixture = Fixture::default();
     fixture.arms[1].cost = [1.05; 3];
     let report = complete(&fixture.build());
@@ -135,7 +135,7 @@ fn a_baseline_that_differs_from_itself_is_called_out() {
 }
 
 #[test]
-fn faster_than_the_machine_itself_is_doubted() {
+fn an_environment_faster_than_native_causes_a_warning() {
     let mut fixture = Fixture::default();
     fixture.arms[2].cost = [0.9; 3];
     let report = complete(&fixture.build());
@@ -144,7 +144,7 @@ fn faster_than_the_machine_itself_is_doubted() {
 }
 
 #[test]
-fn an_environment_with_failures_only_does_not_vanish() {
+fn an_environment_with_only_failures_is_listed() {
     let report = complete(&Fixture { failing: Some(("docker", 1)), ..Fixture::default() }.build());
     let docker = report.environments.iter().find(|e| e.environment == "docker").expect("listed");
     assert_eq!((docker.status, docker.completed, docker.trials), (Status::NothingCompleted, 0, 60));
@@ -156,7 +156,7 @@ fn an_environment_with_failures_only_does_not_vanish() {
 }
 
 #[test]
-fn why_an_environment_is_missing_is_said_once() {
+fn the_reason_for_a_missing_environment_is_written_once() {
     let report = complete(&Fixture::default().build());
     let forms = all_formats(&report);
     for (at, mark) in
@@ -179,7 +179,7 @@ fn a_long_name_is_broken_between_its_settings() {
 }
 
 #[test]
-fn a_baseline_that_fails_leaves_values_but_no_ratios() {
+fn without_baseline_trials_there_are_values_but_no_ratios() {
     let report = complete(&Fixture { failing: Some(("native", 1)), ..Fixture::default() }.build());
     let row = report.results.iter().find(|row| row.headline).expect("a row");
     assert_eq!((row.ratio, row.blocks), (None, 0));
@@ -199,7 +199,7 @@ fn one_block_gives_ratios_and_no_verdicts() {
 }
 
 #[test]
-fn no_trials_no_results_no_panic() {
+fn a_session_without_trials_has_no_results() {
     let (session, _) = Fixture::default().build();
     let report = analyse(&session, &[], Some(SessionEnd::Interrupted));
     assert!(report.results.is_empty());
@@ -210,7 +210,7 @@ fn no_trials_no_results_no_panic() {
 }
 
 #[test]
-fn no_data_can_break_a_page_or_drive_a_terminal() {
+fn no_data_can_break_a_page_or_control_a_terminal() {
     const EVIL: &str = "</title><script>alert(1)</script>\"'&\u{1b}[2J|\u{0}\u{9b}\u{202e}\u{200b}";
     let (mut session, mut trials) = Fixture::default().build();
     for condition in &mut session.plan.conditions {
@@ -240,14 +240,14 @@ fn no_data_can_break_a_page_or_drive_a_terminal() {
         assert!(!page.contains(isotare_core::is_hidden), "hidden characters in format {at}");
     }
     assert!(!formats[4].contains("<script"));
-    // In Markdown the session and the command line are code, which shows everything as it is.
+    // In Markdown, the session and the command line are formatted as code, which shows every character.
     let is_code = |line: &&str| line.starts_with("    ") || line.starts_with("Session `");
     assert!(formats[3].lines().filter(|line| !is_code(line)).all(|line| !line.contains("<script")));
     check_page(&formats[4]);
 }
 
 #[test]
-fn a_spreadsheet_runs_nothing_of_a_report() {
+fn no_cell_of_a_report_is_a_formula_in_a_spreadsheet() {
     let (mut session, trials) = Fixture::default().build();
     for condition in &mut session.plan.conditions {
         condition.workload.name = "=HYPERLINK(\"http://x\",\u{1b}A1)\n".to_owned();
@@ -308,7 +308,7 @@ proptest! {
 }
 
 #[test]
-fn noise_is_said_once_and_not_in_a_footnote_per_row() {
+fn noise_is_explained_once_and_not_for_each_row() {
     let report = complete(&Fixture { noise: 0.04, blocks: 7, failing: None, ..Fixture::default() }.build());
     let text = &all_formats(&report)[0];
     assert!(text.contains("inconclusive (resolves "));
@@ -317,7 +317,7 @@ fn noise_is_said_once_and_not_in_a_footnote_per_row() {
 }
 
 #[test]
-fn what_samplers_see_is_compared_but_does_not_judge_the_session() {
+fn metrics_of_samplers_do_not_decide_the_null_test() {
     let mut fixture = Fixture::default();
     fixture.arms[1].cpu = &[(isotare_core::Role::Workload, 1.2)];
     let report = complete(&fixture.build());
@@ -332,13 +332,13 @@ fn what_samplers_see_is_compared_but_does_not_judge_the_session() {
     assert!(formats[0].matches("cpu user").count() == 1 && formats[4].contains("Resources"));
 }
 
-/// The trials of the baseline's replica, each block's after the other.
+/// The trials of the replica of the baseline, in the order of blocks.
 fn of_replica<'a>(session: &Session, trials: &'a mut [Trial]) -> impl Iterator<Item = &'a mut Trial> {
     let conditions = session.plan.conditions.clone();
     trials.iter_mut().filter(move |trial| conditions[trial.condition].environment.replica.is_some())
 }
 
-/// A complaint: it was called passed beside a row of ×0.995 [0.194, 1.460].
+/// From a bug report: the null test was called passed beside a row of ×0.995 [0.194, 1.460].
 #[test]
 fn a_null_test_with_a_wide_interval_is_not_shown() {
     let (session, mut trials) = Fixture::default().build();
@@ -360,7 +360,7 @@ fn a_null_test_with_a_wide_interval_is_not_shown() {
 }
 
 #[test]
-fn the_null_test_judges_the_instances_life_too() {
+fn the_null_test_includes_the_lifecycle() {
     let (session, mut trials) = Fixture::default().build();
     let passed = complete(&(session.clone(), trials.clone()));
     assert_eq!(passed.null_test.status, NullStatus::Passed, "{:?}", passed.null_test);

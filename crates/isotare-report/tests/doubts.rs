@@ -1,4 +1,5 @@
-//! Traps of published data, as files: each is doubted, and data like it without the trap is not.
+//! Typical errors of published data, as files. Each must cause a warning, and similar data without the error
+//! must not.
 
 mod fixture;
 
@@ -7,7 +8,7 @@ use isotare_core::SessionEnd;
 use isotare_import::{Reading, paired};
 use isotare_report::{Format, Options, Report, WarningKind, analyse, analyse_values, render};
 
-/// `(condition, values)`, or with a metric and unit other than `time` in seconds.
+/// `(condition, metric, unit, values)`.
 type Series<'a> = (&'a str, &'a str, &'a str, &'a [f64]);
 
 fn report(series: &[Series<'_>]) -> Report {
@@ -21,7 +22,7 @@ fn report(series: &[Series<'_>]) -> Report {
     analyse_values("trap.csv", &session, &trials)
 }
 
-/// Kinds of the warnings of an environment that are about the values; all forms show each of them.
+/// The kinds of warnings about the values of an environment. Every format shows each of them.
 fn doubts(report: &Report, environment: &str) -> Vec<WarningKind> {
     let about = [
         WarningKind::TooSteady,
@@ -53,7 +54,7 @@ const METAL: [f64; 10] = [502.6, 501.9, 503.1, 502.2, 502.8, 502.4, 502.6, 501.5
 const DOCKER_BOOT: [f64; 10] = [0.69, 0.75, 0.61, 0.70, 0.66, 0.83, 0.72, 0.64, 0.69, 0.78];
 
 #[test]
-fn two_speeds_of_one_processor() {
+fn two_speeds_of_a_processor_are_reported() {
     let gvisor = [337.1, 499.8, 336.9, 501.2, 500.7, 337.4, 500.1, 499.9, 338.0, 500.4];
     let docker = [500.1, 499.5, 501.1, 500.3, 499.9, 500.6, 500.0, 500.9, 499.1, 500.2];
     let report = report(&[
@@ -66,7 +67,7 @@ fn two_speeds_of_one_processor() {
 }
 
 #[test]
-fn faster_than_the_machine() {
+fn an_environment_faster_than_the_baseline_is_reported() {
     let faster: Vec<f64> =
         METAL.iter().zip(0..).map(|(v, i)| v * (1.08 + 0.001 * f64::from(i % 3))).collect();
     let report = report(&[("metal", "rate", "1/s", &METAL), ("docker", "rate", "1/s", &faster)]);
@@ -74,7 +75,7 @@ fn faster_than_the_machine() {
 }
 
 #[test]
-fn a_launcher_that_sleeps() {
+fn a_launcher_that_sleeps_is_reported() {
     let firecracker = [5.13, 5.12, 5.135, 5.14, 5.131, 5.122, 5.127, 5.14, 5.133, 5.13];
     let kvm = [14.9, 15.3, 14.4, 14.9, 15.1, 14.2, 16.0, 14.8, 15.2, 14.7];
     let report = report(&[
@@ -87,7 +88,7 @@ fn a_launcher_that_sleeps() {
 }
 
 #[test]
-fn a_series_that_was_copied() {
+fn a_copied_series_is_reported() {
     let other: Vec<f64> =
         DOCKER_BOOT.iter().zip(0..).map(|(v, i)| v * (1.1 + 0.01 * f64::from(i % 4))).collect();
     let report = report(&[
@@ -100,14 +101,14 @@ fn a_series_that_was_copied() {
 }
 
 #[test]
-fn an_overhead_that_grows() {
+fn a_growing_overhead_is_reported() {
     let leaking: Vec<f64> = METAL.iter().zip(0..).map(|(v, i)| v / (1.02 + 0.02 * f64::from(i))).collect();
     let report = report(&[("metal", "rate", "1/s", &METAL), ("lxd", "rate", "1/s", &leaking)]);
     assert_eq!(doubts(&report, "lxd"), [WarningKind::Trend]);
 }
 
 #[test]
-fn first_boots_that_find_everything_cold() {
+fn slow_first_boots_are_reported() {
     let docker = [&[0.72, 0.65], &DOCKER_BOOT[..]].concat();
     let vm = |first: [f64; 2]| {
         let mut boots: Vec<f64> =
@@ -128,7 +129,7 @@ fn first_boots_that_find_everything_cold() {
 }
 
 #[test]
-fn syncs_that_are_none() {
+fn syncs_that_are_too_fast_are_reported() {
     let honest: Vec<f64> =
         METAL.iter().zip(0..).map(|(v, i)| v * (0.97 + 0.001 * f64::from(i % 3))).collect();
     let hasty: Vec<f64> = METAL.iter().zip(0..).map(|(v, i)| v * (9.0 + 0.1 * f64::from(i % 3))).collect();
@@ -142,7 +143,7 @@ fn syncs_that_are_none() {
 }
 
 #[test]
-fn a_mean_above_its_maximum() {
+fn a_mean_above_the_maximum_is_reported() {
     let shifted = |by: f64| METAL.map(|v| v * by);
     let report = report(&[
         ("metal", "latency_mean", "s", &METAL),
@@ -154,7 +155,7 @@ fn a_mean_above_its_maximum() {
 }
 
 #[test]
-fn honest_sessions_are_rarely_doubted() {
+fn correct_sessions_rarely_cause_warnings() {
     let about = [
         WarningKind::TooSteady,
         WarningKind::SeveralModes,

@@ -1,4 +1,4 @@
-//! The text and Markdown of a made-up session, word for word.
+//! Tests of the complete text and Markdown of an invented session.
 
 mod fixture;
 
@@ -27,7 +27,7 @@ fn words_stay_whole_in_a_narrow_terminal() {
         let notes = text.split_once('¹').map(|(_, notes)| &notes[notes.find("\n¹").unwrap_or(0)..]);
         let lines = notes.into_iter().flat_map(str::lines);
         assert!(lines.clone().count() > 10, "{text}");
-        // What cannot be broken, such as the command, may be longer.
+        // Lines that cannot be wrapped, such as the command, may be longer.
         let is_long = |line: &&str| line.chars().count() > width.into() && line.trim().contains(' ');
         assert_eq!(lines.filter(is_long).collect::<Vec<_>>(), [""; 0], "{width}");
         let is_table = |line: &str| line.starts_with("  ") && line.contains('×') && !line.starts_with("  [");
@@ -69,7 +69,7 @@ cpu · events per second (higher is better)
     assert!(!drawn.contains('\u{1b}'));
 }
 
-/// The text without what a terminal takes for colours.
+/// The text without the escapes for colours.
 fn strip(text: &str) -> String {
     let mut parts = text.split("\u{1b}[");
     let first = parts.next().unwrap_or_default().to_owned();

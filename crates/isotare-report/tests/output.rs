@@ -1,4 +1,4 @@
-//! What a report says of the output of workloads.
+//! Tests of what a report shows about the output of workloads.
 
 mod fixture;
 
@@ -7,7 +7,7 @@ use isotare_core::{Captured, SessionEnd, Streams};
 use isotare_report::{Format, Options, analyse, render};
 
 #[test]
-fn what_was_cut_of_the_output_is_said_and_every_stream_has_its_size_and_hash() {
+fn cut_output_is_reported_and_every_stream_has_its_size_and_hash() {
     let (mut session, mut trials) = Fixture::default().build();
     let whole = analyse(&session, &trials, Some(SessionEnd::Complete));
     assert_eq!(whole.cut_output, None, "nothing was cut");

@@ -1,4 +1,5 @@
-//! What a report says of the session as a whole: disturbed blocks, drift, precision, and what ran before.
+//! Tests of what a report says about the session as a whole: disturbed blocks, drift, precision, and
+//! carry-over.
 
 mod fixture;
 
@@ -8,7 +9,7 @@ use isotare_report::{Format, Options, Report, ResultRow, WarningKind, analyse, r
 
 const GATE: Gate = Gate { integer: 1.25, memory: 1.5, waited: 0.35 };
 
-/// Twenty blocks and `spare` spare ones, of which those in `disturbed` are.
+/// Twenty blocks and `spare` spare ones. Those in `disturbed` are disturbed.
 fn session(spare: u32, disturbed: &[u32]) -> (Session, Vec<Trial>) {
     let fixture = Fixture { blocks: 20 + spare, workloads: vec!["cpu"], failing: None, ..Fixture::default() };
     let (mut session, mut trials) = fixture.build();
@@ -47,7 +48,7 @@ fn kinds(report: &Report) -> Vec<WarningKind> {
     report.warnings.iter().map(|warning| warning.kind).collect()
 }
 
-/// Every form for people says it.
+/// Checks that every format for people contains these words.
 fn all_say(report: &Report, words: &str) {
     for format in [Format::Text, Format::Markdown, Format::Html] {
         let shown = render(report, format, &Options { width: 4000, ..Options::default() }).expect("rendered");
@@ -58,10 +59,10 @@ fn all_say(report: &Report, words: &str) {
 }
 
 #[test]
-fn a_repeat_stands_for_a_disturbed_block() {
+fn a_repeat_replaces_a_disturbed_block() {
     let report = complete(&session(5, &[4, 9]));
     let found = report.disturbance.as_ref().expect("watched");
-    // The fixture ran all five spare blocks; only two had something to stand for.
+    // The fixture ran all five spare blocks. Only two of them replace a block.
     assert_eq!((found.blocks, found.counted), (25, 23));
     assert_eq!((found.disturbed.as_slice(), found.replaced.as_slice()), (&[4, 9][..], &[4, 9][..]));
     assert!(found.remaining.is_empty() && kinds(&report).is_empty(), "{:?}", report.warnings);
@@ -84,7 +85,7 @@ fn a_repeat_stands_for_a_disturbed_block() {
 }
 
 #[test]
-fn a_quiet_session_says_so() {
+fn a_quiet_session_is_reported_as_quiet() {
     let report = complete(&session(0, &[]));
     all_say(&report, "one of 20 blocks was disturbed (a block counts as disturbed if the canary");
     assert!(kinds(&report).is_empty(), "{:?}", report.warnings);
@@ -93,7 +94,7 @@ fn a_quiet_session_says_so() {
 }
 
 #[test]
-fn disturbed_blocks_that_nothing_stands_for_stay_and_are_told() {
+fn disturbed_blocks_without_a_repeat_stay_and_cause_a_warning() {
     let (session, trials) = session(2, &[1, 2, 3, 20, 21]);
     let report = complete(&(session, trials));
     let found = report.disturbance.as_ref().expect("watched");
@@ -106,7 +107,7 @@ fn disturbed_blocks_that_nothing_stands_for_stay_and_are_told() {
 }
 
 #[test]
-fn a_repeat_that_was_broken_off_stands_for_nothing() {
+fn an_interrupted_repeat_replaces_no_block() {
     let (session, mut trials) = session(1, &[4]);
     let of_repeat = trials.iter().position(|trial| trial.block == 20).expect("a repeat");
     trials.truncate(of_repeat + 3);
@@ -115,14 +116,14 @@ fn a_repeat_that_was_broken_off_stands_for_nothing() {
 }
 
 #[test]
-fn without_thresholds_nobody_looked() {
+fn without_thresholds_disturbance_is_unknown() {
     let (mut session, trials) = session(0, &[3]);
     session.plan.gate = None;
     assert_eq!(complete(&(session, trials)).disturbance, None);
 }
 
 #[test]
-fn a_quota_that_holds_back_is_unfair() {
+fn a_quota_that_throttles_is_unfair() {
     let (session, mut trials) = session(0, &[]);
     for trial in trials.iter_mut().filter(|trial| trial.condition == 2) {
         let throttled = Some(Throttled { periods: 7, time: 0.125 });
@@ -136,7 +137,7 @@ fn a_quota_that_holds_back_is_unfair() {
 }
 
 #[test]
-fn a_machine_that_drifts_is_told() {
+fn drift_of_the_machine_causes_a_warning() {
     let fixture = Fixture { drift: 0.3, failing: None, workloads: vec!["cpu"], ..Fixture::default() };
     let (mut session, mut trials) = fixture.build();
     session.plan.gate = Some(GATE);
@@ -185,7 +186,7 @@ fn the_precision_that_was_asked_for_is_reached_or_missed() {
 }
 
 #[test]
-fn what_ran_before_and_leaves_something_is_told() {
+fn an_effect_of_the_trial_before_causes_a_warning() {
     let (session, mut trials) = session(0, &[]);
     let before: Vec<usize> = trials.iter().map(|trial| trial.condition).collect();
     let after_docker =

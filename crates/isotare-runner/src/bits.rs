@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn other_bits_and_missing_files_show() {
+    fn different_bits_and_missing_files_change_the_description() {
         let of = |hashes: &[&str]| {
             let sum = |hash: &&str| ("/lib".to_owned(), (!hash.is_empty()).then(|| (*hash).to_owned()));
             described(&hashes.iter().map(sum).collect::<Vec<_>>())

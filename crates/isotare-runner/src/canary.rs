@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn it_takes_a_few_milliseconds_even_where_it_may_not_choose_its_cpu() {
+    fn the_canary_takes_milliseconds_even_without_a_cpu_of_its_own() {
         let nowhere = CpuSet::new([1_000_000]).expect("not empty");
         for cpus in [CpuSet::new([0]).expect("not empty"), nowhere] {
             let mut canaries = Canaries::new(&cpus);
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cpu_that_others_use_shows() {
+    fn a_cpu_that_others_use_is_noticed() {
         use std::sync::atomic::{AtomicBool, Ordering};
         let done = AtomicBool::new(false);
         let waited = std::thread::scope(|scope| {

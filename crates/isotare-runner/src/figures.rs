@@ -146,8 +146,8 @@ mod tests {
         Trial { samples, ..Trial::new(0, Slot { block, condition }, 0, Outcome::Completed) }
     }
 
-    /// Twenty blocks: the machine wanders, `steady` costs 1.1 times as much with little noise, `wild` varies
-    /// by `noise`.
+    /// Twenty blocks. The speed of the machine varies between blocks. `steady` costs 1.1 times as much with
+    /// little noise; `wild` varies by `noise`.
     fn figures(plan: &Plan, noise: f64) -> Figures<'_> {
         let mut figures = Figures::new(plan);
         for block in 0..20 {
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn the_widest_interval_decides_and_the_machine_cancels() {
+    fn the_widest_interval_decides_and_common_noise_cancels_out() {
         let plan = planned();
         let none = BTreeSet::new();
         let open = [false; 3];
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_that_a_repeat_stands_for_does_not_count() {
+    fn a_block_that_was_replaced_by_a_repeat_does_not_count() {
         let plan = planned();
         let mut figures = figures(&plan, 0.0005);
         for block in 100..110 {
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn the_noisiest_comparison_of_a_workload_is_foretold() {
+    fn the_forecast_is_for_the_noisiest_comparison_of_a_workload() {
         let plan = planned();
         let figures = figures(&plan, 0.01);
         let forecasts = |blocks| figures.forecasts(6, blocks, &[false; 3]);
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_blocks_so_far_show_is_turned_so_that_above_1_is_worse() {
+    fn interim_results_are_costs_where_above_1_is_worse() {
         let plan = planned();
         let figures = figures(&plan, 0.0005);
         let shown = figures.interim(&BTreeSet::new());

@@ -61,7 +61,7 @@ mod tests {
     use isotare_core::{Failure, Slot};
 
     #[test]
-    fn three_failures_in_a_row_are_enough() {
+    fn an_environment_is_given_up_after_three_failures_in_a_row() {
         let mut patience = Patience::new(2);
         let mut end = |outcome, reason: &str| {
             let failure = Some(Failure { reason: reason.to_owned(), diagnostics: String::new() });

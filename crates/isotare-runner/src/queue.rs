@@ -125,8 +125,8 @@ mod tests {
         plan(&design).expect("valid")
     }
 
-    /// Runs a session whose blocks take a second each. `disturbed` says which in order of running; it becomes
-    /// precise at `precise_at` blocks.
+    /// Runs a session whose blocks take one second each. `disturbed`: the disturbed blocks, in the order in
+    /// which they run. From `precise_at` blocks on, the session is precise enough.
     fn run(plan: &Plan, disturbed: &[usize], precise_at: usize) -> (Vec<u32>, SessionEnd, Vec<u32>) {
         let mut queue = Queue::new(plan);
         let mut ran = Vec::new();
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn looks_come_at_fixed_blocks_and_after_the_repeats_that_are_due() {
+    fn precision_is_checked_at_fixed_blocks_after_due_repeats() {
         let plan = planned(Blocks { min: 6, max: 100 }, |design| design.precision = Some(0.01));
         assert_eq!((run(&plan, &[], 1).0.len(), run(&plan, &[], 1).1), (20, SessionEnd::Precise));
         assert_eq!(run(&plan, &[], 21).0.len(), 30, "no look in between");
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn time_ends_it_between_blocks() {
+    fn a_time_limit_ends_the_session_between_blocks() {
         let timed =
             |limit: f64, max| planned(Blocks { min: 6, max }, |design| design.time_limit = Some(limit));
         assert_eq!(
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_expected_follows_the_clock_and_the_noise() {
+    fn the_expected_number_of_blocks_follows_time_and_noise() {
         let plan = planned(Blocks { min: 6, max: 20 }, |design| design.time_limit = Some(10.0));
         let mut queue = Queue::new(&plan);
         assert_eq!(queue.expected(0.0), 20);

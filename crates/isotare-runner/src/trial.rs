@@ -381,7 +381,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_an_instances_counters_those_count_that_are_known_and_numbers() {
+    fn only_known_counters_with_finite_values_are_used() {
         let told = [("cpu_user", 1.5), ("cpu_user", f64::NAN), ("cpu_user", f64::INFINITY), ("=evil()", 1.0)];
         let samples = inside(told.map(|(name, value)| (name.to_owned(), value)).into());
         let kept: Vec<(String, f64)> =

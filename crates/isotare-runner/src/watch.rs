@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_counter_has_a_meter() {
+    fn every_counter_of_noise_has_a_meter() {
         let all: Vec<Sample> =
             meters().into_iter().map(|meter| Sample::of_sampler(meter.def, None, 1.0)).collect();
         let one = Some(1.0);
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interrupt_leaves_one_reference_at_least() {
+    fn after_an_interrupt_there_is_at_least_one_reference() {
         let interrupt = Interrupt::default();
         interrupt.raise();
         assert!(Watch::new(&CpuSet::new([0]).expect("not empty"), &interrupt).reference.integer > 0.0);

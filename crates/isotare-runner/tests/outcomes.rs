@@ -1,4 +1,4 @@
-//! The runner against drivers that follow scripts: every way in which a trial can end, and what remains
+//! Tests of the runner with drivers that follow scripts: every way in which a trial can end, and what is left
 //! afterwards.
 
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
@@ -20,15 +20,15 @@ struct Kept {
     trials: Vec<Trial>,
     stop_after: Option<(usize, Interrupt)>,
     full_after: Option<usize>,
-    /// Only the baseline is observed.
+    /// Whether only the baseline is observed.
     unobserved: bool,
-    /// How much of its output the decoder needs.
+    /// The number of bytes of output that the decoder needs.
     output_needed: usize,
-    /// All that each trial wrote on standard output, where it is kept.
+    /// The complete standard output of each trial, if it is kept.
     whole: Vec<Vec<u8>>,
-    /// Whether somebody looks.
+    /// Whether the caller wants interim results.
     watched: bool,
-    /// Trials that had ended when it was told what they show.
+    /// The number of finished trials at each interim result.
     interim: Vec<usize>,
 }
 
@@ -63,7 +63,7 @@ impl Sink for Kept {
     }
 }
 
-/// Six blocks, none of them repeated.
+/// A plan with six blocks, of which none is repeated.
 fn six(design: Design) -> Plan {
     plan(&Design { blocks: Blocks::exactly(6), repeats: 0.0, ..design }).unwrap()
 }
@@ -79,17 +79,17 @@ fn two(name: &str) -> Design {
     }
 }
 
-/// For work that takes as long as the machine wants.
+/// For work that takes different times on different machines.
 fn patient() -> Design {
     Design { timeout: 600.0, ..two("other") }
 }
 
-/// Runs six blocks of a working driver and one that follows `script`.
+/// Runs six blocks of a driver that works and of one that follows `script`.
 fn run(script: Script, kept: Kept) -> (Kept, Result<SessionEnd, String>, &'static FakeDriver) {
     execute(&six(two("other")), script, kept)
 }
 
-/// Runs a plan of a working driver and one that follows `script`.
+/// Runs a plan of a driver that works and of one that follows `script`.
 fn execute(
     plan: &Plan,
     script: Script,
@@ -132,7 +132,7 @@ fn execute(
 }
 
 #[test]
-fn what_the_blocks_so_far_show_is_told_between_blocks_and_only_to_who_looks() {
+fn interim_results_are_computed_between_blocks_and_only_if_wanted() {
     let (kept, end, _) = run(Script::Works(2_000), Kept { watched: true, ..Kept::default() });
     assert_eq!(end, Ok(SessionEnd::Complete));
     assert_eq!(kept.interim, [4, 6, 8, 10, 12], "after each block, from the second on");
@@ -141,7 +141,7 @@ fn what_the_blocks_so_far_show_is_told_between_blocks_and_only_to_who_looks() {
 }
 
 #[test]
-fn work_that_needs_programs_gets_another_image_where_the_hosts_cannot_be_shown() {
+fn work_that_needs_programs_gets_another_image_if_the_hosts_userland_is_refused() {
     let (kept, end, _) = run(Script::RefusesHost, Kept::default());
     assert_eq!(end, Ok(SessionEnd::Complete));
     assert_eq!(outcomes(&kept, 1), [Outcome::Completed; 6]);
@@ -169,7 +169,7 @@ fn a_good_session_completes_every_trial_in_order() {
 }
 
 #[test]
-fn what_is_not_observed_has_no_readings() {
+fn an_unobserved_condition_has_no_readings() {
     let (kept, ..) = run(Script::Works(2_000), Kept { unobserved: true, ..Kept::default() });
     for trial in &kept.trials {
         let observed = trial.condition == 0;
@@ -182,7 +182,7 @@ fn what_is_not_observed_has_no_readings() {
 }
 
 #[test]
-fn every_failure_is_an_outcome_and_the_rest_goes_on() {
+fn every_failure_is_an_outcome_and_the_session_goes_on() {
     for (script, expected, reason) in [
         (Script::CannotBeCreated, Outcome::Failed, "create s-t"),
         (Script::NeverReady, Outcome::TimedOut, "not done by the deadline"),
@@ -208,7 +208,7 @@ fn every_failure_is_an_outcome_and_the_rest_goes_on() {
 }
 
 #[test]
-fn of_a_flood_of_output_both_ends_are_kept() {
+fn beginning_and_end_of_very_long_output_are_kept() {
     let (kept, end, _) = execute(&six(patient()), Script::Floods, Kept::default());
     assert_eq!((end, outcomes(&kept, 1)), (Ok(SessionEnd::Complete), vec![Outcome::Completed; 6]));
     let streams = kept.trials.iter().find(|trial| trial.condition == 1).unwrap().output.clone().unwrap();
@@ -218,7 +218,7 @@ fn of_a_flood_of_output_both_ends_are_kept() {
 }
 
 #[test]
-fn all_output_is_kept_where_the_plan_says_so() {
+fn all_output_is_kept_if_the_plan_says_so() {
     let design = Design { keep_output: true, ..patient() };
     let (kept, ..) = execute(&six(design), Script::Floods, Kept::default());
     assert_eq!(kept.whole.len(), 12);
@@ -245,7 +245,7 @@ fn more_output_than_the_limit_ends_the_trial_and_the_session_goes_on() {
 }
 
 #[test]
-fn a_decoder_that_needs_all_of_the_output_refuses_more_than_it_takes() {
+fn a_decoder_that_needs_all_output_refuses_too_much_output() {
     let kept = Kept { output_needed: 1 << 20, ..Kept::default() };
     let (kept, end, _) = execute(&six(patient()), Script::Floods, kept);
     assert_eq!((end, outcomes(&kept, 0)), (Ok(SessionEnd::Complete), vec![Outcome::Completed; 6]));
@@ -258,7 +258,7 @@ fn a_decoder_that_needs_all_of_the_output_refuses_more_than_it_takes() {
 }
 
 #[test]
-fn an_interrupt_ends_the_session_with_what_is_done() {
+fn an_interrupt_ends_the_session_and_keeps_finished_trials() {
     let interrupt = Interrupt::default();
     let (kept, end, _) = run(Script::Works(1), Kept { stop_after: Some((5, interrupt)), ..Kept::default() });
     assert_eq!(end, Ok(SessionEnd::Interrupted));
@@ -266,7 +266,7 @@ fn an_interrupt_ends_the_session_with_what_is_done() {
 }
 
 #[test]
-fn a_result_that_cannot_be_kept_ends_the_session() {
+fn a_result_that_cannot_be_stored_ends_the_session() {
     let (kept, end, _) = run(Script::Works(1), Kept { full_after: Some(3), ..Kept::default() });
     assert_eq!(end, Err("store the result: no space left".to_owned()));
     assert_eq!(kept.trials.len(), 3);
@@ -287,7 +287,7 @@ fn every_trial_is_watched() {
 #[test]
 fn disturbed_blocks_are_repeated_in_the_order_that_the_plan_fixed() {
     let mut plan = plan(&Design { blocks: Blocks::exactly(8), ..two("other") }).unwrap();
-    // No machine is that fast: every block counts as disturbed.
+    // No machine is that fast, so every block counts as disturbed.
     plan.gate = Some(Gate { integer: 0.001, memory: 0.001, waited: 1.0 });
     let (kept, end, _) = execute(&plan, Script::Works(1), Kept::default());
     assert_eq!((end, plan.spare), (Ok(SessionEnd::Complete), 2));
@@ -304,7 +304,7 @@ fn disturbed_blocks_are_repeated_in_the_order_that_the_plan_fixed() {
 }
 
 #[test]
-fn a_session_ends_when_it_knows_enough_or_has_run_all() {
+fn a_session_ends_when_it_is_precise_enough_or_complete() {
     let stopping = Design { precision: Some(0.01), repeats: 0.0, ..two("other") };
     let open = plan(&Design { blocks: Blocks { min: 6, max: 100 }, ..stopping.clone() }).unwrap();
     let (kept, end, _) = execute(&open, Script::Works(2_000), Kept::default());

@@ -1,8 +1,8 @@
-//! What one reading of the process sampler costs: `cargo run --release --example sampler_cost -- [PROCESSES]
-//! [READINGS]`.
+//! Measures the cost of one reading of the process sampler: `cargo run --release --example sampler_cost --
+//! [PROCESSES] [READINGS]`.
 //!
-//! A shell starts sleepers; each kind of reading is repeated, and the CPU time of this thread per reading is
-//! told.
+//! A shell starts processes that sleep. Each kind of reading is repeated. The result is the CPU time of this
+//! thread for one reading.
 
 #![expect(clippy::print_stdout, reason = "an example's output")]
 

@@ -106,13 +106,13 @@ mod tests {
     }
 
     #[test]
-    fn one_reading_of_a_counter_or_a_fall_is_no_value() {
+    fn a_counter_with_one_reading_or_a_falling_value_is_left_out() {
         check(&[(1, "cpu", None, 5.0)], &[]);
         check(&[(1, "cpu", None, 5.0), (2, "cpu", None, 4.0)], &[]);
     }
 
     #[test]
-    fn roles_are_summed_moment_by_moment() {
+    fn roles_are_summed_for_each_moment() {
         check(
             &[
                 (1, "rss", W, 1.0),
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_of_a_metric_are_metrics_of_its_kind() {
+    fn parts_of_a_metric_are_treated_like_the_metric() {
         let a = part("rss", "a b");
         check(
             &[(1, &a, V, 3.0), (2, &a, V, 2.0), (2, "rss", None, 9.0), (2, "rss_other[a]", None, 1.0)],
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_is_never_passed_for_the_whole() {
+    fn a_total_is_left_out_if_a_part_is_missing() {
         check(
             &[(1, "cpu", W, 1.0), (2, "cpu", W, 2.0), (1, "rss", W, 1.0), (1, "rss", V, 1.0)],
             &[("cpu", W, 1.0), ("rss", None, 2.0), ("rss", W, 1.0), ("rss", V, 1.0)],

@@ -1,5 +1,5 @@
-//! The process sampler on fake trees of `/proc`: kernels without lists of children, files that may not be
-//! read.
+//! Tests of the process sampler with fake trees of `/proc`: kernels without lists of children, and files that
+//! cannot be read.
 
 use isotare_core::{Footprint, Member, Reading, Role, Sampler, Timestamp};
 use isotare_samplers::{Closing, ProcessSampler};
@@ -12,7 +12,7 @@ fn put(root: &TempDir, path: &str, text: &str) {
     fs::write(path, text).expect("file");
 }
 
-/// A process with `user` ticks of its own and `reaped` of its children.
+/// A process with `user` ticks of its own and `reaped` ticks of its children.
 fn process(root: &TempDir, pid: u32, parent: u32, user: u64, reaped: u64) {
     let stat = format!(
         "{pid} (x y) S {parent} 0 0 0 -1 0 0 0 0 0 {user} 0 {reaped} 0 20 0 1 0 {pid}000 0 10 0 0 0 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0\n"
@@ -38,7 +38,7 @@ fn user(readings: &[Reading], role: Role) -> f64 {
 }
 
 #[test]
-fn without_lists_of_children_parents_are_looked_up_and_what_cannot_be_read_is_absent() {
+fn without_lists_of_children_parents_are_used_and_unreadable_values_are_left_out() {
     let root = tempfile::tempdir().expect("temporary folder");
     process(&root, 10, 1, 5, 0);
     process(&root, 11, 10, 7, 0);
@@ -62,14 +62,14 @@ fn totals_never_fall_and_nothing_is_counted_twice() {
     process(&root, 11, 10, 50, 0);
     let mut sampler = ProcessSampler::new(root.path(), Closing::default()).expect("there is a /proc");
     read(&mut sampler, &footprint, 0);
-    // The workload worked 8 ticks more, of which 2 are seen; its parent waited for it.
+    // The workload used 8 more ticks, of which 2 are seen. Then it ended, and its parent waited for it.
     process(&root, 11, 10, 52, 0);
     read(&mut sampler, &footprint, 1);
     fs::remove_dir_all(root.path().join("proc/11")).expect("gone");
     process(&root, 10, 1, 6, 58);
     let after = read(&mut sampler, &footprint, 2);
     assert_eq!((user(&after, Role::Workload), user(&after, Role::Shim)), (52.0, 12.0));
-    // Another process with the member's id is not the member.
+    // A process that reuses the id of a member is not this member.
     process(&root, 11, 10, 9, 0);
     let stat = fs::read_to_string(root.path().join("proc/11/stat")).expect("stat");
     put(&root, "11/stat", &stat.replace("11000", "99000"));
@@ -78,7 +78,7 @@ fn totals_never_fall_and_nothing_is_counted_twice() {
 }
 
 #[test]
-fn what_has_not_run_is_not_read_again() {
+fn a_task_that_did_not_run_is_not_read_again() {
     let root = tempfile::tempdir().expect("temporary folder");
     let footprint = footprint(&[(Role::Workload, 10)]);
     process(&root, 10, 1, 5, 0);
@@ -89,7 +89,7 @@ fn what_has_not_run_is_not_read_again() {
     for at in 0..3 {
         assert_eq!(user(&read(&mut sampler, &footprint, at), Role::Workload), 12.0);
     }
-    // What a kernel would never say shows what is looked at.
+    // These values are impossible on a real kernel. They show which files are read.
     process(&root, 10, 1, 6, 0);
     process(&root, 11, 10, 9, 0);
     assert_eq!(user(&read(&mut sampler, &footprint, 3), Role::Workload), 12.0);

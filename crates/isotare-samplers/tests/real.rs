@@ -1,4 +1,4 @@
-//! Samplers on the processes of this machine.
+//! Tests of samplers with processes of this machine.
 
 use isotare_cgroup::Hierarchies;
 use isotare_core::{CpuSet, Footprint, Member, Reading, Role, Sample, Sampler, SamplerError, Timestamp};
@@ -14,7 +14,7 @@ fn clock() -> Timestamp {
     Timestamp(u64::try_from(since.as_nanos()).expect("a short test"))
 }
 
-/// A shell that does `script` when told to, then says so and waits to be told to end.
+/// A shell that waits for a command, runs `script`, reports this and waits until it is told to end.
 struct Shell(Child);
 
 impl Shell {
@@ -60,9 +60,9 @@ impl Drop for Shell {
     }
 }
 
-/// Bash that burns about this much CPU time, by its own account.
+/// A script for bash that uses this much CPU time, according to its own counters.
 fn burn(milliseconds: u32) -> String {
-    // Field 14 and 15 of stat are ticks of 10 ms.
+    // Fields 14 and 15 of `stat` are in ticks of 10 ms.
     format!(
         "burn() {{ while :; do for i in {{1..500}}; do :; done; read -r l < /proc/$BASHPID/stat; l=${{l##*) }}; set -- $l; \
          [ $(( (${{12}} + ${{13}}) * 10 )) -ge {milliseconds} ] && return; done; }}; burn"
@@ -81,7 +81,7 @@ fn cpu(samples: &[Sample], role: Option<Role>) -> f64 {
     part("cpu_user") + part("cpu_system")
 }
 
-/// A collector whose window has begun.
+/// The first CPU that this process may use.
 fn first_cpu() -> CpuSet {
     CpuSet::new([0]).expect("not empty")
 }
@@ -104,8 +104,8 @@ fn measure(footprint: Footprint, rate: f64, names: &[&str], work: impl FnOnce())
 const W: Option<Role> = Some(Role::Workload);
 
 #[test]
-fn a_burning_child_is_seen_by_process_and_cgroup() {
-    // Waiting for the sleeper makes a switch for sure.
+fn a_busy_child_is_seen_by_the_process_and_cgroup_samplers() {
+    // Waiting for the sleeping process causes at least one context switch.
     let mut shell = Shell::new(&format!("sleep 0.02; {}", burn(300)));
     let path = format!("isotare-samplers-test-{}", std::process::id());
     let hierarchies = Hierarchies::discover().ok().filter(|all| all.writable(&path).is_ok());
@@ -130,7 +130,7 @@ fn a_burning_child_is_seen_by_process_and_cgroup() {
 
 #[test]
 fn short_lived_grandchildren_are_not_lost() {
-    // Each burns 40 ms two levels down and is gone before the next reading, if there is one at all.
+    // Each grandchild uses 40 ms and ends before the next reading.
     for rate in [0.0, 5.0, 200.0] {
         let script = format!("for n in 1 2 3 4 5 6; do ( ( {} ); : ); done", burn(40));
         let mut shell = Shell::new(&script);
@@ -142,7 +142,7 @@ fn short_lived_grandchildren_are_not_lost() {
 
 #[test]
 fn a_member_that_ends_keeps_its_cpu_in_its_own_role() {
-    // The shell (shim) waits for a child (workload) that burns and ends within the window.
+    // The shell (shim) waits for a child (workload) that uses CPU time and ends within the window.
     let mut shell = Shell::new(&format!("( read go < /dev/null; sleep 0.3; {} )", burn(200)));
     shell.go();
     let children = format!("/proc/{0}/task/{0}/children", shell.pid());
@@ -193,7 +193,7 @@ fn threads_with_a_role_of_their_own_are_split_off() {
 }
 
 #[test]
-fn readings_come_at_the_rate_and_dear_ones_at_both_ends() {
+fn readings_follow_the_rate_and_expensive_ones_are_taken_at_begin_and_end() {
     const RATE: f64 = 20.0;
     let (read, reads) = std::sync::mpsc::channel();
     let mut samplers = Samplers::open(&["process"], &first_cpu()).expect("process");
@@ -202,7 +202,7 @@ fn readings_come_at_the_rate_and_dear_ones_at_both_ends() {
     let asked = Instant::now();
     let collector = begun(shell.footprint(), RATE, samplers);
     shell.work();
-    // Until so many have come, however long that takes here.
+    // Waits for this number of readings, however long they take.
     reads.iter().take(6).for_each(drop);
     let (readings, _) = collector.finish();
     let most = asked.elapsed().as_secs_f64() * RATE + 2.0;
@@ -213,29 +213,29 @@ fn readings_come_at_the_rate_and_dear_ones_at_both_ends() {
 }
 
 #[test]
-fn the_finish_does_not_wait_for_the_next_reading() {
+fn finishing_does_not_wait_for_the_next_reading() {
     let mut shell = Shell::new("sleep 0.1");
     let samplers = Samplers::open(&["process"], &first_cpu()).expect("process");
     let collector = begun(shell.footprint(), 1.0 / 600.0, samplers);
     shell.work();
-    // It would wait for ten minutes.
+    // Otherwise it would wait for ten minutes.
     let (readings, _) = collector.finish();
     assert_eq!(readings.iter().filter(|r| r.metric == "cpu_user").count(), 2);
 }
 
-/// Tells of each of its readings.
+/// Reports each of its readings.
 struct Counted(std::sync::mpsc::Sender<()>);
 
 impl Sampler for Counted {
     fn read(&mut self, _: &Footprint, _: Timestamp, _: &mut Vec<Reading>) -> Result<(), SamplerError> {
-        // Nobody may listen any more.
+        // The receiver may have ended.
         let _unheard = self.0.send(());
         Ok(())
     }
 }
 
 #[test]
-fn errors_are_told_once_and_end_nothing() {
+fn errors_are_reported_once_and_sampling_continues() {
     struct Broken(u32);
     impl Sampler for Broken {
         fn read(&mut self, _: &Footprint, at: Timestamp, out: &mut Vec<Reading>) -> Result<(), SamplerError> {
@@ -259,7 +259,7 @@ fn errors_are_told_once_and_end_nothing() {
 }
 
 #[test]
-fn a_window_that_never_begins_has_no_readings_and_readings_keep_off_measured_cpus() {
+fn without_a_begin_there_are_no_readings_and_measured_cpus_are_avoided() {
     let measured = first_cpu();
     let prepare =
         |list: Vec<Box<dyn Sampler>>| Collector::prepare(Footprint::default(), 0.0, list, &measured, clock);
@@ -274,7 +274,7 @@ fn a_window_that_never_begins_has_no_readings_and_readings_keep_off_measured_cpu
     assert_eq!((readings.len(), on_measured), (2, has_no_other));
 }
 
-/// Tells whether its thread may use the first CPU.
+/// Reports whether its thread may use the first CPU.
 struct Where;
 
 impl Sampler for Where {
@@ -287,7 +287,7 @@ impl Sampler for Where {
 }
 
 #[test]
-fn the_time_of_the_host_holds_that_of_its_kernel_and_of_whoever_burns() {
+fn the_time_of_the_host_includes_its_kernel_and_busy_processes() {
     let mut shell = Shell::new(&burn(300));
     let began = Instant::now();
     let samples = measure(shell.footprint(), 0.0, &["process", "host"], || shell.work());
@@ -302,7 +302,7 @@ fn the_time_of_the_host_holds_that_of_its_kernel_and_of_whoever_burns() {
 }
 
 #[test]
-fn what_a_processor_counts_is_counted_or_a_reason_is_told() {
+fn each_processor_counter_has_a_value_or_a_reason() {
     let facts: std::collections::BTreeMap<_, _> = isotare_samplers::counter_facts().into_iter().collect();
     assert!(facts.values().all(|told| told == "counted" || told.starts_with("not counted: ")), "{facts:?}");
     let mut shell = Shell::new(&burn(100));

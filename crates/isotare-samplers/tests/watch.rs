@@ -1,5 +1,5 @@
-//! Watching processes: real ones and a made-up `/proc`, and that a reading allocates nothing once all are
-//! known.
+//! Tests of watching processes, with real ones and with an invented `/proc`. One of them shows that reading
+//! known processes allocates no memory.
 
 #![expect(unsafe_code, reason = "an allocator that counts")]
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
@@ -20,16 +20,16 @@ thread_local! {
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
 }
 
-// SAFETY: everything is passed on to the system's allocator as it came; the count is a thread's own.
+// SAFETY: all arguments are passed to the system's allocator unchanged. The count belongs to one thread.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller keeps the rules of `alloc`.
+        // SAFETY: the caller follows the rules of `alloc`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps the rules of `dealloc`.
+        // SAFETY: the caller follows the rules of `dealloc`.
         unsafe { System.dealloc(pointer, layout) }
     }
 }
@@ -58,14 +58,14 @@ fn now() -> Timestamp {
 const EVERYTHING: Wanted = Wanted { io: true, switches: true, threads: false, idle: true };
 
 #[test]
-fn a_busy_process_and_a_sleeping_one_are_told_apart() {
+fn a_busy_process_is_distinguished_from_a_sleeping_one() {
     let (busy, asleep) = (shell("while :; do :; done"), shell("sleep 60"));
     let pids = vec![asleep.0.id(), busy.0.id()];
     let mut watch = Watch::new(Path::new("/"), Scope::Processes(pids), EVERYTHING).unwrap();
     watch.read(now());
     assert!(watch.tasks().all(|task| task.activity().is_none()), "nothing is known of the time before");
     let began = Instant::now();
-    // Until it has had three ticks, however long that takes here.
+    // Waits until it has used three ticks, however long this takes.
     let ticks = || {
         let stat = fs::read_to_string(format!("/proc/{}/stat", busy.0.id())).unwrap();
         stat.rsplit(')')
@@ -92,7 +92,7 @@ fn a_busy_process_and_a_sleeping_one_are_told_apart() {
 }
 
 #[test]
-fn processes_come_go_and_have_threads() {
+fn new_and_ended_processes_and_threads_are_seen() {
     let mut watch =
         Watch::new(Path::new("/"), Scope::All, Wanted { threads: true, ..Wanted::default() }).unwrap();
     watch.read(now());
@@ -109,7 +109,7 @@ fn processes_come_go_and_have_threads() {
 }
 
 #[test]
-fn a_kernel_without_run_times_is_read_in_full() {
+fn without_run_times_every_task_is_read() {
     let root = tempfile::tempdir().unwrap();
     let stat = |user: u32| {
         format!(
@@ -139,7 +139,7 @@ fn a_kernel_without_run_times_is_read_in_full() {
 }
 
 #[test]
-fn once_all_are_known_nothing_is_allocated() {
+fn reading_known_tasks_allocates_no_memory() {
     let children: Vec<Ended> = (0..20).map(|_| shell("sleep 60")).collect();
     let busy = shell("while :; do :; done");
     let pids = children.iter().chain([&busy]).map(|child| child.0.id()).collect();

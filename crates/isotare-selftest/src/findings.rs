@@ -202,8 +202,8 @@ mod tests {
     use isotare_report::analyse;
     use std::collections::BTreeMap;
 
-    /// What a session would say if the slower one took `ratio` times as long and the baseline got `share` of
-    /// its quota.
+    /// The finding of a session in which the injected condition took `ratio` times as long, and the baseline
+    /// got `share` of its quota.
     fn found(text: &str, ratio: f64, share: f64, outcome: Outcome) -> Result<Recovery, NotMeasured> {
         let injection = Injection::of(&text.parse().expect(text)).expect(text);
         let budget = Budget { cpus: CpuSet::new([0]).expect("one"), memory: 1 << 30, processes: None };
@@ -221,7 +221,7 @@ mod tests {
             let failure = (outcome != Outcome::Completed).then_some(failure);
             Trial { samples, failure, ..Trial::new(index, *slot, 0, outcome) }
         };
-        // Nothing is disturbed, so no spare block is begun.
+        // No block is disturbed, so no spare block runs.
         let run = plan.order.iter().filter(|slot| slot.block < plan.max_blocks);
         let trials: Vec<Trial> = (0..).zip(run).map(trial).collect();
         let session = Session {
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_truth_is_recovered_if_its_interval_holds_it() {
+    fn a_known_overhead_is_recovered_if_the_interval_contains_it() {
         for (text, ratio, recovered) in [
             ("busy-loop:percent=5", 1.05, true),
             ("busy-loop:percent=5", 1.10, false),
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn what_says_nothing_is_told_with_its_reason() {
+    fn a_finding_without_evidence_has_a_reason() {
         let lost = found("cpu-quota:percent=40", 2.0, 0.9, Outcome::Completed).expect_err("it was disturbed");
         assert_eq!(lost.status, Status::Disturbed);
         assert!(
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_few_misses_are_chance_and_many_are_not() {
+    fn a_few_misses_are_accepted_and_many_are_not() {
         let summary = |hits: usize, misses: usize| {
             let all: Vec<_> = std::iter::repeat_n(true, hits)
                 .chain(std::iter::repeat_n(false, misses))

@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_slower_does_more_and_the_baseline_does_not() {
+    fn an_injected_condition_does_more_work_than_the_baseline() {
         let injection = Injection::of(&"busy-loop:percent=0.5".parse().expect("a spec")).expect("valid");
         let plan = isotare_plan::plan(&injection.design(&base())).expect("a valid design");
         let events = |work: &Work| match work.workload.job(&work.settings) {

@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn the_truth_follows_from_the_settings() {
+    fn the_known_factor_follows_from_the_settings() {
         for (text, ratio) in [
             ("busy-loop:percent=0.5", 1.005),
             ("busy-loop:percent=50", 1.5),
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_stands_for_its_usual_injections() {
+    fn the_name_of_a_kind_selects_its_usual_injections() {
         let names = |specs: &[&str]| -> Vec<String> {
             let specs: Vec<EnvironmentSpec> = specs.iter().map(|text| text.parse().expect(text)).collect();
             chosen(&specs).expect("valid").iter().map(|found| found.environment.to_string()).collect()

@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn any_folder_can_be_named_in_a_script() {
+    fn names_of_folders_are_quoted_for_scripts() {
         assert_eq!(quoted(b"/a b/it's"), b"'/a b/it'\\''s'");
     }
 }

@@ -34,7 +34,7 @@ pub struct ObserverCost {
     pub resolves: Option<f64>,
     /// Whether the overhead is shown to be below [`TARGET`], or above it; `None`: neither.
     pub within_target: Option<bool>,
-    /// Seconds that observation adds, as the difference of medians; of the start-up only.
+    /// Seconds that sampling adds, as the difference of medians. Only the row of the start-up has it.
     pub adds: Option<f64>,
     /// The session that measured it.
     pub session: String,
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cost_is_small_large_or_not_known() {
+    fn an_overhead_is_small_large_or_unknown() {
         assert_eq!(judged(0.998, 1.004), Some(true));
         assert_eq!(judged(1.006, 1.02), Some(false));
         assert_eq!(judged(0.99, 1.02), None);

@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn rates_are_of_what_is_counted_and_latencies_of_what_is_done() {
+    fn rates_use_counted_events_and_latencies_use_real_ones() {
         let slowed = Recounted { inner: &Fixed, counts: Counts::Share(100.0 / 150.0) };
         let result = JobResult::Command { exit: Exit::Code(0), runs: Vec::new() };
         let output = JobOutput { result, streams: Streams::default() };

@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn few_blocks_are_welch() {
+    fn few_blocks_use_the_test_of_welch() {
         // scipy.stats.ttest_ind(b, a, equal_var=False), SciPy 1.17.1: confidence_interval(.95) and p.
         let (a, b) = ([0.05, 0.02, 0.04, 0.01], [0.06, 0.09, 0.07, 0.08, 0.10]);
         let change = Change::of(&pairs(&a), &pairs(&b)).expect("enough");
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slower_machine_is_no_change() {
+    fn a_slower_machine_is_not_a_change_of_cost() {
         let logs = [0.10, 0.11, 0.09, 0.105, 0.1, 0.095, 0.1, 0.102];
         let slower: Vec<(f64, f64)> = pairs(&logs).iter().map(|(y, base)| (1.7 * y, 1.7 * base)).collect();
         let change = Change::of(&pairs(&logs), &slower).expect("enough");
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn degenerate_sessions() {
+    fn equal_and_too_small_sessions_are_handled() {
         let same = pairs(&[0.1; 8]);
         assert_eq!(Change::of(&same, &same).expect("enough").p(), 1.0);
         assert_eq!(Change::of(&same, &pairs(&[0.2; 8])).expect("enough").p(), 0.0);

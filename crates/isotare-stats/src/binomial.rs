@@ -18,7 +18,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn as_the_sum_of_the_terms() {
+    fn the_probability_equals_the_sum_of_terms() {
         // Python: sum(math.comb(n, i) * 0.95**i * 0.05**(n - i) for i in range(k + 1))
         for (hits, tries, expect) in [
             (7, 9, 0.071_211_396_2),
@@ -32,7 +32,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_tried_is_no_evidence() {
+    fn no_tries_are_no_evidence() {
         assert_eq!((at_most_p(0, 0, 0.95), at_most_p(5, 5, 0.95)), (1.0, 1.0));
         assert!(at_most_p(1, 2, 1.5).is_nan());
     }

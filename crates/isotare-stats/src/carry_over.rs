@@ -72,7 +72,7 @@ pub fn carry_over_p(trials: &[Placed], arms: usize) -> Option<f64> {
 mod tests {
     use super::*;
 
-    /// Blocks of three arms in rotating order; `effect` is added after arm 2.
+    /// Blocks of three arms in rotating order. `effect` is added to the value after arm 2.
     fn session(effect: f64) -> Vec<Placed> {
         let orders = [[0, 1, 2], [2, 0, 1], [1, 2, 0], [0, 2, 1], [2, 1, 0], [1, 0, 2]];
         let mut trials: Vec<Placed> = Vec::new();
@@ -88,13 +88,13 @@ mod tests {
     }
 
     #[test]
-    fn an_effect_of_the_arm_before_shows_and_its_absence_does_not() {
+    fn an_effect_of_the_arm_before_is_found_only_if_it_exists() {
         assert!(carry_over_p(&session(0.1), 3).expect("enough") < 1e-6);
         assert!(carry_over_p(&session(0.0), 3).expect("enough") > 0.05);
     }
 
     #[test]
-    fn trials_of_something_else_lie_between() {
+    fn other_trials_between_two_arms_are_skipped() {
         let mut mixed = Vec::new();
         for trial in session(0.1) {
             if trial.block.is_multiple_of(2) {
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn little_data_is_no_evidence() {
+    fn too_few_trials_give_no_result() {
         assert_eq!(carry_over_p(&session(0.1)[..9], 3), None);
         assert_eq!(carry_over_p(&[], 3), None);
         assert_eq!(carry_over_p(&session(0.1), 2), None);

@@ -156,8 +156,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_processor_of_two_speeds() {
-        // Events per second of one thread of primes under gVisor, as the studies have it: 337 or 500.
+    fn two_speeds_of_a_processor_are_two_modes() {
+        // Events per second of one thread that computes primes under gVisor: 337 or 500, as in the studies.
         let rates = [337.1, 499.8, 336.9, 501.2, 500.7, 337.4, 500.1, 499.9, 338.0, 500.4];
         let modes = two_modes(&rates).expect("two");
         assert_eq!((modes.lower, modes.upper, modes.low.round(), modes.high.round()), (4, 6, 337.0, 500.0));
@@ -168,18 +168,18 @@ mod tests {
     }
 
     #[test]
-    fn rising_and_level() {
+    fn a_rising_series_has_a_trend_and_a_level_one_has_none() {
         let rising: Vec<f64> = (0..12).map(f64::from).collect();
         assert!(trend_p(&rising).expect("enough") < 1e-5);
-        // scipy.stats.kendalltau gives tau 0.066; the normal approximation of S = 3, n = 10 a z of 2 / sqrt
-        // 125.
+        // scipy.stats.kendalltau gives tau 0.066. By the normal approximation, S = 3 and n = 10 give a z of 2
+        // / sqrt 125.
         let level = [3.0, 7.0, 1.0, 9.0, 4.0, 6.0, 2.0, 8.0, 5.0, 6.5];
         assert!(trend_p(&level).expect("enough") > 0.5);
         assert_eq!((trend_p(&[1.0; 9]), trend_p(&rising[..7])), (Some(1.0), None));
     }
 
     #[test]
-    fn a_cold_beginning() {
+    fn slow_first_values_are_found() {
         let later = [0.02, 0.01, 0.015, 0.022, 0.018, 0.012, 0.021, 0.017, 0.016, 0.019, 0.013];
         let with = |first: &[f64]| warm_up(&[first, &later].concat());
         assert_eq!(with(&[0.3]), Some(1));
@@ -193,8 +193,8 @@ mod tests {
     }
 
     #[test]
-    fn a_hidden_sleep() {
-        // Seconds to boot: a launcher that sleeps and polls, beside systems that really start.
+    fn a_hidden_sleep_makes_values_too_steady() {
+        // Seconds to boot: a launcher that sleeps and polls, and two systems that really start.
         let firecracker = [5.13, 5.12, 5.13, 5.14, 5.13, 5.12, 5.13, 5.14, 5.13, 5.13];
         let docker = [0.69, 0.75, 0.61, 0.70, 0.66, 0.83, 0.72, 0.64, 0.69, 0.78];
         let kvm = [14.9, 15.3, 14.4, 14.9, 15.1, 14.2, 16.0, 14.8, 15.2, 14.7];

@@ -142,16 +142,17 @@ mod tests {
         }
     }
 
-    // Expected numbers: the formulas of the doc comments written out in NumPy, t quantiles of SciPy 1.17.1.
+    // The expected numbers were computed in NumPy with the formulas of the doc comments, and with t quantiles
+    // of SciPy 1.17.1.
 
     #[test]
-    fn typical_ratio() {
+    fn the_typical_ratio_is_the_hodges_lehmann_estimate() {
         let expect = [1.0425577702296398, 1.0048367875913828, 1.0837911120705754];
         check(ratio_of_pairs(&PAIRS, 0.95).expect("usable pairs"), Method::HodgesLehmann, 7, expect);
     }
 
     #[test]
-    fn mean_ratio() {
+    fn the_mean_ratio_has_its_interval() {
         let expect = [1.0448807854137447, 1.0060580133202168, 1.0852016894371121];
         check(mean_ratio_of_pairs(&PAIRS, 0.95).expect("usable pairs"), Method::PairedDelta, 7, expect);
     }
@@ -166,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_values_are_left_out_and_others_without_a_ratio_leave_none() {
+    fn missing_values_are_left_out_and_a_zero_prevents_the_estimate() {
         let mut pairs = PAIRS.to_vec();
         pairs.insert(3, (f64::NAN, 1.0));
         assert_eq!(ratio_of_pairs(&pairs, 0.95), ratio_of_pairs(&PAIRS, 0.95));
@@ -192,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn serial_correlation_widens_about_the_point() {
+    fn serial_correlation_widens_the_interval_and_keeps_the_point() {
         let d: Vec<f64> = (0..20).map(|i| 0.001 * f64::from(i)).collect();
         let pairs: Vec<_> = d.iter().map(|d| (d.exp(), 1.0)).collect();
         let mixed: Vec<_> = (0..20).map(|i| pairs[i * 7 % 20]).collect();
@@ -205,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn serial_form() {
+    fn the_json_form_is_stable() {
         let json = serde_json::to_value(ratio_of_pairs(&[(2.0, 1.0); 6], 0.95)).expect("usable pairs");
         assert_eq!((json["method"].as_str(), json["blocks"].as_u64()), (Some("hodges-lehmann"), Some(6)));
     }

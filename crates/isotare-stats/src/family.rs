@@ -70,7 +70,7 @@ fn finite(d: &[f64]) -> Vec<f64> {
 mod tests {
     use super::*;
 
-    /// `n` log ratios near `centre`, well apart from zero unless `centre` is zero.
+    /// `n` log ratios near `centre`. They are clearly different from zero, unless `centre` is zero.
     fn column(centre: f64, n: usize) -> Vec<f64> {
         (0..n).map(|b| centre + 0.001 * ((b * 7 % 11) as f64 - 4.7)).collect()
     }
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn alone_it_agrees_with_the_pointwise_test_when_all_signs_agree() {
+    fn a_single_column_with_equal_signs_agrees_with_the_pointwise_test() {
         for n in 6..=14 {
             let d = column(0.05, n);
             assert_eq!(adjusted_p_values(std::slice::from_ref(&d), 1), [pointwise_p(&d)]);
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn few_pairs_are_judged_by_t() {
+    fn few_pairs_use_the_t_test() {
         let columns = [vec![0.05, 0.051, 0.049, 0.05], vec![0.01, -0.01, 0.02, -0.02]];
         let got = adjusted_p_values(&columns, 1);
         assert!((got[0] - 2.0 * pointwise_p(&columns[0])).abs() < 1e-15 && got[0] < 0.001);
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_share_the_error() {
+    fn both_kinds_of_columns_share_the_error_rate() {
         let columns = [column(0.05, 12), vec![0.05, 0.051, 0.049], column(0.07, 12), vec![f64::NAN; 12]];
         let got = adjusted_p_values(&columns, 1);
         let flips = 1.0 / 2048.0;
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn degenerate_families() {
+    fn empty_and_constant_columns_are_handled() {
         assert!(adjusted_p_values(&[], 1).is_empty());
         assert_eq!(adjusted_p_values(&[vec![], vec![0.1], vec![0.0; 9]], 1), [1.0; 3]);
         assert_eq!(pointwise_p(&[0.1]), 1.0);

@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_depression_data() {
+    fn the_example_of_hollander_and_wolfe_is_reproduced() {
         // Hollander and Wolfe, table 3.1: estimate 0.46 (sign reversed there), and the 96.1 % interval
         // (0.010, 0.786) that c = 5 of 45 Walsh averages gives; R's
         // wilcox.test(x, y, paired = TRUE, conf.int = TRUE) prints the same.
@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn six_differences_span_everything() {
+    fn the_interval_of_six_differences_covers_all_of_them() {
         let got = hodges_lehmann(&[1.0, 2.0, 3.0, 4.0, 5.0, 9.0], 0.95).expect("enough differences");
         assert_eq!((got.low, got.high), (1.0, 9.0));
         assert_eq!(hodges_lehmann(&[1.0, 2.0, 3.0, 4.0, 5.0], 0.95), None);
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn no_spread() {
+    fn equal_values_give_no_width() {
         let got = hodges_lehmann(&[0.1; 9], 0.95).expect("enough differences");
         assert_eq!((got.point, got.low, got.high), (0.1, 0.1, 0.1));
     }

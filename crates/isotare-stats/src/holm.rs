@@ -22,7 +22,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn as_r() {
+    fn adjusted_values_equal_those_of_r() {
         // R: p.adjust(c(0.01, 0.04, 0.03, 0.005), "holm")
         let got = holm(&[0.01, 0.04, 0.03, 0.005]);
         for (got, expect) in got.iter().zip([0.03, 0.06, 0.06, 0.02]) {

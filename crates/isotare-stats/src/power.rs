@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_formula() {
+    fn the_effect_equals_the_formula() {
         // numpy.expm1((t.ppf(.975, 9) + t.ppf(.8, 9)) * d.std(ddof=1) / sqrt(3 / pi * 10)), SciPy 1.17.1
         let d = [0.01, -0.02, 0.03, 0.0, 0.015, -0.005, 0.02, 0.01, 0.005, 0.025];
         let got = minimum_detectable_effect(&d, 0.95).expect("enough values");
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pilot_foretells_what_more_of_its_noise_gives() {
+    fn the_forecast_of_a_pilot_holds_for_more_blocks() {
         let pilot = [0.01, -0.02, 0.03, 0.0, 0.015, -0.005];
         let of = |blocks| foretold_effect(&pilot, blocks, 0.95).expect("enough values");
         assert_eq!(Some(of(6)), minimum_detectable_effect(&pilot, 0.95));
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn correlated_blocks_find_less() {
+    fn correlated_blocks_increase_the_detectable_effect() {
         let rising: Vec<f64> = (0..20).map(|i| 0.001 * f64::from(i)).collect();
         let mixed: Vec<f64> = (0..20).map(|i| 0.001 * f64::from(i * 7 % 20)).collect();
         let of = |d: &[f64]| minimum_detectable_effect(d, 0.95).expect("enough values").ln_1p();
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn falls_with_blocks_and_is_zero_without_noise() {
+    fn the_effect_falls_with_blocks_and_is_zero_without_noise() {
         let d = [0.01, -0.01];
         let of = |n: usize| minimum_detectable_effect(&d.repeat(n / 2), 0.95).expect("enough values");
         assert!(of(2) > of(4) && of(4) > of(10) && of(10) > of(60));

@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn type_7_as_numpy() {
+    fn quantiles_equal_those_of_numpy() {
         // numpy.quantile([3,1,4,1,5,9,2,6], [.1,.25,.5,.9]), NumPy default method.
         let values = [3.0, 1.0, 4.0, 1.0, 5.0, 9.0, 2.0, 6.0];
         for (q, expect) in [(0.0, 1.0), (0.1, 1.0), (0.25, 1.75), (0.5, 3.5), (0.9, 6.9), (1.0, 9.0)] {
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn no_answer_from_nothing() {
+    fn empty_and_invalid_input_gives_no_quantile() {
         assert_eq!(median(&[]), None);
         assert_eq!(median(&[1.0, f64::NAN]), None);
         assert_eq!(quantile(&[1.0], 1.5), None);

@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn by_hand() {
+    fn the_autocorrelation_equals_that_of_numpy() {
         // numpy: x = d - d.mean(); (x[1:] * x[:-1]).sum() / (x * x).sum()
         let d = [0.01, -0.02, 0.03, 0.0, 0.015, -0.005, 0.02, 0.01, 0.005, 0.025];
         let got = lag1_autocorrelation(&d).expect("enough values");
@@ -54,14 +54,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_correlate() {
+    fn too_few_and_constant_values_have_no_autocorrelation() {
         assert_eq!(lag1_autocorrelation(&[1.0, 2.0]), None);
         assert_eq!(lag1_autocorrelation(&[0.1; 20]), None);
         assert_eq!(lag1_autocorrelation(&[1.0, f64::NAN, 2.0]), None);
     }
 
     #[test]
-    fn widens_only_for_clear_positive_correlation() {
+    fn only_a_clear_positive_correlation_widens_the_interval() {
         let rising: Vec<f64> = (0..20).map(f64::from).collect();
         assert!(widening(&rising) > 2.0 && widening(&rising) < 4.4);
         assert_eq!(widening(&rising[..9]), 1.0);

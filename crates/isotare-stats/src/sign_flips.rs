@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn drawn_flips_agree_with_enumerated_ones() {
-        // A 15th block, too small to matter, passes the limit of enumeration.
+        // The 15th block is too small to matter, but it exceeds the limit of enumeration.
         let d: Vec<f64> = (0..14).map(|b| 0.3 + f64::from(b * 5 % 14) - 5.0).collect();
         let mut longer = d.clone();
         longer.push(1e-12);
@@ -166,7 +166,7 @@ mod tests {
         let mut seen = Vec::new();
         assert_eq!(enumerate(&blocks, &mut |sums| seen.push(sums[0] as i32)), 32);
         seen.sort_unstable();
-        // The last block keeps its 32; the others make every odd number from -31 to 31.
+        // The last block contributes 32. The others give every odd number from -31 to 31.
         assert_eq!(seen, (0..32).map(|i| 2 * i + 1).collect::<Vec<_>>());
     }
 

@@ -117,11 +117,11 @@ mod tests {
         assert!((got - expect).abs() < 1e-12, "{got} instead of {expect} for {d:?}");
     }
 
-    // Numbers below: SciPy 1.17.1, `wilcoxon(d, method="exact")` without ties and
-    // `wilcoxon(d, zero_method="wilcox", method=PermutationMethod(n_resamples=10**9))` with them.
+    // The expected numbers are from SciPy 1.17.1: `wilcoxon(d, method="exact")` without ties, and
+    // `wilcoxon(d, zero_method="wilcox", method=PermutationMethod(n_resamples=10**9))` with ties.
 
     #[test]
-    fn exact_as_scipy() {
+    fn exact_p_values_equal_those_of_scipy() {
         check(&[0.01, 0.02, 0.03, 0.04, 0.05, 0.06], 0.03125);
         check(&[0.952, -0.147, 1.022, 0.43, 0.62, 0.59, 0.49, -0.08, 0.01], 0.0390625);
         let twelve = [0.31, -0.12, 0.45, 0.22, -0.05, 0.61, 0.17, -0.29, 0.38, 0.09, 0.53, -0.02];
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn ties_and_zeros_as_scipy() {
+    fn p_values_with_ties_and_zeros_equal_those_of_scipy() {
         check(&[1.0, 1.0, 2.0, -1.0, 3.0, 3.0, -2.0, 4.0, 2.0, 5.0], 0.0390625);
         check(&[0.0, 0.0, 1.0, -2.0, 3.0, 4.0, 5.0, -6.0, 7.0], 0.375);
         check(&[1.0, 1.0, 1.0, 1.0, 1.0, 1.0, -1.0], 0.125);
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn approximate_as_scipy() {
+    fn approximate_p_values_equal_those_of_scipy() {
         // wilcoxon([((i*37) % 251 - 100)/100 for i in range(251)], method="asymptotic", correction=True)
         let d: Vec<f64> = (0..251).map(|i| f64::from((i * 37) % 251 - 100) / 100.0).collect();
         let got = signed_rank_p(&d);
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn critical_counts_of_the_tables() {
+    fn critical_counts_equal_published_tables() {
         // The usual tables of two-sided critical values, W <= c rejects (Wilcoxon and Wilcox 1964).
         let at = |level: f64| [5, 6, 7, 8, 10, 20, 30].map(|n| critical_count(n, level));
         assert_eq!(at(0.95), [None, Some(0), Some(2), Some(3), Some(8), Some(52), Some(137)]);
@@ -162,10 +162,10 @@ mod tests {
     }
 
     #[test]
-    fn approximation_joins_the_exact_counts() {
+    fn the_approximation_continues_the_exact_counts() {
         let (exact, normal) =
             (critical_count(200, 0.95).expect("large n"), critical_count(201, 0.95).expect("large n"));
-        // 201 adds about n/2 to the mean and less to the deviation.
+        // Compared with 200, 201 adds about n/2 to the mean, and less to the deviation.
         assert!((60..110).contains(&(normal - exact)), "{exact} then {normal}");
     }
 }

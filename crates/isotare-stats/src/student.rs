@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantiles_as_scipy() {
+    fn quantiles_equal_those_of_scipy() {
         // scipy.stats.t.ppf, SciPy 1.17.1.
         for (p, freedom, expect) in [
             (0.975, 1.0, 12.706204736174694),
@@ -95,14 +95,14 @@ mod tests {
     }
 
     #[test]
-    fn test_as_scipy() {
+    fn p_values_equal_those_of_scipy() {
         // scipy.stats.ttest_1samp([.05, .02, .04, .01], 0).pvalue, SciPy 1.17.1.
         let p = Moments::of(&[0.05, 0.02, 0.04, 0.01]).expect("two values").t_test();
         assert!((p - 0.046205091353363266).abs() < 1e-9, "{p}");
     }
 
     #[test]
-    fn no_spread() {
+    fn equal_values_give_no_width() {
         let same = Moments::of(&[0.1; 7]).expect("two values");
         assert_eq!((same.mean, same.deviation, same.half_width(0.95), same.t_test()), (0.1, 0.0, 0.0, 0.0));
         assert_eq!(Moments::of(&[0.0, 0.0]).expect("two values").t_test(), 1.0);

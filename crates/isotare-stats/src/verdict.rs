@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn the_four_verdicts() {
+    fn each_verdict_is_reached() {
         check(&pairs(1.10, 0.002, 12), 0.02, Verdict::Slower, Verdict::Faster);
         check(&pairs(0.90, 0.002, 12), 0.02, Verdict::Faster, Verdict::Slower);
         check(&pairs(1.005, 0.001, 12), 0.02, Verdict::Equivalent, Verdict::Equivalent);
@@ -137,13 +137,13 @@ mod tests {
     }
 
     #[test]
-    fn few_pairs_go_by_t() {
+    fn few_pairs_use_the_t_test() {
         check(&pairs(1.10, 0.001, 4), 0.02, Verdict::Slower, Verdict::Faster);
         check(&pairs(1.10, 0.02, 3), 0.02, Verdict::Inconclusive, Verdict::Inconclusive);
     }
 
     #[test]
-    fn equal_pairs() {
+    fn equal_pairs_are_judged_by_the_margin() {
         for n in [2, 5, 6, 30] {
             check(&pairs(1.0, 0.0, n), 0.02, Verdict::Equivalent, Verdict::Equivalent);
             check(&pairs(1.019, 0.0, n), 0.02, Verdict::Equivalent, Verdict::Equivalent);
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn margins_and_words() {
+    fn margins_are_checked_and_verdicts_are_words() {
         assert!([0.0, -0.1, f64::NAN, f64::INFINITY].iter().all(|m| Margin::new(*m).is_none()));
         assert_eq!(serde_json::to_string(&Verdict::Equivalent).expect("valid"), "\"equivalent\"");
         assert_eq!(serde_json::to_string(&Margin::new(0.02)).expect("valid"), "0.02");

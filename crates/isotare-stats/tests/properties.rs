@@ -1,4 +1,5 @@
-//! What must hold of any data: symmetry of the arms, indifference to units and to order.
+//! Properties that hold for any data. For example, swapping the arms or changing the unit or the order has no
+//! effect on the verdict.
 
 use isotare_stats::{
     Direction, Margin, Verdict, adjusted_p_values, holm, judge, log_ratios, mean_ratio_of_pairs, pointwise_p,
@@ -7,7 +8,7 @@ use isotare_stats::{
 use proptest::prelude::*;
 
 fn some_pairs(count: impl Into<prop::collection::SizeRange>) -> impl Strategy<Value = Vec<(f64, f64)>> {
-    // Whole numbers now and then, so that ties and equal pairs occur.
+    // Some values are whole numbers, so that ties and equal pairs occur.
     let value = prop_oneof![3 => 0.5..2.0_f64, 1 => (1..5_u8).prop_map(f64::from)];
     prop::collection::vec((value.clone(), value), count)
 }
@@ -16,7 +17,7 @@ fn near(a: f64, b: f64) -> bool {
     a == b || (a / b - 1.0).abs() < 1e-9
 }
 
-/// Column `k` holds block `b`'s entry where its mask says so, NaN elsewhere.
+/// In column `k`, the entry of block `b` exists if the mask says so; otherwise it is NaN.
 fn family() -> impl Strategy<Value = Vec<Vec<f64>>> {
     let entry = prop_oneof![8 => -0.2..0.3_f64, 1 => Just(f64::NAN), 1 => Just(0.0)];
     (2..13_usize).prop_flat_map(move |blocks| {
@@ -28,7 +29,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn swapped_arms_give_the_reciprocal(pairs in some_pairs(2..40)) {
+    fn swapped_arms_give_the_reciprocal_ratio(pairs in some_pairs(2..40)) {
         let swapped: Vec<_> = pairs.iter().map(|(a, b)| (*b, *a)).collect();
         for f in [ratio_of_pairs, mean_ratio_of_pairs] {
             let (a, b) = (f(&pairs, 0.95).expect("usable"), f(&swapped, 0.95).expect("usable"));
@@ -59,7 +60,7 @@ proptest! {
     }
 
     #[test]
-    fn order_moves_no_point_and_no_end_below_ten_pairs(
+    fn order_does_not_change_the_point_nor_short_intervals(
         (pairs, shuffled) in some_pairs(2..40).prop_flat_map(|p| (Just(p.clone()), Just(p).prop_shuffle()))
     ) {
         let [a, b] = [&pairs, &shuffled].map(|pairs| ratio_of_pairs(pairs, 0.95).expect("usable"));
@@ -81,7 +82,7 @@ proptest! {
     }
 
     #[test]
-    fn adjusting_never_helps(columns in family(), seed: u64) {
+    fn adjusted_p_values_are_never_smaller(columns in family(), seed: u64) {
         let adjusted = adjusted_p_values(&columns, seed);
         for (column, p) in columns.iter().zip(&adjusted) {
             prop_assert!(*p >= pointwise_p(column) && *p <= 1.0 && *p >= 0.0);
@@ -91,7 +92,7 @@ proptest! {
     }
 
     #[test]
-    fn neither_mirror_nor_order_of_columns_decides(columns in family(), seed: u64) {
+    fn mirrored_and_reordered_columns_give_the_same_p_values(columns in family(), seed: u64) {
         let mirrored: Vec<Vec<f64>> = columns.iter().map(|c| c.iter().map(|d| -d).collect()).collect();
         let backwards: Vec<Vec<f64>> = columns.iter().rev().cloned().collect();
         let p = adjusted_p_values(&columns, seed);
@@ -103,7 +104,7 @@ proptest! {
     }
 
     #[test]
-    fn verdicts_mirror(pairs in some_pairs(0..30), margin in 0.001..0.5_f64) {
+    fn swapped_pairs_give_the_opposite_verdict(pairs in some_pairs(0..30), margin in 0.001..0.5_f64) {
         let swapped: Vec<_> = pairs.iter().map(|(a, b)| (*b, *a)).collect();
         let margin = Margin::new(margin).expect("usable");
         let p = adjusted_p_values(&[log_ratios(&pairs)], 1)[0];

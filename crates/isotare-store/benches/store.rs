@@ -1,4 +1,4 @@
-//! What recording a trial and loading a session cost: `cargo bench -p isotare-store`.
+//! Measures how long recording a trial and loading a session take: `cargo bench -p isotare-store`.
 
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use support::{session, trial};
 
 fn main() {
-    // In the target folder, because a temporary one may be in memory.
+    // The folder is in the target folder, because the temporary folder may be in memory.
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("folder");
     for readings in [0, 50, 100, 1000] {
         let path = folder.path().join(format!("{readings}.db"));

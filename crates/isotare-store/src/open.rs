@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_is_not_waited_for() {
+    fn a_path_that_is_not_a_file_is_refused_without_waiting() {
         use rustix::fs::{CWD, FileType, Mode, mknodat};
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("fifo");

@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn every_word_is_read_back() {
+    fn every_word_in_the_store_is_read_back() {
         survive::<Outcome>();
         survive::<Phase>();
         survive::<Role>();

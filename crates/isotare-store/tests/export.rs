@@ -1,4 +1,4 @@
-//! Tables for other programs: texts of others do nothing in them, and programs read them as they were.
+//! Tests of exported tables: texts from outside have no effect in them, and programs read them unchanged.
 
 mod support;
 
@@ -6,7 +6,7 @@ use isotare_core::{Failure, Outcome, is_hidden};
 use isotare_store::{ExportFormat, ExportScope, Record, export};
 use support::{session, trial};
 
-/// Runs in a spreadsheet, erases a screen, reverses text.
+/// A formula for spreadsheets, an escape that erases the screen, and reversed text.
 const EVIL: &str = "=HYPERLINK(\"x\")\u{1b}[2J\u{9b}\u{202e}\n";
 
 fn written(format: ExportFormat) -> Vec<u8> {
@@ -21,7 +21,7 @@ fn written(format: ExportFormat) -> Vec<u8> {
 }
 
 #[test]
-fn a_reason_of_an_instance_is_text_in_every_form() {
+fn a_reason_from_an_instance_is_plain_text_in_every_format() {
     let csv = String::from_utf8(written(ExportFormat::Csv)).expect("text");
     assert!(csv.starts_with("session,trial,block,environment,"), "{csv}");
     assert!(csv.contains(",\"'=HYPERLINK(\"\"x\"\")\\x1b[2J\\u{9b}\\u{202e}\\n\","), "{csv}");

@@ -1,4 +1,4 @@
-//! A store gives back what was written, and says what is wrong with a file that is none.
+//! Tests that a store returns what was written, and explains errors of other files.
 
 mod support;
 
@@ -18,7 +18,7 @@ fn store(folder: &Path) -> Store {
     Store::open(&folder.join("some/where/isotare.db")).expect("opens")
 }
 
-/// What happened, why, and what to do, each from where it is kept.
+/// The message of an error, its causes and its remedy.
 fn said(error: &StoreError) -> String {
     assert!(!with_sources(error).contains(error.remedy()), "{error}");
     format!("{}; {}", with_sources(error), error.remedy())
@@ -82,7 +82,7 @@ fn sessions_are_listed_newest_first_and_found_by_prefix() {
 }
 
 #[test]
-fn what_is_removed_is_gone_with_all_its_rows() {
+fn a_removed_session_leaves_no_rows() {
     let folder = tempfile::tempdir().expect("folder");
     let mut store = store(folder.path());
     for id in ["keep", "drop"] {
@@ -115,7 +115,7 @@ fn what_is_removed_is_gone_with_all_its_rows() {
 }
 
 #[test]
-fn output_that_is_kept_whole_is_given_back_and_goes_with_its_session() {
+fn complete_output_is_stored_and_removed_with_its_session() {
     let folder = tempfile::tempdir().expect("folder");
     let mut store = store(folder.path());
     store.begin(&session("a", "2026-01-01T00:00:00Z")).expect("begins");
@@ -125,7 +125,7 @@ fn output_that_is_kept_whole_is_given_back_and_goes_with_its_session() {
         zstd::stream::copy_encode(bytes, &file, 1).expect("compressed");
         file
     };
-    // Three pieces of a megabyte, which zstd cannot make smaller.
+    // Three pieces of a megabyte that zstd cannot compress.
     let mut seed = 1_u32;
     let noise: Vec<u8> = std::iter::repeat_with(|| {
         seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -168,7 +168,7 @@ fn nothing_is_written_twice_or_without_a_session() {
 }
 
 #[test]
-fn what_a_session_said_is_kept_with_it_and_goes_with_it() {
+fn the_log_of_a_session_is_stored_and_removed_with_it() {
     let folder = tempfile::tempdir().expect("folder");
     let mut store = store(folder.path());
     store.begin(&session("a", "1")).expect("begins");
@@ -191,7 +191,7 @@ fn what_a_session_said_is_kept_with_it_and_goes_with_it() {
 }
 
 #[test]
-fn several_can_write_and_read_at_once() {
+fn several_processes_can_write_and_read_at_the_same_time() {
     let folder = tempfile::tempdir().expect("folder");
     let path = folder.path().join("isotare.db");
     let write = |id: &'static str, path: std::path::PathBuf| {
@@ -237,7 +237,7 @@ fn committed_files_of_every_version_are_understood() {
     }
 }
 
-/// Makes the committed file; only for a new version, whose number the name must have.
+/// Makes the committed file. Run it only for a new version of the schema, whose number is part of the name.
 #[test]
 #[ignore = "writes tests/fixtures/version-N.db"]
 fn write_fixture() {
@@ -251,7 +251,7 @@ fn write_fixture() {
 }
 
 #[test]
-fn files_that_are_no_store_are_refused_and_left_alone() {
+fn files_that_are_not_a_store_are_refused_and_not_changed() {
     let folder = tempfile::tempdir().expect("folder");
     let at = |name: &str| folder.path().join(name);
     let refused = |name: &str| {
@@ -314,7 +314,7 @@ fn a_damaged_row_is_named() {
 
 #[test]
 #[expect(clippy::print_stderr, reason = "a skipped test says why")]
-fn files_that_may_not_be_written_can_be_read() {
+fn a_read_only_file_can_be_read() {
     let folder = tempfile::tempdir().expect("folder");
     let path = folder.path().join("isotare.db");
     let mut store = Store::open(&path).expect("opens");

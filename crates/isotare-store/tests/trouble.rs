@@ -1,4 +1,4 @@
-//! What is left when a session is killed or the disk is full: every trial that was recorded.
+//! Tests that every recorded trial is kept if a session is killed or the disk is full.
 
 mod support;
 
@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 use support::{session, trial};
 
-/// Where the child of [`a_killed_session_keeps_its_trials`] writes.
+/// The variable with the file that the child of [`a_killed_session_keeps_its_trials`] writes.
 const CHILD: &str = "ISOTARE_TEST_CHILD";
 
 #[test]
@@ -25,7 +25,7 @@ fn a_killed_session_keeps_its_trials() {
             .spawn()
             .expect("spawned");
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines().map_while(Result::ok);
-        // Let it record some, then kill it at a moment that has nothing to do with what it does.
+        // Lets the child record some trials, and then kills it at an arbitrary moment.
         let mut told = lines.by_ref().filter_map(recorded).nth(3).expect("records");
         std::thread::sleep(Duration::from_micros(round * 731));
         child.kill().expect("killed");
@@ -44,7 +44,7 @@ fn recorded(line: String) -> Option<u32> {
     line.strip_prefix("recorded ")?.parse().ok()
 }
 
-/// No test by itself: what [`a_killed_session_keeps_its_trials`] kills.
+/// This is not a test: [`a_killed_session_keeps_its_trials`] starts it and kills it.
 #[test]
 fn child_records_until_killed() {
     let Some(path) = std::env::var_os(CHILD) else { return };
@@ -53,7 +53,7 @@ fn child_records_until_killed() {
     let mut out = std::io::stdout();
     for index in 0.. {
         store.record("killed", &trial(index, 100)).expect("recorded");
-        // A line of its own: the test harness writes into this one, too.
+        // Begins a new line, because the test harness also writes to this output.
         writeln!(out, "\nrecorded {index}").and_then(|()| out.flush()).expect("told");
     }
 }
@@ -104,7 +104,7 @@ fn a_full_disk_loses_only_what_does_not_fit() {
     assert!(kept > 10, "{kept}");
     let expected: Vec<_> = (0..kept).map(|index| trial(index, 100)).collect();
     assert_eq!(store.load("last").expect("still readable").trials, expected);
-    // The same store works again once there is space.
+    // The same store works again when there is space.
     rustix::mount::mount_remount(&small.0, rustix::mount::MountFlags::empty(), c"size=8m").expect("grown");
     store.record("full", &trial(kept, 100)).expect("recorded");
     drop(store);

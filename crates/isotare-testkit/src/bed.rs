@@ -1,4 +1,5 @@
-//! A small session for conformance checks: folders, a record, one environment, any number of instances.
+//! A small session for conformance checks, with folders, a record, one environment, and any number of
+//! instances.
 
 use isotare_cgroup::Hierarchies;
 use isotare_core::{
@@ -12,15 +13,15 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Memory of the instances.
+/// Memory of each instance.
 const MEMORY: u64 = 256 << 20;
 
-/// Limit of their processes: so small that a shell reaches it at once, and large enough for the processes
-/// that runtimes start.
+/// Limit of processes of each instance. It is so small that a shell reaches it at once, and large enough for
+/// the processes that runtimes start.
 const PROCESSES: u32 = 256;
 
-/// Time for any one step. Nothing waits for its end unless something hangs. Docker, for one, takes more than a minute to
-/// remove a gVisor container that has hit its limit of processes.
+/// Time limit for each step. It is only reached if something hangs. Docker, for example, takes more than a
+/// minute to remove a gVisor container that has reached its limit of processes.
 const STEP: Duration = Duration::from_secs(150);
 
 /// One environment in a separate session.
@@ -31,14 +32,14 @@ pub struct Bed<'a> {
     session: String,
     state: SessionState,
     root: PathBuf,
-    /// Removes the root, if it belongs to this session.
+    /// The root is removed when this is dropped, if it belongs to this session.
     _owned: Option<tempfile::TempDir>,
     environment: Option<Box<dyn Environment>>,
     owns_kernel: bool,
     instances: u32,
 }
 
-/// One instance with its agent, once it is ready.
+/// An instance, with its agent if it is ready.
 pub struct Life {
     /// The instance.
     pub instance: Box<dyn Instance>,
@@ -85,7 +86,7 @@ impl Place {
 }
 
 impl<'a> Bed<'a> {
-    /// A session of its own below the temporary folder, on the first CPU that this process may use.
+    /// A separate session below the temporary folder, on the first CPU that this process may use.
     pub fn new(agent: &'a Path) -> Result<Self, String> {
         let owned = Self::folder()?;
         let bed = Self::below(owned.path(), agent)?;
@@ -98,7 +99,7 @@ impl<'a> Bed<'a> {
         made.map_err(|error| error.to_string())
     }
 
-    /// A session in a folder of [`Bed::folder`], which is left to its owner.
+    /// A session in a folder of [`Bed::folder`]. The owner of the folder removes it.
     pub(crate) fn below(root: &Path, agent: &'a Path) -> Result<Self, String> {
         let text = |error: std::io::Error| error.to_string();
         std::fs::create_dir(root.join("work")).map_err(text)?;
@@ -140,7 +141,7 @@ impl<'a> Bed<'a> {
             .map_err(|error| Unavailable::new(error, "make room in /var/tmp"))?
     }
 
-    /// Prepares it.
+    /// Prepares the environment.
     pub fn prepare(&mut self, driver: &dyn Driver, settings: &Settings, image: &Image) -> Result<(), String> {
         let environment =
             self.preparing(|cx| driver.prepare(settings, image, cx))?.map_err(|error| error.to_string())?;
@@ -149,13 +150,13 @@ impl<'a> Bed<'a> {
         Ok(())
     }
 
-    /// Whether its instances run a kernel of their own.
+    /// Whether its instances have their own kernel.
     pub fn owns_kernel(&self) -> bool {
         self.owns_kernel
     }
 
-    /// Why CPUs and memory are not limited (without root and delegated cgroups they are not); `None`: they
-    /// are.
+    /// The reason why CPUs and memory are not limited, for example without root and delegated cgroups;
+    /// `None`: they are limited.
     pub fn unlimited(&self) -> Option<String> {
         let mut facts = self.environment.as_ref().map(|environment| environment.facts()).unwrap_or_default();
         facts.remove("budget.enforced").filter(|value| value.starts_with("none"))
@@ -166,7 +167,7 @@ impl<'a> Bed<'a> {
         self.create_named(&format!("t{}", self.instances))
     }
 
-    /// The same with a name; its folders are its own in any case.
+    /// The same with this name. Its folders are always separate.
     pub fn create_named(&mut self, name: &str) -> Result<Life, String> {
         let number = self.instances;
         self.instances += 1;
@@ -187,7 +188,7 @@ impl<'a> Bed<'a> {
         Ok(Life { instance, agent: None, wire: None, name: name.to_owned(), place })
     }
 
-    /// A file of this text in the session's folder, which only its owner may read.
+    /// Writes a file with this text into the session's folder. Only the owner may read it.
     pub fn file(&self, name: &str, text: &str) -> Result<PathBuf, String> {
         let path = self.root.join(name);
         std::fs::write(&path, text).map_err(|error| error.to_string())?;
@@ -214,7 +215,7 @@ impl<'a> Bed<'a> {
         self.environment = None;
         let deadline = deadline_in(STEP, &Interrupt::default());
         let mut left = Vec::new();
-        // The group that holds the instances' groups is the session's own, and goes with it.
+        // The group that contains the groups of instances belongs to the session and is removed with it.
         let group = Resource::Cgroup { path: format!("isotare/{}", self.session) };
         for resource in self.state.recorded().map_err(|error| error.to_string())?.iter().rev() {
             match sweep(resource, &deadline) {
@@ -231,7 +232,7 @@ impl<'a> Bed<'a> {
         if let Swept::Failed(why) = sweep(&group, &deadline) {
             left.push(why);
         }
-        // Without cgroups there is nothing to remove.
+        // Without cgroups, nothing has to be removed.
         let _no_cgroups = Hierarchies::discover().and_then(|all| all.remove_if_empty("isotare"));
         if left.is_empty() { Ok(()) } else { Err(left.join("; ")) }
     }
@@ -255,12 +256,12 @@ impl Life {
         Ok(())
     }
 
-    /// The folder of the host that it sees as its control folder.
+    /// The folder of the host that the instance sees as its control folder.
     pub fn control(&self) -> PathBuf {
         self.place.run.join(CONTROL_FOLDER)
     }
 
-    /// Waits for its end, which nobody has asked for.
+    /// Waits until it ends without having been asked to.
     pub fn stop_within(&mut self, grace: Duration) -> Result<(), String> {
         let Life { instance, place, .. } = self;
         place.with(|cx| instance.stop(grace, cx))
@@ -272,7 +273,7 @@ impl Life {
         wire.try_clone().map_err(|error| error.to_string())
     }
 
-    /// Runs a job and does something once it is being measured.
+    /// Runs a job, and calls a function when it is being measured.
     pub fn run_heard(
         &mut self,
         job: Job,
@@ -291,7 +292,7 @@ impl Life {
         run(agent, &job, &mut |_| {})
     }
 
-    /// Runs a job that has to work.
+    /// Runs a job that must succeed.
     pub fn run(&mut self, job: Job) -> Result<JobOutput, String> {
         let console = |life: &Self| life.instance.diagnostics();
         self.try_run(job).map_err(|error| format!("{}\n{}", with_sources(&error), console(self)))
@@ -303,12 +304,12 @@ impl Life {
         agent.facts(&deadline_in(STEP, &Interrupt::default())).map_err(|error| error.to_string())
     }
 
-    /// Whether a process of this host does its work.
+    /// Whether the workload is a process of this host.
     pub fn has_workload_here(&self) -> bool {
         self.instance.footprint().members.iter().any(is_own)
     }
 
-    /// Kills the instance's workload processes from outside. Its shim lives: that is the one to notice.
+    /// Kills the workload processes of the instance from outside. Its shim stays alive and must notice this.
     pub fn kill_workload(&mut self) -> Result<(), String> {
         let deadline = deadline_in(STEP, &Interrupt::default());
         for member in self.instance.footprint().members.iter().filter(|member| is_own(member)) {
@@ -331,7 +332,7 @@ impl Life {
         self.abandon()
     }
 
-    /// Deletes it as it is, twice.
+    /// Deletes it without stopping it, twice.
     pub fn abandon(mut self) -> Result<(), String> {
         let Life { instance, place, .. } = &mut self;
         place.with(|cx| instance.delete(cx))?;
@@ -350,10 +351,10 @@ fn is_own(member: &Member) -> bool {
 }
 
 impl Drop for Life {
-    /// This deletes the instance if a rule failed half-way.
+    /// Deletes the instance if a rule failed before its end.
     fn drop(&mut self) {
         let Life { instance, place, .. } = self;
-        // Where it does not work, the rule about leftovers says so.
+        // If this fails, the rule about leftovers reports it.
         let _told_elsewhere = place.with(|cx| instance.delete(cx));
     }
 }
@@ -364,7 +365,7 @@ pub(crate) fn session_of(root: &Path) -> String {
     name.trim_start_matches("isotare-").to_owned()
 }
 
-/// Mounts, links, network namespaces and processes of the host that hold the session's name.
+/// Mounts, links, network namespaces and processes of the host whose names contain that of the session.
 pub(crate) fn traces(session: &str) -> Vec<String> {
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let mounts = mounts.lines().filter(|line| line.contains(session)).map(|line| format!("mount {line}"));

@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// Longest time for it to answer, and again to end.
+/// The longest time for its first answer, and also for its end.
 const PATIENCE: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(20);
 
-/// A running `containerd`. Dropping it ends it with every shim, and removes all their state.
+/// A running `containerd`. Dropping it ends it and all its shims, and removes their state.
 #[derive(Debug)]
 pub struct PrivateContainerd {
     folder: TempDir,
@@ -59,7 +59,7 @@ impl PrivateContainerd {
         Ok(Self { folder, child })
     }
 
-    /// Its socket, as `CONTAINERD_ADDRESS` has it.
+    /// Its socket, as used in `CONTAINERD_ADDRESS`.
     pub fn address(&self) -> PathBuf {
         socket(self.folder.path())
     }
@@ -74,7 +74,7 @@ impl Drop for PrivateContainerd {
     }
 }
 
-/// Whether a containerd answers where a client without settings would ask.
+/// Whether a containerd answers at the default address of its clients.
 pub fn answers() -> bool {
     let address = std::env::var_os("CONTAINERD_ADDRESS").map(PathBuf::from);
     UnixStream::connect(address.unwrap_or_else(|| "/run/containerd/containerd.sock".into())).is_ok()

@@ -1,7 +1,7 @@
 //! Which environments are tested, and where. The conformance test runs over this list and the reference page
 //! shows it, so that both always agree.
 
-/// Where an environment goes through the conformance suite.
+/// Where the conformance suite runs with an environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tested {
     /// In continuous integration, on the host itself. There, an unavailable environment is a failure.
@@ -10,17 +10,17 @@ pub enum Tested {
     Lab(&'static str),
     /// Outside continuous integration; the text says what was done.
     ByHand(&'static str),
-    /// Not with the real runtime; the text says what was done instead.
+    /// Not with the real runtime. The text says what was done in its place.
     Never(&'static str),
 }
 
 impl Tested {
-    /// Whether continuous integration runs it, wherever that is.
+    /// Whether continuous integration tests it, on the host or in a lab.
     pub fn is_routine(self) -> bool {
         matches!(self, Tested::Ci | Tested::Lab(_))
     }
 
-    /// For the reference page.
+    /// The description for the reference page.
     pub fn describe(self) -> String {
         match self {
             Tested::Ci => "CI, on the host".to_owned(),

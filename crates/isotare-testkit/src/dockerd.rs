@@ -17,19 +17,19 @@ const SHORTEST: Duration = Duration::from_millis(20);
 /// their state.
 #[derive(Debug)]
 pub struct PrivateDockerd {
-    // Dropped in this order.
+    // The fields are dropped in this order.
     daemon: PrivateDaemon,
     folder: TempDir,
 }
 
 impl PrivateDockerd {
-    /// Why it cannot be used here; `None` if it can.
+    /// The reason why it cannot be used here; `None`: it can.
     pub fn missing() -> Option<String> {
         PrivateDaemon::usable().err().map(|unavailable| unavailable.to_string())
     }
 
-    /// Starts one and waits until it answers. It has the networks `none` and `host` only and touches no
-    /// firewall.
+    /// Starts one and waits until it answers. It has only the networks `none` and `host`, and does not change
+    /// the firewall.
     pub fn start() -> Result<Self, String> {
         Self::launch(false)
     }
@@ -50,7 +50,7 @@ impl PrivateDockerd {
         Ok(Self { daemon, folder })
     }
 
-    /// Its address, as `DOCKER_HOST` has it.
+    /// Its address, as used in `DOCKER_HOST`.
     pub fn host(&self) -> &str {
         self.daemon.host()
     }
@@ -60,17 +60,17 @@ impl PrivateDockerd {
         self.daemon.pid()
     }
 
-    /// What it has written so far.
+    /// Its log so far.
     pub fn log(&self) -> String {
         self.daemon.log()
     }
 
-    /// Kills it as a crash would: containers live on.
+    /// Kills it like a crash. Its containers continue to run.
     pub fn kill(&mut self) -> Result<(), String> {
         self.daemon.kill().map_err(|error| format!("kill dockerd: {error}"))
     }
 
-    /// The body of an answer of the Engine API: an independent check of the driver's own client.
+    /// The body of an answer of the Engine API. It is read independently of the driver's client.
     pub fn ask(&self, method: &str, path: &str, body: &[u8]) -> Result<String, String> {
         ask(&self.folder.path().join("docker.sock"), method, path, body, &patience())
             .map_err(|error| format!("{method} {path}: {error}"))
@@ -81,11 +81,11 @@ pub(crate) fn patience() -> Deadline {
     deadline_in(PATIENCE, &Interrupt::default())
 }
 
-/// One request without an API version, so that it is the daemon's own.
+/// Sends one request without a version of the API, so that the daemon uses its own.
 fn ask(socket: &Path, method: &str, path: &str, body: &[u8], deadline: &Deadline) -> io::Result<String> {
     let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(deadline.at.since(now()).max(SHORTEST)))?;
-    // HTTP/1.0: the answer ends with the connection.
+    // With HTTP/1.0 the answer ends with the connection.
     write!(stream, "{method} {path} HTTP/1.0\r\nContent-Length: {}\r\n\r\n", body.len())?;
     stream.write_all(body)?;
     let mut answer = String::new();
@@ -97,7 +97,7 @@ fn ask(socket: &Path, method: &str, path: &str, body: &[u8], deadline: &Deadline
     }
 }
 
-/// Whether a daemon answers where a client without settings would ask.
+/// Whether a daemon answers at the default address of its clients.
 pub fn answers() -> bool {
     let host = std::env::var("DOCKER_HOST").unwrap_or_else(|_| "unix:///var/run/docker.sock".to_owned());
     let soon = deadline_in(Duration::from_secs(5), &Interrupt::default());

@@ -9,7 +9,7 @@ use crate::libvirtd::PrivateLibvirtd;
 use crate::sshd::PrivateSshd;
 use crate::tally;
 
-/// The variable that tells how the private sshd is reached: settings of the driver `ssh`.
+/// The variable with the settings of the driver `ssh` for the private sshd.
 pub const SSH_SETTINGS: &str = "ISOTARE_TEST_SSH";
 
 /// The daemons that were started. Dropping it ends them.
@@ -23,9 +23,9 @@ pub struct Engines {
 }
 
 impl Engines {
-    /// Starts a daemon for each engine that these specs need and that does not answer, and points this
-    /// process's environment at it. Daemons that cannot be started are reported, and their engines are
-    /// unavailable.
+    /// Starts a daemon for each engine that these specs need and that does not answer. Sets the environment
+    /// variables of this process so that they lead to these daemons. If a daemon cannot be started, this is
+    /// reported, and its engine is unavailable.
     ///
     /// # Safety
     ///

@@ -1,5 +1,5 @@
-//! A driver without a runtime: its agent is a thread that follows a script. For tests of the code around
-//! drivers.
+//! A driver without a runtime. Its agent is a thread that follows a script. It is used in tests of the code
+//! around drivers.
 
 use isotare_core::{
     Base, Better, Capabilities, Dependence, Driver, IMAGE_SETTING, Isolation, PrepareContext, RuntimeInfo,
@@ -26,17 +26,17 @@ use std::time::Duration;
 pub enum Script {
     /// Everything works; the work takes this many nanoseconds.
     Works(u64),
-    /// Everything works; the work takes this many nanoseconds, and in every third instance twice as many.
+    /// Everything works; the work takes this many nanoseconds, and twice as many in every third instance.
     Varies(u64),
     /// Everything works, but its clock runs ten times as fast as the host's.
     Strays,
     /// `create` fails.
     CannotBeCreated,
-    /// `start` panics, as a defective driver may.
+    /// `start` panics, like a defective driver.
     PanicsAtStart,
     /// The agent never says hello.
     NeverReady,
-    /// The agent hangs up in the middle of the job.
+    /// The agent closes the connection in the middle of the job.
     DiesAtWork,
     /// The agent never answers the job.
     HangsAtWork,
@@ -44,13 +44,13 @@ pub enum Script {
     FailsWork,
     /// `delete` fails.
     CannotBeDeleted,
-    /// It cannot show the host's userland, and finds that out after it has made a folder.
+    /// It cannot show the host's userland. It finds this out after it has made a folder.
     RefusesHost,
-    /// The work writes 3 MiB on standard output, and a failure is explained by 1 MiB of console.
+    /// The work writes 3 MiB to standard output. A failure has a console of 1 MiB.
     Floods,
 }
 
-/// A driver that follows a script. It counts instances made and deleted.
+/// A driver that follows a script. It counts the instances that it made and deleted.
 #[derive(Debug)]
 pub struct FakeDriver {
     /// Its name.
@@ -187,7 +187,7 @@ impl Instance for FakeInstance {
     }
 }
 
-/// The agent's side, of the instance that was made as the `turn`-th; any error ends it, as a hang-up would.
+/// The agent of instance number `turn`. Any error ends it, like a closed connection.
 fn agent(mut stream: UnixStream, script: Script, turn: u32) -> Option<()> {
     let hello = Hello { agent_version: "fake".to_owned(), pid: 1, clock_ns: 0, started_ns: 0 };
     stream.write_all(&encode_hello(&hello).ok()?).ok()?;
@@ -250,7 +250,7 @@ fn work(script: Script, turn: u32, is_observed: bool) -> Vec<FromAgent> {
 /// A workload that reports its wall time.
 #[derive(Debug, Default)]
 pub struct FakeWorkload {
-    /// How much of its output its decoder needs, bytes.
+    /// The number of bytes of output that its decoder needs.
     pub output_needed: usize,
 }
 

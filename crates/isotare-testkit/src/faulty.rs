@@ -1,4 +1,4 @@
-//! A driver that works, except for one fault. The conformance suite has to find each fault.
+//! A driver that works except for one fault. The conformance suite must find each fault.
 
 use isotare_core::{
     Budget, Capabilities, CpuSet, Driver, DriverError, Environment, Footprint, Image, Instance, Isolation,
@@ -8,36 +8,36 @@ use std::collections::BTreeMap;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-/// What is wrong.
+/// The fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// `delete` does nothing.
     DeletesNothing,
     /// The second `delete` fails.
     DeletesOnce,
-    /// `stop` comes back at once and says that all is well.
+    /// `stop` returns at once and reports success.
     StopsNothing,
     /// The footprint is empty.
     HidesProcesses,
     /// `create` starts the instance already, and `start` does nothing.
     StartsEarly,
-    /// Nothing is written into the record.
+    /// No resource is recorded.
     RecordsNothing,
-    /// The instance gets every CPU there is.
+    /// The instance gets all CPUs of the host.
     GivesCpus,
-    /// The instance gets sixteen times the memory.
+    /// The instance gets sixteen times its memory.
     GivesMemory,
     /// The instance may have any number of processes.
     GivesProcesses,
-    /// A probe finds what is not there.
+    /// A probe reports a program as available that does not exist.
     FindsAnything,
 }
 
 /// A driver with a fault.
 pub struct Faulty {
-    /// The one that works.
+    /// The driver that works.
     pub inner: &'static dyn Driver,
-    /// What is wrong.
+    /// The fault.
     pub fault: Fault,
 }
 

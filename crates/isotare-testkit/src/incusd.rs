@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// Where Debian's package keeps it, beside what is in `PATH`.
+/// Its name in `PATH`, and its path in Debian's package.
 const PROGRAMS: [&str; 2] = ["incusd", "/usr/libexec/incus/incusd"];
 const POLL: Duration = Duration::from_millis(20);
 
@@ -50,12 +50,12 @@ impl PrivateIncusd {
         Ok(daemon)
     }
 
-    /// Its socket, as `INCUS_SOCKET` has it.
+    /// Its socket, as used in `INCUS_SOCKET`.
     pub fn socket(&self) -> PathBuf {
         self.folder.path().join("unix.socket")
     }
 
-    /// What it has written so far.
+    /// Its log so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
@@ -64,7 +64,7 @@ impl PrivateIncusd {
 impl Drop for PrivateIncusd {
     fn drop(&mut self) {
         if let Some(mut child) = self.child.take() {
-            // Instances end with it on this signal; on TERM they would be left for its successor.
+            // This signal also ends its instances. SIGTERM would leave them to the next daemon.
             let _ended = child.signal(Signal::POWER);
             let _in_time = child.wait(&patience());
         }
@@ -72,7 +72,7 @@ impl Drop for PrivateIncusd {
     }
 }
 
-/// Whether a daemon listens where a client without settings would ask.
+/// Whether a daemon listens at the default address of its clients.
 pub fn answers() -> bool {
     let given = std::env::var_os("INCUS_SOCKET").map(PathBuf::from);
     let folder = std::env::var_os("INCUS_DIR").map(|folder| Path::new(&folder).join("unix.socket"));

@@ -1,4 +1,5 @@
-//! A private libvirt daemon. Its sockets, state and logs are in mounts that only it sees, and end with it.
+//! A private libvirt daemon. Its sockets, state and logs are in mounts that only the daemon sees, and are
+//! removed with it.
 
 use isotare_core::Interrupt;
 use isotare_host::{Child, Spawn, deadline_in, find_program, output_of, pause};
@@ -9,12 +10,12 @@ use tempfile::TempDir;
 /// Longest time for the daemon to answer.
 const PATIENCE: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(50);
-/// The user for whom Debian's daemon looks when it starts, and whom only libvirt-daemon-system makes. No
-/// process is ever his here.
+/// Debian's daemon looks up this user when it starts. Only libvirt-daemon-system creates it. No process runs
+/// as this user here.
 const USER: &str = "libvirt-qemu:x:64055:64055::/var/lib/libvirt:/usr/sbin/nologin\n";
 const GROUP: &str = "libvirt-qemu:x:64055:\n";
 
-/// A running `libvirtd`. Dropping it ends the daemon; machines that it still has are its user's to end.
+/// A running `libvirtd`. Dropping it ends the daemon. The tests must end its machines themselves.
 #[derive(Debug)]
 pub struct PrivateLibvirtd {
     uri: String,
@@ -43,7 +44,7 @@ impl PrivateLibvirtd {
                 "libvirtd.conf",
                 format!("unix_sock_dir = \"{own}\"\nauth_unix_rw = \"none\"\nauth_unix_ro = \"none\"\n"),
             ),
-            // virtlogd is another daemon, and so is systemd, whom libvirt would ask for cgroups.
+            // virtlogd is a separate daemon. So is systemd, which libvirt would use for cgroups.
             (
                 "etc/qemu.conf",
                 "user = \"root\"\ngroup = \"root\"\nsecurity_driver = \"none\"\nstdio_handler = \"file\"\n\
@@ -82,7 +83,7 @@ impl PrivateLibvirtd {
         Ok(Self { uri, _child: child, _folder: folder })
     }
 
-    /// Its address, as `LIBVIRT_DEFAULT_URI` has it.
+    /// Its address, as used in `LIBVIRT_DEFAULT_URI`.
     pub fn uri(&self) -> &str {
         &self.uri
     }

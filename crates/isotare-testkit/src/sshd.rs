@@ -1,5 +1,5 @@
-//! An SSH server on a machine of its own, as far as the network can tell: `sshd` in a network namespace, with
-//! keys made for it, at the other end of a veth pair.
+//! An SSH server that looks like another machine on the network: `sshd` in a network namespace, at the other
+//! end of a veth pair, with new keys.
 
 use isotare_core::{Deadline, Interrupt};
 use isotare_host::{Child, Spawn, deadline_in, find_program, output_of, pause};
@@ -13,10 +13,10 @@ use tempfile::TempDir;
 /// Longest time for the server to answer.
 const PATIENCE: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(20);
-/// The program insists on this folder: sshd(8).
+/// sshd needs this folder: sshd(8).
 const PRIVILEGE_FOLDER: &str = "/run/sshd";
 
-/// The port at which it takes passwords alone.
+/// The port on which it accepts only passwords.
 pub const PASSWORDS: u16 = 2222;
 
 /// A running server. Dropping it ends it and removes its network.
@@ -29,7 +29,7 @@ pub struct PrivateSshd {
 }
 
 impl PrivateSshd {
-    /// Makes keys, a network and a server into which root may log in by its key.
+    /// Makes keys, a network and a server. Root can log in with the key.
     pub fn start() -> Result<Self, String> {
         if !rustix::process::geteuid().is_root() {
             return Err("a network namespace needs root".to_owned());
@@ -48,7 +48,7 @@ impl PrivateSshd {
         Ok(server)
     }
 
-    /// Settings of the driver `ssh` that lead to it.
+    /// Settings with which the driver `ssh` reaches it.
     pub fn settings(&self) -> String {
         let file = |name| self.path(name).display().to_string();
         format!("host={},user=root,key={},known-hosts={}", self.address, file("key"), file("known"))
@@ -67,7 +67,7 @@ impl PrivateSshd {
     fn connect(&self, ours: &str) -> Result<(), String> {
         let (name, theirs) = (&self.namespace, format!("{}/30", self.address));
         let ours = format!("{ours}/30");
-        // A link's name has 15 bytes at most.
+        // The name of a link may have 15 bytes.
         let link = name.replace("isotare-", "ish");
         let inside = ["-n", name];
         run("ip", &["netns", "add", name])?;
@@ -125,7 +125,7 @@ impl PrivateSshd {
 impl Drop for PrivateSshd {
     fn drop(&mut self) {
         self.child = None;
-        // With the namespace its end of the link goes, and with that ours.
+        // With the namespace, its end of the link is removed, and so is ours.
         let _gone = run("ip", &["netns", "delete", &self.namespace]);
     }
 }

@@ -280,7 +280,7 @@ mod tests {
         probed.iter().map(|p| p.environment.to_string()).collect()
     }
 
-    /// What ran at the same time as anything else, as pairs of drivers.
+    /// The pairs of drivers that ran at the same time.
     fn run(specs: &[&str], at_once: usize) -> (Vec<Probed>, Vec<(String, String)>) {
         let (now, met) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
         let probe = |candidate: &Candidate| {
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_long_is_named() {
+    fn probes_that_take_long_are_named() {
         let begun = Instant::now().checked_sub(Duration::from_secs(7)).expect("the machine is older");
         let said = still_probing(&[(1, begun)], &candidates(&["native", "qemu:accel=tcg"]));
         assert_eq!(said, "still probing qemu:accel=tcg (7 s)");

@@ -421,8 +421,8 @@ pub struct Sample {
 #[derive(Debug, Args)]
 pub struct Selftest {
     /// Kind of known overhead, such as busy-loop, or a kind with settings, such as busy-loop:percent=1.
-    /// `observer` measures the overhead of Isotare's own sampling. Repeat for more [default: the usual
-    /// settings of every kind, and observer].
+    /// `observer` measures the overhead of sampling. Repeat for more [default: the usual settings of every
+    /// kind, and observer].
     #[arg(long = "kind", short, value_name = "KIND")]
     pub kinds: Vec<EnvironmentSpec>,
     /// How often each overhead is injected, each time in a new session.
@@ -569,7 +569,7 @@ mod tests {
     }
 
     #[test]
-    fn the_source_that_is_named_is_that_of_the_program() {
+    fn the_named_source_belongs_to_the_program() {
         let lock = include_str!("../../../Cargo.lock");
         let (_, package) = lock.split_once("name = \"pathrs\"\nversion = \"").expect("it is used");
         let version = package.split('"').next().expect("a version");

@@ -108,7 +108,7 @@ mod tests {
     use isotare_store::Store;
 
     #[test]
-    fn what_happened_why_and_what_to_do_are_each_said_once() {
+    fn event_cause_and_remedy_are_each_written_once() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("file");
         std::fs::write(&file, "").expect("written");

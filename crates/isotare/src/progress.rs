@@ -273,7 +273,7 @@ mod tests {
     use isotare_core::Condition;
 
     #[test]
-    fn what_is_known_so_far_fits_on_a_line() {
+    fn interim_results_fit_on_a_line() {
         let condition = |environment: &str, workload: &str| Condition {
             environment: environment.parse().expect("valid"),
             workload: workload.parse().expect("valid"),

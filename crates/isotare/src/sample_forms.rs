@@ -319,7 +319,7 @@ mod tests {
         Tables { cpu: cpu || wanted == [false; 4], memory, disk, switches }
     }
 
-    /// What is printed with two decimals.
+    /// The value after printing it with two decimals.
     fn printed(value: f64) -> f64 {
         format!("{value:.2}").parse().expect("a number")
     }
@@ -327,8 +327,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
-        /// Whatever is printed is read again: the same processes, as many rows, and the mean of the printed
-        /// values.
+        /// `import` reads what `sample` printed: the same processes, the same number of rows, and the mean of
+        /// the printed values.
         #[test]
         fn import_reads_back_what_was_printed(
             microseconds in prop_oneof![50_u64..1_000_000, 1_000_000_u64..20_000_000],
@@ -355,7 +355,7 @@ mod tests {
             };
             let names = ["init", "web worker 1", "a:b", "12", "-", "x%"];
             let row = |process: u32, activity: Activity| {
-                // Every other one is a thread of the one before it.
+                // Every second one is a thread of the process before it.
                 let thread = threads && process % 2 == 1;
                 let (pid, tid) = if thread { (99 + process, Some(100 + process)) } else { (100 + process, None) };
                 Row { user: 0, pid, tid, name: names[process as usize], activity }

@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_others_named_is_shown_and_does_nothing() {
+    fn names_given_by_others_are_shown_as_plain_text() {
         let name = "\u{1b}]0;x\u{7}|`<b>\n\u{202e}";
         let mut table = Table::new(&["name"]);
         table.row([name.to_owned()]);

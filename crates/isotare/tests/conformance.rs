@@ -1,7 +1,7 @@
-//! Every driver of the registry against the conformance suite, on the real runtime.
+//! The conformance suite with every driver of the registry, on real runtimes.
 //!
-//! What continuous integration cannot have is ignored: `cargo test --test conformance -- --include-ignored
-//! libvirt`.
+//! Environments that continuous integration cannot have are ignored by default: `cargo test --test
+//! conformance -- --include-ignored libvirt`.
 
 #![expect(unsafe_code, reason = "variables of the environment are set before there are threads")]
 
@@ -21,12 +21,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Stands for an archive of a tree in the list of specs.
+/// Placeholder for an archive of a tree in the list of specs.
 const TREE: &str = "/tree.tar";
-/// Where it is.
+/// The variable with the path of this archive.
 const TREE_VARIABLE: &str = "ISOTARE_TEST_TREE";
 
-/// Environments that are tested side by side.
+/// The number of environments that are tested at the same time.
 const AT_ONCE: usize = 4;
 
 /// Each fault with the rule that finds it.
@@ -37,7 +37,8 @@ const FAULTS: &[(Fault, &str)] = &[
     (Fault::HidesProcesses, "the life cycle runs from create to delete"),
     (Fault::StartsEarly, "what was not started is not ready"),
     (Fault::RecordsNothing, "a kill at any stage leaves nothing that clean does not remove"),
-    // What a hog gets beside other tests depends on them; what it sees does not.
+    // The CPU time of a busy instance depends on other tests that run at the same time. The number of CPUs
+    // that it sees does not.
     (Fault::GivesCpus, "the instance sees the budget's CPUs"),
     (Fault::GivesMemory, "a workload that wants more memory than the budget does not get it"),
     (Fault::GivesProcesses, "a workload that wants more processes than the budget does not get them"),
@@ -53,7 +54,7 @@ fn main() -> ExitCode {
             .unwrap_or(ExitCode::FAILURE);
     }
     let mut arguments = Arguments::from_args();
-    // Instances are mostly waited for.
+    // The tests mostly wait for instances, so several run at the same time.
     arguments.test_threads.get_or_insert(AT_ONCE);
     let all = arguments.include_ignored || arguments.ignored;
     let named =
@@ -91,12 +92,12 @@ fn main() -> ExitCode {
     conclusion.exit_code()
 }
 
-/// The agent's program. In a lab this test runs where it was not built.
+/// The path of the agent. In a lab, this test runs on another machine than the one where it was built.
 fn agent() -> OsString {
     std::env::var_os("ISOTARE_AGENT").unwrap_or_else(|| env!("ISOTARE_AGENT").into())
 }
 
-/// A spec of the list with the addresses and paths of the day.
+/// A spec of the list, with the addresses and paths of this run.
 fn concrete(spec: &str) -> String {
     let today = |name: &str| std::env::var(name).unwrap_or_default();
     match spec {
@@ -105,7 +106,7 @@ fn concrete(spec: &str) -> String {
     }
 }
 
-/// The environment's image, with a shell, cat, sleep and mount with their libraries where it has none.
+/// The image of the environment. If it has none, it gets a shell, cat, sleep and mount with their libraries.
 fn image(driver: &dyn Driver, spec: &EnvironmentSpec) -> Result<Image, Failed> {
     let settings = Settings::check(driver.name(), driver.settings(), spec.pairs())?;
     let userland = match settings.text(IMAGE_SETTING.key) {
@@ -124,7 +125,7 @@ fn image(driver: &dyn Driver, spec: &EnvironmentSpec) -> Result<Image, Failed> {
     Ok(userland.furnish(image)?)
 }
 
-/// What the suite runs in instances: each with its libraries.
+/// The programs that the suite runs in instances, each with its libraries.
 fn programs() -> Result<Vec<(PathBuf, Image)>, Failed> {
     ["/bin/sh", "/bin/cat", "/bin/sleep", "/bin/mount"]
         .into_iter()
@@ -132,15 +133,15 @@ fn programs() -> Result<Vec<(PathBuf, Image)>, Failed> {
         .collect()
 }
 
-/// A tree with these programs, as an archive at this path.
+/// Writes a tree with these programs as an archive to this path.
 fn write_tree(archive: &Path) -> Result<(), Failed> {
     let mut image = Image::default();
     programs()?.into_iter().for_each(|(_, closure)| image.extend(closure));
     Ok(isotare_host::write_tar(&image, std::fs::File::create(archive)?)?)
 }
 
-/// A spec, or the name of a fault of an otherwise working driver: one that mounts, so that a lost record
-/// shows.
+/// Calls `then` with the subject of this name: a spec, or the name of a fault. A fault is tried with a driver
+/// that mounts, so that a missing record is noticed.
 fn with_subject<T>(name: &str, then: impl FnOnce(&Subject<'_>) -> Result<T, Failed>) -> Result<T, Failed> {
     let fault = FAULTS.iter().find(|(fault, _)| format!("{fault:?}") == name).map(|(fault, _)| *fault);
     let spec: EnvironmentSpec =
@@ -205,11 +206,12 @@ fn examined(name: &str) -> Result<Result<Vec<Finding>, Unavailable>, Failed> {
     with_subject(name, |subject| Ok(check(subject, rehearsal.as_ref())))
 }
 
-/// Whether isotare is killed with it: every driver, and every setting that makes more things on the host;
-/// what differs only in what runs inside would leave the same.
+/// Whether the rules that kill isotare are checked with this spec. They are checked for every driver, and for
+/// every setting that makes more resources on the host. Settings that only change the inside of an instance
+/// would leave the same resources.
 fn is_rehearsed(spec: &str) -> bool {
     let inside = ["upto=", "only=", "runtime=", "platform=ptrace", "machine=q35", "machine=pc", "image="];
-    // In a lab, where everything takes ten times as long, the same drivers are killed as on the host.
+    // In a lab everything takes ten times as long, and the same drivers are checked on the host.
     !isotare_facts::is_emulated() && !inside.iter().any(|setting| spec.contains(setting))
 }
 
@@ -229,11 +231,12 @@ fn refuses_a_script() -> Result<(), Failed> {
     let subject = Subject { driver: &DRIVER, spec: &spec, image: &image, agent: Path::new("/bin/true") };
     let findings = check(&subject, None).map_err(|why| why.to_string())?;
     let held: Vec<_> = findings.iter().filter(|finding| finding.result.is_ok()).collect();
-    // What a scripted driver can do right: prepare, take no name or CPU of anybody, and leave nothing.
+    // A scripted driver can follow only a few rules: prepare, use no name or CPU of others, and leave
+    // nothing.
     if held.len() <= 5 { Ok(()) } else { Err(format!("{} rules held: {held:#?}", held.len()).into()) }
 }
 
-/// A working driver with one fault: the rule for it has to break.
+/// Checks a driver with one fault. The rule for this fault must fail.
 fn refuses(fault: Fault, rule: &str) -> Result<(), Failed> {
     let findings = examined(&format!("{fault:?}"))?.map_err(|why| why.to_string())?;
     let found = findings.iter().find(|finding| finding.rule == rule).ok_or("there is no such rule")?;

@@ -1,10 +1,10 @@
-//! The drivers `firecracker` and `cloud-hypervisor` against servers of the published interfaces' subset that
-//! they use.
+//! Tests of the drivers `firecracker` and `cloud-hypervisor` with servers that have the used part of the
+//! published interfaces.
 //!
-//! A server is this very program, started by the driver in the monitor's place. It takes each request only in
-//! its turn and with the members that the interface's description names, and what takes the guest's part in
-//! the end is the agent, run on the host. No guest runs: that the real monitors work is another test's
-//! business.
+//! The driver starts this program in place of the monitor, and this program is the server. It accepts each
+//! request only in the right order, and only with the members that the description of the interface names. At
+//! the end, the agent runs on the host in place of the guest. No guest runs here. That the real monitors work
+//! is shown by another test.
 
 use isotare_core::{Driver, Image, Settings};
 use isotare_protocol::{Builtin, Job, Kind, Limit};
@@ -17,14 +17,14 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-/// Checks the body of a request; may tell the path of the vsock's sockets.
+/// Checks the body of a request. May return the path of the vsock's sockets.
 type Check = fn(&Value) -> Result<Option<String>, String>;
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--version"] => {
-            // The driver reads a version from whichever stream has one.
+            // The driver reads the version from stdout or stderr, whichever contains it.
             let _unread = writeln!(std::io::stdout(), "stand-in 1");
             ExitCode::SUCCESS
         }
@@ -49,14 +49,14 @@ fn settings(driver: &dyn Driver, more: &[(&str, &str)]) -> Result<Settings, Fail
     Ok(Settings::check(driver.name(), driver.settings(), pairs).map_err(|error| error.to_string())?)
 }
 
-/// A bed with a driver made ready; `None` where it cannot be.
+/// A prepared bed for the driver; `None`: it cannot be prepared here.
 fn ready(name: &str, more: &[(&str, &str)]) -> Result<Option<Bed<'static>>, Failed> {
     let driver = isotare_drivers::find(name).map_err(|error| error.to_string())?;
     let mut bed = Bed::new(Path::new(env!("ISOTARE_AGENT")))?;
     let prepared = bed.prepare(driver, &settings(driver, more)?, &Image::default());
     match prepared {
         Ok(()) => Ok(Some(bed)),
-        // The drivers open it before they start anything.
+        // The drivers open it first.
         Err(why) if why.contains("/dev/kvm") => {
             tally::skip(&format!("{name} against a server of its interface"), &why, false)?;
             Ok(None)
@@ -137,7 +137,7 @@ const FIRECRACKER: &[(&str, Check)] = &[
     }),
 ];
 
-/// `vmm/src/api/openapi/cloud-hypervisor.yaml` of 2026-08.
+/// `vmm/src/api/openapi/cloud-hypervisor.yaml` of August 2026.
 const CLOUD_HYPERVISOR: &[(&str, Check)] = &[
     ("/api/v1/vm.create", |body| {
         members(body, &["cpus", "memory", "payload", "vsock", "serial", "console", "disks"])?;
@@ -170,8 +170,7 @@ const CLOUD_HYPERVISOR: &[(&str, Check)] = &[
     }),
 ];
 
-/// Takes the requests in their order from one connection; then the agent takes the guest's part, and its end
-/// is ours.
+/// Accepts the requests in their order on one connection. Then runs the agent as the guest, and ends with it.
 fn serve(socket: &str, script: &[(&str, Check)]) -> ExitCode {
     let Ok(listener) = UnixListener::bind(socket) else { return ExitCode::FAILURE };
     let Ok((stream, _)) = listener.accept() else { return ExitCode::FAILURE };
@@ -202,7 +201,7 @@ fn serve(socket: &str, script: &[(&str, Check)]) -> ExitCode {
     }
 }
 
-/// Reads one request, which has to be a `PUT` to this path, and gives its body.
+/// Reads one request, which must be a `PUT` to this path, and returns its body.
 fn request(reader: &mut impl BufRead, path: &str) -> Result<Value, String> {
     let mut line = || {
         let mut line = String::new();
@@ -229,7 +228,7 @@ fn request(reader: &mut impl BufRead, path: &str) -> Result<Value, String> {
     }
 }
 
-/// An object with exactly these members.
+/// Checks that an object has exactly these members.
 fn members(body: &Value, names: &[&str]) -> Result<(), String> {
     let object = body.as_object().ok_or_else(|| format!("no object: {body}"))?;
     let same = object.len() == names.len() && names.iter().all(|name| object.contains_key(*name));
@@ -248,7 +247,7 @@ fn expect(found: &str, wanted: &[&str]) -> Result<Option<String>, String> {
     if wanted.contains(&found) { Ok(None) } else { Err(format!("{found} instead of {wanted:?}")) }
 }
 
-/// The words that the agent and the monitor need among the kernel's parameters.
+/// Checks that the kernel's parameters contain the words that the agent and the monitor need.
 fn parameters(line: &str, own: &str) -> Result<Option<String>, String> {
     let missing = ["isotare.vsock=1024", "isotare.data=isotare-data", "console=ttyS0", own]
         .into_iter()

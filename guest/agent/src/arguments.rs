@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn an_init_finds_its_words_among_the_kernels() {
+    fn an_init_reads_its_settings_from_the_kernel_command_line() {
         let (given, machine) =
             parse_kernel("console=ttyS0 isotare.port=control isotare.data=/dev/vda\n").expect("valid");
         assert_eq!(given.channel, Channel::Port("control".into()));

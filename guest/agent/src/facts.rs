@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn traffic_leaves_by_the_default_route_or_not_at_all() {
+    fn the_interface_of_the_default_route_is_found() {
         let head = "Iface\tDestination\tGateway \tFlags\n";
         let own = "eth9\t0000A8C0\t00000000\t0001\n";
         assert_eq!(network_path(&format!("{head}{own}")), "loopback only");
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn bits_are_told_apart_and_what_is_absent_has_none() {
+    fn files_are_distinguished_by_their_hash() {
         let folder = tempfile::tempdir().expect("folder");
         let write = |name: &str, text: &str| {
             let path = folder.path().join(name);
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_left_out_on_this_machine() {
+    fn all_facts_are_known_on_this_machine() {
         let facts = gather(Path::new("/tmp"));
         assert!(facts["cpus"].parse::<u32>().is_ok_and(|count| count > 0), "{facts:?}");
         assert!(facts["memory.total"].parse::<u64>().is_ok_and(|bytes| bytes > 1 << 20), "{facts:?}");

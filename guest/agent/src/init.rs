@@ -141,7 +141,7 @@ fn say(why: &str) {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn a_test_is_no_machine() {
+    fn a_test_is_not_the_init_of_a_machine() {
         assert!(!super::is_machine());
     }
 }

@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_system_has_its_name_and_others_have_none() {
+    fn only_ext4_file_systems_have_a_name() {
         let mut start = [0; EXT4_NAME.end];
         start[EXT4_NAME.start..EXT4_NAME.start + 4].copy_from_slice(b"data");
         assert_eq!(ext4_name(&start), None);

@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_read_whole_or_not_at_all() {
+    fn only_complete_addresses_are_accepted() {
         let address: Address = "10.0.2.15/24,10.0.2.2".parse().expect("valid");
         assert_eq!((address.own.octets()[3], address.prefix, address.gateway.octets()[3]), (15, 24, 2));
         for wrong in ["", "10.0.2.15", "10.0.2.15/24", "10.0.2.15/0,10.0.2.2", "10.0.2.15/33,10.0.2.2"] {

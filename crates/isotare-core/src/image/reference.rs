@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_image_is_refused_with_its_remedy() {
+    fn an_invalid_image_is_refused_with_a_remedy() {
         for (text, why) in [
             ("ubuntu", "the kind 'ubuntu' is not known"),
             ("dir:", "a path is missing"),
@@ -184,7 +184,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_reference_survives_its_text(text in "(dir|tar|oci|docker|debian|agent|host|x)?:?[a-z0-9:@+/. -]{0,16}") {
+        fn every_reference_is_read_back_from_its_text(text in "(dir|tar|oci|docker|debian|agent|host|x)?:?[a-z0-9:@+/. -]{0,16}") {
             if let Ok(reference) = text.parse::<ImageReference>() {
                 prop_assert_eq!(reference.to_string().parse::<ImageReference>(), Ok(reference));
             }

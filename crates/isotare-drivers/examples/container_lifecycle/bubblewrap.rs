@@ -1,5 +1,5 @@
-//! The other side of `bubblewrap`: bwrap called directly, on a root that is mounted for each life and in a
-//! cgroup with the same limits, which whoever wants both has to make himself.
+//! The comparison for `bubblewrap`: bwrap is called directly. Its root is mounted for each instance, and its
+//! cgroup has the same limits as the driver's.
 
 use crate::Result;
 use crate::ours::{MEMORY, cpus};
@@ -13,7 +13,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The program with a tree to run on.
+/// `bwrap`, with a tree as the root of its instances.
 pub struct Bubblewrap {
     program: PathBuf,
     folder: PathBuf,
@@ -22,7 +22,7 @@ pub struct Bubblewrap {
 }
 
 impl Bubblewrap {
-    /// `folder` is new.
+    /// `folder` must be new.
     pub fn prepare(program: PathBuf, agent: &Path, folder: &Path) -> Result<Self> {
         let (lower, control) = (folder.join("lower"), folder.join("control"));
         for path in [&lower, &control] {
@@ -38,7 +38,7 @@ impl Bubblewrap {
         Ok(Self { program, folder: folder.to_owned(), hierarchies: Hierarchies::discover()?, budget })
     }
 
-    /// One life.
+    /// Runs one instance from start to end.
     pub fn live(&mut self, round: usize) -> Result<Duration> {
         let socket = self.folder.join("control/agent.sock");
         let [lower, upper, work, rootfs] =
@@ -83,7 +83,7 @@ impl Bubblewrap {
 
 impl Drop for Bubblewrap {
     fn drop(&mut self) {
-        // The mount ends with this process's namespace at the latest.
+        // If it is busy, the mount is removed when the namespace of this process ends.
         let _busy = unmount(self.folder.join("rootfs"), UnmountFlags::DETACH);
     }
 }

@@ -1,7 +1,7 @@
-//! The other side: `lxc-execute` with the configuration that the driver writes.
+//! The comparison for `lxc`: `lxc-execute` with the configuration that the driver writes.
 //!
-//! It puts its own init between itself and the agent, which `lxc-start` does not. Root and cgroups are
-//! liblxc's work on both sides.
+//! `lxc-execute` starts its own init between itself and the agent; `lxc-start` does not. On both sides,
+//! liblxc makes the root and the cgroups.
 
 use crate::Result;
 use crate::ours::{MEMORY, cpus};
@@ -13,7 +13,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// `lxc-execute` with a configuration.
+/// `lxc-execute` with its configuration.
 pub struct Lxc {
     program: PathBuf,
     config: PathBuf,
@@ -24,7 +24,7 @@ pub struct Lxc {
 }
 
 impl Lxc {
-    /// `folder` is new.
+    /// `folder` must be new.
     pub fn prepare(program: PathBuf, agent: &Path, folder: &Path) -> Result<Self> {
         let [lower, upper, control] = ["lower", "upper", "control"].map(|name| folder.join(name));
         for path in [&lower, &upper, &control] {
@@ -66,7 +66,7 @@ impl Lxc {
         Ok(Self { program, config, control, log: folder.join("lxc.log"), hierarchies, group })
     }
 
-    /// One life.
+    /// Runs one instance from start to end.
     pub fn live(&mut self, round: usize) -> Result<Duration> {
         let deadline = deadline_in(Duration::from_secs(30), &Interrupt::default());
         let socket = self.control.join("agent.sock");
@@ -94,7 +94,7 @@ impl Lxc {
 
 impl Drop for Lxc {
     fn drop(&mut self) {
-        // What stays is an empty group.
+        // If it fails, an empty group is left.
         let _left = self.hierarchies.remove_tree(&self.group);
     }
 }

@@ -1,11 +1,11 @@
-//! Times the life of containers, a driver against its tool called directly, interleaved, and prints medians
-//! and ratios.
+//! Measures how long containers take from create to delete: with a driver, and with its tool called directly.
+//! Both sides alternate. Prints medians and ratios.
 //!
-//! Both run the same agent, which connects, is told to end, and ends, on the same specification with the same
-//! limits. A driver also has its tool's calls recorded and watched; that is what the ratio weighs. The
-//! embedded container has no tool: it is set beside `crun run`, which gets one root file system, mounted
-//! beforehand and not timed. As root: `cargo run --release --example container_lifecycle -- AGENT [PAIRS
-//! [DRIVER…]]`.
+//! Both sides run the same agent with the same specification and limits. The agent connects, is told to end,
+//! and ends. In addition, a driver records what it makes and watches its tool. The ratio shows what this
+//! costs. The embedded container has no tool of its own. It is compared with `crun run`, whose root file
+//! system is mounted once before the measurement. As root: `cargo run --release --example container_lifecycle
+//! -- AGENT [PAIRS [DRIVER…]]`.
 
 mod bubblewrap;
 mod lxc;
@@ -20,13 +20,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 use tool::{Calls, Tool};
 
-/// One life of the other side in a round.
+/// Runs one instance of the other side in a round.
 type Live = Box<dyn FnMut(usize) -> Result<Duration>>;
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// First rounds, not counted.
+/// Number of first rounds that are not counted.
 const WARMUP: usize = 3;
-/// Drivers, with the tool that each is compared with, and how that is called.
+/// Drivers, the tool that each is compared with, and how the tool is called.
 const COMPARED: [(&str, &str, &str); 5] = [
     ("container", "crun", "run"),
     ("crun", "crun", "create, start, delete"),
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     };
     let pairs = arguments.get(1).and_then(|text| text.parse().ok()).unwrap_or(30);
     let wanted = arguments.get(2..).unwrap_or_default();
-    // crun refuses a version 2 hierarchy beside version 1, so neither side sees it.
+    // crun does not accept a version 2 hierarchy beside version 1, so it is hidden from both sides.
     let mut done = tool::hide_unified();
     for (driver, program, called) in COMPARED {
         if done.is_ok() && (wanted.is_empty() || wanted.iter().any(|name| name == driver)) {
@@ -119,7 +119,7 @@ fn other_side(driver: &str, program: &str, path: PathBuf, agent: &Path, folder: 
     })
 }
 
-/// What the driver of this name asks of its runtime.
+/// The specification that the driver of this name gives to its runtime.
 fn specification(driver: &str, agent: &Path) -> Result<serde_json::Value> {
     let folder = tempfile::Builder::new().prefix("isotare-l").tempdir()?;
     Ours::prepare(driver, agent, folder.path())?.specification(0)

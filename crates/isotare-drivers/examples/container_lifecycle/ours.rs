@@ -1,4 +1,4 @@
-//! Our side: a driver as the runner uses it.
+//! Isotare's side: a driver, used as the runner uses it.
 
 use crate::Result;
 use isotare_core::{
@@ -45,7 +45,7 @@ impl Ours {
         Ok(Self { environment, session, folder: folder.to_owned() })
     }
 
-    /// One life; the length of each phase.
+    /// Runs one instance from start to end. Returns the length of each phase.
     pub fn live(&mut self, round: usize) -> Result<[Duration; 5]> {
         let mut at = vec![now()];
         self.begin(round, |instance, cx| {
@@ -75,7 +75,7 @@ impl Ours {
         Ok(serde_json::from_slice(&text)?)
     }
 
-    /// Creates an instance in folders that are gone afterwards. The clock runs from before the call of
+    /// Creates an instance in folders that are removed afterwards. Time is measured from before the call of
     /// `create`.
     fn begin(
         &mut self,
@@ -111,7 +111,7 @@ impl Drop for Ours {
     fn drop(&mut self) {
         self.environment = None;
         if let Ok(hierarchies) = isotare_cgroup::Hierarchies::discover() {
-            // What stays is an empty group.
+            // If it fails, an empty group is left.
             let _left = hierarchies.remove_tree(&format!("isotare/{}", self.session));
         }
     }

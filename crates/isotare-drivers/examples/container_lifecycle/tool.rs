@@ -1,4 +1,5 @@
-//! The other side: an OCI runtime called directly, on the specification that its driver writes.
+//! The comparison for drivers of OCI runtimes: the runtime is called directly, with the specification that
+//! its driver writes.
 
 #![expect(unsafe_code, reason = "a process leaves a namespace")]
 
@@ -21,9 +22,10 @@ const UNIFIED: &str = "/sys/fs/cgroup/unified";
 /// How the runtime is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Calls {
-    /// `run`, on a root that was mounted beforehand.
+    /// `run`, with a root that was mounted before the measurement.
     Run,
-    /// `create`, `start` and `delete`, with a root mounted for each life: the work of a driver.
+    /// `create`, `start` and `delete`, with a root that is mounted for each instance. A driver does the same
+    /// work.
     Steps,
 }
 
@@ -35,7 +37,7 @@ pub struct Tool {
     specification: Value,
 }
 
-/// Leaves the mount namespace, and there unmounts a version 2 hierarchy that lies beside version 1.
+/// Enters a new mount namespace, and unmounts a version 2 hierarchy there if version 1 is mounted, too.
 pub fn hide_unified() -> Result<()> {
     // SAFETY: the flag unshares neither memory nor file descriptors.
     unsafe { unshare_unsafe(UnshareFlags::NEWNS) }?;
@@ -47,7 +49,7 @@ pub fn hide_unified() -> Result<()> {
 }
 
 impl Tool {
-    /// `folder` is new.
+    /// `folder` must be new.
     pub fn prepare(
         program: PathBuf,
         calls: Calls,
@@ -72,7 +74,7 @@ impl Tool {
         Ok(tool)
     }
 
-    /// One life.
+    /// Runs one instance from start to end.
     pub fn live(&mut self, round: usize) -> Result<Duration> {
         let id = format!("isotare-life-{}-{round}", std::process::id());
         let begin = now();
@@ -145,7 +147,7 @@ impl Tool {
         Ok(())
     }
 
-    /// Writes the driver's specification with this container's own places.
+    /// Writes the specification of the driver, with the paths of this container.
     fn specify(&self, id: &str) -> Result<()> {
         let mut own = self.specification.clone();
         own["root"]["path"] = json!(self.folder.join("rootfs"));
@@ -160,7 +162,7 @@ impl Tool {
 
 impl Drop for Tool {
     fn drop(&mut self) {
-        // The mount ends with this process's namespace at the latest.
+        // If it is busy, the mount is removed when the namespace of this process ends.
         let _busy = unmount(self.folder.join("rootfs"), UnmountFlags::DETACH);
     }
 }

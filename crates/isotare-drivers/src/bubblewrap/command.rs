@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn mounts_come_after_the_root_that_they_are_in() {
+    fn mounts_come_after_the_root_that_contains_them() {
         let end = "--proc /proc --dev /dev --ro-bind /run/i/agent.sock /isotare/control/agent.sock --chdir / -- /isotare/agent --socket \
                    /isotare/control/agent.sock --data /isotare/data";
         assert_eq!(

@@ -158,7 +158,7 @@ mod tests {
     use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
     #[test]
-    fn messages_keep_their_bounds_and_descriptors_and_a_hang_up_is_no_error() {
+    fn messages_keep_their_bounds_and_descriptors_and_a_hang_up_is_not_an_error() {
         let pair = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None);
         let (ours, theirs) = pair.expect("a pair");
         let null = std::fs::File::open("/dev/null").expect("there");

@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shim_is_named_with_its_configuration() {
+    fn the_command_names_the_shim_and_its_configuration() {
         let line = ctr(Some("/opt/kata/fc.toml"), true).create_arguments(&bundle()).join(" ");
         assert_eq!(
             line,
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn an_agent_that_reaches_its_socket_needs_no_carrier() {
+    fn an_agent_that_reaches_its_socket_needs_no_standard_streams() {
         let line = |stdio| ctr(None, stdio).start_arguments(&bundle()).join(" ");
         assert_eq!(line(true), "tasks start --pid-file /b/pid a");
         assert_eq!(line(false), "tasks start --pid-file /b/pid --detach --log-uri file:///w/console.log a");

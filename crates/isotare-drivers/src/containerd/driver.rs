@@ -245,8 +245,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_servers_version_is_told() {
-        // As ctr 1.6.20 of Debian 12 writes it.
+    fn the_version_of_the_server_is_read() {
+        // The output of ctr 1.6.20 on Debian 12.
         let said = "Client:\n  Version:  1.6.20~ds1\n  Revision: 1.6.20~ds1-1+b1\n  Go version: go1.19.8\n\n\
                     Server:\n  Version:  1.6.21~ds1\n  Revision: 1.6.20~ds1-1+b1\n  UUID: 0\n";
         assert_eq!(server_version(said), "containerd 1.6.21~ds1");

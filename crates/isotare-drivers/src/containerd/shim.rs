@@ -54,8 +54,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_containers_own_shim_is_taken_for_it() {
-        // As containerd 1.6.20 starts it.
+    fn only_the_shim_of_the_container_is_found() {
+        // The command line of a shim of containerd 1.6.20.
         let line =
             b"/usr/bin/containerd-shim-runc-v2\0-namespace\0isotare\0-id\0s-t2\0-address\0/run/c.sock\0";
         let is = |namespace, id, address| serves(line, Path::new(address), namespace, id);

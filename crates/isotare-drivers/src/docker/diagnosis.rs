@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_state_is_told_in_words() {
+    fn a_state_is_described_in_words() {
         let state = ContainerState { exit_code: Some(137), oom_killed: Some(true), ..Default::default() };
         assert_eq!(describe(&state), "exit status 137, killed because it was out of memory");
     }

@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_ports_and_nothing_else() {
+    fn only_two_ports_are_accepted() {
         assert_eq!(Ports::parse("8080:80"), Some(Ports { host: 8080, container: 80 }));
         for bad in ["80", "a:b", "1:70000", "127.0.0.1:80:80"] {
             assert_eq!(Ports::parse(bad), None, "{bad}");

@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_has_a_parent_and_no_shim_here() {
+    fn this_process_has_a_parent_and_no_shim() {
         let own = std::process::id();
         assert_eq!(
             parent(own),

@@ -143,7 +143,7 @@ mod tests {
     use isotare_host::deadline_in;
 
     #[test]
-    fn a_record_of_another_shape_is_refused() {
+    fn a_record_in_another_format_is_refused() {
         let deadline = deadline_in(Duration::from_secs(5), &Interrupt::default());
         for (what, id) in [
             (DAEMON, "/"),

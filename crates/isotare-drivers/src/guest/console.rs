@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn warnings_do_not_hide_what_the_guest_said_last() {
+    fn warnings_do_not_hide_the_last_message_of_the_guest() {
         let folder = tempfile::tempdir().expect("a folder");
         let logs =
             Logs { monitor: "QEMU", output: folder.path().join("q"), console: folder.path().join("c") };
@@ -77,12 +77,12 @@ mod tests {
     }
 
     #[test]
-    fn a_link_is_not_followed_and_only_the_end_is_told() {
+    fn links_are_not_followed_and_only_the_end_is_quoted() {
         let folder = tempfile::tempdir().expect("a folder");
         let logs =
             Logs { monitor: "QEMU", output: folder.path().join("q"), console: folder.path().join("c") };
         std::os::unix::fs::symlink("/etc/passwd", &logs.console).expect("linked");
-        // A FIFO without a writer would be waited for without end.
+        // Reading a FIFO without a writer would never end.
         rustix::fs::mknodat(
             rustix::fs::CWD,
             &logs.output,

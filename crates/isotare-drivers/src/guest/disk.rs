@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_disk_has_room_for_its_files_and_the_spare() {
+    fn a_disk_has_room_for_its_files_and_spare_space() {
         let folder = tempfile::tempdir().expect("a folder");
         fs::create_dir(folder.path().join("a")).expect("made");
         fs::write(folder.path().join("a/b"), vec![0; 1 << 20]).expect("written");

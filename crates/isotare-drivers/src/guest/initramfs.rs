@@ -191,7 +191,7 @@ mod tests {
     use std::sync::Arc;
 
     #[test]
-    fn an_archive_is_read_back_and_fills_whole_pages() {
+    fn an_archive_is_valid_and_has_a_size_of_whole_pages() {
         let mut image = Image::default();
         image.add(Path::new("/bin/tool"), Source::Bytes(Arc::from(*b"#!x")), 0o755);
         image.add(Path::new("/bin/alias"), Source::Link("tool".into()), 0o777);

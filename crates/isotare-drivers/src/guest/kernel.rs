@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_newest_cloud_kernel_is_taken_then_the_newest() {
+    fn the_newest_cloud_kernel_is_preferred_then_the_newest_kernel() {
         let folder = tempfile::tempdir().expect("a folder");
         let add = |name: &str| fs::write(folder.path().join(name), "").expect("written");
         let best = |suits: &dyn Fn(&str) -> bool| {
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_kernel_is_named() {
+    fn a_file_that_is_not_a_kernel_is_named() {
         let error = Kernel::find(Some("/etc/passwd"), &[]).expect_err("refused").to_string();
         assert!(error.contains("/etc/passwd is not a Linux kernel"), "{error}");
         let error = Kernel::find(Some("/no/such"), &[]).expect_err("refused").to_string();

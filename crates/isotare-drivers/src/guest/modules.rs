@@ -133,9 +133,9 @@ mod tests {
         );
     }
 
-    // From Debian 12's generic kernel; its cloud kernel has crc32c built in.
+    // From the generic kernel of Debian 12. In the cloud kernel crc32c is built in.
     #[test]
-    fn what_a_module_asks_for_while_it_loads_comes_first() {
+    fn soft_dependencies_of_a_module_are_loaded_before_it() {
         let dep = "kernel/fs/ext4/ext4.ko: kernel/fs/jbd2/jbd2.ko\n\
                    kernel/fs/jbd2/jbd2.ko:\n\
                    kernel/crypto/crc32c_generic.ko:\n";

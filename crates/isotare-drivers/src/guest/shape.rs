@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_monitor_has_threads_beside_the_budgets() {
+    fn a_monitor_may_have_more_threads_than_the_budget() {
         let budget = |processes| Budget { cpus: "1".parse().expect("a list"), memory: 9, processes };
         assert_eq!(monitor_limits(&budget(Some(64)), 255, 7), Budget { memory: 7, ..budget(Some(575)) });
         assert_eq!(monitor_limits(&budget(None), 1, 7).processes, None);

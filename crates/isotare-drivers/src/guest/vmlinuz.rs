@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_kernel_is_refused_without_a_panic() {
+    fn other_files_than_kernels_are_refused_without_a_panic() {
         let none: &Unpacker<'_> = &|_, _| Err("none".to_owned());
         for bytes in [&b""[..], b"#!/bin/sh\n", &[0xff; 4096], b"\x7fELF\x02\x01"] {
             assert!(!is_image(bytes) && release(bytes).is_none());
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_image_is_told() {
+    fn a_damaged_image_is_an_error() {
         let mut image = vec![0; 8192];
         image[0x202..0x206].copy_from_slice(b"HdrS");
         image[0x206..0x208].copy_from_slice(&[0x0f, 0x02]);

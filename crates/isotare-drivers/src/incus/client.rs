@@ -178,7 +178,7 @@ mod tests {
 
     // From Incus 6.0.4.
     #[test]
-    fn an_error_is_told_by_its_body() {
+    fn an_error_is_read_from_the_body() {
         let body = r#"{"type":"error","status":"","status_code":0,"operation":"","error_code":404,"error":"Instance not found","metadata":null}"#;
         let error = read(&answer(StatusCode::NOT_FOUND, body)).expect_err("refused");
         assert!(error.is_absent(), "{error:?}");

@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_cpu_is_a_range_too() {
+    fn one_cpu_is_written_as_a_range() {
         let pinned = |text: &str| pinned(&text.parse().expect("a list"));
         assert_eq!((pinned("1"), pinned("0-1,3")), ("1-1".to_owned(), "0-0,1-1,3-3".to_owned()));
     }

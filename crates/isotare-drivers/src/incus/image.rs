@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_those_of_hosts() {
+    fn names_of_instances_are_valid_host_names() {
         assert_eq!(host_name("20261121T045038-aB3_x.t0"), "isotare-20261121T045038-aB3-x-t0");
     }
 }

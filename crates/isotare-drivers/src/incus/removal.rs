@@ -146,7 +146,7 @@ mod tests {
     use isotare_host::deadline_in;
 
     #[test]
-    fn a_record_of_another_shape_is_refused() {
+    fn a_record_in_another_format_is_refused() {
         let deadline = deadline_in(Duration::from_secs(5), &Interrupt::default());
         for id in ["/s.sock#../images/x", "/s.sock#a?project=b", "relative#a", "/s.sock", "/s.sock#"] {
             let error = release("instance", id, &deadline).expect_err(id).to_string();

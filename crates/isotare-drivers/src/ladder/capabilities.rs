@@ -32,7 +32,7 @@ fn kept() -> CapabilitySet {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn they_are_the_fourteen_that_docker_gives() {
+    fn the_capabilities_are_the_fourteen_of_docker() {
         assert_eq!(super::kept().bits(), 0xa804_25fb);
     }
 }

@@ -30,7 +30,7 @@ mod tests {
     use crate::container::broker::seccomp;
 
     #[test]
-    fn a_filter_survives_its_file() {
+    fn a_filter_is_read_back_from_its_file() {
         let program = seccomp::compile().expect("compiles");
         assert_eq!(decode(&encode(&program)), program);
     }

@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn every_rung_has_its_name_and_stands_on_those_below() {
+    fn every_rung_has_a_name_and_includes_the_rungs_below() {
         for (index, rung) in ALL.into_iter().enumerate() {
             assert_eq!((rung as usize, Rung::named(NAMES[index + 1])), (index, Some(rung)));
         }
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_single_mechanism_brings_only_what_it_needs() {
+    fn a_single_mechanism_includes_only_what_it_needs() {
         assert_eq!(choice(&[("only", "none")], true).as_deref(), Ok(""));
         assert_eq!(choice(&[("only", "seccomp")], true).as_deref(), Ok("seccomp"));
         assert_eq!(choice(&[("only", "root")], true).as_deref(), Ok("mount root"));
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn apparmor_is_left_out_where_it_is_missing_but_never_silently_the_goal() {
+    fn missing_apparmor_is_skipped_unless_it_was_asked_for() {
         assert!(choice(&[], false).is_ok_and(|rungs| rungs.ends_with("seccomp veth")));
         assert!(choice(&[("upto", "apparmor")], false).is_err_and(|why| why.contains("no AppArmor")));
     }

@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn the_machine_stays_and_the_rest_is_ours() {
+    fn the_machine_is_kept_and_its_devices_are_replaced() {
         // Shortened from `virsh dumpxml --inactive` of libvirt 9.0.
         let definition = "<domain type='kvm' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
   <name>web</name>
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_definition_is_told() {
+    fn an_invalid_definition_is_an_error() {
         assert_eq!(kind("no xml"), None);
         assert!(rewrite("<domain><os></domain>", &ours()).is_err());
     }

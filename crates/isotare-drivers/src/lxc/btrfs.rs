@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn requests_have_the_kernels_size_and_names_fit() {
+    fn requests_have_the_size_that_the_kernel_expects() {
         assert_eq!((size_of::<Request>(), size_of::<RequestV2>()), (4096, 4096));
         let mut name = [1; 4];
         assert!(fill(&mut name, "abcd").is_err() && fill(&mut name, "a/b").is_err());

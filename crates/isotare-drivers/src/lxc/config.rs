@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_and_a_user_namespace_are_asked_for() {
+    fn a_link_and_a_user_namespace_are_configured() {
         let link = Link {
             name: "iso1".to_owned(),
             ends: [[10, 0, 0, 1].into(), [10, 0, 0, 2].into()],

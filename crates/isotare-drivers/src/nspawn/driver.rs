@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_names_tree_machine_and_agent() {
+    fn the_command_has_the_tree_the_machine_and_the_agent() {
         let line = |host_network| {
             let words = arguments(Path::new("/w/root"), Path::new("/run/i"), "s-1", host_network);
             words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_system_is_only_made_up_where_there_is_none() {
+    fn files_of_a_system_are_added_only_if_they_are_missing() {
         let names = |base| {
             let image = system(&Image { base, files: Vec::new() });
             image.files.iter().any(|file| file.path == Path::new("/etc/os-release"))

@@ -33,7 +33,7 @@ mod tests {
     fn the_gofer_is_found_while_it_runs() {
         let folder = tempfile::tempdir().expect("a folder");
         let write = |pid: u32| {
-            // As runsc 0.0~20240729.0 writes it, shortened.
+            // The format of runsc 0.0~20240729.0, shortened.
             let text = format!(
                 r#"{{"id":"a","status":"created","goferPid":{pid},"sandbox":{{"id":"a","pid":13810}}}}"#
             );

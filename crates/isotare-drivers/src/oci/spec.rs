@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_has_a_limit_of_processes_where_they_are_counted() {
+    fn the_number_of_processes_is_limited_where_they_are_counted() {
         let group = |processes| Group { path: "/g".to_owned(), cpus: "0".to_owned(), memory: 9, processes };
         let text = |processes| {
             let resources = resources(&group(processes)).expect("builds");
@@ -258,14 +258,14 @@ mod tests {
     }
 
     #[test]
-    fn a_rootless_container_asks_for_no_cgroups() {
+    fn the_spec_of_a_rootless_container_has_no_cgroups() {
         assert!(!text(Privilege::Rootless, false).contains(r#""type":"cgroup","source""#));
         assert!(!text(Privilege::Rootless, false).contains("gid=5"));
         assert!(text(Privilege::Root, false).contains("gid=5"));
     }
 
     #[test]
-    fn what_the_caller_does_itself_is_left_out() {
+    fn the_spec_leaves_out_what_the_caller_does() {
         let (theirs, ours) = (text(Privilege::Root, true), text(Privilege::Root, false));
         for word in ["SCMP_ACT_ERRNO", r#"{"type":"network"}"#] {
             assert!(theirs.contains(word) && !ours.contains(word), "{word}: {theirs}");

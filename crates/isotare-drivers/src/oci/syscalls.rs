@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_default_table_is_understood_and_a_bad_line_is_named() {
+    fn the_default_table_is_valid_and_a_bad_line_is_named() {
         assert!(default_rules().expect("well-formed").len() > 30);
         let condition = Condition { argument: 0, comparison: Comparison::MaskedEqual(0x7e, 0) };
         assert_eq!(

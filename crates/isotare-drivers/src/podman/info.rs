@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn facts_are_found_in_what_podman_4_3_says() {
+    fn facts_are_read_from_the_output_of_podman_4_3() {
         let said = serde_json::json!({
             "host": {
                 "cgroupManager": "cgroupfs", "cgroupVersion": "v1", "networkBackend": "netavark",

@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn gvisor_is_told_of_sockets_and_networks() {
+    fn gvisor_gets_flags_for_sockets_and_networks() {
         let runsc = options(&[("runtime", "/opt/runsc"), ("network", "host")]);
         assert_eq!(runsc.runtime_flags("/o"), ["root=/o", "host-uds=open", "network=host"]);
         assert_eq!(options(&[("runtime", "runc")]).runtime_flags("/o"), ["root=/o"]);

@@ -58,7 +58,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn a_pid_file_of_another_user_names_only_his_processes() {
+    fn a_pid_file_of_another_user_is_accepted_only_for_processes_of_that_user() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("init.pid");
         let us = std::process::id();
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn only_an_ordinary_user_will_do() {
+    fn only_an_ordinary_user_is_accepted() {
         let deadline = isotare_host::deadline_in(Duration::from_secs(5), &Interrupt::default());
         assert!(find("nobody", &deadline).is_ok());
         assert!(

@@ -1,4 +1,4 @@
-//! Command lines as text.
+//! Tests of QEMU's command line, as text.
 
 use super::*;
 use isotare_core::{Base, Budget, Driver, Settings, Unavailable};
@@ -29,7 +29,7 @@ fn line(pairs: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn a_microvm_is_emulated_with_the_budget_unless_told_otherwise() {
+fn the_default_is_an_emulated_microvm_with_the_budget() {
     assert_eq!(
         line(&[]),
         "-nodefaults -no-user-config -no-reboot -name isotare,debug-threads=on -display none \
@@ -46,7 +46,7 @@ fn a_microvm_is_emulated_with_the_budget_unless_told_otherwise() {
     );
 }
 
-/// Each choice with what it adds to the line, and what it must not.
+/// Each case has settings, the parts that they add to the line, and the parts that must not be in it.
 #[test]
 fn settings_reach_the_command_line() {
     type Case = (&'static [(&'static str, &'static str)], &'static [&'static str], &'static [&'static str]);
@@ -138,7 +138,7 @@ fn settings_reach_the_command_line() {
 }
 
 #[test]
-fn what_cannot_be_is_refused_with_a_remedy() {
+fn impossible_settings_are_refused_with_a_remedy() {
     let cases: &[(&[(&str, &str)], &str)] = &[
         (&[("bus", "nvme")], "machine=q35"),
         (&[("bus", "ide")], "bus=virtio-blk"),
@@ -156,7 +156,7 @@ fn what_cannot_be_is_refused_with_a_remedy() {
 }
 
 #[test]
-fn modules_are_those_of_the_devices() {
+fn modules_follow_from_the_devices() {
     let modules = |given: &[(&str, &str)]| spec(given).expect("possible").modules().join(" ");
     assert_eq!(modules(&[]), "virtio_mmio virtio_console virtio_blk ext4");
     let given = [("machine", "pc"), ("bus", "ide"), ("root", "9p"), ("network", "user"), ("nic", "e1000")];

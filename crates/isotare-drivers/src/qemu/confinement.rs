@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn as_root_each_machine_has_a_user_of_its_own() {
+    fn root_starts_each_machine_as_a_separate_user() {
         let confinement = Confinement::choose(true, Root::Disk, 0, true);
         let sandbox = "-sandbox on,obsolete=deny,spawn=deny,resourcecontrol=deny,elevateprivileges=allow";
         let id = user_of("a");
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn where_it_stays_who_it_is_it_cannot_become_another() {
+    fn a_machine_that_keeps_its_user_may_not_change_it() {
         let sandbox = "-sandbox on,obsolete=deny,spawn=deny,resourcecontrol=deny,elevateprivileges=deny";
         for (root, caller, mapped, user) in [
             (Root::NineP, 0, true, "root: root=9p keeps the owners of files"),
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_namespace_may_lack_the_numbers() {
+    fn a_user_namespace_without_the_needed_user_numbers_is_recognised() {
         assert!(maps("         0          0 4294967295\n", FIRST, COUNT));
         assert!(maps("0 1000 1\n1 100000 4294900000\n", FIRST, COUNT));
         assert!(!maps("0 100000 65536\n", FIRST, COUNT));

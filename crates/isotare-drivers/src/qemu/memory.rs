@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn more_than_the_host_has_left_needs_permission() {
+    fn more_memory_than_the_host_has_free_needs_a_setting() {
         assert_eq!(memory(1024).check(MEMINFO), Ok(()));
         let error = memory(1025).check(MEMINFO).expect_err("too much").to_string();
         assert!(

@@ -95,7 +95,7 @@ mod tests {
     use std::io::Write;
 
     #[test]
-    fn a_monitor_that_talks_without_end_is_not_heard_out() {
+    fn endless_output_of_a_monitor_is_read_only_up_to_a_limit() {
         let (ours, mut theirs) = UnixStream::pair().expect("a pair");
         let talker = std::thread::spawn(move || {
             let mut sent = 0;
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_monitor_that_drips_is_left_at_the_deadline() {
+    fn waiting_for_a_slow_monitor_ends_at_the_deadline() {
         let (ours, mut theirs) = UnixStream::pair().expect("a pair");
         let dripper = std::thread::spawn(move || {
             while theirs.write_all(b" ").is_ok() {

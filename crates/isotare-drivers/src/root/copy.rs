@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_copy_has_everything_and_later_copies_win() {
+    fn a_copy_is_complete_and_later_copies_replace_earlier_files() {
         let folder = tempfile::tempdir().expect("a folder");
         let [lower, upper, to] = ["lower", "upper", "to"].map(|name| folder.path().join(name));
         fs::create_dir_all(lower.join("bin")).expect("made");
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_keeps_holes_and_special_files_and_ends_when_it_is_not_to_go_on() {
+    fn a_copy_keeps_holes_and_special_files_and_can_be_stopped() {
         let folder = tempfile::tempdir().expect("a folder");
         let [from, to] = ["from", "to"].map(|name| folder.path().join(name));
         fs::create_dir(&from).expect("made");

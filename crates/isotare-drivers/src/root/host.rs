@@ -164,7 +164,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     #[test]
-    fn what_other_users_may_not_read_is_closed() {
+    fn files_that_other_users_may_not_read_are_hidden() {
         let root = tempfile::tempdir().expect("a folder");
         let write = |path: &str, mode: u32| {
             let path = root.path().join(path);

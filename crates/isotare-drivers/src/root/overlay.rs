@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_overlayfs_would_read_is_escaped() {
+    fn special_characters_of_overlayfs_are_escaped() {
         let lowers = ["/a:b,c\\d e".into(), "/f".into()];
         let made = options(&lowers, Some((Path::new("/u"), Path::new("/w"))), true).expect("no zero byte");
         assert_eq!(made.to_bytes(), b"lowerdir=/a\\:b\\,c\\\\d e:/f,upperdir=/u,workdir=/w,userxattr");

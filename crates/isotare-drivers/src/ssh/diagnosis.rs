@@ -68,7 +68,7 @@ pub(super) fn diagnose(how: &str, said: &str) -> Unavailable {
 mod tests {
     use super::*;
 
-    // As OpenSSH 9.2 says it.
+    // Messages of OpenSSH 9.2.
     #[test]
     fn a_password_is_never_given() {
         for (said, reason) in [

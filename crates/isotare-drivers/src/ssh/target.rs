@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_become_the_clients_own_words() {
+    fn settings_become_arguments_of_the_client() {
         let found = target(&[
             ("host", "vm"),
             ("port", "2222"),
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_can_be_smuggled_into_a_shell_or_the_client() {
+    fn settings_cannot_add_commands_or_options() {
         for folder in ["/a b", "/a;reboot", "relative", "/$HOME", "/a'", "/../etc"] {
             assert!(target(&[("host", "vm"), ("folder", folder)]).is_err(), "{folder}");
         }
@@ -238,11 +238,11 @@ mod tests {
     }
 
     #[test]
-    fn a_record_leads_back_to_the_folder_and_names_no_program() {
+    fn a_record_leads_to_the_folder_and_cannot_name_a_program() {
         let found = target(&[("host", "vm"), ("port", "2222"), ("key", "/k")]).expect("valid");
         let record = found.record().expect("written");
         assert_eq!(Target::of_record(&record, None), Ok(found));
-        // As a planter would write it, and as an earlier version did.
+        // Records as an attacker would write them, and one of an earlier version.
         for planted in [
             r#"{"program":"/tmp/x","arguments":[],"folder":"/var/tmp/isotare-s-0"}"#,
             r#"{"host":"vm","configured":false,"folder":"/var/tmp/isotare-s-0","config":"/tmp/x"}"#,
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_configuration_is_in_no_record_and_told_again_by_who_knows_it() {
+    fn a_configuration_is_not_in_the_record_and_must_be_given_again() {
         let found = target(&[("host", "vm"), ("config", "/c")]).expect("valid");
         let record = found.record().expect("written");
         assert!(!record.contains("/c"), "{record}");

@@ -117,7 +117,7 @@ mod tests {
         deadline_in(Duration::from_secs(10), &Interrupt::default())
     }
 
-    /// Answers requests with these texts, one connection long; returns what was asked.
+    /// Answers the requests of one connection with these texts. Returns the requests.
     fn serve(listener: UnixListener, answers: Vec<&'static str>) -> std::thread::JoinHandle<Vec<String>> {
         std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().expect("a connection");
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_share_a_connection_and_a_refusal_tells_why() {
+    fn requests_share_a_connection_and_a_refusal_has_a_reason() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("s");
         let asked = serve(
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_that_comes_late_is_waited_for_and_one_that_never_comes_is_not() {
+    fn a_late_socket_is_waited_for_until_the_monitor_ends() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("s");
         let late = path.clone();

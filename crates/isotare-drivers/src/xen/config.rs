@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_paravirtualised_guest_has_no_machine() {
+    fn the_configuration_of_a_paravirtualised_guest_has_no_devices() {
         assert_eq!(
             config(GuestType::Pv, "t1").expect("a configuration"),
             "name = \"t1\"\ntype = \"pv\"\nkernel = \"/k\"\nramdisk = \"/i\"\n\
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_format_cannot_hold_is_refused() {
+    fn values_that_the_format_cannot_contain_are_refused() {
         assert!(config(GuestType::Pv, "a\"b").is_err());
     }
 }

@@ -76,7 +76,7 @@ mod tests {
     use super::*;
     use isotare_protocol::{Hello, encode_hello};
 
-    /// Gives its bytes one at a time.
+    /// Returns one byte for each call of `read`.
     struct Slowly<'a>(&'a [u8]);
 
     impl Read for Slowly<'_> {
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn the_kernels_words_are_kept_apart_from_the_agents() {
+    fn messages_of_the_kernel_are_separated_from_those_of_the_agent() {
         let hello = Hello { agent_version: "1".into(), pid: 1, clock_ns: 9, started_ns: 8 };
         let said = [encode_hello(&hello).expect("encodes"), b"more\n".to_vec()].concat();
         let console = [b"[ 0.1] Linux\r\nISOTARE is not it\r\n".to_vec(), said.clone()].concat();

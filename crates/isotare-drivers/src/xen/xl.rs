@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_domain_is_found_by_its_whole_name() {
-        // The form of xl 4.17's list.
+        // The format of the list of xl 4.17.
         let list = "Name                                        ID   Mem VCPUs\tState\tTime(s)\n\
                     Domain-0                                     0  1024     2     r-----      38.5\n\
                     s-t10                                        7   256     1     -b----       1.2\n";

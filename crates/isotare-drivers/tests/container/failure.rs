@@ -1,4 +1,4 @@
-//! What happens when something breaks or hangs.
+//! Tests with parts that fail or hang.
 
 use crate::field::{Field, bring_up, field, take_down};
 use isotare_core::{DriverError, Environment, TrialContext};
@@ -11,10 +11,11 @@ fn signal(pid: u32, signal: Signal) {
     kill_process(pid, signal).expect("there");
 }
 
-/// Well before the deadline of a trial, which is 20 s, and long for anything that ends by itself.
+/// A time that is shorter than the deadline of a trial, 20 s, and long enough for everything that ends
+/// normally.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Waits until nothing of the session is left; what is, after thirty seconds.
+/// Waits until nothing of the session is left. After thirty seconds, returns what is left.
 fn settled(field: &Field) -> Vec<String> {
     for _ in 0..600 {
         if field.leftovers().is_empty() {
@@ -55,7 +56,7 @@ fn a_killed_broker_is_an_error_and_the_next_trial_has_a_new_one() {
 }
 
 #[test]
-fn what_a_killed_broker_leaves_is_swept() {
+fn resources_of_a_killed_broker_are_removed() {
     let Some(field) = field() else { return };
     let mut environment = field.prepare(&[]);
     let trial = field.trial("a");
@@ -69,7 +70,7 @@ fn what_a_killed_broker_leaves_is_swept() {
 }
 
 #[test]
-fn a_broker_that_hangs_is_left_at_the_deadline_and_at_an_interrupt() {
+fn waiting_for_a_broker_that_hangs_ends_at_the_deadline_and_at_an_interrupt() {
     let Some(field) = field() else { return };
     let mut environment = field.prepare(&[]);
     let trial = field.trial("a");
@@ -85,7 +86,7 @@ fn a_broker_that_hangs_is_left_at_the_deadline_and_at_an_interrupt() {
     field.interrupt.raise();
     let error = environment.create(&cx).map(drop).expect_err("interrupted");
     assert!(matches!(error, DriverError::Interrupted), "{error}");
-    // The answers to questions that were given up are not taken for answers to later ones.
+    // Late answers to questions that were given up must not be used for later questions.
     signal(broker, Signal::CONT);
     std::fs::remove_file(cx.control_socket()).expect("removed");
     let trial = field.trial("b");
@@ -112,9 +113,10 @@ fn a_broker_that_hangs_at_delete_is_killed() {
 }
 
 #[test]
-fn a_program_that_ends_at_once_is_told_before_the_deadline() {
+fn a_program_that_ends_at_once_is_reported_before_the_deadline() {
     let Some(mut field) = field() else { return };
-    // Without a C library inside, a dynamically linked program cannot run; `true` would end at once anyway.
+    // The image has no C library, so a dynamically linked program cannot start. `true` would also end at
+    // once.
     field.agent = "/bin/true".into();
     let mut environment = field.prepare(&[]);
     let trial = field.trial("a");
@@ -130,7 +132,7 @@ fn a_program_that_ends_at_once_is_told_before_the_deadline() {
 }
 
 #[test]
-fn a_workload_that_ignores_its_end_is_killed_after_the_grace_time() {
+fn a_workload_that_ignores_the_signal_is_killed_after_the_grace_period() {
     let Some(field) = field() else { return };
     let mut environment = field.prepare(&[]);
     let trial = field.trial("a");
@@ -144,7 +146,7 @@ fn a_workload_that_ignores_its_end_is_killed_after_the_grace_time() {
     assert_eq!(settled(&field), Vec::<String>::new());
 }
 
-/// The owner is this very test program, run again for [`victim`].
+/// The process that is killed is this test program, which runs itself again with [`victim`].
 #[test]
 fn a_broker_outlives_a_killed_session_to_remove_what_it_made() {
     let Some(field) = field() else { return };
@@ -177,7 +179,7 @@ fn a_broker_outlives_a_killed_session_to_remove_what_it_made() {
     drop(std::mem::ManuallyDrop::into_inner(own));
 }
 
-/// The instances' groups of a session in the hierarchies with a budget.
+/// The groups of a session's instances in all hierarchies with a budget.
 fn own_groups(session: &str) -> Vec<String> {
     let hierarchies = ["cpuset/", "memory/", "pids/", ""];
     let parents = hierarchies.map(|name| format!("/sys/fs/cgroup/{name}isotare/{session}"));

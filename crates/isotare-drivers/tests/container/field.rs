@@ -1,4 +1,4 @@
-//! A session of its own with everything that drivers are given, and what is left of it.
+//! A session for each test, with everything that drivers need, and a check of what is left of it.
 
 use isotare_core::{
     Budget, Deadline, Driver, Environment, Image, Instance, Interrupt, Ledger, PrepareContext, Settings,
@@ -20,7 +20,7 @@ pub struct Field {
     pub interrupt: Interrupt,
 }
 
-/// One trial's names and folders.
+/// The names and folders of one trial.
 pub struct Trial {
     pub instance: String,
     pub cgroup: String,
@@ -30,7 +30,7 @@ pub struct Trial {
     interrupt: Interrupt,
 }
 
-/// The agent, or the reason for which tests cannot run.
+/// The agent; `None`: the tests cannot run, and the reason was printed.
 pub fn agent() -> Option<PathBuf> {
     let named = std::env::var_os("ISOTARE_AGENT").map(PathBuf::from);
     let target = Path::new(env!("CARGO_BIN_EXE_isotare-container-broker")).ancestors().nth(2);
@@ -40,7 +40,7 @@ pub fn agent() -> Option<PathBuf> {
     named.into_iter().chain(built.into_iter().flatten()).find(|path| path.is_file())
 }
 
-/// `None`, with the reason printed, where the tests cannot run.
+/// A session; `None`: the tests cannot run, and the reason was printed.
 pub fn field() -> Option<Field> {
     if !rustix::process::geteuid().is_root() {
         eprintln!("skipped: needs root");
@@ -106,7 +106,8 @@ impl Field {
         }
     }
 
-    /// Removes what is recorded; panics if something cannot be, tells how much was still there.
+    /// Removes all recorded resources. Panics if one of them cannot be removed. Returns the number of those
+    /// that still existed.
     pub fn sweep(&self) -> usize {
         let mut removed = 0;
         for resource in self.state.recorded().expect("readable").iter().rev() {
@@ -119,7 +120,7 @@ impl Field {
         removed
     }
 
-    /// What of this session the kernel still knows.
+    /// Everything of this session that still exists in the kernel.
     pub fn leftovers(&self) -> Vec<String> {
         let mut left: Vec<String> = Vec::new();
         for hierarchy in std::fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten() {
@@ -173,7 +174,7 @@ pub fn checked(settings: &[(&str, &str)]) -> (&'static dyn Driver, Settings) {
     (driver, settings.expect("valid"))
 }
 
-/// Create, start, ready.
+/// Creates an instance, starts it and waits until it is ready.
 pub fn bring_up(
     environment: &mut dyn Environment,
     cx: &TrialContext<'_>,
@@ -185,7 +186,7 @@ pub fn bring_up(
     (instance, agent)
 }
 
-/// Power off, stop, delete.
+/// Ends the agent, then stops and deletes the instance.
 pub fn take_down(mut instance: Box<dyn Instance>, mut agent: AgentClient, cx: &TrialContext<'_>) {
     agent.power_off(&cx.deadline).expect("told");
     instance.stop(Duration::from_secs(5), cx).expect("stopped");

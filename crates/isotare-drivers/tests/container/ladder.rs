@@ -1,4 +1,5 @@
-//! Each rung of the ladder differs from the one below by its mechanism, as the kernel tells it.
+//! Tests that each rung of the ladder differs from the rung below by exactly its mechanism, as the kernel
+//! shows it.
 
 use crate::field::{Field, bring_up, field, take_down};
 use isotare_core::{Image, Settings};
@@ -22,7 +23,7 @@ const RUNGS: [&str; 14] = [
     "veth",
 ];
 
-/// The mechanisms that a process is found under.
+/// The mechanisms that are applied to a process, as the kernel shows them.
 fn seen(field: &Field, spec: (&str, &str)) -> BTreeSet<&'static str> {
     let driver = isotare_drivers::find("ladder").expect("registered");
     let settings = Settings::check("ladder", driver.settings(), [spec]).expect("valid");

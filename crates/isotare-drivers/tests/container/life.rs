@@ -1,4 +1,4 @@
-//! What a container is like while it lives, and that nothing of it stays.
+//! Tests of a container while it runs, and of what is left afterwards.
 
 use crate::field::{bring_up, checked, field, take_down};
 use isotare_core::{Resource, Role};
@@ -22,7 +22,7 @@ fn run(agent: &mut AgentClient, argv: &[&str], deadline: &isotare_core::Deadline
 }
 
 #[test]
-fn a_container_is_isolated_as_docker_does_it() {
+fn a_container_has_the_isolation_of_docker() {
     let Some(field) = field() else { return };
     let mut environment = field.prepare(&[]);
     let trial = field.trial("a");
@@ -64,7 +64,7 @@ fn a_container_is_isolated_as_docker_does_it() {
 }
 
 #[test]
-fn programs_inside_meet_the_filter_and_the_read_only_files() {
+fn programs_inside_are_limited_by_the_filter_and_read_only_files() {
     let Some(field) = field() else { return };
     let mut environment = field.prepare(&[]);
     let trial = field.trial("a");
@@ -116,7 +116,8 @@ fn the_budget_is_in_its_cgroup() {
     ] {
         assert!(read(files).lines().any(|line| line == pid));
     }
-    // Every hierarchy in which the session made the group: what is empty would be read as idle.
+    // Checks every hierarchy in which the session made the group. An empty group there would look like an
+    // idle container.
     let hierarchies = isotare_cgroup::Hierarchies::discover().expect("mounted");
     for file in hierarchies.open(&trial.cgroup).procs_files() {
         let text = fs::read_to_string(&file).expect("readable");
@@ -129,7 +130,7 @@ fn the_budget_is_in_its_cgroup() {
 }
 
 #[test]
-fn twenty_lives_leave_nothing() {
+fn twenty_instances_leave_nothing_behind() {
     let Some(field) = field() else { return };
     let mut environment = field.prepare(&[]);
     let mut broker_fds = Vec::new();
@@ -149,7 +150,7 @@ fn twenty_lives_leave_nothing() {
 }
 
 #[test]
-fn two_live_at_once_with_a_link_each() {
+fn two_containers_at_the_same_time_have_separate_links() {
     let Some(field) = field() else { return };
     let mut environment = field.prepare(&[("network", "veth")]);
     let (one, two) = (field.trial("a"), field.trial("b"));

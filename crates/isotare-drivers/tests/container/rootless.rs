@@ -1,4 +1,4 @@
-//! The same without root: this test program runs itself as the user nobody.
+//! The same tests without root: this test program runs itself again as the user nobody.
 
 use crate::field::{Field, bring_up, checked, field, take_down};
 use std::process::Command;
@@ -10,7 +10,7 @@ fn an_ordinary_user_has_containers_too() {
         eprintln!("skipped: needs setpriv");
         return;
     };
-    // The build's folders may be closed to others.
+    // Other users may not be allowed to enter the folders of the build.
     let copy = |from: &std::path::Path, name: &str| {
         let to = field.folder.path().join(name);
         std::fs::copy(from, &to).expect("copied");

@@ -161,14 +161,14 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn blocks_are_told_from_other_talk() {
+    fn blocks_are_recognised_among_other_messages() {
         assert_eq!(begun("block 7/40, 12s left"), Some(6));
         assert_eq!(begun("block 1/40"), Some(0));
         assert_eq!((begun("native: Linux 6.1"), begun("block x/4")), (None, None));
     }
 
     #[test]
-    fn only_what_noise_has_slowed_must_be_flagged() {
+    fn only_blocks_that_noise_made_slower_must_be_flagged() {
         let trial = |block: u64, value: f64| json!({ "workload": "cpu", "block": block, "samples": [{ "value": value }] });
         let trials = [
             trial(0, 100.0),

@@ -1,4 +1,4 @@
-//! Records, ours and planted ones.
+//! Tests with records of sessions, and with records of attackers.
 
 use super::*;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
@@ -8,14 +8,14 @@ fn listed(root: &Path) -> Vec<io::Result<StaleSession>> {
     StaleSession::list(root).expect("listed")
 }
 
-/// Why the only record below this root is not believed.
+/// The reason why the only record below this root is refused.
 fn refusal(root: &Path) -> String {
     let mut found = listed(root);
     assert_eq!(found.len(), 1);
     found.remove(0).expect_err("refused").to_string()
 }
 
-/// A record of a process that is gone, with one path to remove.
+/// A record of a process that has ended, with one path that has to be removed.
 fn left_behind(root: &Path, session: &str) -> PathBuf {
     let state = SessionState::create(root, session).expect("made");
     state.record(&Resource::Path { path: "/x".into() }).expect("recorded");
@@ -48,7 +48,7 @@ fn a_session_whose_process_is_gone_is_stale_and_a_torn_line_is_no_resource() {
     append(b"{\"kind\":\"pa");
     let stale = listed(root.path()).remove(0).expect("believed");
     assert_eq!(stale.resources, [Resource::Path { path: "/x".into() }]);
-    // A whole line that says nothing is no end of a writer.
+    // A complete line without content must not be taken for the end of a resource that is being written.
     append(b"\n");
     assert!(refusal(root.path()).contains("resources.jsonl: line 2"));
 }
@@ -123,7 +123,7 @@ fn sessions_are_made_and_forgotten_while_another_process_cleans() {
         let cleaning = scope.spawn(|| {
             let mut found = Vec::new();
             while !done.load(Ordering::SeqCst) {
-                // The root itself comes and goes.
+                // The root itself may be created and removed at the same time.
                 found.extend(StaleSession::list(&root).expect("listed"));
             }
             found

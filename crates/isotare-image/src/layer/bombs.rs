@@ -1,4 +1,4 @@
-//! Small archives that claim to be large: each ends at a bound, and before it has cost much.
+//! Small archives that claim to be large. Each must be refused at a limit, and before it uses many resources.
 
 use super::tests::Place;
 use super::*;
@@ -10,14 +10,14 @@ use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 use tar::{Builder, Header};
 
-/// Bytes that a bomb of these tests would unpack to.
+/// Number of bytes that a bomb of these tests would have after unpacking.
 const CLAIMED: u64 = 256 << 20;
 
 fn limits() -> Limits {
     Limits { data: 1 << 20, entries: 50, header: 64 << 10, names: 4 << 10, depth: 100 }
 }
 
-/// Why an archive is refused, and how much was read of it.
+/// The reason why an archive is refused, and how much of it was read.
 fn refusal(archive: impl Read) -> (String, u64) {
     struct Counting<R>(R, u64);
     impl<R: Read> Read for Counting<R> {
@@ -32,7 +32,7 @@ fn refusal(archive: impl Read) -> (String, u64) {
     (error.to_string(), archive.1)
 }
 
-/// A header of this kind whose content has this size.
+/// A header of this kind for content of this size.
 fn header(kind: EntryType, name: &str, size: u64) -> Header {
     let mut header = Header::new_gnu();
     header.set_entry_type(kind);
@@ -55,7 +55,7 @@ fn files(names: impl IntoIterator<Item = String>) -> Vec<u8> {
     builder.into_inner().expect("ended")
 }
 
-/// An archive with a sparse file of 256 MiB that has these bytes at 100 MiB, in its one piece of data.
+/// An archive with a sparse file of 256 MiB. It has only these bytes of data, at 100 MiB.
 fn sparse(content: &[u8]) -> Vec<u8> {
     let folder = tempfile::tempdir().expect("a folder");
     let file = File::create_new(folder.path().join("sparse")).expect("made");
@@ -90,7 +90,7 @@ fn holes_are_kept() {
 
 #[test]
 fn unpacking_one_file_stops_at_an_interrupt_and_at_the_deadline() {
-    /// Raises the wish to stop when something else than a header is read.
+    /// Raises the interrupt when something other than a header is read.
     struct Raising<'a>(&'a [u8], Interrupt);
     impl Read for Raising<'_> {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -112,7 +112,7 @@ fn unpacking_one_file_stops_at_an_interrupt_and_at_the_deadline() {
     assert!(!place.tree().join("sparse").exists());
 }
 
-/// Unpacks what a deadline or an interrupt ends.
+/// Unpacks an archive that a deadline or an interrupt must end.
 fn stopped(place: &Place, archive: impl Read, deadline: &Deadline) {
     let root = Root::open(&place.tree()).expect("opened");
     let mut meter = Meter::new(Limits::default(), deadline);
@@ -130,13 +130,13 @@ fn looking_for_a_members_folder_stops_at_an_interrupt() {
     let error = root.parent(Path::new("d/d/d/file"), &meter).expect_err("stopped");
     assert!(error.get_ref().is_some_and(|inner| inner.is::<WaitError>()), "{error}");
     assert_eq!(fs::read_dir(place.tree()).expect("listed").count(), 0);
-    // Nor does a member begin that has no content.
+    // A member without content is not begun either.
     stopped(&place, &files(["file".to_owned()])[..], &soon);
     assert_eq!(fs::read_dir(place.tree()).expect("listed").count(), 0);
 }
 
 #[test]
-fn headers_are_not_read_into_memory_beyond_their_bound() {
+fn headers_above_the_bound_are_not_read_into_memory() {
     for kind in [EntryType::XHeader, EntryType::GNULongName, EntryType::GNULongLink] {
         let header = header(kind, "bomb", CLAIMED);
         let content = io::repeat(b'a').take(CLAIMED);
@@ -144,7 +144,7 @@ fn headers_are_not_read_into_memory_beyond_their_bound() {
         assert!(why.contains("more than 65536 bytes") && why.contains("--image-limits header="), "{why}");
         assert!(read <= (64 << 10) + BLOCK, "{read} bytes were read");
     }
-    // Blocks of a sparse file's map, each of which says that another follows: tar(5).
+    // Blocks of the map of a sparse file. Each says that another one follows: tar(5).
     let mut first = header(EntryType::GNUSparse, "bomb", 0);
     first.as_gnu_mut().expect("of GNU").isextended[0] = 1;
     first.set_cksum();
@@ -159,12 +159,12 @@ fn headers_are_not_read_into_memory_beyond_their_bound() {
 }
 
 #[test]
-fn what_a_long_header_is_for_still_works() {
+fn long_headers_below_the_bound_are_read() {
     let place = Place::new();
     let name = ["long"; 40].join("-");
     place.unpack_bytes(Kind::Layer, &files([name.clone()])[..], limits()).expect("unpacked");
     assert!(place.tree().join(name).exists());
-    // What nobody reads of a member is no part of the next one's header.
+    // The content of a member that is skipped must not be read as the header of the next one.
     let mut archive = header(EntryType::Char, "device", 1 << 20).as_bytes().to_vec();
     archive.resize(archive.len() + (1 << 20), b'x');
     archive.extend(files(["after".to_owned()]));
@@ -176,7 +176,7 @@ fn what_a_long_header_is_for_still_works() {
 fn files_and_the_folders_that_they_need_are_counted() {
     let many = files((0..60).map(|number| number.to_string()));
     let deep = files([["d"; 60].join("/")]);
-    // Each is written again, so that there is never more than one.
+    // The same file is written again and again, so there is never more than one.
     let again = files(vec!["same".to_owned(); 60]);
     for archive in [many, deep, again] {
         let (why, _) = refusal(&archive[..]);
@@ -189,15 +189,15 @@ fn files_and_the_folders_that_they_need_are_counted() {
 fn paths_in_memory_are_counted() {
     let (why, _) = refusal(&files((0..45).map(|number| format!("{number}{}", "x".repeat(150))))[..]);
     assert!(why.contains("its paths come to") && why.contains("--image-limits names="), "{why}");
-    // All paths above one have to be kept as well: of this one 50 MB.
+    // All paths above a path must be stored as well. Here they need 50 MB.
     let (why, _) = refusal(&files([["d"; 5000].join("/")])[..]);
     assert!(why.contains("its path is longer than 4096 bytes"), "{why}");
 }
 
 #[test]
 fn links_do_not_make_a_tree_deeper_than_its_bound() {
-    // Each link leads to the end of a path that begins with the link before, so that no path has more than 31
-    // names.
+    // Each link leads to the end of a path that begins with the link before it. So no single path has more
+    // than 31 names.
     let archive = |kind, links: u32| {
         let mut builder = Builder::new(Vec::new());
         let mut start = String::new();

@@ -1,4 +1,4 @@
-//! Layers, honest and hostile: each trick of an archive is a test.
+//! Tests with correct and with malicious layers. There is a test for each trick of an archive.
 
 use super::*;
 use crate::limits::Limits;
@@ -10,7 +10,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::time::Duration;
 use tar::{Builder, Header};
 
-/// A tree in a folder beside things that nothing may touch.
+/// A tree, beside files that must not be changed.
 pub(super) struct Place {
     folder: tempfile::TempDir,
 }
@@ -57,7 +57,7 @@ impl Place {
     }
 }
 
-/// Kind, name as it is to stand in the header, and content or target.
+/// Kind, name as written in the header, and content or target.
 type Member<'a> = (EntryType, &'a str, &'a str);
 
 const FILE: EntryType = EntryType::Regular;
@@ -65,7 +65,8 @@ const FOLDER: EntryType = EntryType::Directory;
 const SYMLINK: EntryType = EntryType::Symlink;
 const HARD: EntryType = EntryType::Link;
 
-/// The builder of the tar crate refuses what these tests are about, so names go into the header as bytes.
+/// The builder of the tar crate refuses the names that these tests need, so names are written into the header
+/// as bytes.
 fn archive(members: &[Member<'_>]) -> Vec<u8> {
     let mut builder = Builder::new(Vec::new());
     for (kind, name, content) in members {
@@ -107,7 +108,8 @@ fn nothing_is_written_through_a_link_out_of_the_tree() {
     let outside = place.outside();
     for (link, target) in [("climbs", "../outside"), ("climbs-far", "../../../../../../../..")] {
         let members = [(SYMLINK, link, target), (FILE, &format!("{link}/new"), "x")];
-        // Resolved as the image's own root would: it may stay inside or fail, but never leave.
+        // The link is resolved within the image's own root. It may stay inside or fail, but must never leave
+        // the tree.
         let _inside = place.unpack(Kind::Tree, &members);
         let _inside = place.unpack(Kind::Tree, &[(FOLDER, &format!("{link}/sub"), "")]);
         place.untouched();
@@ -115,7 +117,7 @@ fn nothing_is_written_through_a_link_out_of_the_tree() {
     let members = [(SYMLINK, "absolute", outside.as_str()), (FILE, "absolute/precious", "changed")];
     assert!(place.unpack(Kind::Tree, &members).is_err());
     place.untouched();
-    // A chain of links, made by one archive and used by the next.
+    // One archive makes a chain of links, and the next one uses it.
     place.unpack(Kind::Tree, &[(SYMLINK, "one", "two"), (SYMLINK, "two", "../outside")]).expect("links only");
     let _inside = place.unpack(Kind::Layer, &[(FILE, "one/precious", "changed")]);
     place.untouched();
@@ -129,7 +131,8 @@ fn a_link_is_replaced_and_not_written_into() {
         let members = [(SYMLINK, "file", target), (FILE, "file", "mine")];
         place.unpack(Kind::Tree, &members).expect("unpacked");
         assert_eq!(place.read("file"), "mine");
-        // A folder's late change of mode must not follow what took its name.
+        // The mode of a folder is changed late. It must not change the target of a link that replaced the
+        // folder.
         let members = [(FOLDER, "folder", ""), (SYMLINK, "folder", target)];
         place.unpack(Kind::Tree, &members).expect("unpacked");
     }
@@ -137,7 +140,7 @@ fn a_link_is_replaced_and_not_written_into() {
 }
 
 #[test]
-fn hard_links_reach_nothing_outside() {
+fn hard_links_cannot_reach_files_outside_the_tree() {
     let place = Place::new();
     let precious = format!("{}/precious", place.outside());
     for target in ["../outside/precious", &precious] {
@@ -147,7 +150,7 @@ fn hard_links_reach_nothing_outside() {
     let through =
         [(SYMLINK, "out", "../outside"), (HARD, "stolen", "out/precious"), (FILE, "stolen", "changed")];
     assert!(place.unpack(Kind::Tree, &through).is_err());
-    // A hard link to a symbolic link is one itself; what is written to its name replaces it.
+    // A hard link to a symbolic link is a symbolic link itself. Writing to its name replaces it.
     let to_link = [(SYMLINK, "link", precious.as_str()), (HARD, "same", "link"), (FILE, "same", "changed")];
     place.unpack(Kind::Tree, &to_link).expect("unpacked");
     assert_eq!(place.read("same"), "changed");
@@ -155,7 +158,7 @@ fn hard_links_reach_nothing_outside() {
 }
 
 #[test]
-fn whiteouts_reach_nothing_outside() {
+fn whiteouts_cannot_remove_files_outside_the_tree() {
     let place = Place::new();
     for name in [".wh...", ".wh..", ".wh.", "a/.wh..."] {
         assert!(place.unpack(Kind::Layer, &[(FILE, name, "")]).is_err(), "{name}");
@@ -173,7 +176,7 @@ fn whiteouts_reach_nothing_outside() {
 }
 
 #[test]
-fn whiteouts_remove_what_is_below_and_spare_what_is_beside() {
+fn whiteouts_remove_files_of_lower_layers_only() {
     let place = Place::new();
     let lower = [
         (FILE, "a/old", "1"),
@@ -207,13 +210,13 @@ fn whiteouts_remove_what_is_below_and_spare_what_is_beside() {
     ] {
         assert_eq!(place.read(path), content, "{path}");
     }
-    // In a whole tree they are names like others.
+    // In a whole tree these are ordinary names.
     place.unpack(Kind::Tree, &[(FILE, ".wh.d", "kept")]).expect("unpacked");
     assert_eq!((place.read("d").as_str(), place.read(".wh.d").as_str()), ("1", "kept"));
 }
 
 #[test]
-fn links_of_the_image_lead_where_its_own_root_has_them() {
+fn links_of_an_image_are_followed_within_its_root() {
     let place = Place::new();
     let members = [
         (FOLDER, "./", ""),
@@ -282,7 +285,7 @@ fn an_archive_that_ends_early_is_an_error() {
     }
 }
 
-/// Names that meet each other, climb, and look like whiteouts.
+/// Names that are equal or contain each other, that contain `..`, or that look like whiteouts.
 fn name() -> impl Strategy<Value = String> {
     let part = prop_oneof![
         Just(".."),
@@ -302,7 +305,7 @@ fn name() -> impl Strategy<Value = String> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
     #[test]
-    fn no_archive_touches_anything_outside(
+    fn no_archive_changes_files_outside_the_tree(
         members in prop::collection::vec((0..5_usize, name(), name(), any::<bool>()), 1..12),
         layer in any::<bool>(),
     ) {
@@ -313,7 +316,7 @@ proptest! {
         for (which, name, target, aimed) in &members {
             let kinds = [FILE, FOLDER, SYMLINK, HARD, EntryType::Fifo];
             let target = if *aimed { &outside } else { target };
-            // One member at a time: what is refused must not spare the rest.
+            // Members are unpacked one at a time, so that the others are still tried after one was refused.
             let _refused = place.unpack(kind, &[(kinds[*which], name, target)]);
         }
         place.untouched();

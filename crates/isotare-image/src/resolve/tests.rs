@@ -1,4 +1,4 @@
-//! Resolving references, on real archives made here.
+//! Tests of references with real archives, which are made here.
 
 use super::*;
 use crate::source::digest;
@@ -13,7 +13,7 @@ fn soon() -> Deadline {
     deadline_in(Duration::from_secs(30), &Interrupt::default())
 }
 
-/// A folder with a cache in it.
+/// A folder that contains a cache.
 struct Place(tempfile::TempDir);
 
 impl Place {
@@ -48,7 +48,8 @@ impl Place {
         }
     }
 
-    /// An OCI image layout of these layers, gzip and zstd in turn; its manifest's digest.
+    /// Makes an OCI image layout with these layers, alternately with gzip and zstd. Returns the digest of its
+    /// manifest.
     fn layout(&self, folder: &str, tag: &str, layers: &[Vec<u8>]) -> String {
         let blob = |bytes: &[u8]| {
             let name = digest(bytes);
@@ -150,7 +151,7 @@ fn an_oci_layout_is_read_as_folder_and_as_archive_with_its_whiteouts() {
 }
 
 #[test]
-fn a_layer_or_manifest_that_is_not_what_its_digest_says_is_refused() {
+fn a_layer_or_manifest_with_another_digest_is_refused() {
     for which in ["layer", "manifest"] {
         let place = Place::new();
         let manifest = place.layout("layout", "v1", &[tar(&[("/a", "1")])]);
@@ -239,7 +240,7 @@ fn what_is_missing_is_named_with_its_remedy() {
 }
 
 #[test]
-fn files_are_put_on_their_base() {
+fn files_are_added_to_their_base() {
     let place = Place::new();
     fs::create_dir_all(place.path("tree/usr")).expect("made");
     let mut image = Image::default();
@@ -257,7 +258,7 @@ fn files_are_put_on_their_base() {
 }
 
 #[test]
-fn the_bounds_are_those_of_an_image_with_all_its_layers() {
+fn the_limits_apply_to_all_layers_together() {
     let place = Place::new();
     place.layout("layout", "v1", &[tar(&[("/a", "123456")]), tar(&[("/b", "123456")])]);
     let reference = format!("oci:{}", place.path("layout").display());
@@ -274,7 +275,7 @@ fn the_bounds_are_those_of_an_image_with_all_its_layers() {
 }
 
 #[test]
-fn a_bomb_is_refused_in_every_form() {
+fn a_decompression_bomb_is_refused_in_every_format() {
     let place = Place::new();
     let bomb = tar(&[("/a", &"0".repeat(1 << 20))]);
     let inner = place.write("inner/layer.tar", &bomb);
@@ -291,7 +292,7 @@ fn a_bomb_is_refused_in_every_form() {
 }
 
 #[test]
-fn what_is_no_file_is_not_waited_for() {
+fn a_path_that_is_not_a_file_is_refused_without_waiting() {
     use rustix::fs::{CWD, FileType, Mode, mknodat};
     let place = Place::new();
     let fifo = |name: &str| {
@@ -312,7 +313,7 @@ fn what_is_no_file_is_not_waited_for() {
         let error = place.resolve(&reference).map_err(|error| with_sources(&error)).expect_err(&reference);
         assert!(error.contains("a FIFO, not a regular file"), "{error}");
     }
-    // Also not read whole.
+    // It must not be read completely either.
     fs::remove_file(layout.join("index.json")).expect("removed");
     let index = fs::File::create(layout.join("index.json")).expect("made");
     index.set_len(20 << 30).expect("sized");

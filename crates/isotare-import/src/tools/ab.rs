@@ -1,11 +1,14 @@
 //! `ab`, ApacheBench: its report in plain text.
 //!
-//! The report goes from the banner to the table of percentiles, which `-d` leaves out: then the row of totals
-//! is its last. A report that was cut off just there looks the same; its numbers are those of the whole run.
-//! Rates are in Kbytes of 1024 bytes, the tables in whole milliseconds (`support/ab.c` of httpd). Lines that
-//! the tool prints only if something happened (errors on writing, responses other than 2xx) are metrics only
-//! in these runs. At SIGINT it prints what there is so far, without `..done` or `Finished`: without the error
-//! stream, on which `Finished` is, and before its first tenth is done, this cannot be seen.
+//! The report goes from the banner to the table of percentiles. `-d` leaves this table out: then the row of
+//! totals is the last row. A report that was cut just after this row looks the same, and its numbers are
+//! those of the whole run. Rates are in Kbytes of 1024 bytes, and the tables are in whole milliseconds
+//! (`support/ab.c` of httpd). Some lines are printed only if something happened (errors on writing, responses
+//! other than 2xx). They are metrics only in these runs.
+//!
+//! At SIGINT, ab prints what it has measured so far, without `..done` or `Finished`. `Finished` is on the
+//! standard error. If the file does not contain the standard error, and if less than a tenth of the requests
+//! was done, the interruption cannot be seen.
 
 use crate::tools::Tool;
 use crate::tools::report::{
@@ -57,7 +60,7 @@ fn recognises(head: &str) -> bool {
 }
 
 fn decode(text: &str) -> Decoded {
-    // Whether a banner waits for its report.
+    // Whether a banner was read, and the report that belongs to it was not.
     let mut waits = false;
     let blocks = blocks(text, |line| {
         let (banner, report) = (line.starts_with(BANNER), line.starts_with(SERVER));
@@ -65,7 +68,7 @@ fn decode(text: &str) -> Decoded {
         waits = banner || (waits && !report);
         begins
     });
-    // A part of a line is in no block.
+    // An incomplete line at the end of the text is not in a block.
     let rest = text.rsplit('\n').next().unwrap_or_default();
     let is_cut = !rest.is_empty() && PERCENTILES.starts_with(rest);
     let last = blocks.len().saturating_sub(1);
@@ -89,7 +92,7 @@ fn read(block: &[Line<'_>], is_cut: bool) -> Option<Run> {
     Some(run(first, labels, found.and_then(|found| metrics(block, &found, is_cut))))
 }
 
-/// A warning if no response was one of success: ab counts such as complete.
+/// A warning if no response had a status of success. ab counts such responses as complete.
 fn unlike_2xx(block: &[Line<'_>]) -> Option<String> {
     let found = fields(block, WORDS).ok()?;
     let [complete, status] = [COMPLETE, STATUS].map(|word| found.get(word).copied().and_then(first_number));
@@ -115,7 +118,7 @@ fn metrics(block: &[Line<'_>], found: &BTreeMap<&str, &str>, is_cut: bool) -> Re
     let (took, rate) = (number(TOOK).ok_or_else(cut)?, number(RATE).ok_or_else(cut)?);
     let mean = block.iter().find_map(|(_, line)| mean(line));
     let table = percentiles(block)?;
-    // Of one request there is no table, either.
+    // After a single request there is no table either.
     let is_whole = !found.contains_key(PERCENTILES) || table.iter().any(|(name, _)| name == "max");
     if is_cut || !is_whole || !found.contains_key(TOTAL) {
         return Err(cut());
@@ -146,8 +149,8 @@ fn metrics(block: &[Line<'_>], found: &BTreeMap<&str, &str>, is_cut: bool) -> Re
     Ok(metrics)
 }
 
-/// Its last words when a connection failed: `apr_socket_recv: Connection refused (111)`, behind what else is
-/// on that line.
+/// The message about a connection that failed: `apr_socket_recv: Connection refused (111)`. Other text may
+/// stand before it on its line.
 fn gave_up<'a>(block: &[Line<'a>]) -> Option<&'a str> {
     let lines = || block.iter().map(|(_, line)| line.trim());
     let words =
@@ -156,7 +159,7 @@ fn gave_up<'a>(block: &[Line<'a>]) -> Option<&'a str> {
     lines().find_map(words).or_else(|| lines().find(count))
 }
 
-/// Whether it says that it begins and not that it is done, although it says how far it is.
+/// Whether the run was interrupted: ab shows its progress, but not that it is done.
 fn interrupted(block: &[Line<'_>]) -> bool {
     let lines = || block.iter().map(|(_, line)| line.trim());
     let begun = lines().find(|line| line.starts_with("Benchmarking ") && line.contains("(be patient)"));
@@ -166,13 +169,14 @@ fn interrupted(block: &[Line<'_>]) -> bool {
     tells && !done
 }
 
-/// Seconds in `Time per request:       1.234 [ms] (mean)`, not in the one `across all concurrent requests`.
+/// Seconds in `Time per request:       1.234 [ms] (mean)`. The line with `across all concurrent requests` is
+/// not meant.
 fn mean(line: &str) -> Option<f64> {
     let value = line.strip_prefix("Time per request:")?.strip_suffix("[ms] (mean)")?;
     Some(first_number(value)? / 1000.0)
 }
 
-/// The row of totals in milliseconds, by the names of its columns; `-S` leaves the deviation out.
+/// The row of totals in milliseconds, by the names of its columns. With `-S` the deviation is missing.
 fn totals<'a>(block: &[Line<'a>], found: &BTreeMap<&str, &str>) -> BTreeMap<&'a str, f64> {
     let header = block.iter().map(|(_, line)| line.trim()).find(|line| line.starts_with("min "));
     // `mean[+/-sd]` names two columns.
@@ -185,7 +189,7 @@ fn totals<'a>(block: &[Line<'a>], found: &BTreeMap<&str, &str>) -> BTreeMap<&'a 
     if names.len() == values.len() { names.into_iter().zip(values).collect() } else { BTreeMap::new() }
 }
 
-/// The rows of percentiles in seconds; the last is that of the longest.
+/// The rows of percentiles in seconds. The last one is the maximum.
 fn percentiles(block: &[Line<'_>]) -> Result<Vec<(String, f64)>, Fault> {
     let rows = block.iter().skip_while(|(_, line)| !line.starts_with(PERCENTILES)).skip(1);
     let rows: Vec<_> = rows.map_while(|(_, line)| row(line)).collect();

@@ -3,8 +3,8 @@
 //! At its end, at SIGINT or at SIGUSR1 it prints `A+B records in`, `A+B records out` and a line with the
 //! bytes, the time and the rate (`dd: invocation` in coreutils' manual; `dd.c` of both). coreutils prints
 //! them in the user's language: `100+0 Datensätze ein`, `104857600 Bytes (105 MB, 100 MiB) kopiert, 0,0490223
-//! s, 2,1 GB/s`; what is the same in every one are the numbers, the brackets and the unit. The exact bytes
-//! and the time are taken; the rounded rate is not.
+//! s, 2,1 GB/s`. The numbers, the brackets and the unit are the same in every language. Throughput is
+//! computed from the exact bytes and the time, because the printed rate is rounded.
 
 use crate::tools::Tool;
 use crate::{Decoded, Metric, Run};
@@ -25,16 +25,16 @@ fn recognises(head: &str) -> bool {
     })
 }
 
-/// Its message about a failure. Warnings in any language are not failures.
+/// The message of a failure. Warnings are not failures, in any language.
 fn failure(line: &str) -> Option<&str> {
     const WARNINGS: [&str; 6] = ["warning", "Warnung", "avertissement", "attention", "aviso", "警告"];
     let said = line.strip_prefix("dd: ")?;
     (said.contains(": ") && !WARNINGS.iter().any(|word| said.contains(word))).then_some(line.trim_end())
 }
 
-/// Whole and partial records.
+/// Numbers of whole and of partial records.
 type Records = (u64, u64);
-/// What stands before and after them.
+/// The words before and after these numbers.
 type Words<'a> = (&'a str, &'a str);
 
 /// One copy, as far as it has been read.
@@ -46,7 +46,7 @@ struct Open<'a> {
 }
 
 impl<'a> Open<'a> {
-    /// Whether this line of records can be its next.
+    /// Whether this line of records can be the next line of this copy.
     fn awaits(&self, words: Words<'a>) -> bool {
         match self.counts.as_slice() {
             [] => words.1 != "records out",
@@ -85,7 +85,7 @@ fn decode(text: &str) -> Decoded {
             Some((bytes, seconds)) if open.counts.len() == 2 => {
                 runs.push(copy(std::mem::take(&mut open), bytes, seconds))
             }
-            // The lines of `status=progress` stand alone.
+            // The lines of `status=progress` have no lines of records before them.
             _ if is_open => runs.push(std::mem::take(&mut open).broken()),
             _ => {}
         }
@@ -119,7 +119,7 @@ fn copy(open: Open<'_>, bytes: f64, seconds: f64) -> Run {
         ],
     );
     match open.counts.last() {
-        // Only complete records show the size of a record.
+        // The size of a record is known only if all records are complete.
         Some(((whole, 0), _)) if *whole > 0 && bytes % *whole as f64 == 0.0 => {
             run.with("block_size", (bytes / *whole as f64).to_string())
         }
@@ -139,14 +139,15 @@ fn records(line: &str) -> Option<(Records, Words<'_>)> {
     is_short.then(|| Some(((whole.parse().ok()?, partial.parse().ok()?), (before.trim(), words.trim()))))?
 }
 
-/// Bytes and seconds in `104857600 bytes (105 MB, 100 MiB) copied, 0.05 s, 2.1 GB/s` and busybox's
-/// `104857600 bytes (100.0MB) copied, 0.05 seconds, 2.0GB/s`; without brackets for few bytes.
+/// Bytes and seconds in `104857600 bytes (105 MB, 100 MiB) copied, 0.05 s, 2.1 GB/s` and in busybox's
+/// `104857600 bytes (100.0MB) copied, 0.05 seconds, 2.0GB/s`. For few bytes there are no brackets.
 fn copied_in(line: &str) -> Option<(f64, f64)> {
     let line = line.trim();
     line.strip_suffix("B/s")?;
     let digits = line.len() - line.trim_start_matches(|digit: char| digit.is_ascii_digit()).len();
     let (bytes, rest) = line.split_at_checked(digits)?;
-    // dd does not separate thousands: digits that follow are more of the number.
+    // dd prints no separators of thousands. If digits follow after a separator, the number was only a part of
+    // a longer one.
     if rest
         .trim_start()
         .starts_with(|next: char| next.is_ascii_digit() || matches!(next, '.' | ',' | '\'' | '’'))
@@ -154,7 +155,7 @@ fn copied_in(line: &str) -> Option<(f64, f64)> {
         return None;
     }
     let rest = rest.split_once(')').map_or(rest, |(_, after)| after);
-    // `, ` and the wide comma of Chinese and Japanese.
+    // The parts are separated by `, `, or by the wide comma of Chinese and Japanese.
     let mut parts = rest.split(", ").flat_map(|part| part.split('，')).skip(1);
     let (seconds, unit) = parts.next()?.trim().split_once(' ')?;
     let seconds = seconds.replace(',', ".").parse::<f64>().ok().filter(|seconds| seconds.is_finite())?;
@@ -168,7 +169,7 @@ mod tests {
     use crate::Status;
 
     #[test]
-    fn languages_and_kinds() {
+    fn copies_are_read_in_every_language_and_version() {
         for (line, expect) in [
             ("104857600 bytes (105 MB, 100 MiB) copied, 0.05 s, 2.1 GB/s", Some((104_857_600.0, 0.05))),
             ("104857600 Bytes (105 MB, 100 MiB) kopiert, 0,05 s, 2,1 GB/s", Some((104_857_600.0, 0.05))),
@@ -190,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_copied_is_no_number() {
+    fn a_copy_of_nothing_has_no_number() {
         let text = "0+0 records in\n0+0 records out\n0 bytes copied, 0.01 s, 0.0 kB/s\n";
         assert_eq!(decode(text).runs[0].status, Status::Unreadable);
         assert!(recognises(text));

@@ -12,13 +12,16 @@
 //! ```
 //!
 //! A run is one device (`device`), or the processors (`cpu`: `all`), of one invocation. The first report
-//! averages since boot: it is left out where others follow. With `-y` it is not there, which up to 12.7.6
-//! shows in a second blank line before the first report; later texts, and JSON, do not tell, and a good
-//! report is left out. Times are there with `-t` only. 11.x has `Device:`; 12.x has it last with `--pretty`;
-//! `-h` of 11.x breaks the line after a device's name.
+//! covers the time since boot. It is left out if other reports follow.
 //!
-//! If two invocations write into one file without times, they look like one with twice as many reports. The
-//! only sign is that one of them ends after its first report. The text after such a report is not used.
+//! With `-y`, iostat does not print this first report. Up to 12.7.6, a second blank line before the first
+//! report shows this. Later texts and JSON do not show it, so there a good report is left out. Reports have
+//! times only with `-t`. The column is `Device:` in 11.x, and the last column with `--pretty` in 12.x. With
+//! `-h`, 11.x breaks the line after the name of a device.
+//!
+//! If two invocations without times write into one file, they look like one invocation with twice as many
+//! reports. The only sign is that one of them ends after its first report. The text after such a report is
+//! not used.
 
 use super::series::book::Book;
 use super::series::json::{self, Shape};
@@ -32,7 +35,7 @@ use crate::{Decoded, Run};
 /// iostat.
 pub static IOSTAT: Tool = Tool {
     name: "iostat",
-    summary: "means of each device and of the processors over the reports, without that since boot, from text and JSON",
+    summary: "means of each device and of the processors over the reports, without the report since boot, from text and JSON",
     recognises,
     decode,
 };
@@ -48,7 +51,7 @@ static SHAPE: Shape = Shape {
     signed: false,
 };
 
-/// The text's column of a key of the JSON.
+/// The column in the text for a key of the JSON.
 fn name(section: &str, key: &str) -> Option<String> {
     Some(match (section, key) {
         ("avg-cpu", _) | (_, "rrqm" | "wrqm" | "drqm" | "util") => format!("%{key}"),
@@ -78,7 +81,7 @@ fn decode(text: &str) -> Decoded {
     settled(Decoded { version: None, runs: reader.runs, warnings: reader.warnings })
 }
 
-/// What a line is, if its beginning tells.
+/// The kind of a line, if its beginning shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Time,
@@ -112,16 +115,16 @@ struct Reader<'t> {
     warnings: Vec<String>,
     book: Option<Book<'t>>,
     layouts: Vec<Layout<'t>>,
-    /// The table in which the next lines are rows.
+    /// The table to which the next rows belong.
     current: Option<usize>,
-    /// Tables of this report.
+    /// The tables of this report that were read.
     seen: Vec<usize>,
-    /// The last header's or time's line.
+    /// The line of the last header or time, and which of the two it is.
     mark: (usize, Option<Kind>),
-    /// Line of the banner, and whether the first report is not of the time since boot.
+    /// The line of the banner, and whether the first report covers an interval and not the time since boot.
     banner: usize,
     is_interval: bool,
-    /// Where the runs of the invocation before this begin, if it had one report only.
+    /// The place of the runs of the invocation before this one, if that one had only one report.
     lone: Option<usize>,
     /// A device whose numbers are on the next line.
     name: Option<&'t str>,
@@ -251,7 +254,8 @@ impl<'t> Reader<'t> {
         (self.banner, self.lone) = (at, lone);
         let mut book = Book::new(at);
         if nothing {
-            // Each prints its first report at once: this one's may be among the other's.
+            // Each invocation prints its first report at once. So the first report of this one may be mixed
+            // with that of the other one.
             book.fail(format!(
                 "line {at}: a new recording begins before the one above has printed a report: two \
                  invocations are mixed"

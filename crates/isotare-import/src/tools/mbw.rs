@@ -1,16 +1,17 @@
 //! `mbw`, the memory copies of MEMCPY, DUMB and MCBLOCK.
 //!
-//! It prints what it allocates, how often it will copy (not with `-q`), a line for each copy and one with
-//! their mean (not with `-a`): `0<tab>Method: MEMCPY<tab>Elapsed: 0.00590<tab>MiB: 32.00000<tab>Copy:
-//! 5423.728 MiB/s` (`mbw.c`; the same from 1.1 to 2.0). A method of one invocation is a run; its rate is that
-//! of all its copies together, from their lines, which have more digits than their times.
+//! It prints how much it allocates, the number of copies (not with `-q`), a line for each copy and a line
+//! with the mean (not with `-a`): `0<tab>Method: MEMCPY<tab>Elapsed: 0.00590<tab>MiB: 32.00000<tab>Copy:
+//! 5423.728 MiB/s` (`mbw.c`; the same from 1.1 to 2.0). A run is one method of one invocation. Its rate is
+//! computed over all copies together, from the rates in the lines, because these have more digits than the
+//! times.
 
 use crate::tools::Tool;
 use crate::{Decoded, Metric, Run};
 
 /// mbw.
 pub static MBW: Tool =
-    Tool { name: "mbw", summary: "the copies of each of its methods as one run", recognises, decode };
+    Tool { name: "mbw", summary: "the copies of each method as one run", recognises, decode };
 
 const MIB: f64 = 1_048_576.0;
 
@@ -22,7 +23,7 @@ const MIXED: &str = "its lines are mixed with those of another run";
 
 /// One copy, or their mean.
 struct Row<'a> {
-    /// Which copy, from 0; `None`: the mean.
+    /// The number of the copy, from 0; `None`: this is the mean.
     index: Option<usize>,
     method: &'a str,
     mib: &'a str,
@@ -49,7 +50,7 @@ impl<'a> Row<'a> {
     }
 }
 
-/// Copies of each method in `Getting down to business... Doing 10 runs per test.`
+/// The number of copies of each method in `Getting down to business... Doing 10 runs per test.`
 fn times(line: &str) -> Option<usize> {
     let (_, rest) = line.split_once("Getting down to business... Doing ")?;
     rest.split_once(" runs per test.")?.0.parse().ok()
@@ -69,13 +70,13 @@ struct Group<'a> {
 struct Reader<'a> {
     runs: Vec<Run>,
     group: Option<Group<'a>>,
-    /// What the first lines of the invocation said.
+    /// The number of copies in the first lines of the invocation.
     times: Option<usize>,
     block: Option<&'a str>,
-    /// The line of an invocation of which no copy has been seen yet.
+    /// The line on which an invocation begins that has printed no copy yet.
     awaited: Option<usize>,
-    /// Whether the first lines of two invocations came at once, so that the copies after them may be of
-    /// either.
+    /// Whether the first lines of two invocations follow each other without a copy between them. Then it is
+    /// not known to which of the two a copy belongs.
     is_mixed: bool,
 }
 
@@ -103,7 +104,7 @@ impl<'a> Reader<'a> {
             self.block =
                 rest.split_once(" bytes as blocks for memcpy").map(|(bytes, _)| bytes).or(self.block);
         } else if let Some(times) = times(line) {
-            // A second one: that of another invocation, whose first line has come before.
+            // This line was read before without a copy after it, so it is the line of another invocation.
             if self.times.is_some() {
                 self.close();
                 self.forget();
@@ -143,7 +144,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// An invocation's first lines are no longer those of what follows.
+    /// Forgets the first lines of an invocation, because what follows does not belong to it.
     fn forget(&mut self) {
         if let Some(line) = self.awaited.take() {
             self.runs.push(Run::incomplete(line, "it contains no copy"));
@@ -199,19 +200,19 @@ mod tests {
     }
 
     #[test]
-    fn the_rate_is_that_of_all_copies_together() {
+    fn the_rate_is_computed_over_all_copies_together() {
         // 8 MiB in 2 s and 8 MiB in 8 s: 16 MiB in 10 s.
         check(&(row("0", "4.000") + &row("1", "1.000") + &row("AVG", "1.600")), &[Some(1.6)]);
         check(&(row("0", "4.000") + &row("1", "1.000") + &row("AVG", "2.500")), &[None]);
         let two = "Getting down to business... Doing 2 runs per test.\n";
         check(&format!("{two}{}{}", row("0", "4.000"), row("1", "1.000")), &[Some(1.6)]);
         check(&format!("{two}{}", row("0", "4.000")), &[None]);
-        // Neither says how many belong to it.
+        // Neither a line with a mean nor a first line shows how many copies there must be.
         check(&(row("0", "4.000") + &row("1", "1.000")), &[None]);
     }
 
     #[test]
-    fn what_is_mixed_or_no_number_yields_none() {
+    fn mixed_copies_and_infinite_rates_have_no_number() {
         check(&(row("0", "4.000") + &row("0", "4.000") + &row("AVG", "4.000")), &[None, Some(4.0)]);
         check(&(row("1", "4.000") + &row("AVG", "4.000")), &[None]);
         check(&(row("0", "inf") + &row("AVG", "inf")), &[None]);

@@ -38,8 +38,8 @@ pub struct Tool {
     pub name: &'static str,
     /// The output that can be read: one line for help pages.
     pub summary: &'static str,
-    /// Whether the beginning of a text (at most [`HEAD`] bytes, whole lines) is this tool's. It has to be
-    /// certain: if two tools accept a text, the first one is used.
+    /// Whether the beginning of a text (whole lines, at most [`HEAD`] bytes) was printed by this tool. The
+    /// answer must be certain: if two tools accept a text, the first one of the list is used.
     pub recognises: fn(&str) -> bool,
     /// Reads a complete text. It never fails: a part that cannot be used becomes a run without numbers.
     pub decode: fn(&str) -> Decoded,
@@ -51,8 +51,8 @@ impl std::fmt::Debug for Tool {
     }
 }
 
-/// What is needed to interpret the figures of a tool's runs. For example, latencies of sysbench are working
-/// times of its threads, unless its events wait in a queue.
+/// What a reader needs to interpret the figures of a tool's runs. For example, sysbench's latencies are the
+/// times that its threads work on events, unless events wait in a queue.
 pub fn info(spec: &WorkloadSpec) -> WorkloadInfo {
     let label = |key: &str| spec.pairs().find(|(known, _)| *known == key).map(|(_, value)| value);
     let is_known = spec.name == sysbench::SYSBENCH.name && label("rate").is_none();
@@ -63,7 +63,7 @@ pub fn info(spec: &WorkloadSpec) -> WorkloadInfo {
 /// Number of bytes of a text that are used to recognise its tool.
 pub const HEAD: usize = 1 << 18;
 
-/// Every tool. Those that are recognised most reliably come first.
+/// All tools. Those that are recognised most reliably come first.
 pub static TOOLS: &[&Tool] = &[
     &sysbench::SYSBENCH,
     &fio::FIO,
@@ -103,7 +103,7 @@ pub fn recognise(text: &str) -> Option<&'static Tool> {
     TOOLS.iter().copied().find(|tool| (tool.recognises)(head))
 }
 
-/// The first lines of a text.
+/// The beginning of a text, as whole lines.
 fn head(text: &str) -> &str {
     if text.len() <= HEAD {
         return text;

@@ -1,8 +1,8 @@
 //! `mpstat` of sysstat: what each processor did, in text and JSON (`-o JSON`, since 11.5.1).
 //!
-//! A run is one processor (`cpu`, of which `all` is one) or NUMA node (`node`) of one invocation. Interrupts
-//! (`-I`) are columns of their processor. JSON has the keys without `%` and `/s`; they get the names of the
-//! text's columns.
+//! A run is one processor (`cpu`, with `all` for all of them) or NUMA node (`node`) of one invocation.
+//! Interrupts (`-I`) are columns of their processor. The keys of the JSON have no `%` and `/s`; they are
+//! renamed like the columns of the text.
 
 use super::series::json::{self, Shape};
 use super::series::layout::Part;
@@ -42,8 +42,8 @@ fn decode(text: &str) -> Decoded {
     }
 }
 
-/// `CPU %usr %nice %sys %iowait %irq …`, where sar has `%steal` behind `%iowait`; `CPU intr/s`; `CPU 0/s 1/s
-/// …`; `NODE %usr …`.
+/// Whether these are the columns of mpstat: `CPU %usr %nice %sys %iowait %irq …` (sar has `%steal` after
+/// `%iowait`), `CPU intr/s`, `CPU 0/s 1/s …` or `NODE %usr …`.
 fn is_header(names: &str) -> bool {
     let mut words = names.split_ascii_whitespace();
     let first = words.next();
@@ -54,7 +54,7 @@ fn is_header(names: &str) -> bool {
     match values.next() {
         Some("%usr" | "%user") => values.skip_while(|word| *word != "%iowait").nth(1) == Some("%irq"),
         Some("intr/s") => values.next().is_none(),
-        // sar's tables by processor are known by their first columns.
+        // These are the first columns of sar's tables of processors.
         Some("total/s" | "MHz" | "wghMHz") | None => false,
         Some(word) => word.ends_with("/s") && values.all(|word| word.ends_with("/s")),
     }
@@ -64,7 +64,7 @@ fn part(name: &str, at: usize, _: usize) -> Part {
     match (name, at) {
         ("CPU", 0) => Part::Id("cpu"),
         ("NODE", 0) => Part::Id("node"),
-        // Of `-T`: what spans several has none.
+        // Columns of `-T`. They are blank in rows that cover several cores, sockets or nodes.
         ("CORE" | "SOCK" | "NODE", _) => Part::Blank,
         _ => Part::Value,
     }

@@ -1,14 +1,16 @@
-//! `pidstat` of sysstat: what each process used, in one table a report for each group of columns asked for.
+//! `pidstat` of sysstat: the resources that each process used. Each report has a table for each group of
+//! columns that was asked for.
 //!
-//! A run is one process (`pid`, `command`) of one invocation, or with `-t` one thread (`tid`); its numbers
-//! are the means of the columns. `UID`, `CPU` (on which the task was) and `policy` are no measurements. -1.00
-//! stands for I/O that could not be read (pidstat.c, `write_pid_io_stats`).
+//! A run is one process (`pid`, `command`) of one invocation, or with `-t` one thread (`tid`). Its numbers
+//! are the means of the columns. `UID`, `CPU` (the CPU of the task) and `policy` are not measurements. -1.00
+//! means that I/O could not be read (pidstat.c, `write_pid_io_stats`).
 //!
-//! - 10.x prints seconds since 1970 with `-h`; later versions a time of day unless `-H` is given.
+//! Differences between versions:
+//! - 10.x prints seconds since 1970 with `-h`. Later versions print a time of day, unless `-H` is given.
 //! - `USER` in place of `UID` with `-U`; `%wait` since 11.7; `iodelay` since 11.1; `threads`, `fd-nr`,
 //!   `prio`, `policy` since 10.1.
-//! - Average lines are not there with `-h`, nor when it is killed. Idle processes have no row unless `-p`
-//!   names them.
+//! - There are no lines with averages with `-h`, or if pidstat is killed. Idle processes have no row unless
+//!   `-p` names them.
 //! - JSON since 12.7.7 (`-o JSON`).
 
 use super::series::json::{self, Shape};
@@ -57,7 +59,7 @@ fn decode(text: &str) -> Decoded {
     }
 }
 
-/// `UID PID … Command`, `UID TGID TID … Command`.
+/// Whether these are the columns of pidstat: `UID PID … Command` or `UID TGID TID … Command`.
 fn is_header(names: &str) -> bool {
     names.trim_ascii_end().ends_with(" Command") && {
         let mut words = names.split_ascii_whitespace().take(3);
@@ -75,7 +77,7 @@ fn part(name: &str, at: usize, columns: usize) -> Part {
     }
 }
 
-/// The text's column of a key of the JSON.
+/// The column in the text for a key of the JSON.
 fn name(_: &str, key: &str) -> Option<String> {
     match key {
         "cpu_nr" => None,
@@ -96,7 +98,7 @@ mod tests {
         run.metrics.iter().map(|metric| (metric.name.as_ref(), metric.value)).collect()
     }
 
-    /// Reports of pid 1 whose `%usr` are these, up to these times.
+    /// Reports of pid 1, each with its time and its `%usr`.
     fn text(begin: &str, reports: &[(&str, &str)]) -> String {
         let (mut since, mut text) = (begin, BANNER.to_owned());
         for (time, usr) in reports {
@@ -123,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn means_go_over_midnight_and_are_weighted_only_where_intervals_differ() {
+    fn means_work_over_midnight_and_have_weights_only_if_intervals_differ() {
         let even = text("23:59:58", &[("23:59:59", "1.00"), ("00:00:01", "2.00"), ("00:00:02", "3.00")]);
         check(&even, Ok(&[("%usr", 2.0), ("rows", 3.0)]));
         let uneven = text("11:59:50 PM", &[("12:00:00 AM", "1.00"), ("12:00:30 AM", "5.00")]);
@@ -131,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn reports_that_do_not_follow_each_other_are_mixed() {
+    fn reports_that_overlap_in_time_are_mixed() {
         let mixed = text("10:00:00", &[("10:00:10", "1.00")]) + &text("10:00:05", &[("10:00:15", "2.00")]);
         let without_second_banner = mixed.replace(&format!("\n{BANNER}"), "\n");
         check(&without_second_banner, Err("does not follow"));
@@ -143,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn reports_without_rows_are_no_fault() {
+    fn reports_without_rows_are_accepted() {
         let text = format!(
             "{BANNER}\n10:00:00   UID       PID    %usr  Command\n\n10:00:01   UID       PID    %usr  Command\n\
              \n10:00:02   UID       PID    %usr  Command\n10:00:03     0         1    3.00  a\n"
@@ -153,14 +155,14 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_read_is_no_number() {
+    fn a_value_that_could_not_be_read_is_left_out() {
         let text = text("10:00:00", &[("10:00:01", "-1.00")]);
         let found = decode(&text.replace("%usr", "kB_rd/s"));
         assert!(found.runs.iter().all(|run| run.metrics.is_empty()));
     }
 
     #[test]
-    fn a_number_that_is_used_again_is_another_process() {
+    fn a_pid_that_is_used_again_is_another_process() {
         let text = text("10:00:00", &[("10:00:01", "1.00"), ("10:00:02", "3.00"), ("10:00:03", "5.00")]);
         let found = decode(&text.replacen("a b", "c", 1));
         let commands: Vec<_> =
@@ -169,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn averages_that_disagree_are_told() {
+    fn averages_that_disagree_with_their_rows_cause_a_warning() {
         let rows = text("10:00:00", &[("10:00:01", "1.00"), ("10:00:02", "3.00")]);
         let with = |average: &str| {
             decode(&format!("{rows}Average:     0         1    {average}  a b\n")).warnings.len()
@@ -177,10 +179,10 @@ mod tests {
         assert_eq!((with("2.01"), with("2.50")), (0, 1));
     }
 
-    /// A complaint: with `-h` rows of one report may carry two seconds, which was told as processes that are
-    /// not in every report.
+    /// From a bug report: with `-h`, the rows of one report may have two different times. Its processes were
+    /// then reported as missing in some reports.
     #[test]
-    fn a_report_may_cross_a_second() {
+    fn the_rows_of_a_report_may_have_two_different_times() {
         let header = "\n#      Time   UID       PID    %usr %system  %guest    %CPU   CPU  Command\n";
         let row = |time: u64, pid: u32, usr: f64| {
             format!(" {time}     0         {pid}    {usr:.2}    0.00    0.00    {usr:.2}     6  a\n")
@@ -192,7 +194,7 @@ mod tests {
         let values: Vec<_> = found.runs.iter().map(|run| (run.status, numbers(run)[0].1)).collect();
         assert_eq!(values, [(Status::Complete, 3.0), (Status::Complete, 5.0)]);
         assert!(found.warnings.is_empty(), "{:?}", found.warnings);
-        // Without headers of their own, one process each second are reports.
+        // Rows with one process in each second and only one header are separate reports.
         let single: String = (0..4).map(|at| row(1_448_481_504 + at, 1, 1.0)).collect();
         check(
             &format!("{BANNER}{header}{single}"),
@@ -204,14 +206,14 @@ mod tests {
     fn a_line_that_is_cut_makes_the_invocation_incomplete() {
         let whole = text("10:00:00", &[("10:00:01", "1.00"), ("10:00:02", "3.00")]);
         check(whole.trim_end(), Err("middle of a line"));
-        // What was written after a cut begins within its line.
+        // The text after a cut may begin within the line that was cut.
         let rejoined = format!("{}{whole}", whole.trim_end_matches("1    3.00  a b\n"));
         let found = decode(&rejoined);
         assert_eq!(
             found.runs.iter().map(|run| run.status).collect::<Vec<_>>(),
             [Status::Incomplete, Status::Complete]
         );
-        // With its averages it is whole.
+        // If its averages follow, the invocation is complete.
         check(&format!("{whole}Average:     0         1    2.00  a"), Err("middle of a line"));
         let averages = "Average:     0         1    2.00  a b\nAverage:     0  ";
         check(&format!("{whole}{averages}"), Ok(&[("%usr", 2.0), ("rows", 2.0)]));

@@ -1,5 +1,5 @@
-//! Common code of decoders for reports: lines of the form `word: value`, blocks of such lines for each run,
-//! and checks of their content.
+//! Code that decoders of reports share: lines of the form `word: value`, the block of such lines that each
+//! run has, and checks of the content.
 
 use crate::grouping::is_split;
 use crate::{Metric, Run};
@@ -9,14 +9,15 @@ use std::collections::BTreeMap;
 /// A line with its number, from 1.
 pub type Line<'a> = (usize, &'a str);
 
-/// Complete lines. The text after the last line feed is incomplete and is not used, because half a number is
-/// wrong.
+/// The complete lines of a text. Text after the last line feed may be incomplete. It is not used, because a
+/// number that was cut is wrong.
 pub fn whole_lines(text: &str) -> impl Iterator<Item = Line<'_>> {
     let whole = text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
     whole.zip(1..).map(|(line, number)| (number, line))
 }
 
-/// The lines from each that begins a run to the next such line; those before the first belong to none.
+/// The blocks of a text. Each block goes from a line that begins a run to the next such line. Lines before
+/// the first block are left out.
 pub fn blocks(text: &str, mut begins: impl FnMut(&str) -> bool) -> Vec<Vec<Line<'_>>> {
     let mut found: Vec<Vec<Line<'_>>> = Vec::new();
     for line in whole_lines(text) {
@@ -32,25 +33,25 @@ pub fn blocks(text: &str, mut begins: impl FnMut(&str) -> bool) -> Vec<Vec<Line<
 /// Why a run has no numbers.
 #[derive(Debug, PartialEq)]
 pub enum Fault {
-    /// It is incomplete, or mixed with another run.
+    /// The run is incomplete, or mixed with another run.
     Incomplete(String),
-    /// It contradicts itself, or failed.
+    /// The run contradicts itself, or it failed.
     Unreadable(String),
 }
 
 impl Fault {
-    /// It is incomplete, or mixed with another run.
+    /// The run is incomplete, or mixed with another run.
     pub fn incomplete(why: impl Into<String>) -> Self {
         Self::Incomplete(why.into())
     }
 
-    /// It contradicts itself, or failed.
+    /// The run contradicts itself, or it failed.
     pub fn unreadable(why: impl Into<String>) -> Self {
         Self::Unreadable(why.into())
     }
 }
 
-/// The run that begins on this line, with what was found.
+/// The run that begins on this line, with its metrics or the reason why it has none.
 pub fn run(line: usize, labels: BTreeMap<String, String>, found: Result<Vec<Metric>, Fault>) -> Run {
     let mut run = match found {
         Ok(metrics) => Run::complete(line, metrics),
@@ -61,9 +62,9 @@ pub fn run(line: usize, labels: BTreeMap<String, String>, found: Result<Vec<Metr
     run
 }
 
-/// What follows each of these words at the beginning of a line; the first word that fits counts. A word met
-/// twice in one run is the sign of two whose lines are mixed. The first group of a number is not taken for
-/// the number.
+/// The text after each of these words. A word must be at the beginning of a line, and the first word that
+/// fits is used. If a word occurs twice in one run, the lines of two runs are mixed. A number that is split
+/// into groups is not used, because its first group is not the number.
 pub fn fields<'a>(
     lines: &[Line<'a>],
     words: &[&'static str],
@@ -88,45 +89,45 @@ pub fn fields<'a>(
     Ok(found)
 }
 
-/// Lines of two runs among each other.
+/// The fault of lines of two runs that are mixed.
 pub fn mixed(what: impl std::fmt::Display) -> Fault {
     Fault::Incomplete(format!("its lines are mixed with those of another run ({what})"))
 }
 
-/// A finite number, as tools print it that do not ask for the locale: without separators of thousands and
-/// with a point.
+/// A finite number, as printed by tools that do not use the locale: with a decimal point, and without
+/// separators of thousands.
 pub fn number(text: &str) -> Option<f64> {
     text.trim().parse().ok().filter(|value: &f64| value.is_finite())
 }
 
-/// A finite number of a tool that asks for the locale: with a point or a comma.
+/// A finite number of a tool that uses the locale: with a point or a comma.
 pub fn decimal(text: &str) -> Option<f64> {
     number(&text.replace(',', "."))
 }
 
-/// The number at the beginning of a text, up to the first blank. The first group of several, as in `1 234
-/// requests`, is none.
+/// The number at the beginning of a text, up to the first blank; `None` for `1 234 requests`, where the first
+/// word is only a group of the number.
 pub fn first_number(text: &str) -> Option<f64> {
     text.split_whitespace().next().filter(|_| !is_split(text)).and_then(number)
 }
 
-/// A time in seconds, unless it is one that the tool could not resolve: a zero.
+/// A metric for a time in seconds. A zero is left out: it means that the tool could not resolve the time.
 pub fn time(name: impl Into<Cow<'static, str>>, seconds: Option<f64>) -> Option<Metric> {
     seconds.filter(|&seconds| seconds > 0.0).map(|seconds| Metric::lower(name, "s", seconds))
 }
 
-/// A plain number of things of which less is better.
+/// A metric for a number of things, of which fewer is better.
 pub fn count(name: impl Into<Cow<'static, str>>, value: Option<f64>) -> Option<Metric> {
     value.map(|value| Metric::lower(name, "", value))
 }
 
-/// Whether those that are there ascend.
+/// Whether the values that exist ascend.
 pub fn ascend(values: &[Option<f64>]) -> bool {
     let there: Vec<f64> = values.iter().flatten().copied().collect();
     there.windows(2).all(|pair| pair[0] <= pair[1])
 }
 
-/// Whether two numbers are the same up to a part of the second, and up to what rounding takes.
+/// Whether two numbers agree. They may differ by `part` times the second one, and by `rounding`.
 pub fn agree(one: f64, other: f64, part: f64, rounding: f64) -> bool {
     (one - other).abs() <= other.abs() * part + rounding
 }
@@ -143,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_word_met_twice_is_a_mixture() {
+    fn a_word_that_occurs_twice_shows_mixed_runs() {
         let lines = [(1, "a: 1"), (2, "  b = 2 "), (3, "a: 3")];
         let found = fields(&lines[..2], &["a:", "b ="]).expect("two words");
         assert_eq!(found, BTreeMap::from([("a:", "1"), ("b =", "2")]));
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_finite_number_is_none() {
+    fn only_finite_numbers_are_read() {
         assert_eq!(
             ["1,5", "2.5", "inf", "nan", "-nan", "x", ""].map(number),
             [None, Some(2.5), None, None, None, None, None]
@@ -171,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_of_several_groups_is_no_number() {
+    fn the_first_group_of_a_number_is_not_a_number() {
         assert_eq!(
             ["1 234 requests", "1234 requests", "1 234,5", "12 requests", "1,234 requests"].map(first_number),
             [None, Some(1234.0), None, Some(12.0), None]

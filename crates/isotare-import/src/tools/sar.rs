@@ -1,10 +1,10 @@
-//! `sar` of sysstat: what the machine did, in one table for each group of counters: of the machine, or of
-//! each of its processors, interfaces, devices, file systems.
+//! `sar` of sysstat: counters of the machine. There is a table for each group of counters, for the machine or
+//! for each of its processors, interfaces, devices or file systems.
 //!
-//! A run is one of these (`cpu`, `iface`, `device`, …) of one invocation; the columns of the machine as a
-//! whole are one run. From a file of `sadc`, tables follow each other, each from the first record to the
-//! last; with an interval, each report has all of them. What follows a restart are runs of their own.
-//! `Average:` lines are only compared with the rows. `sar -p` puts the device last.
+//! A run is one of these (`cpu`, `iface`, `device`, …) in one invocation. The columns of the machine as a
+//! whole are one run. If sar reads a file of `sadc`, each table has all records, and the tables follow each
+//! other. If it measures with an interval, each report has all tables. After a restart of the machine, new
+//! runs begin. `Average:` lines are only compared with the rows. With `sar -p` the device is the last column.
 
 use super::series::is_banner;
 use super::series::layout::Part;
@@ -23,7 +23,7 @@ pub static SAR: Tool = Tool {
 
 static STYLE: Style = Style { header: is_header, part, remark, signed: true };
 
-/// Columns that tell what a row is about (pr_stats.c), and their labels.
+/// Columns that identify what a row describes (pr_stats.c), and their labels.
 const IDS: &[(&str, &str)] = &[
     ("CPU", "cpu"),
     ("IFACE", "iface"),
@@ -40,7 +40,7 @@ const IDS: &[(&str, &str)] = &[
     ("MOUNTPOINT", "filesystem"),
 ];
 
-/// Columns of words.
+/// Columns that contain words.
 const WORDS: &[&str] = &["DEVICE", "idvend", "idprod", "manufact", "product", "status"];
 
 fn recognises(head: &str) -> bool {
@@ -53,7 +53,7 @@ fn decode(text: &str) -> Decoded {
     timed::decode(text, &STYLE)
 }
 
-/// Names only: a row has at least one number.
+/// Whether these are only names. A row has at least one number.
 fn is_header(names: &str) -> bool {
     let mut words = names.split_ascii_whitespace().peekable();
     let first = words.peek().copied();

@@ -3,8 +3,8 @@
 use crate::{Decoded, Run, Status};
 use std::collections::BTreeSet;
 
-/// The same, without the numbers of runs in which one comes twice or is negative: a damaged text may read
-/// like that.
+/// Removes the numbers of runs in which a metric occurs twice or is negative. Such numbers may come from a
+/// damaged text.
 pub(super) fn sound(decoded: Decoded) -> Decoded {
     let runs = decoded.runs.into_iter().map(|run| match fault(&run) {
         Some(why) => Run { labels: run.labels, ..Run::unreadable(run.line, why) },
@@ -31,7 +31,7 @@ mod tests {
     use crate::Metric;
 
     #[test]
-    fn a_number_that_comes_twice_or_is_negative_is_none() {
+    fn runs_with_doubled_or_negative_metrics_have_no_numbers() {
         let of = |values: &[(&'static str, f64)]| {
             let metrics = values.iter().map(|(name, value)| Metric::lower(*name, "s", *value)).collect();
             let decoded =

@@ -10,14 +10,14 @@
 //!       1 root      20   0  166552  11780   8720 S   0.0   0.1   0:01.23 systemd
 //! ```
 //!
-//! A run is one process (`pid`, `command`), one processor (`cpu`) or the machine's memory. The first frame is
-//! of a moment, or since boot, as the version has it, and is left out where others follow. procps 3.2 has
-//! `Cpu(s): 0.3%us`, busybox `CPU: 0% usr`; busybox has no times.
+//! A run is one process (`pid`, `command`), one processor (`cpu`) or the machine's memory. Depending on the
+//! version, the first frame covers only a moment or the time since boot. It is left out if other frames
+//! follow. procps 3.2 has `Cpu(s): 0.3%us`, busybox `CPU: 0% usr`; busybox prints no times.
 //!
-//! The text does not mark where an invocation begins. A new one begins with a frame that is earlier than the
-//! one before it, or, if the times do not show it, with a frame that has the same summary as the first. Two
-//! frames within one second are of two invocations (or of a delay below a second: such files cannot be told
-//! from them).
+//! The text has no mark where an invocation begins. A frame begins a new invocation if its time is earlier
+//! than that of the frame before. If times do not show it, a frame whose summary equals that of the first
+//! frame begins a new one. Two frames within one second are from two invocations, which are mixed. A single
+//! invocation with a delay below one second looks the same and is refused, too.
 
 use super::series::book::Book;
 use super::series::columns::Column;
@@ -36,10 +36,10 @@ pub static TOP: Tool = Tool {
     decode,
 };
 
-/// What the first frame is of.
+/// What the first frame covers.
 const FIRST: &str = "a moment, or the time since boot";
 
-/// More lines than a summary has on the largest machine.
+/// More lines than the summary has on the largest machine.
 const SUMMARY: usize = 8192;
 
 fn recognises(head: &str) -> bool {
@@ -47,7 +47,7 @@ fn recognises(head: &str) -> bool {
     lines.any(is_frame) && lines.any(is_names)
 }
 
-/// `top - 10:00:01 up …`, or busybox's `Mem: 1234K used, …`
+/// Whether a line begins a frame: `top - 10:00:01 up …`, or busybox's `Mem: 1234K used, …`
 fn is_frame(line: &str) -> bool {
     (line.starts_with("top - ") && line.contains(" up ")) || is_busybox(line)
 }
@@ -74,7 +74,7 @@ fn decode(text: &str) -> Decoded {
     settled(Decoded { version: None, runs: reader.runs, warnings: reader.warnings })
 }
 
-/// Identifying numbers and words are not measurements.
+/// The use of a column. Numbers that identify something and words are not measurements.
 fn part(name: &str, at: usize, columns: usize) -> Part {
     match name {
         "PID" => Part::Id("pid"),
@@ -82,20 +82,20 @@ fn part(name: &str, at: usize, columns: usize) -> Part {
         | "nTH" | "nMaj" | "nMin" | "vMj" | "vMn" | "nDRT" | "RSan" | "RSfd" | "RSlk" | "RSsh" | "PSS"
         | "PSan" | "PSfd" | "PSsh" | "USS" | "%CUC" | "%CUU" | "nFD" => Part::Value,
         "COMMAND" | "Command" => Part::Also("command"),
-        // It is translated.
+        // The name of this column is translated.
         _ if at + 1 == columns => Part::Also("command"),
         _ => Part::Drop,
     }
 }
 
-/// A field that may have blanks in it and is not the last one.
+/// A field that may contain blanks and is not the last one.
 fn misplaced(names: &str) -> Option<&str> {
     let words = ["COMMAND", "CGROUPS", "CGNAME", "ENVIRON", "EXE", "SUPGIDS", "SUPGRPS"];
     names.split_ascii_whitespace().rev().skip(1).find(|name| words.contains(name))
 }
 
-/// Numbers and the words behind them: `0.3 us, 0.3%sy,100.0 id`, `7953.2 total`, `12K used`. Words before the
-/// first number are passed over. A number with a blank in it is none: its text is empty.
+/// Pairs of a number and the word after it: `0.3 us, 0.3%sy,100.0 id`, `7953.2 total`, `12K used`. Words
+/// before the first number are skipped. For a number with a blank in it, the text is empty.
 fn pairs(text: &str) -> Vec<(&str, &str)> {
     let mut found = Vec::new();
     let mut rest = text;
@@ -103,13 +103,13 @@ fn pairs(text: &str) -> Vec<(&str, &str)> {
     while let Some(begin) = rest.find(|letter: char| letter.is_ascii_digit()) {
         let from = rest.get(begin..).unwrap_or("");
         let is_number = |(at, letter): (usize, char)| {
-            // A point or comma is in a number only before a digit.
+            // A point or a comma belongs to a number only if a digit follows.
             let next = from.as_bytes().get(at + 1).is_some_and(u8::is_ascii_digit);
             !(letter.is_ascii_digit() || (matches!(letter, '.' | ',') && next))
         };
         let end = from.char_indices().find(|&found| is_number(found)).map_or(from.len(), |(at, _)| at);
         let (mut value, after) = from.split_at_checked(end).unwrap_or((from, ""));
-        // What stands before it without a word is the rest of the same number.
+        // There was no word after the number before, so this is the rest of the same number.
         if is_open {
             value = "";
         }
@@ -132,15 +132,15 @@ struct Reader<'t> {
     warnings: Vec<String>,
     book: Option<Book<'t>>,
     layout: Option<Layout<'t>>,
-    /// The lines of this frame's summary, with the first one's number.
+    /// The summary of this frame, and the line on which it begins.
     summary: Vec<&'t str>,
     begin: usize,
     now: Option<Moment>,
     /// The summary of the invocation's first frame.
     first: Vec<&'t str>,
-    /// Whether it was said that its fields are not supported.
+    /// Whether it was already reported that these fields are not supported.
     refused: bool,
-    /// Whether the last lines were a summary, or rows.
+    /// Whether the last line was part of a summary, or of the rows.
     in_summary: bool,
     in_rows: bool,
     values: Vec<f64>,
@@ -168,7 +168,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// A frame's summary was read to the names of its columns.
+    /// Called at the names of the columns, which end the summary of a frame.
     fn frame(&mut self, at: usize, names: &'t str) {
         if let Some(field) = misplaced(names) {
             self.close();
@@ -211,7 +211,7 @@ impl<'t> Reader<'t> {
         for (ahead, line) in self.summary.iter().enumerate() {
             if let Some((unit, of, rest)) = memory(line) {
                 let pairs = pairs(rest);
-                // What is available stands on the line of the swap.
+                // The available memory is on the line of the swap.
                 let of = |name: &str| if name == "avail" { "Mem" } else { of };
                 let column = |(_, name): &(&str, &str)| Column { name: format!("{} {name}", of(name)), unit };
                 add(book, begin + ahead, pairs.iter().map(column).collect(), Who::default(), &pairs);
@@ -253,10 +253,10 @@ impl<'t> Reader<'t> {
     }
 }
 
-/// `%Cpu(s):`, `%Cpu0  :`, `Cpu(s):`, busybox's `CPU:` and `CPU0:`.
+/// Reads `%Cpu(s):`, `%Cpu0  :`, `Cpu(s):`, busybox's `CPU:` and `CPU0:`.
 fn processor(line: &str) -> Option<(Who<'_>, &str)> {
     let (name, rest) = line.split_once(':')?;
-    // `%CPU(s)` where it is translated.
+    // It is `%CPU(s)` in translated texts.
     let name = name.trim_ascii().trim_start_matches('%');
     let id = name.strip_prefix("Cpu").or_else(|| name.strip_prefix("CPU"))?;
     let id = match id {
@@ -268,8 +268,8 @@ fn processor(line: &str) -> Option<(Who<'_>, &str)> {
     Some((Who { kind: "cpu", id, ..Who::default() }, rest))
 }
 
-/// `MiB Mem : 7953.2 total, 123.4 free, …`, where `Mem` may be translated, `KiB Swap: …`, `Mem: 8167848k
-/// total, …`
+/// Reads `MiB Mem : 7953.2 total, 123.4 free, …`, `KiB Swap: …` and `Mem: 8167848k total, …`. `Mem` may be
+/// translated.
 fn memory(line: &str) -> Option<(&'static str, &'static str, &str)> {
     let (name, rest) = line.split_once(':')?;
     let (unit, of) = name.trim_ascii().split_once(' ').unwrap_or(("", name.trim_ascii()));
@@ -293,7 +293,7 @@ fn add<'t>(book: &mut Book<'t>, at: usize, columns: Vec<Column>, who: Who<'t>, p
 mod tests {
     use super::*;
 
-    /// A complaint: processes of such a file were called mixed.
+    /// From a bug report: such a file was reported as mixed.
     #[test]
     fn a_layout_with_all_fields_is_not_supported() {
         let text = "top - 10:00:01 up 1 day,  2:03,  1 user,  load average: 0.00, 0.01, 0.05\n\
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_have_their_words_behind_them() {
+    fn each_number_has_the_word_after_it() {
         let expect = [("0.3", "us"), ("0.3", "sy"), ("100.0", "id")];
         for text in ["  0.3 us,  0.3 sy,100.0 id", "  0.3%us,  0.3%sy,100.0%id"] {
             assert_eq!(pairs(text), expect, "{text}");

@@ -1,4 +1,4 @@
-//! `vmstat` of procps: the machine, one row a report.
+//! `vmstat` of procps: the machine, with one row for each report.
 //!
 //! ```text
 //! procs -----------memory---------- ---swap-- -----io---- -system-- ------cpu----- -----timestamp-----
@@ -6,17 +6,19 @@
 //!  1  0      0 123456   1234 123456    0    0     1     2   10   20  0  0 99  0  0 2024-01-02 10:00:01
 //! ```
 //!
-//! A run is one invocation. Its first row averages since boot and is left out where others follow (with `-y`,
-//! of which the text tells nothing, a good one is left out). `-a` has `inact` and `active`, `-t` the time,
-//! procps 4 has `gu`. Memory is in KiB unless `-S` was given, of which the text tells nothing either: those
-//! columns have no unit.
+//! A run is one invocation. Its first row covers the time since boot. It is left out if other rows follow.
+//! With `-y`, vmstat does not print this row. The text does not show whether `-y` was given, so a good row is
+//! then left out. `-a` adds `inact` and `active`, and `-t` the time; procps 4 has `gu`. Memory is in KiB
+//! unless `-S` was given. The text does not show this either, so these columns have no unit.
 //!
-//! The text does not mark where an invocation begins. vmstat repeats its headers after as many rows as the
-//! terminal has lines less three, and after 21 where it writes to a file (`winhi` in vmstat.c). So all
-//! headers but the last of one invocation have equally many rows below them, and the last has no more. A
-//! header after fewer rows or before more, with other columns, or before the same averages since boot, begins
-//! another invocation. Two that write into one file without times look like one with twice the rows; all that
-//! shows is that one of them ends after its first row. What follows such a one is not used.
+//! The text has no mark where an invocation begins. vmstat repeats its header after a fixed number of rows:
+//! 21 if it writes to a file (`winhi` in vmstat.c), otherwise the number of lines of the terminal less three.
+//! So the same number of rows follows each header of an invocation, and fewer may follow the last one. A
+//! header begins another invocation if fewer rows than usual are before it, if more rows than usual follow
+//! it, if it has other columns, or if its first row has the same averages since boot.
+//!
+//! Two invocations without times that write into one file look like one invocation with twice the rows. The
+//! only sign is that one of them ends after its first row. The rows after it are not used.
 
 use super::series::book::Book;
 use super::series::layout::{Layout, Part};
@@ -29,12 +31,12 @@ use crate::{Decoded, Run};
 /// vmstat.
 pub static VMSTAT: Tool = Tool {
     name: "vmstat",
-    summary: "means of the machine over the rows, without that since boot",
+    summary: "means of the machine over the rows, without the row since boot",
     recognises,
     decode,
 };
 
-/// Rows between headers in a file.
+/// The number of rows between two headers in a file.
 const HEIGHT: usize = 21;
 
 fn recognises(head: &str) -> bool {
@@ -42,7 +44,7 @@ fn recognises(head: &str) -> bool {
     lines.any(is_groups) && lines.next().is_some_and(is_names)
 }
 
-/// `procs ---memory--- …`, `--procs-- …`
+/// Whether a line has the titles of groups of columns: `procs ---memory--- …`, `--procs-- …`
 fn is_groups(line: &str) -> bool {
     let line = line.trim_ascii();
     (line.starts_with("procs") || line.starts_with("--procs"))
@@ -64,20 +66,20 @@ fn decode(text: &str) -> Decoded {
     settled(Decoded { version: None, runs: reader.runs, warnings: reader.warnings })
 }
 
-/// A header and what follows it up to the next.
+/// A header with its rows.
 struct Section<'t> {
-    /// Line of the header.
+    /// The line of the header.
     line: usize,
     names: &'t str,
     rows: Vec<(usize, &'t str)>,
-    /// Why it is of no use.
+    /// Why it cannot be used.
     fault: Option<String>,
 }
 
 fn sections(text: &str) -> Vec<Section<'_>> {
     let mut found: Vec<Section<'_>> = Vec::new();
     let (whole, rest) = text.rsplit_once('\n').unwrap_or(("", text));
-    // Line of the last line of groups.
+    // The line on which the titles of groups were last read.
     let mut groups = 0;
     for (at, line) in (1..).zip(whole.split('\n')) {
         if is_groups(line) {
@@ -111,8 +113,8 @@ fn fail(sections: &mut [Section<'_>], why: String) {
     }
 }
 
-/// `-t` adds the time behind the numbers, below the name of the time zone. Other names are in small letters,
-/// but where they are translated.
+/// `-t` adds the time after the numbers, below the name of the time zone. All other names are in small
+/// letters, except in translations.
 fn part(name: &str, at: usize, columns: usize) -> Part {
     match at + 1 == columns && !name.starts_with(|letter: char| letter.is_ascii_lowercase()) {
         true => Part::Drop,
@@ -120,7 +122,7 @@ fn part(name: &str, at: usize, columns: usize) -> Part {
     }
 }
 
-/// Whether a row has no more behind its numbers than the date and the time of `-t`.
+/// Whether only the date and the time of `-t` follow the numbers of a row.
 fn has_time(row: &str, names: &str) -> bool {
     let columns = names.split_ascii_whitespace().count();
     let mut rest = row.split_ascii_whitespace().skip(columns.saturating_sub(1));
@@ -144,17 +146,17 @@ struct Reader<'t> {
     warnings: Vec<String>,
     book: Option<Book<'t>>,
     names: &'t str,
-    /// Rows of the first and the last section of this invocation, and of all of it.
+    /// Rows in the first section of this invocation, in its last section, and in all of them.
     height: usize,
     rows: usize,
     count: usize,
-    /// The first row's rates.
+    /// The rates of the first row.
     first: Vec<f64>,
-    /// Where the run of the invocation before this is, if it had one row only.
+    /// The place of the run of the invocation before this one, if that one had only one row.
     lone: Option<usize>,
     values: Vec<f64>,
     clock: Option<&'t str>,
-    /// Whether it was said that the height is not a file's.
+    /// Whether the warning was given that the distance of headers is not that of a file.
     told: bool,
 }
 
@@ -172,7 +174,7 @@ impl<'t> Reader<'t> {
         let height = self.height;
         let is_next = self.rows == height && section.rows.len() <= height && self.book.is_some();
         let goes_on = is_same && is_next && first.as_ref() != Some(&self.first);
-        // A header that waits for its row is that of the invocation that has none yet.
+        // An invocation that has a header but no row yet continues with this header.
         if !(goes_on || (self.book.is_some() && self.rows == 0)) {
             self.close();
         } else if height != HEIGHT && self.rows > 0 && !std::mem::replace(&mut self.told, true) {

@@ -1,10 +1,10 @@
 //! `wrk`, and `wrk2` with its corrected latencies.
 //!
-//! A report begins with `Running 30s test @ URL` and ends with `Transfer/sec:`. Times carry their unit (`us`,
-//! `ms`, `s`, and from 51 s on `m`), rates the metric `k`, `M`, bytes the binary `KB`, `MB` (`src/units.c` of
-//! wrk). The table of percentiles is there with `--latency`; wrk2 prints more of them, and with `-U` those
-//! that are not corrected as a second table (`src/wrk.c` of each). At SIGINT both print what there is so far:
-//! then the time is shorter than announced.
+//! A report begins with `Running 30s test @ URL` and ends with `Transfer/sec:`. Times have their unit (`us`,
+//! `ms`, `s`, and from 51 s on `m`). Rates have the metric prefixes `k` and `M`, and bytes the binary `KB`
+//! and `MB` (`src/units.c` of wrk). With `--latency` there is a table of percentiles. wrk2 prints more
+//! percentiles, and with `-U` a second table with those that are not corrected (`src/wrk.c` of each). At
+//! SIGINT both print what they have measured so far; then the time is shorter than announced.
 
 use crate::tools::Tool;
 use crate::tools::report::{
@@ -45,7 +45,8 @@ fn decode(text: &str) -> Decoded {
     Decoded { version, runs, ..Decoded::default() }
 }
 
-/// Whether this is `unable to connect to 127.0.0.1:80 Connection refused`, all that it prints then.
+/// Whether this is `unable to connect to 127.0.0.1:80 Connection refused`. In this case it prints nothing
+/// else.
 fn refused(line: &str) -> bool {
     let address = line.strip_prefix("unable to connect to ").and_then(|rest| rest.split_once(' '));
     address.and_then(|(address, _)| address.rsplit_once(':')).is_some_and(|(_, port)| !port.is_empty())
@@ -57,7 +58,7 @@ fn version(line: &str) -> Option<&str> {
     rest.contains("Will Glozer").then_some(version)
 }
 
-/// How long, and where, in `Running 30s test @ http://host/path`.
+/// The duration and the address in `Running 30s test @ http://host/path`.
 fn announced(line: &str) -> Option<(&str, &str)> {
     line.strip_prefix("Running ")?.split_once(" test @ ")
 }
@@ -69,7 +70,7 @@ fn load(line: &str) -> Option<(&str, &str)> {
     number(threads).and(number(connections)).map(|_| (threads, connections))
 }
 
-/// The path in an address, without the host, which differs from one environment to the next.
+/// The path in an address. The host is left out, because each environment has another one.
 fn path(address: &str) -> &str {
     let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
     rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/")
@@ -78,7 +79,7 @@ fn path(address: &str) -> &str {
 fn read(block: &[Line<'_>]) -> Option<Run> {
     let (first, line) = *block.first()?;
     let (duration, address) = announced(line)?;
-    // Behind the last line a script may print what it likes.
+    // After the last line, a script may print anything.
     let end = block.iter().position(|(_, line)| line.starts_with(END)).map_or(block.len(), |at| at + 1);
     let report = block.get(1..end).unwrap_or_default();
     let mut labels = BTreeMap::new();
@@ -114,7 +115,7 @@ fn metrics(report: &[Line<'_>], duration: Option<f64>) -> Result<Vec<Metric>, Fa
     if duration.is_some_and(|duration| took < duration * 0.9) {
         return Err(Fault::incomplete(format!("it was stopped after {took} s")));
     }
-    // A time from 51 s on has two decimals of a minute.
+    // Times from 51 s on are minutes with two decimals.
     if !agree(rate * took, requests, 0.02, rate * 0.3) {
         return Err(mixed(format!(
             "the figures contradict each other: {rate} requests/s in {took} s are not {requests} requests"
@@ -129,8 +130,8 @@ fn metrics(report: &[Line<'_>], duration: Option<f64>) -> Result<Vec<Metric>, Fa
     Ok(metrics)
 }
 
-/// Mean, deviation and the longest from the row of latencies, whose columns the line above names, and the
-/// percentiles.
+/// Mean, deviation and maximum from the row of latencies, and the percentiles. The line above the row names
+/// its columns.
 fn latencies(report: &[Line<'_>], found: &BTreeMap<&str, &str>) -> Result<Vec<Metric>, Fault> {
     let mut metrics = Vec::new();
     if let (Some(header), Some(row)) = (found.get(HEADER), found.get(LATENCY)) {
@@ -199,7 +200,7 @@ fn bytes(text: &str) -> Option<f64> {
     scaled(text, &units)
 }
 
-/// A number with the unit that follows it at once.
+/// A number with a unit directly after it.
 fn scaled(text: &str, units: &[(&str, f64)]) -> Option<f64> {
     units.iter().find_map(|(unit, scale)| Some(number(text.strip_suffix(unit)?)? * scale))
 }
@@ -209,7 +210,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn units_are_those_of_the_tool() {
+    fn units_of_the_tool_are_converted() {
         assert_eq!(
             ["635.91us", "1.50ms", "2.00s", "1.00m", "0.90h", "12"].map(seconds),
             [Some(635.91e-6), Some(1.5e-3), Some(2.0), Some(60.0), Some(3240.0), None]
@@ -252,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn the_host_is_no_label() {
+    fn the_host_is_not_in_the_labels() {
         assert_eq!(["http://a:80/b?c", "http://a", "a/b"].map(path), ["/b?c", "/", "/b"]);
     }
 }

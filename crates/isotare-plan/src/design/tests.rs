@@ -1,4 +1,4 @@
-//! Designs that work, and what the others are told.
+//! Tests of valid designs, and of the messages about others.
 
 use super::*;
 use isotare_core::CpuSet;
@@ -44,7 +44,7 @@ fn the_baseline_is_found_whatever_the_order_of_its_settings() {
 }
 
 #[test]
-fn spare_blocks_change_nothing_before_them() {
+fn spare_blocks_do_not_change_the_order_of_earlier_blocks() {
     let with = |repeats| plan(&Design { repeats, ..design(&["lxc"], &["cpu"]) }).expect("valid");
     let (none, some) = (with(0.0), with(0.29));
     assert_eq!((none.spare, none.order.len()), (0, 20 * 3));
@@ -57,12 +57,12 @@ fn spare_blocks_change_nothing_before_them() {
 }
 
 #[test]
-fn six_pairs_are_the_fewest_for_95_percent() {
+fn six_blocks_are_the_minimum_for_95_percent() {
     assert_eq!([0.5, 0.9, 0.95, 0.99, 0.999].map(fewest_blocks), [2, 5, 6, 8, 11]);
 }
 
 #[test]
-fn every_refusal_says_what_to_do() {
+fn every_refusal_has_a_remedy() {
     let with = |change: &dyn Fn(&mut Design)| {
         let mut design = design(&["lxc"], &["cpu"]);
         change(&mut design);

@@ -1,4 +1,4 @@
-//! Files that are experiments, and what the others are told.
+//! Tests of valid experiment files, and of the messages about others.
 
 mod refused;
 
@@ -43,7 +43,7 @@ fn design(text: &str) -> Design {
     read(text).unwrap_or_else(|error| panic!("{:#?}", error.problems())).design
 }
 
-/// The error of a file, as a terminal without colours shows it.
+/// The error of a file, as shown in a terminal without colours.
 fn refusal(text: &str) -> String {
     let error = read(text).expect_err("refused");
     let mut shown = String::new();
@@ -55,7 +55,7 @@ fn refusal(text: &str) -> String {
     shown
 }
 
-/// A file that is right, with other lines at its top.
+/// A valid file with these lines added at its top.
 fn with(lines: &str) -> String {
     format!("{lines}\nenvironments = [\"container\"]\n[[workload]]\nname = \"cpu\"\n")
 }
@@ -125,7 +125,7 @@ fn a_complete_file_is_understood() {
 }
 
 #[test]
-fn what_a_file_leaves_open_comes_from_the_defaults() {
+fn missing_keys_get_the_defaults() {
     let design = design(&with(""));
     assert_eq!((design.seed, design.blocks), (99, Blocks::exactly(20)));
     assert_eq!((design.budget.memory, design.budget.processes), (1 << 20, None));
@@ -133,7 +133,7 @@ fn what_a_file_leaves_open_comes_from_the_defaults() {
 }
 
 #[test]
-fn blocks_and_time_go_together_in_these_ways() {
+fn combinations_of_blocks_and_time_are_read() {
     for (lines, min, max) in [
         ("blocks = 7", 7, 7),
         ("max-blocks = 7", 7, 7),
@@ -162,7 +162,7 @@ fn blocks_and_time_go_together_in_these_ways() {
 }
 
 #[test]
-fn shares_may_be_none_and_all() {
+fn shares_from_zero_to_one_are_accepted() {
     for (text, share) in [("0", 0.0), ("\"0%\"", 0.0), ("\"10 %\"", 0.1), ("1", 1.0), ("\"100%\"", 1.0)] {
         assert_eq!(design(&with(&format!("repeats = {text}"))).repeats, share, "{text}");
     }
@@ -173,7 +173,7 @@ fn shares_may_be_none_and_all() {
 }
 
 #[test]
-fn a_baseline_in_other_words_is_the_same_environment() {
+fn a_baseline_with_default_settings_left_out_is_found() {
     let text = "baseline = 'qemu'\nenvironments = ['native', 'qemu:accel=kvm']\n[[workload]]\nname = 'cpu'";
     assert_eq!(design(text).baseline.to_string(), "qemu:accel=kvm");
 }

@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slope_and_a_step_are_told_and_noise_is_not() {
+    fn a_slope_and_a_step_are_reported_and_noise_is_not() {
         let jitter = |i: u32| 0.01 * f64::from(i * 7 % 11 % 5);
         let of =
             |shape: &dyn Fn(u32) -> f64| change(&(0..24).map(|i| shape(i) + jitter(i)).collect::<Vec<_>>());
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn one_sentence_tells_all() {
+    fn one_warning_lists_everything_that_drifted() {
         let drift = |what: &str, change| Drift { what: what.to_owned(), change };
         let told = warning(&[drift("native in cpu", 0.1), drift("the canary's reads", -0.2)]).expect("told");
         assert!(told.message.contains("native in cpu became 10 % slower"), "{}", told.message);

@@ -200,14 +200,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_that_change_from_trial_to_trial_stay_short() {
+    fn values_that_differ_between_trials_are_shortened() {
         let values = |list: &[&'static str]| together(&list.iter().copied().collect());
         assert_eq!(values(&["27.5", "9", "31"]), "9 … 31");
         assert_eq!(values(&["a", "b", "c"]), "a | b | … (3 values)");
     }
 
     #[test]
-    fn what_is_unfair_and_what_is_part_of_the_comparison() {
+    fn unfair_differences_are_distinguished_from_intended_ones() {
         for (fact, value, base, unfair) in [
             ("cpus", "0", "0-1", true),
             ("memory", "1990000000", "2GiB", false),

@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_is_not_doubted() {
+    fn a_possible_order_of_values_causes_no_warning() {
         let values = [
             ("latency_min", 1.0),
             ("latency_mean", 9.0),
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be() {
+    fn an_impossible_order_of_values_causes_a_warning() {
         for (values, words) in [
             (&[("latency_mean", 3.0), ("latency_max", 2.0)][..], "mean latency_mean is above maximum"),
             (&[("x-min", 3.0), ("x-avg", 2.0)], "minimum x-min is above mean"),

@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_lines_of_one_driver_are_steps() {
+    fn only_environments_of_one_driver_are_shown_as_steps() {
         let row = |environment: &str, create, delete| LifecycleRow {
             environment: environment.to_owned(),
             phases: [(Phase::Create, create), (Phase::Exec, 9.0), (Phase::Delete, delete)].into(),

@@ -235,7 +235,7 @@ mod tests {
     use rustix::param::clock_ticks_per_second;
 
     #[test]
-    fn a_fake_host_is_read_and_what_it_lacks_is_absent() {
+    fn a_recorded_host_is_read_and_missing_values_are_left_out() {
         let root = tempfile::tempdir().expect("temporary folder");
         assert!(HostSampler::new(root.path(), Closing::default()).is_err());
         fs::create_dir_all(root.path().join("proc/pressure")).expect("folder");
@@ -291,7 +291,7 @@ mod tests {
         }
     }
     #[test]
-    fn run_delay_is_summed_over_cpus_and_read_at_both_ends() {
+    fn run_delay_is_summed_over_cpus_and_read_at_begin_and_end() {
         let root = tempfile::tempdir().expect("temporary folder");
         fs::create_dir_all(root.path().join("proc")).expect("folder");
         let write = |file: &str, text: &str| fs::write(root.path().join(file), text).expect("file");

@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn events_and_metrics_go_together() {
+    fn each_event_has_its_metric() {
         let names: Vec<_> = METERS.iter().map(|meter| meter.def.name.as_ref()).collect();
         let expect: Vec<_> = EVENTS.iter().map(|(name, _)| format!("perf_{name}")).collect();
         assert_eq!(names, expect);
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn what_happens_on_a_cpu_is_counted_between_the_first_and_the_last_reading() {
-        // The kernel's own event, since the processor's may be out of reach.
+        // An event of the kernel, because those of the processor may not be available.
         let switches: Event = || Builder::new(Software::CONTEXT_SWITCHES);
         let cpus = CpuSet::new([0]).expect("not empty");
         let closing = Closing::default();
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_counter_that_had_to_share_is_scaled_and_one_that_never_ran_tells_nothing() {
+    fn a_shared_counter_is_scaled_and_a_counter_that_never_ran_has_no_value() {
         assert_eq!(since(said(10, 1, 1), said(10, 1, 1)), Some(0.0));
         assert_eq!(since(said(10, 1, 1), said(40, 4, 4)), Some(30.0));
         assert_eq!(since(said(10, 1, 1), said(40, 5, 3)), Some(60.0));

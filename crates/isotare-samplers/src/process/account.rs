@@ -70,7 +70,8 @@ mod tests {
         Known { parent, all: user(ticks), ..Known::default() }
     }
 
-    /// The total of `role` after process 1 of that role, with a total of 100, gained `gained` by reaping.
+    /// The total of `role`. Process 1 has this role and a total of 100, and gained `gained` by waiting for
+    /// its children.
     fn check(vanished: &[(u32, Known)], gained: u64, expect: u64) {
         let mut totals = BTreeMap::from([(Role::Shim, user(100))]);
         settle(vanished, |pid| (pid == 1).then(|| (Role::Shim, user(gained))), &mut totals);
@@ -78,24 +79,24 @@ mod tests {
     }
 
     #[test]
-    fn what_was_known_is_counted_once() {
+    fn time_that_was_read_already_is_counted_once() {
         check(&[(2, known(1, 30))], 35, 70);
         check(&[(2, known(1, 30)), (3, known(1, 5))], 35, 65);
     }
 
     #[test]
-    fn a_whole_branch_ends_at_the_nearest_survivor() {
+    fn times_of_an_ended_branch_go_to_the_nearest_living_ancestor() {
         check(&[(2, known(1, 30)), (3, known(2, 20)), (4, known(3, 1))], 60, 49);
     }
 
     #[test]
-    fn nothing_is_taken_back_that_was_not_passed_on() {
+    fn only_time_that_was_passed_on_is_subtracted() {
         check(&[(2, known(1, 30))], 0, 100);
         check(&[(2, known(9, 30))], 50, 100);
     }
 
     #[test]
-    fn a_cycle_of_reused_ids_ends() {
+    fn a_cycle_of_reused_ids_is_no_endless_loop() {
         check(&[(2, known(3, 1)), (3, known(2, 1))], 50, 100);
     }
 }

@@ -139,12 +139,12 @@ fn number(word: &[u8]) -> Option<u64> {
 mod tests {
     use super::*;
 
-    // `cat /proc/self/stat` on Linux 6.18, the name and some counters changed.
+    // From `cat /proc/self/stat` on Linux 6.18, with another name and other counters.
     const STAT: &[u8] = b"584 (a) (b c) S 559 559 23430 0 -1 4194304 102 7 3 2 11 12 13 14 20 0 4 0 143232 3133440 409 \
 18446744073709551615 94774958465024 94774958484905 140721830526416 0 0 0 0 0 0 0 0 0 17 0 0 0 5 6 9 94774958500912 0 0 0 0 0 0 0\n";
 
     #[test]
-    fn stat_is_read_behind_any_name() {
+    fn stat_is_read_after_a_process_name_with_any_characters() {
         let stat = Stat::parse(STAT).expect("well-formed");
         assert_eq!((stat.parent, stat.threads, stat.start, stat.rss_pages), (559, 4, 143_232, 409));
         let values = |counts: Counts| {

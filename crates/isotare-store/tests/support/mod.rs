@@ -1,4 +1,4 @@
-//! Sessions and trials to store.
+//! Sessions and trials for the tests of the store.
 
 #![allow(dead_code, clippy::allow_attributes, reason = "each test program uses its own part")]
 
@@ -12,7 +12,7 @@ use isotare_protocol::{ClockPair, Interval, Observation};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// A session with two conditions, one of which is not there.
+/// A session with two conditions, of which one is unavailable.
 pub fn session(id: &str, started: &str) -> Session {
     let environment = |text: &str| text.parse().expect("valid");
     let workload =
@@ -68,7 +68,7 @@ pub fn session(id: &str, started: &str) -> Session {
     }
 }
 
-/// A trial whose every value follows from its index.
+/// A trial whose values all follow from its index.
 pub fn trial(index: u32, readings: u64) -> Trial {
     let n = u64::from(index);
     let pair = |at: u64| ClockPair { asked_ns: at, agent_ns: at + 7, answered_ns: at + 20 };
@@ -149,7 +149,7 @@ fn noise(n: u64) -> Noise {
     }
 }
 
-/// The same session as version 3 of the schema kept it.
+/// The same session in version 3 of the schema.
 pub fn session_of_version_3(id: &str, started: &str) -> Session {
     let mut session = session(id, started);
     session.plan.accept_different_output = false;
@@ -159,14 +159,14 @@ pub fn session_of_version_3(id: &str, started: &str) -> Session {
     session
 }
 
-/// The same session as version 2 of the schema kept it.
+/// The same session in version 2 of the schema.
 pub fn session_of_version_2(id: &str, started: &str) -> Session {
     let mut session = session_of_version_3(id, started);
     session.plan.output_limit = None;
     session
 }
 
-/// The same session as version 1 of the schema kept it.
+/// The same session in version 1 of the schema.
 pub fn session_of_version_1(id: &str, started: &str) -> Session {
     let mut session = session_of_version_2(id, started);
     session.plan.order.truncate(12);
@@ -176,7 +176,7 @@ pub fn session_of_version_1(id: &str, started: &str) -> Session {
     session
 }
 
-/// The same trial as version 1 of the schema kept it.
+/// The same trial in version 1 of the schema.
 pub fn trial_of_version_1(index: u32, readings: u64) -> Trial {
     let mut trial = trial(index, readings);
     trial.noise = None;

@@ -7,11 +7,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-/// Settings that name a program, file or socket.
+/// Settings that name a program, a file or a socket.
 const NAMING: [&str; 5] = ["binary", "socket", "address", "host", "kernel"];
 
-/// Probes with each of the driver's naming settings set to something that does not exist, and with programs
-/// that fail.
+/// Probes the driver with programs that fail, and with each setting of the list set to something that does
+/// not exist.
 pub(super) fn check(subject: &Subject<'_>) -> Result<(), String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let broken = folder.path().join("broken");

@@ -1,4 +1,4 @@
-//! Rules about the budget: it is visible, and it is enforced.
+//! Rules about the budget: the instance sees it, and it is enforced.
 
 use super::exec::{builtin_job, shell};
 use crate::bed::{Bed, Life};
@@ -23,16 +23,17 @@ pub(super) fn cpus(bed: &mut Bed<'_>) -> Result<(), String> {
     }
 }
 
-/// What the host counts for a group.
+/// The counters of the host for a group.
 fn stats(group: &Option<String>) -> Option<CgroupStats> {
     Some(Hierarchies::discover().ok()?.open(group.as_ref()?).stats())
 }
 
-/// Lengths of the stretches in which a hog is watched, ms. What its two ends add to its share becomes nothing
-/// over a longer one; what a budget fails to hold back does not.
+/// Times in ms for which a busy instance is watched. Reading the counters at the begin and the end adds an
+/// error to its share. This error becomes small over a long time. The excess of a budget that does not work
+/// stays the same.
 const STRETCHES: [u64; 3] = [400, 2000, 5000];
 
-/// More busy threads than CPUs get the CPUs' time and no more.
+/// If there are more busy threads than CPUs, they get exactly the time of the CPUs.
 pub(super) fn hog(bed: &mut Bed<'_>) -> Result<(), String> {
     if bed.unlimited().is_some() {
         return Ok(());
@@ -42,7 +43,7 @@ pub(super) fn hog(bed: &mut Bed<'_>) -> Result<(), String> {
     let mut shares = Vec::new();
     for stretch in STRETCHES {
         let share = share(&mut life, cpus + 2, stretch)?;
-        // The two ends of the stretch are not read at one moment: a tenth of leeway.
+        // The time and the counters are not read at the same moment, so ten per cent more is accepted.
         if share > 0.0 && share <= f64::from(cpus) * 1.1 {
             return life.end();
         }
@@ -76,8 +77,8 @@ pub(super) fn memory(bed: &mut Bed<'_>) -> Result<(), String> {
     let block = 3 * bed.budget.memory;
     let mut life = bed.begin()?;
     let group = life.instance.footprint().cgroup;
-    // A group above the one that holds the processes does not count what happens there, and some runtimes
-    // take that one away with its last process.
+    // A group above the one that contains the processes does not count their events. Some runtimes remove the
+    // inner group with its last process.
     let is_own = Hierarchies::discover()
         .is_ok_and(|all| group.as_ref().is_some_and(|path| !all.open(path).processes().is_empty()));
     let kills = || stats(&group)?.oom_kills;
@@ -99,11 +100,11 @@ pub(super) fn memory(bed: &mut Bed<'_>) -> Result<(), String> {
     life.abandon()
 }
 
-/// A shell that starts more processes than the limit allows fails to, and at no time does the host count
-/// more.
+/// If a shell starts more processes than the limit allows, it must fail, and the host must never count more
+/// than the limit.
 pub(super) fn processes(bed: &mut Bed<'_>) -> Result<(), String> {
     let Some(limit) = bed.budget.processes else { return Ok(()) };
-    // Inside a kernel of its own nothing of the host counts.
+    // An instance with its own kernel is not limited by the counters of the host.
     if bed.unlimited().is_some() || bed.owns_kernel() {
         return Ok(());
     }
@@ -115,7 +116,7 @@ pub(super) fn processes(bed: &mut Bed<'_>) -> Result<(), String> {
     let mut life = bed.begin()?;
     let footprint = life.instance.footprint();
     let group = footprint.cgroup.clone();
-    // A shim may be in the group above the one that has the limit.
+    // A shim may be in the group above the group with the limit.
     let shims: u64 = footprint.members.iter().filter(|member| member.role == Role::Shim).map(threads).sum();
     let script = format!(
         "i=0; while [ $i -lt {limit} ]; do sleep 600 </dev/null >/dev/null 2>&1 & i=$((i+1)); done; exit 0"
@@ -126,7 +127,7 @@ pub(super) fn processes(bed: &mut Bed<'_>) -> Result<(), String> {
             return Err(format!("it started {limit} processes beside those that were there"));
         }
         Err(AgentError::Wait(error)) => return Err(format!("it neither worked nor failed: {error}")),
-        // The limit may also stop the agent in the middle of what it does.
+        // The limit may also stop the agent in the middle of its work.
         Ok(_) | Err(_) => {}
     }
     if most == 0 || most > u64::from(limit) + shims {
@@ -144,7 +145,7 @@ fn threads(member: &Member) -> u64 {
     std::fs::read_dir(format!("/proc/{}/task", member.pid)).map_or(0, |tasks| tasks.count() as u64)
 }
 
-/// The most tasks that the host saw in a group at once while something was done.
+/// The highest number of tasks in a group that the host counted while `then` ran.
 fn counting<T>(group: &Option<String>, then: impl FnOnce() -> T) -> (T, u64) {
     let (done, most) = (AtomicBool::new(false), AtomicU64::new(0));
     let value = std::thread::scope(|scope| {

@@ -1,18 +1,19 @@
-//! Rules about what an instance can do to the host's own files.
+//! Rules about what an instance can do to files of the host.
 
 use super::exec::shell;
 use crate::bed::Bed;
 use std::fs;
 
-/// What stands in a file that only the host's root may read.
+/// The content of a file that only root of the host may read.
 const SECRET: &str = "a-secret-of-the-host";
 
-/// The control folder is the host's, and what Isotare reads back for a report is the instance's own words at
-/// the most.
+/// An instance must not be able to change the control folder. Text that Isotare reads back for a report may
+/// come from the instance, but from nothing else.
 pub(super) fn control_folder(bed: &mut Bed<'_>) -> Result<(), String> {
     let secret = bed.file("secret", SECRET)?;
     let mut life = bed.begin()?;
-    // Where the folder is not shown there is nothing to spoil. Root may have the capability to mount it anew.
+    // If the folder is not visible, nothing can be changed. Root in the instance may have the capability to
+    // mount it again.
     let script = format!(
         "cd /isotare/control 2>/dev/null || exit 0; \
          for path in . agent.sock; do mount -o remount,bind,rw $path || mount -o remount,rw $path; done; \
@@ -31,7 +32,8 @@ pub(super) fn control_folder(bed: &mut Bed<'_>) -> Result<(), String> {
     life.end()
 }
 
-/// An image may be the host's userland; what the host's ordinary users may not read is no part of it.
+/// An image may be the userland of the host. It must not contain files that ordinary users of the host may
+/// not read.
 pub(super) fn closed_files(bed: &mut Bed<'_>) -> Result<(), String> {
     let mut life = bed.begin()?;
     let output = life.run(shell("test -x /isotare/agent || exit 0; cat /etc/shadow /etc/gshadow; exit 0"))?;

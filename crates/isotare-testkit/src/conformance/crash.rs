@@ -1,7 +1,7 @@
-//! Checks what is left if isotare itself is killed, and whether it can be removed.
+//! Checks what is left if isotare itself is killed, and that it can be removed.
 //!
-//! The test program runs itself again, lets that copy take one instance to a stage, kills it with SIGKILL,
-//! and does what `isotare clean` does.
+//! The test program starts itself again. This copy takes one instance to a stage, and is killed with SIGKILL.
+//! Then the test does the same as `isotare clean`.
 
 use super::Subject;
 use super::exec::shell;
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Where a rehearsal stops, in order.
+/// The stages at which a rehearsal stops, in order.
 pub const STAGES: [&str; 5] = ["prepared", "created", "started", "ready", "working"];
 
 const VARIABLE: &str = "ISOTARE_REHEARSAL";
@@ -27,29 +27,29 @@ pub struct Rehearsal {
     subject: String,
 }
 
-/// The task of a copy.
+/// The task of such a copy.
 #[derive(Debug)]
 pub struct Asked {
-    /// The subject, as [`Rehearsal::new`] was told.
+    /// The subject that was given to [`Rehearsal::new`].
     pub subject: String,
     stage: String,
     root: PathBuf,
 }
 
 impl Rehearsal {
-    /// By this program, whose `main` understands this name of the subject.
+    /// Runs this program again. Its `main` must know the subject of this name.
     pub fn new(subject: &str) -> std::io::Result<Self> {
         Ok(Self { program: std::env::current_exe()?, subject: subject.to_owned() })
     }
 
-    /// What this process was asked to do, if it is such a copy. Call it first in `main`.
+    /// The task of this process, if it is such a copy. Call this first in `main`.
     pub fn asked() -> Option<Asked> {
         let text = std::env::var(VARIABLE).ok()?;
         let mut parts = text.splitn(3, '\n').map(str::to_owned);
         Some(Asked { stage: parts.next()?, root: parts.next()?.into(), subject: parts.next()? })
     }
 
-    /// Each stage in turn.
+    /// Checks each stage.
     pub(super) fn check(&self, subject: &Subject<'_>) -> Result<(), String> {
         let broken: Vec<String> = STAGES
             .into_iter()
@@ -77,14 +77,14 @@ impl Rehearsal {
         killed.map_err(|error| error.to_string())?;
         let cleaned = clean(root.path(), subject.driver);
         let left = lasting_traces(&session_of(root.path()));
-        // Leftovers that were found must not stay on the tester's machine.
+        // Leftovers that were found must not stay on this machine.
         isotare_host::unmount_below(root.path());
         cleaned?;
         if left.is_empty() { Ok(()) } else { Err(format!("left after cleaning: {}", left.join("; "))) }
     }
 }
 
-/// What is there and stays: an agent whose host is gone takes a moment to end.
+/// Leftovers that do not disappear. An agent without a host takes a moment to end.
 fn lasting_traces(session: &str) -> Vec<String> {
     let end = Instant::now() + Duration::from_secs(30);
     loop {
@@ -96,7 +96,7 @@ fn lasting_traces(session: &str) -> Vec<String> {
     }
 }
 
-/// Removes what the killed copy recorded, twice: the second time nothing may be there.
+/// Removes what the killed copy recorded, twice. The second time there must be nothing left.
 fn clean(root: &Path, driver: &dyn Driver) -> Result<(), String> {
     let stale = StaleSession::list(&root.join("s")).map_err(|error| error.to_string())?;
     let [Ok(session)] = stale.as_slice() else {
@@ -118,19 +118,19 @@ fn clean(root: &Path, driver: &dyn Driver) -> Result<(), String> {
             return Err(format!("{resource:?} was still there after it had been removed"));
         }
     }
-    // Without cgroups there is nothing to remove.
+    // Without cgroups, nothing has to be removed.
     let _no_cgroups = isotare_cgroup::Hierarchies::discover().and_then(|all| all.remove_if_empty("isotare"));
     Ok(())
 }
 
 impl Asked {
-    /// Goes to the stage, says so on stdout, and waits to be killed.
+    /// Goes to the stage, reports it on stdout, and waits to be killed.
     pub fn perform(&self, subject: &Subject<'_>) -> std::process::ExitCode {
         let why = match self.go(subject) {
             Ok(()) => "it was not killed".to_owned(),
             Err(why) => why,
         };
-        // Its reader may have gone.
+        // The reader may have ended.
         let _unheard = writeln!(std::io::stdout(), "{}", why.replace('\n', " "));
         std::process::ExitCode::FAILURE
     }

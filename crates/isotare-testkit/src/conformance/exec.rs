@@ -6,7 +6,7 @@ use isotare_host::AgentError;
 use isotare_protocol::{Builtin, CommandJob, Exit, Job, JobResult, Kind, Limit, Repetition, ToAgent, encode};
 use std::io::Write;
 
-/// A shell command.
+/// A job that runs a shell command.
 pub(super) fn shell(script: &str) -> Job {
     Job::Command(shell_job(script))
 }
@@ -21,7 +21,7 @@ fn shell_job(script: &str) -> CommandJob {
     }
 }
 
-/// A built-in workload for a moment.
+/// A job that runs a built-in workload for a short time.
 pub(super) fn builtin_job(kind: Kind, threads: u32, duration_ms: u64) -> Job {
     let limit = Limit { duration_ms: Some(duration_ms), events: None };
     Job::Builtin(Builtin { kind, threads, limit, warmup_ms: 10, interval_ms: 10 })
@@ -66,8 +66,8 @@ fn expect_exit(result: &JobResult, expected: Exit) -> Result<(), String> {
 pub(super) fn large_output(bed: &mut Bed<'_>) -> Result<(), String> {
     const LINES: usize = 40_000;
     let mut life = bed.begin()?;
-    // A hundred lines a write: sandboxes that handle system calls themselves would take a minute for one
-    // each.
+    // A hundred lines are written at once. With one write for each line, sandboxes that handle system calls
+    // themselves would take a minute.
     let script = format!(
         "i=0; while [ $i -lt {LINES} ]; do o=; e=; n=$((i+100)); \
          while [ $i -lt $n ]; do o=\"${{o}}out$i\\n\"; e=\"${{e}}err$i\\n\"; i=$((i+1)); done; \
@@ -114,7 +114,7 @@ pub(super) fn hundred(bed: &mut Bed<'_>) -> Result<(), String> {
 
 pub(super) fn builtin(bed: &mut Bed<'_>) -> Result<(), String> {
     let mut life = bed.begin()?;
-    // On a busy machine any length of time can pass without an event.
+    // On a busy machine, any length of time can pass without an event, so the limit is a number of events.
     let limit = Limit { duration_ms: None, events: Some(50) };
     let kind = Kind::Cpu { max_prime: 100 };
     let job = Builtin { kind, threads: 1, limit, warmup_ms: 10, interval_ms: 10 };

@@ -5,7 +5,7 @@ use crate::bed::{Bed, Life};
 use isotare_host::AgentError;
 use std::time::{Duration, Instant};
 
-/// Time in which a killed instance has to be gone.
+/// The time in which a killed instance must be gone.
 const DEATH: Duration = Duration::from_secs(30);
 
 pub(super) fn cycle(bed: &mut Bed<'_>) -> Result<(), String> {
@@ -32,7 +32,7 @@ pub(super) fn stop(bed: &mut Bed<'_>) -> Result<(), String> {
     let grace = Duration::from_millis(200);
     let mut life = bed.begin()?;
     let begin = Instant::now();
-    // The agent has not been told to end.
+    // The agent was not told to end.
     let stopped = life.stop_within(grace);
     let took = begin.elapsed();
     if stopped.is_ok() {
@@ -64,7 +64,7 @@ pub(super) fn two_at_once(bed: &mut Bed<'_>) -> Result<(), String> {
 
 pub(super) fn taken_name(bed: &mut Bed<'_>) -> Result<(), String> {
     let mut owner = bed.begin()?;
-    // Where the name is nothing but a label, there may be two of it.
+    // If a name is only a label, two instances may have it.
     if let Ok(second) = bed.create_named(owner.name()) {
         second.abandon()?;
     }
@@ -80,7 +80,7 @@ pub(super) fn death(bed: &mut Bed<'_>) -> Result<(), String> {
     }
     life.kill_workload()?;
     expect_dead(&mut life)?;
-    // The runtime may take a moment to see it.
+    // The runtime may take a moment to notice it.
     std::thread::sleep(Duration::from_millis(50));
     life.abandon()
 }

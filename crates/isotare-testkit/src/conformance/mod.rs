@@ -1,4 +1,4 @@
-//! The rules for all drivers, checked with the real runtime.
+//! The rules for all drivers, checked with real runtimes.
 //!
 //! [`check`] checks all rules with one environment and reports those that fail. It is itself tested with
 //! drivers that break one rule each (`faulty`).
@@ -20,7 +20,7 @@ use isotare_core::{Driver, EnvironmentSpec, Image, Settings, Unavailable};
 pub struct Finding {
     /// The rule, as a sentence.
     pub rule: &'static str,
-    /// What was found instead; `Ok` if it holds.
+    /// `Ok` if the rule holds; otherwise what was found.
     pub result: Result<(), String>,
 }
 
@@ -48,13 +48,13 @@ const RULES: &[Rule] = &[
     ("an instance that dies is noticed", life::death),
 ];
 
-/// One environment and what its check needs.
+/// An environment, and what its check needs.
 pub struct Subject<'a> {
     /// Its driver.
     pub driver: &'a dyn Driver,
     /// Its spec.
     pub spec: &'a EnvironmentSpec,
-    /// What instances hold: a shell, cat, sleep and mount at least.
+    /// The content of instances: at least a shell, cat, sleep and mount.
     pub image: &'a Image,
     /// The agent's program.
     pub agent: &'a std::path::Path,

@@ -17,11 +17,11 @@ pub struct Lab {
     pub cpu: &'static str,
     /// Processors.
     pub cpus: u32,
-    /// MiB.
+    /// Memory in MiB.
     pub memory: u32,
-    /// What is run inside, in order.
+    /// The steps that run inside, in order.
     pub steps: &'static [Step],
-    /// Longest time from switching on to off.
+    /// The longest time from power-on to power-off.
     pub deadline: Duration,
 }
 
@@ -34,12 +34,12 @@ pub enum Boot {
     Xen,
 }
 
-/// One thing to run in a lab. All of them are run. If one fails, the lab fails.
+/// A step of a lab. All steps run, even if one fails; then the lab fails.
 #[derive(Clone, Copy, Debug)]
 pub enum Step {
-    /// A shell script under `set -eu`; the programs are in its `PATH`, and it is judged by its exit status.
+    /// A shell script that runs with `set -eu`. The programs are in its `PATH`. Its exit status decides.
     Script(&'static str, &'static str),
-    /// The conformance suite on one environment, which has to be available there.
+    /// The conformance suite with one environment, which must be available there.
     Conformance(&'static str),
 }
 

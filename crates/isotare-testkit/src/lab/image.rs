@@ -1,4 +1,5 @@
-//! The root file system of labs: a minimal Debian with packages, made by mmdebstrap and kept.
+//! The root file system of labs: a minimal Debian with further packages, made by mmdebstrap and kept in a
+//! cache.
 
 use isotare_core::Unavailable;
 use isotare_host::find_program;
@@ -9,26 +10,26 @@ use std::process::Command;
 
 /// The release whose userland the labs have.
 const SUITE: &str = "bookworm";
-/// Sparse; about a third is used.
+/// The file is sparse; about a third of it is used.
 const SIZE: &str = "4G";
-/// Before packages are installed: an initramfs of the few modules that the labs' disks need, and no
-/// documents.
+/// Runs before packages are installed: the initramfs gets only the modules that the disks of labs need, and
+/// documentation is not installed.
 const LEAN: &str = r#"set -e
 mkdir -p "$1/etc/initramfs-tools/conf.d"
 echo MODULES=list > "$1/etc/initramfs-tools/conf.d/lab"
 printf 'virtio_pci\nvirtio_blk\next4\n' > "$1/etc/initramfs-tools/modules""#;
-/// Afterwards: the second disk has the programs to run, and no service starts that was not asked for.
+/// Runs afterwards: the second disk with the programs is mounted, and no service is started automatically.
 const QUIET: &str = r#"set -e
 echo '/dev/vdb /mnt ext4 ro 0 0' > "$1/etc/fstab"
 rm -rf "$1"/etc/systemd/system/*.target.wants"#;
 
-/// A root file system and what boots it.
+/// A root file system, and the files that boot it.
 #[derive(Clone, Debug)]
 pub struct Image {
     folder: PathBuf,
 }
 
-/// Why labs cannot be used here; `None` if they can.
+/// The reason why labs cannot be used here; `None`: they can.
 pub fn missing() -> Option<Unavailable> {
     let unavailable = |reason: &str, remedy: &str| Some(Unavailable::new(reason, remedy));
     if std::env::consts::ARCH != "x86_64" {
@@ -51,7 +52,7 @@ pub fn missing() -> Option<Unavailable> {
 }
 
 impl Image {
-    /// The image with these packages from below `cache`; it is made if it is not there.
+    /// The image with these packages. It is below `cache`, and is made if it does not exist.
     pub fn build(packages: &[&str], cache: &Path) -> Result<Self, String> {
         let packages = packages.join(",");
         let mut hasher = DefaultHasher::new();
@@ -74,7 +75,7 @@ impl Image {
         Self { folder: folder.to_owned() }
     }
 
-    /// The root file system, which nobody may write to.
+    /// The root file system. It is read-only.
     pub(super) fn disk(&self) -> PathBuf {
         self.folder.join("disk")
     }
@@ -102,7 +103,7 @@ fn make(packages: &str, folder: &Path) -> Result<(), String> {
     }
     if let Ok(xen) = starting_with(&boot, "xen-4.17-amd64.gz") {
         let to = File::create(folder.join("xen")).map_err(|error| format!("make file for Xen: {error}"))?;
-        // QEMU's multiboot loader takes no compressed images.
+        // QEMU's multiboot loader does not accept compressed images.
         ended(Command::new("gzip").args(["--decompress", "--stdout"]).arg(xen).stdout(to), &log)?;
     }
     let mut mkfs = Command::new("mkfs.ext4");
@@ -111,14 +112,14 @@ fn make(packages: &str, folder: &Path) -> Result<(), String> {
     fs::remove_dir_all(&tree).map_err(|error| format!("remove {}: {error}", tree.display()))
 }
 
-/// The first file of a folder whose name begins so.
+/// The first file of a folder whose name has this prefix.
 fn starting_with(folder: &Path, prefix: &str) -> Result<PathBuf, String> {
     let entries = fs::read_dir(folder).map_err(|error| format!("read {}: {error}", folder.display()))?;
     let matching = entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix));
     matching.map(|entry| entry.path()).min().ok_or_else(|| format!("no {prefix}… in {}", folder.display()))
 }
 
-/// Runs a program to its end; what it says goes into the log, and from there into the error.
+/// Runs a program to its end. Its output goes into the log; the error quotes the log.
 pub(super) fn ended(command: &mut Command, log: &Path) -> Result<(), String> {
     let program = command.get_program().to_string_lossy().into_owned();
     let failed = |error: std::io::Error| format!("run {program}: {error}");

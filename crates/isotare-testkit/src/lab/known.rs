@@ -1,12 +1,13 @@
-//! The labs there are.
+//! All labs.
 
 use super::{Boot, Lab, Step};
 use std::time::Duration;
 
-/// For a lab that hangs. Each takes five to ten minutes on a quiet machine, and twice that on a busy one.
+/// The limit for a lab that hangs. A lab takes five to ten minutes on a quiet machine, and twice as long on a
+/// busy one.
 const DEADLINE: Duration = Duration::from_secs(1500);
 
-/// One list, so that all labs start from one image.
+/// All labs use the same packages, so that they share one image.
 const PACKAGES: &[&str] = &[
     "apparmor",
     "bubblewrap",
@@ -35,8 +36,8 @@ const PACKAGES: &[&str] = &[
     "xen-utils-4.17",
 ];
 
-/// A user whose service manager was given all controllers, as isotare itself advises, and containers of the
-/// embedded runtime in that user's part of the tree.
+/// A user whose service manager got all controllers, as isotare itself recommends. The user runs containers
+/// of the embedded runtime in his part of the tree.
 const USER: &str = r#"
 mkdir -p /run/systemd/system/user@.service.d
 printf '[Service]\nDelegate=cpu cpuset io memory pids\n' > /run/systemd/system/user@.service.d/delegate.conf
@@ -57,7 +58,7 @@ run conformance --color never --exact container
 sed 's/:/ of an ordinary user:/' /home/guest/tally > "$ISOTARE_TALLY"
 "#;
 
-/// What a Debian host does when it starts; the profile of Docker's was loaded by its daemon.
+/// The steps of a Debian host when it starts. Docker's profile is loaded by its daemon.
 const APPARMOR: &str = r#"
 systemctl start apparmor.service
 grep -E '^(docker-default|lxc-container-default-cgns) \(enforce\)' /sys/kernel/security/apparmor/profiles
@@ -91,7 +92,7 @@ isotare export last > /run/csv
 awk -F, '/,host_kvm_exits,/ { for (at = 1; at <= NF; at++) if ($at == "host_kvm_exits" && $(at + 3) > 0) seen = 1 } END { exit !seen }' /run/csv
 "#;
 
-/// What a Debian host does when it starts as Xen's first domain, and a look at the result.
+/// The steps of a Debian host when it starts as the first domain of Xen, and a check of the result.
 const XEN: &str = r#"
 for module in xen-gntdev xen-gntalloc xen-evtchn xenfs xen-privcmd; do modprobe $module; done
 mountpoint -q /proc/xen || mount -t xenfs xenfs /proc/xen
@@ -100,7 +101,7 @@ systemctl start xen
 xl list
 "#;
 
-/// Every lab.
+/// All labs.
 pub const LABS: &[Lab] = &[
     Lab {
         name: "cgroup-v2",
@@ -152,7 +153,7 @@ pub const LABS: &[Lab] = &[
         name: "xen",
         packages: PACKAGES,
         boot: Boot::Xen,
-        // Xen hangs on other processors that QEMU emulates.
+        // Xen hangs on other machines that QEMU emulates.
         machine: "pc",
         cpu: "qemu64",
         cpus: 1,

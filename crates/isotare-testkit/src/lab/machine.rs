@@ -1,4 +1,4 @@
-//! QEMU's command line for a lab. A pure function.
+//! QEMU's command line for a lab, made by a pure function.
 
 use super::{Boot, Image, Lab};
 use std::ffi::OsString;
@@ -9,18 +9,19 @@ use std::path::Path;
 pub(super) struct Places<'a> {
     /// The disk with the programs.
     pub payload: &'a Path,
-    /// What the console writes.
+    /// The file for the output of the console.
     pub console: &'a Path,
-    /// What the steps write.
+    /// The file for the results of the steps.
     pub results: &'a Path,
 }
 
-/// The labs' kernel: one thing to run, then off. `-no-reboot` and `panic=-1` end the machine that dies.
+/// The kernel's parameters: systemd runs one program, and then the machine is switched off. With `-no-reboot`
+/// and `panic=-1`, a crash of the kernel ends the machine.
 const LINUX: &str = "root=/dev/vda rw quiet panic=-1 systemd.run=/mnt/run \
                      systemd.run_success_action=poweroff-force systemd.run_failure_action=poweroff-force";
 
 /// The arguments of `qemu-system-x86_64`. The root file system is a snapshot: what is written to it is
-/// forgotten.
+/// discarded.
 pub(super) fn arguments(lab: &Lab, image: &Image, places: &Places<'_>) -> Vec<OsString> {
     let mut list: Vec<OsString> =
         ["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"].map(OsString::from).into();
@@ -36,8 +37,8 @@ pub(super) fn arguments(lab: &Lab, image: &Image, places: &Places<'_>) -> Vec<Os
             option("-initrd", image.boot("initrd").into());
             option("-append", format!("console=ttyS0 {LINUX}").into());
         }
-        // A multiboot kernel; its modules with their parameters are behind `-initrd`, with commas between
-        // them.
+        // Xen is a multiboot kernel. Its modules and their parameters are in the value of `-initrd`,
+        // separated by commas.
         Boot::Xen => {
             option("-kernel", image.boot("xen").into());
             option("-append", "com1=115200,8n1 console=com1 noreboot dom0_mem=1024M".into());
@@ -79,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn linux_is_booted_by_itself_and_the_image_is_not_written_to() {
+    fn linux_is_booted_directly_and_the_image_is_not_changed() {
         let line = line("kvm");
         for part in [
             "-accel tcg,",

@@ -7,18 +7,18 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A program for labs, by the name that steps call it.
+/// A program for labs.
 #[derive(Clone, Debug)]
 pub struct Program {
-    /// Its name in `PATH` there.
+    /// The name by which steps call it.
     pub name: &'static str,
-    /// Where it is here.
+    /// Its path on this host.
     pub path: PathBuf,
 }
 
-/// Started by systemd as the one thing to do (`systemd.run=`, systemd-run-generator(8)), with the disk on
-/// `/mnt`. Lines that begin with `@` are for `results.rs`. Without `raw` the terminal would echo and
-/// translate.
+/// systemd starts only this script (`systemd.run=`, systemd-run-generator(8)). The disk is mounted at `/mnt`.
+/// `results.rs` reads the lines that begin with `@`. Without `raw`, the terminal would echo and translate
+/// them.
 const RUN: &str = r#"#!/bin/sh
 exec </dev/null >/dev/ttyS1 2>&1
 stty -F /dev/ttyS1 raw
@@ -36,7 +36,7 @@ done
 echo @done
 "#;
 
-/// Writes the disk of a lab to `disk`; `folder` is for what it is made of.
+/// Writes the disk of a lab to `disk`. `folder` is for temporary files.
 pub(super) fn write(lab: &Lab, programs: &[Program], folder: &Path, disk: &Path) -> Result<(), String> {
     let tree = folder.join("tree");
     let failed = |path: &Path| {
@@ -54,7 +54,7 @@ pub(super) fn write(lab: &Lab, programs: &[Program], folder: &Path, disk: &Path)
     for Program { name, path } in programs {
         fs::copy(path, tree.join(name)).map_err(failed(path))?;
     }
-    // Large enough for all programs, and sparse.
+    // The disk is large enough for all programs, and sparse.
     let mut mkfs = Command::new("mkfs.ext4");
     mkfs.args(["-q", "-F", "-O", "^has_journal", "-d"]).arg(&tree).arg(disk).arg("2G");
     ended(&mut mkfs, &folder.join("log"))?;

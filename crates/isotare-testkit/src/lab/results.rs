@@ -12,7 +12,7 @@ struct Went {
     output: String,
 }
 
-/// The lines of a lab for the host's tally, or what failed.
+/// The lines of a lab for the tally of the host; the error says what failed.
 pub(super) fn judge(lab: &Lab, text: &str) -> Result<Vec<String>, String> {
     let went = read(text);
     let mut lines = Vec::new();
@@ -32,7 +32,7 @@ pub(super) fn judge(lab: &Lab, text: &str) -> Result<Vec<String>, String> {
     if failures.is_empty() { Ok(lines) } else { Err(format!("lab {}: {}", lab.name, failures.join("\n"))) }
 }
 
-/// What to tell of a step, or what is wrong with it.
+/// The lines for one step; the error says what is wrong with it.
 fn verdict(step: &Step, went: &Went) -> Result<Vec<String>, String> {
     match went.ended {
         None => return Err("did not end".to_owned()),
@@ -48,7 +48,7 @@ fn verdict(step: &Step, went: &Went) -> Result<Vec<String>, String> {
     }
 }
 
-/// The steps that were begun, in order. Lines of ours begin with `@`; all others are the steps' own.
+/// The steps that began, in order. Our lines begin with `@`. All other lines are output of the steps.
 fn read(text: &str) -> Vec<Went> {
     let mut steps: Vec<Went> = Vec::new();
     for line in text.lines() {
@@ -71,7 +71,7 @@ fn read(text: &str) -> Vec<Went> {
     steps
 }
 
-/// How long each step took, in seconds of the lab's own.
+/// The duration of each step, in seconds of the lab's clock.
 pub(super) fn durations(lab: &Lab, text: &str) -> String {
     let took = |(step, went): (&Step, Went)| {
         let seconds = went.ended.map(|(_, end)| end.saturating_sub(went.began));
@@ -109,7 +109,7 @@ mod tests {
     };
 
     #[test]
-    fn what_ran_is_told_with_the_labs_name() {
+    fn tests_that_ran_are_listed_with_the_name_of_the_lab() {
         let text = "junk\n\n@begin 0 7\nhello\n\n@end 0 8\n\n@begin 1 8\nrunning 1 test\n\n\
                     @tally ran native: conformance, 13 rules\n@end 0 20\n@done\n";
         let lines = judge(&LAB, text).expect("all is well");
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_failed_did_not_end_or_was_skipped_is_an_error() {
+    fn failed_unfinished_and_skipped_steps_are_errors() {
         let why = |text: &str| judge(&LAB, text).expect_err("wrong");
         assert!(why("@begin 0 7\nno such file\n@end 1 8\n").contains("ended with status 1:\nno such file"));
         assert!(why("@begin 0 7\n@end 0 8\n").contains("'native' was not begun"));

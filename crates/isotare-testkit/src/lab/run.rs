@@ -7,8 +7,8 @@ use isotare_host::{Spawn, deadline_in, find_program};
 use std::fs;
 use std::path::Path;
 
-/// Boots a lab with programs and returns its lines for the tally and how long its steps took. Its console and
-/// results are left in `folder`. The machine dies with the calling thread.
+/// Boots a lab with these programs. Returns its lines for the tally, and the durations of its steps. Its
+/// console and its results stay in `folder`. The machine ends with the calling thread.
 pub fn run(
     lab: &Lab,
     image: &Image,
@@ -29,7 +29,7 @@ pub fn run(
     let mut machine = spawn.start().map_err(|error| failed("start QEMU", &error))?;
     let ended = machine.wait(&deadline_in(lab.deadline, &Interrupt::default()));
     drop(machine);
-    // The serial line may carry anything.
+    // The serial line may contain any bytes.
     let read = |path: &Path| String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned();
     let text = read(&output);
     let judged = match ended {

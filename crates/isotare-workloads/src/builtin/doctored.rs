@@ -50,7 +50,7 @@ fn value(samples: &[(String, f64)], name: &str) -> Option<f64> {
 }
 
 #[test]
-fn a_right_report_becomes_samples() {
+fn a_correct_report_becomes_samples() {
     let samples = decode(&Cpu, &[("events", "1000")], report()).expect("valid");
     assert_eq!(samples[0].0, "events_per_second");
     assert!((samples[0].1 - 999.995).abs() < 0.001, "{samples:?}");
@@ -78,11 +78,11 @@ fn doctored_reports_are_rejected() {
         (|r| r.latency = histogram(1000, 5_000_000), "is not possible with"),
         (|r| r.latency.truncate(10), "cannot be read"),
         (|r| r.intervals[0].events = 1, "in the intervals"),
-        // A sum that wraps around to the right one.
+        // The sum overflows and so becomes correct.
         (|r| r.intervals.push(Interval { at_ns: 1, events: u64::MAX }), "too many in the intervals"),
-        // A histogram that says it is 4 GiB long.
+        // A histogram whose header says that it is 4 GiB long.
         (|r| r.latency[4..8].fill(0xff), "cannot be read"),
-        // One that says it is compressed.
+        // A histogram whose header says that it is compressed.
         (|r| r.latency[3] = 0x14, "cannot be read"),
     ];
     for (doctor, why) in cases {
@@ -96,7 +96,7 @@ fn doctored_reports_are_rejected() {
     (doctored.usage.user_ns, doctored.usage.system_ns) = (u64::MAX, u64::MAX);
     let samples = decode(&Cpu, &[("events", "1000")], doctored).expect("valid but for its CPU time");
     assert!(value(&samples, "cpu_per_event").is_some_and(f64::is_finite), "{samples:?}");
-    // 1 s of work where 5 s were asked for.
+    // 1 s of work, but 5 s were requested.
     let error = decode(&Cpu, &[("time", "5s")], report()).expect_err("too short");
     assert!(error.contains("instead of 5000 ms"), "{error}");
     decode(&Cpu, &[("time", "1s")], report()).expect("long enough");

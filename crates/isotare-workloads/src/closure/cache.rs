@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cache_is_read_and_a_broken_one_is_empty() {
+    fn a_cache_is_read_and_a_damaged_one_is_empty() {
         let strings = b"libx.so.1\0/lib/libx.so.1\0";
         let mut table = MAGIC.to_vec();
         table.extend(1_u32.to_le_bytes());

@@ -1,5 +1,5 @@
-//! Closures of programs of this machine, checked by running them in a root that holds nothing else where that
-//! is allowed, and against what `ldd` says.
+//! Tests of closures of programs of this machine. They are compared with the output of `ldd`, and run in a
+//! root that contains nothing else, if this is allowed.
 
 use super::*;
 use std::process::Command;
@@ -27,7 +27,7 @@ fn every_library_that_ldd_names_is_there() {
         let paths = listed.split_ascii_whitespace().filter(|word| word.starts_with('/'));
         let mut count = 0;
         for library in paths {
-            // Each link of the unpacked root is relative or absolute; absolute ones would lead out of it.
+            // Links of the unpacked root are relative or absolute. An absolute link would lead out of it.
             let inside = root.path().join(library.trim_start_matches('/'));
             assert!(inside.symlink_metadata().is_ok() || inside.exists(), "{program}: {library}");
             count += 1;
@@ -53,7 +53,7 @@ fn a_closure_runs_in_a_root_of_its_own() {
 }
 
 #[test]
-fn scripts_bring_their_interpreters() {
+fn the_closure_of_a_script_has_its_interpreter() {
     let folder = tempfile::tempdir().expect("folder");
     let script = folder.path().join("script");
     fs::write(&script, "#!/usr/bin/env sh\necho hello\n").expect("writes");
@@ -69,7 +69,7 @@ fn scripts_bring_their_interpreters() {
 }
 
 #[test]
-fn what_is_missing_is_named() {
+fn a_missing_program_is_named() {
     assert!(closure("no-such-program").expect_err("missing").contains("no-such-program is not in PATH"));
     assert!(closure("/etc/passwd").expect_err("no program").contains("not a program"));
     assert!(closure("/no/such").expect_err("missing").contains("/no/such"));

@@ -1,4 +1,5 @@
-//! Recorded outputs of sysbench 1.0.20 (Debian 1.0.20+ds-5), and what must not pass for one.
+//! Tests with recorded outputs of sysbench 1.0.20 (Debian 1.0.20+ds-5), and with outputs that must be
+//! refused.
 
 use super::*;
 use isotare_core::{Captured, Streams};
@@ -29,7 +30,7 @@ fn figures(name: &str, given: &[(&str, &str)]) -> Vec<(String, f64)> {
 #[test]
 fn every_recorded_run_is_read() {
     let threads = ("threads", "2");
-    // Name of the recording, settings, most figures there can be.
+    // Name of the recording, settings, and the largest number of figures.
     type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], usize);
     let cases: [Case<'_>; 11] = [
         ("cpu", &[("test", "cpu"), threads], 6),

@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn it_ends_with_what_to_do_next() {
+    fn doctor_ends_with_the_next_step() {
         let all = [
             probed("native", None),
             probed("ladder", None),

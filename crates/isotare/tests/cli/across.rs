@@ -1,4 +1,4 @@
-//! Values of others, and two sessions against each other.
+//! Tests with values from a file, and with comparisons of two sessions.
 
 use crate::place::{Place, text};
 use isotare_core::SessionEnd;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::io::Write;
 use std::process::Stdio;
 
-/// Ten blocks of a program that costs `cost` under `vm`, on a machine of this slowness.
+/// Ten blocks of a program that costs `cost` under `vm`. All times are multiplied by `slowness`.
 fn values(slowness: f64, cost: f64) -> String {
     let mut text = "block,condition,metric,value,unit\n".to_owned();
     for block in 0..10 {
@@ -21,7 +21,7 @@ fn values(slowness: f64, cost: f64) -> String {
     text
 }
 
-/// Keeps values as a session of this place.
+/// Stores values as a session of this place.
 fn keep(place: &Place, id: &str, text: &str, memory: u64) {
     let (mut session, trials) = paired(text.as_bytes(), &Reading::default()).unwrap();
     session.id = id.to_owned();
@@ -39,7 +39,7 @@ fn row(json: &Value, environment: &str) -> Value {
 }
 
 #[test]
-fn a_file_of_others_is_judged() {
+fn a_file_of_values_from_elsewhere_gets_verdicts() {
     let place = Place::new();
     let file = place.write("values.csv", &values(1.0, 1.1)).display().to_string();
     let (status, json) = place.json(&["analyze", &file, "--format", "json"]);
@@ -59,7 +59,7 @@ fn a_file_of_others_is_judged() {
 }
 
 #[test]
-fn a_null_test_that_shows_nothing_is_not_called_passed() {
+fn an_inconclusive_null_test_is_not_called_passed() {
     let place = Place::new();
     let wide = |block: i32| if block % 2 == 0 { 0.3 } else { 3.0 };
     let mut content = "block,condition,metric,value,unit\n".to_owned();
@@ -76,7 +76,7 @@ fn a_null_test_that_shows_nothing_is_not_called_passed() {
 }
 
 #[test]
-fn a_direction_that_no_unit_tells_is_asked_for() {
+fn a_direction_that_the_unit_does_not_show_must_be_given() {
     let place = Place::new();
     let mut content = "block,condition,metric,value,unit\n".to_owned();
     for block in 0..8 {
@@ -100,7 +100,7 @@ fn a_direction_that_no_unit_tells_is_asked_for() {
 }
 
 #[test]
-fn the_end_of_a_session_has_one_name() {
+fn the_reason_for_the_end_of_a_session_has_one_name() {
     let place = Place::new();
     keep(&place, "01", &values(1.0, 1.1), 1 << 30);
     Store::open(&place.path("store.db")).unwrap().finish("01", SessionEnd::TimeLimit).unwrap();
@@ -109,7 +109,7 @@ fn the_end_of_a_session_has_one_name() {
 }
 
 #[test]
-fn what_is_wrong_with_a_file_is_said() {
+fn errors_in_a_file_are_explained() {
     let place = Place::new();
     for (content, words) in [
         ("block,condition,value\n", &["values.csv: line 1", "metric", "the first line has to name"][..]),
@@ -148,7 +148,7 @@ fn a_regression_has_an_exit_code() {
 }
 
 #[test]
-fn other_budgets_are_refused_unless_told() {
+fn different_budgets_are_refused_without_force() {
     let place = Place::new();
     keep(&place, "01", &values(1.0, 1.1), 1 << 30);
     keep(&place, "02", &values(1.0, 1.1), 1 << 31);

@@ -1,4 +1,4 @@
-//! What other programs build on: JSON fields, forms of output, exit codes.
+//! Tests of what other programs rely on: JSON fields, formats of output, exit codes.
 
 use crate::place::{Place, text};
 use serde_json::Value;
@@ -114,7 +114,7 @@ fn a_command_of_the_host_runs_everywhere() {
     let (status, json) = place.json(&[&arguments[..], &command[..]].concat());
     assert_eq!(status, 0, "{json:#}");
     assert!(json["results"].as_array().unwrap().iter().any(|row| row["metric"] == "wall_time"));
-    // That the same bits ran everywhere can be checked with sha256sum.
+    // The hash lets a user check with sha256sum that the same bits ran everywhere.
     let same = json["ledger"]["same"].as_object().unwrap();
     let (fact, value) = same.iter().find(|(fact, _)| fact.starts_with("program:")).unwrap();
     let path = fact.trim_start_matches("program:");
@@ -155,8 +155,7 @@ fn doctor_lists_every_environment_with_a_version_or_a_reason_and_a_remedy() {
         }
     }
     assert!(json["host"]["warnings"].is_array() && json["host"]["kernel"].is_string());
-    // How the session's folder is mounted: where a set-user-ID program or a device node in it would do
-    // nothing.
+    // The mount of the session's folder: a set-user-ID program or a device node must have no effect there.
     let mounted = json["host"]["data-mount"].as_str().unwrap_or_default();
     let expected = if rustix::process::geteuid().is_root() { "nosuid,nodev" } else { "as its file system" };
     assert!(mounted.starts_with(expected), "{mounted:?}");

@@ -1,4 +1,4 @@
-//! Sessions that end early: interrupted, killed, out of space.
+//! Tests of sessions that end early: by an interrupt, by a signal, or because of a full disk.
 
 use crate::place::{Place, text};
 use serde_json::Value;
@@ -6,7 +6,7 @@ use std::io::Read;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-/// A session in its middle: its process, and its id.
+/// A running session: its process and its id.
 #[expect(
     clippy::zombie_processes,
     reason = "every caller waits in `end`; a test that fails before ends with its process"
@@ -73,7 +73,7 @@ fn clean_removes_what_a_killed_session_left() {
     );
     signal(&child, rustix::process::Signal::KILL);
     end(child);
-    // Its processes notice the hang-up by themselves.
+    // Its processes notice the closed connection themselves.
     let mut said = String::new();
     let started = Instant::now();
     loop {

@@ -1,11 +1,11 @@
-//! Images of every kind, in sessions as users run them.
+//! Tests of every kind of image, in sessions like those of users.
 
 use crate::place::{Place, text};
 use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
 
-/// The report of a session that measured a command with this image everywhere.
+/// The report of a session that measured a command with this image in all environments.
 fn measured(place: &Place, image: &str, environments: &[&str], command: &[&str]) -> Value {
     let mut arguments = vec!["compare", "--format", "json", "--blocks", "6", "--no-null", "--image", image];
     environments.iter().for_each(|environment| arguments.extend(["--env", environment]));
@@ -16,7 +16,7 @@ fn measured(place: &Place, image: &str, environments: &[&str], command: &[&str])
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// What the ledger says of a fact in an environment.
+/// The value of a fact of an environment in the ledger.
 fn fact<'r>(report: &'r Value, name: &str, environment: &str) -> Option<&'r str> {
     let rows = report["ledger"]["differs"].as_array().unwrap();
     let row = rows.iter().find(|row| row["fact"] == name)?;
@@ -24,7 +24,7 @@ fn fact<'r>(report: &'r Value, name: &str, environment: &str) -> Option<&'r str>
     values.iter().find(|(of, _)| of.starts_with(environment)).and_then(|(_, value)| value.as_str())
 }
 
-/// A tree with a shell of this host, and a file that only the tree has.
+/// A tree with a shell of this host, and with a file that the host does not have.
 fn tree(place: &Place) -> std::path::PathBuf {
     let tree = place.path("tree");
     for program in ["/bin/sh", "/bin/cat"] {
@@ -55,7 +55,7 @@ fn every_kind_of_archive_is_one_image_for_every_driver() {
     let archive = place.path("tree.tar");
     let packed = Command::new("tar").arg("-C").arg(&tree).arg("-cf").arg(&archive).arg(".").status().unwrap();
     assert!(packed.success());
-    // The host has an /etc/os-release, and the tree has not.
+    // The host has /etc/os-release; the tree does not.
     let script = "test -e /etc/os-release || test \"$(cat /marker)\" = 'of the tree'";
     let command = ["/bin/sh", "-c", script];
     for kind in ["dir", "tar"] {

@@ -1,4 +1,4 @@
-//! Other tools' files in, sessions out as tables, and processes watched.
+//! Tests of importing files of other tools, of exporting sessions as tables, and of watching processes.
 
 use crate::place::{Place, text};
 use serde_json::Value;
@@ -50,7 +50,7 @@ fn files_become_runs_with_labels_and_a_comparison() {
 }
 
 #[test]
-fn what_is_not_whole_is_told_and_gives_no_number() {
+fn incomplete_output_is_reported_and_has_no_numbers() {
     let place = Place::new();
     let whole = DD.replace("SECONDS", "0.1");
     place.write("cut.txt", &whole[..60]);

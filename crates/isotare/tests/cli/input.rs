@@ -1,8 +1,9 @@
-//! Bad input: a clear error that names the place, the value and the remedy; nothing is started.
+//! Tests of wrong input. A clear error must name the place, the value and the remedy, and nothing may be
+//! started.
 
 use crate::place::{Place, text};
 
-/// Runs and expects exit code 2 and these words.
+/// Runs the program and expects exit code 2 and these words.
 fn refused(place: &Place, arguments: &[&str], words: &[&str]) {
     let output = place.run(arguments);
     let shown = text(&output).replace("\n  │ ", " ");
@@ -14,7 +15,7 @@ fn refused(place: &Place, arguments: &[&str], words: &[&str]) {
 }
 
 #[test]
-fn flags() {
+fn wrong_flags_are_refused_with_a_hint() {
     let place = Place::new();
     for (arguments, words) in [
         (&["compare", "--env", "dcoker"][..], &["dcoker", "containerd, docker"][..]),
@@ -42,7 +43,7 @@ fn flags() {
 }
 
 #[test]
-fn files() {
+fn wrong_files_are_refused_with_a_hint() {
     let place = Place::new();
     let check = |text: &str, words: &[&str]| {
         let file = place.write("experiment.toml", text);
@@ -89,7 +90,7 @@ fn an_environment_that_is_not_there_is_reported_and_the_rest_is_measured() {
 }
 
 #[test]
-fn a_kernel_that_is_no_kernel_is_named() {
+fn a_kernel_file_that_is_not_a_kernel_is_named() {
     let place = Place::new();
     let output = place.run(&[
         "compare",

@@ -1,10 +1,11 @@
-//! Limits of instances: the ledger has them as they are, and a trial that runs into one says so.
+//! Tests of limits of instances: the ledger contains their real values, and a trial that reaches one reports
+//! it.
 
 use crate::place::{Place, text};
 use isotare_cgroup::Hierarchies;
 use serde_json::Value;
 
-/// Says that there is no limit to test, where there is none.
+/// Prints a message if there is no limit to test. Returns whether this is so.
 fn skipped() -> bool {
     let usable =
         Hierarchies::discover().is_ok_and(|all| all.writable("isotare").is_ok() && all.limits_tasks());
@@ -54,7 +55,7 @@ fn every_environment_has_the_usual_limit_of_processes() {
 }
 
 #[test]
-fn a_limit_that_nothing_can_run_in_is_refused() {
+fn a_limit_that_is_too_small_to_run_is_refused() {
     let place = Place::new();
     let output = place.run(&["compare", "--env", "container", "--processes", "9"]);
     assert_eq!(output.status.code(), Some(2));

@@ -1,4 +1,4 @@
-//! The program as a user runs it: contracts, bad input, interruptions, and what is left afterwards.
+//! Tests of the program as a user runs it: contracts, wrong input, interrupts, and what is left afterwards.
 
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
 

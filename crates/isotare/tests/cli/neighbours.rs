@@ -1,4 +1,4 @@
-//! What another user of the machine can do while a session runs.
+//! Tests of what another user of the machine can do while a session runs.
 
 use crate::ends::{end, signal, under_way};
 use crate::place::{Place, text};
@@ -7,16 +7,16 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-/// `nobody` of most systems, with no group of root's.
+/// The user `nobody` of most systems. It is in no group of root.
 const NOBODY: u32 = 65534;
 
-/// What `nobody` finds below a folder, other than the folder and what is directly in it.
+/// The files that `nobody` can reach below a folder, except the folder itself and its direct entries.
 fn reached(folder: &std::path::Path) -> String {
     let find = Command::new("find").arg(folder).args(["-mindepth", "2"]).uid(NOBODY).gid(NOBODY).output();
     String::from_utf8_lossy(&find.unwrap().stdout).into_owned()
 }
 
-/// Another user could put an agent of his own in place of the session's.
+/// Otherwise another user could replace the agent of a session.
 #[test]
 fn a_work_folder_that_another_user_may_change_is_refused() {
     if !rustix::process::geteuid().is_root() {
@@ -33,7 +33,7 @@ fn a_work_folder_that_another_user_may_change_is_refused() {
     let open = place.run(&compare);
     for (output, why) in [(foreign, "another user (uid 65534)"), (open, "sticky bit")] {
         assert_eq!(output.status.code(), Some(2), "{}", text(&output));
-        // As wide as the text is, it breaks somewhere.
+        // The text is wrapped, so it may break anywhere.
         let said = text(&output).replace("\n  │ ", " ");
         assert!(said.contains(why) && said.contains("--work"), "{said}");
     }
@@ -58,8 +58,8 @@ fn another_user_reaches_nothing_of_a_running_session() {
     for (reached, folder) in found {
         assert_eq!(reached, "", "below {}", folder.display());
     }
-    // Where a set-user-ID program of an instance's root was reached all the same, it would be an ordinary
-    // one.
+    // If a set-user-ID program in the root of an instance were reached nevertheless, it would run as an
+    // ordinary program.
     let point = place.path(&format!("work/isotare-{session}")).display().to_string();
     let mount = mounts.lines().find(|line| line.split(' ').nth(4) == Some(&point));
     let options = mount.and_then(|line| line.split(' ').nth(5)).unwrap_or_default();

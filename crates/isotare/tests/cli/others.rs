@@ -1,5 +1,5 @@
-//! Files and names of others: nothing but a regular file is read, nothing that others named controls who
-//! reads it.
+//! Tests of files and names from other users: only regular files are read, and no name can control the
+//! terminal of the reader.
 
 use crate::place::{Place, text};
 use isotare_core::is_hidden;
@@ -12,7 +12,8 @@ use std::process::{Command, Stdio};
 
 const DD: &str =
     "100+0 records in\n100+0 records out\n104857600 bytes (105 MB, 100 MiB) copied, 0.1 s, 1.0 GB/s\n";
-/// A title of the window, an erased screen, text that runs backwards, and a line of its own.
+/// A formula, escapes that set the title of a window and erase the screen, reversed text, a line feed and an
+/// invisible character.
 const EVIL: &str = "=\u{1b}]0;x\u{7}\u{9b}2J\u{202e}\n\u{200b}";
 
 fn fifo(place: &Place, name: &str) -> String {
@@ -75,7 +76,7 @@ fn a_folder_that_somebody_filled_is_read_without_harm() {
 }
 
 #[test]
-fn how_large_a_file_may_be_can_be_said() {
+fn the_largest_file_size_can_be_set() {
     let place = Place::new();
     let csv = "block,condition,metric,value\n1,a,t,1\n1,b,t,1\n".to_owned() + &" \n".repeat(1000);
     let file = place.write("pairs.csv", &csv).display().to_string();
@@ -94,7 +95,7 @@ fn how_large_a_file_may_be_can_be_said() {
 }
 
 #[test]
-fn names_of_files_are_shown_and_do_nothing() {
+fn names_of_files_are_shown_as_plain_text() {
     let place = Place::new();
     fs::create_dir(place.path("results")).unwrap();
     let name = [EVIL.as_bytes(), b"\xff|`<b>.txt"].concat();
@@ -125,7 +126,7 @@ fn names_of_files_are_shown_and_do_nothing() {
 }
 
 #[test]
-fn names_of_processes_are_shown_and_do_nothing() {
+fn names_of_processes_are_shown_as_plain_text() {
     let place = Place::new();
     let program = place.path("=\u{1b}]2;\u{202e}\n");
     symlink("/bin/sleep", &program).unwrap();

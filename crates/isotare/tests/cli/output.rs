@@ -1,4 +1,4 @@
-//! What workloads write: any amount in a bounded memory, up to a limit.
+//! Tests of the output of workloads: any amount needs only a fixed amount of memory, and there is a limit.
 
 #![expect(unsafe_code, reason = "wait4 tells the memory of one child, and no crate here wraps it")]
 
@@ -9,11 +9,11 @@ use std::process::{ExitStatus, Stdio};
 
 /// `head -c 5G /dev/zero | sha256sum`.
 const FIVE_GIB_OF_ZEROS: &str = "7f06c62352aebd8125b2a1841e2b9e1ffcbed602f381c3dcb3200200e383d1d5";
-/// Much more than isotare needs, and a small part of what is written, KiB.
+/// The highest memory in KiB: much more than isotare needs, and a small part of the output.
 const MOST_MEMORY: i64 = 256 << 10;
 
-/// Six native trials of a shell script. Its `$0` is a folder that is not there yet, so that it can do
-/// something once.
+/// Six native trials of a shell script. `$0` is a folder that does not exist at first. The script can make
+/// it, and so do something only once.
 struct Trials {
     status: Option<i32>,
     report: Value,
@@ -35,10 +35,10 @@ impl Trials {
         let report = serde_json::from_reader(child.stdout.take().unwrap()).unwrap();
         let pid = child.id().try_into().unwrap();
         let mut status = 0;
-        // SAFETY: all zeroes are a valid `rusage`, which is made of integers.
+        // SAFETY: a `rusage` consists of integers, so all zeros are a valid value.
         let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
-        // SAFETY: both pointers are to live values of the types that wait4(2) writes; the child has not been
-        // waited for.
+        // SAFETY: both pointers lead to live values of the types that wait4(2) writes. No one has waited for
+        // the child yet.
         let ended = unsafe { libc::wait4(pid, &raw mut status, 0, &raw mut usage) };
         assert_eq!(ended, pid, "{}", std::io::Error::last_os_error());
         Self { status: ExitStatus::from_raw(status).code(), report, memory: usage.ru_maxrss }
@@ -50,7 +50,7 @@ impl Trials {
 }
 
 #[test]
-fn five_gigabytes_of_output_pass_with_flat_memory() {
+fn five_gigabytes_of_output_need_little_memory() {
     let place = Place::new();
     let script = r#"mkdir "$0" 2>/dev/null && exec head -c 5G /dev/zero; true"#;
     let session = Trials::run(&place, script, &[]);
@@ -83,7 +83,7 @@ fn a_workload_that_writes_without_end_fails_and_the_session_goes_on() {
 }
 
 #[test]
-fn kept_output_comes_back_and_goes_with_its_session() {
+fn kept_output_is_shown_and_removed_with_its_session() {
     let place = Place::new();
     let script = r#"mkdir "$0" 2>/dev/null && exec seq 1000000; echo short"#;
     let session = Trials::run(&place, script, &["--keep-output"]);

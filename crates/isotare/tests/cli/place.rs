@@ -1,4 +1,4 @@
-//! A place of its own for each test: store, state and work folders.
+//! Separate folders for each test: store, state and work.
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -45,7 +45,7 @@ impl Place {
         (output.status.code().unwrap(), value.unwrap_or_else(|error| panic!("{error}: {}", text(&output))))
     }
 
-    /// Whatever a session may leave behind, by the names that sessions give.
+    /// Everything that a session may leave behind. It is found by the names that sessions use.
     pub fn leftovers(&self) -> Vec<String> {
         let mut found = Vec::new();
         for folder in ["state", "work"] {

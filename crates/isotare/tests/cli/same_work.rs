@@ -1,10 +1,11 @@
-//! A command that could not do its work in an environment has no figure there.
+//! Tests that a command has no figure in an environment where it could not do its work.
 
 use crate::images::can_chroot;
 use crate::place::Place;
 use serde_json::Value;
 
-/// Its programs are missing where the root holds a shell alone, and the shell ends with 0 all the same.
+/// If the root contains only a shell, the programs of this script are missing, but the shell still exits with
+/// 0.
 const SCRIPT: &str = "sort -n /etc/services >/dev/null; gzip -c /bin/bash | wc -c; echo done";
 
 fn compared(place: &Place, environment: &str, options: &[&str]) -> (i32, Value) {
@@ -12,7 +13,7 @@ fn compared(place: &Place, environment: &str, options: &[&str]) -> (i32, Value) 
     place.json(&[&fixed[..], options, &["--", "sh", "-c", SCRIPT]].concat())
 }
 
-/// The kinds of warnings on the first figure of an environment.
+/// The kinds of warnings for the first figure of an environment.
 fn warnings(report: &Value, environment: &str) -> Vec<String> {
     let rows = report["results"].as_array().unwrap();
     let row =
@@ -28,7 +29,7 @@ fn outcomes(report: &Value, environment: &str) -> Vec<String> {
 }
 
 #[test]
-fn work_that_was_not_done_does_not_look_fast() {
+fn work_that_was_not_done_is_invalid() {
     if !can_chroot() {
         return;
     }
@@ -47,7 +48,7 @@ fn work_that_was_not_done_does_not_look_fast() {
     ] {
         assert!(reason.contains(part), "{part} in {reason}");
     }
-    // The same of the session that was kept, in every way to see it.
+    // The stored session gives the same result in every command that shows it.
     assert_eq!(outcomes(&place.json(&["report", "last", "--format", "json"]).1, bare), vec!["invalid"; 6]);
     let said = |arguments: &[&str]| String::from_utf8_lossy(&place.run(arguments).stdout).into_owned();
     let list = said(&["report", "--list"]);
@@ -60,7 +61,7 @@ fn work_that_was_not_done_does_not_look_fast() {
 }
 
 #[test]
-fn other_output_that_is_accepted_is_doubted_beside_the_figure() {
+fn different_output_that_is_accepted_causes_a_warning() {
     if !can_chroot() {
         return;
     }
@@ -90,7 +91,7 @@ fn a_command_finds_its_programs_where_the_hosts_userland_can_be_shown() {
 }
 
 #[test]
-fn output_that_changes_by_itself_shows_nothing() {
+fn output_that_always_changes_is_not_compared() {
     if !can_chroot() {
         return;
     }

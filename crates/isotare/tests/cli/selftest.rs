@@ -1,9 +1,9 @@
-//! The self-test: what it injects is found, and what it cannot inject is told.
+//! Tests of the self-test: injected overheads are found, and injections that are impossible are reported.
 
 use crate::place::{Place, text};
 use serde_json::Value;
 
-/// Enough blocks for intervals that miss once in a thousand.
+/// The number of blocks is large enough for intervals that miss the true value once in a thousand.
 const SURE: &[&str] = &["--blocks", "11", "--level", "99.9%", "--seed", "5"];
 
 #[test]
@@ -37,7 +37,7 @@ fn a_known_overhead_is_found_and_the_contract_is_kept() {
 }
 
 #[test]
-fn a_named_store_keeps_the_sessions_and_what_cannot_be_injected_is_told() {
+fn a_named_store_keeps_the_sessions_and_impossible_injections_are_reported() {
     let place = Place::new();
     let arguments = [
         "selftest",

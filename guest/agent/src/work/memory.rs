@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_way_reads_back_what_was_written() {
+    fn every_kind_of_access_reads_and_writes_correctly() {
         for operation in [Operation::Read, Operation::Write] {
             for access in [Access::Sequential, Access::Random] {
                 let job = MemoryJob { block: 4096, total: 10_000, operation, access };
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn damaged_memory_is_seen() {
+    fn damaged_memory_is_noticed() {
         let mut words = vec![3, 2, 1];
         assert!(read_all(&words));
         words[2] = 9;

@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_fill_their_range_and_repeat() {
+    fn numbers_cover_their_range_and_are_reproducible() {
         let draw = |thread| {
             let mut random = Random::new(thread);
             (0..1000).map(|_| random.below(10)).collect::<Vec<_>>()

@@ -1,7 +1,6 @@
-//! How the agent agrees with the tools that people know. Interleaved pairs, on a quiet machine; prints its
-//! figures.
+//! Compares the agent with well-known tools, in pairs that alternate, on a quiet machine. Prints its figures.
 //!
-//! `ISOTARE_AGENT` names the release build of the agent to test.
+//! `ISOTARE_AGENT` names the release build of the agent that is tested.
 
 use super::host::Agent;
 use hdrhistogram::Histogram;
@@ -24,8 +23,8 @@ fn agent(kind: &Kind, threads: u32) -> WorkReport {
     agent.run(Job::Builtin(job)).work().0.clone()
 }
 
-/// Events, seconds and CPU seconds of one run of sysbench. Its own start and end, some 1 % of a second of CPU
-/// time, are taken off by way of a run of one event.
+/// Events, seconds and CPU seconds of one run of sysbench. Its own start and end take about 1 % of a second
+/// of CPU time. This is measured with a run of one event and subtracted.
 fn sysbench(arguments: &[&str], threads: u32) -> (f64, f64, f64) {
     let (events, seconds, cpu) = sysbench_once(arguments, "--time=1", threads);
     let (_, _, idle) = sysbench_once(&["cpu", "--cpu-max-prime=3", "--events=1"], "--time=1", threads);
@@ -55,8 +54,8 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2].midpoint(values[(values.len() - 1) / 2])
 }
 
-/// Medians over pairs of agent / sysbench: rate of events, and events for each second of CPU time, which
-/// another load on the machine disturbs less.
+/// Medians over pairs of agent / sysbench: the rate of events, and events for each second of CPU time. Other
+/// load on the machine has less effect on the second one.
 fn compare(name: &str, kind: &Kind, arguments: &[&str], threads: u32) -> f64 {
     let (mut rates, mut efforts) = (Vec::new(), Vec::new());
     for _ in 0..PAIRS {
@@ -92,8 +91,8 @@ fn cpu_agrees_with_sysbench() {
     }
 }
 
-/// The fastest of many events of several milliseconds was hardly ever interrupted, so this holds on a busy
-/// machine too.
+/// The fastest of many events of several milliseconds was probably not interrupted, so this also holds on a
+/// busy machine.
 #[test]
 #[ignore = "needs sysbench and ISOTARE_AGENT"]
 fn the_fastest_cpu_event_agrees_with_sysbench() {
@@ -138,7 +137,7 @@ fn memory_is_compared_with_sysbench() {
 
 #[test]
 #[ignore = "needs hyperfine, ISOTARE_AGENT and a quiet machine"]
-fn a_loop_costs_no_more_than_hyperfine() {
+fn a_loop_has_no_more_overhead_than_hyperfine() {
     let folder = tempfile::tempdir().expect("folder");
     let export = folder.path().join("h.json");
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());

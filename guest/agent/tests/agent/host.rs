@@ -1,4 +1,4 @@
-//! The host's side of a connection to the real agent. Each test file uses its part.
+//! The host's side of a connection to the real agent. Each test file uses only a part of it.
 
 use isotare_protocol::{
     Exit, FrameBuffer, FromAgent, Hello, Job, JobResult, Observed, Stream, ToAgent, Usage, VERSION,
@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-/// The host's side of one agent.
+/// The host's side of the connection to one agent.
 pub struct Agent {
     pub child: Child,
     pub stream: UnixStream,
@@ -18,7 +18,7 @@ pub struct Agent {
     pub data: tempfile::TempDir,
 }
 
-/// What a job sent back.
+/// The answer to a job.
 #[derive(Default)]
 pub struct Answer {
     pub stdout: Vec<u8>,

@@ -1,4 +1,4 @@
-//! The real agent, driven over a real Unix socket.
+//! Tests of the real agent over a real Unix socket.
 
 mod agreement;
 mod host;

@@ -1,4 +1,4 @@
-//! Drives the real agent over a real Unix socket.
+//! Tests that control the real agent over a real Unix socket.
 
 use super::host::{Agent, Answer};
 use isotare_protocol::{
@@ -32,7 +32,7 @@ fn alive(pid: &str) -> bool {
     !state.is_empty() && !state.contains(") Z ")
 }
 
-/// The kernel ends a group's members in its own time.
+/// Waits for the end of a process. The kernel may take a moment to end the members of a group.
 fn ends(pid: &str) -> bool {
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
     while alive(pid) && std::time::Instant::now() < deadline {
@@ -57,7 +57,7 @@ fn the_handshake_gives_clocks_and_facts() {
 }
 
 #[test]
-fn the_clock_is_told_while_a_job_runs() {
+fn the_clock_is_sent_while_a_job_runs() {
     let (mut agent, _) = Agent::start();
     let mut work = builtin(Kind::Cpu { max_prime: 1000 });
     work.limit.duration_ms = Some(300);
@@ -76,7 +76,7 @@ fn the_clock_is_told_while_a_job_runs() {
 }
 
 #[test]
-fn pongs_never_tear_the_output_of_a_program() {
+fn pongs_do_not_split_the_output_of_a_program() {
     let (mut agent, _) = Agent::start();
     agent.send(&ToAgent::Run { job: script_job("head -c 5242880 /dev/zero"), observe_ms: None });
     for _ in 0..200 {
@@ -122,8 +122,8 @@ fn ends_of_programs_are_reported_as_they_were() {
         assert_eq!((answer.measuring, answer.command().1.len()), (1, 1));
     }
     assert_eq!(shell(&mut agent, "kill -ABRT $$").command().0, Exit::Signal(6));
-    // The environment is what the job says and nothing else; the folder is the data folder; SIGPIPE is as
-    // usual.
+    // The job decides all environment variables. The current folder is the data folder. SIGPIPE has its usual
+    // effect.
     let answer = shell(&mut agent, "echo $GREETING; pwd; yes | head -1; echo ${HOME-none} >&2");
     let folder = agent.folder();
     assert_eq!(answer.stdout, format!("hello\n{}\ny\n", folder.display()).into_bytes());
@@ -158,10 +158,10 @@ fn input_arrives_whole_while_output_is_carried() {
     let job = CommandJob { stdin: bytes.clone(), ..command(&["cat"]) };
     let answer = agent.run(Job::Command(job));
     assert!(answer.stdout == bytes, "input came back changed");
-    // One that does not read its input ends all the same.
+    // A program that does not read its input also ends.
     let job = CommandJob { stdin: bytes.clone(), ..command(&["true"]) };
     assert_eq!(agent.run(Job::Command(job)).command().0, Exit::Code(0));
-    // Every run of a loop gets the input from its beginning.
+    // Every run of a loop gets the input from the beginning.
     let repetition = Repetition::Loop { warmup: 1, min_runs: 3, duration_ms: 0 };
     let job = CommandJob { stdin: bytes, repetition, ..command(&["sh", "-c", "test $(wc -c) = 3000000"]) };
     let answer = agent.run(Job::Command(job));
@@ -169,7 +169,7 @@ fn input_arrives_whole_while_output_is_carried() {
 }
 
 #[test]
-fn a_hundred_programs_leave_no_trace() {
+fn a_hundred_programs_leave_no_open_descriptors() {
     let (mut agent, _) = Agent::start();
     let descriptors =
         |agent: &Agent| std::fs::read_dir(format!("/proc/{}/fd", agent.child.id())).expect("lists").count();
@@ -195,7 +195,7 @@ fn a_loop_times_its_runs_and_stops_at_a_failure() {
     assert!(runs.iter().all(|run| run.wall_ns > 0 && run.max_rss > 0));
     let answer = agent.run(looped(1, 60, &["sleep", "0.01"]));
     assert!((3..=7).contains(&answer.command().1.len()), "{}", answer.command().1.len());
-    // Fails at its fourth run, the third timed one.
+    // The script fails in its fourth run, which is the third timed run.
     let script = "echo x >> n; test $(wc -l < n) -lt 4";
     let answer = agent.run(looped(10, 0, &["sh", "-c", script]));
     assert_eq!((answer.command().0, answer.command().1.len()), (Exit::Code(1), 3));
@@ -237,7 +237,7 @@ fn signals_reach_the_whole_group() {
     for pid in String::from_utf8_lossy(&data).split_whitespace() {
         assert!(ends(pid), "{pid} still runs");
     }
-    // A loop ends too, and so does a built-in workload.
+    // A loop also ends, and so does a built-in workload.
     let repetition = Repetition::Loop { warmup: 0, min_runs: 1000, duration_ms: 0 };
     let job = Job::Command(CommandJob { repetition, ..command(&["sleep", "5"]) });
     agent.send(&ToAgent::Run { job, observe_ms: None });
@@ -254,7 +254,7 @@ fn signals_reach_the_whole_group() {
 }
 
 #[test]
-fn what_a_program_leaves_behind_is_ended() {
+fn processes_that_a_program_leaves_behind_are_ended() {
     let (mut agent, _) = Agent::start();
     let answer = shell(&mut agent, "sleep 60 & echo $!");
     assert_eq!(answer.command().0, Exit::Code(0));
@@ -263,7 +263,7 @@ fn what_a_program_leaves_behind_is_ended() {
 }
 
 #[test]
-fn the_end_of_the_connection_ends_everything() {
+fn the_end_of_the_connection_ends_all_programs() {
     for job in [
         script_job("sleep 60 & echo $! $$; wait"),
         script_job("trap '' TERM; echo $$; while :; do sleep 1; done"),
@@ -337,7 +337,8 @@ fn each_builtin_workload_runs() {
         assert!(report.elapsed_ns >= 99_000_000, "{kind:?}: {report:?}");
         assert_eq!(report.intervals.iter().map(|i| i.events).sum::<u64>(), report.events, "{kind:?}");
         assert!(report.usage.cpu_ns() > 0, "{kind:?}");
-        // The first and the last; whether there is time for others in between is the scheduler's choice.
+        // These are the first and the last reading. It depends on the scheduler whether there are others
+        // between them.
         assert!(observed.readings.len() >= 2, "{kind:?}: {observed:?}");
         let counted =
             |name: &str| observed.counters.iter().find(|(of, _)| of == name).map(|(_, value)| *value);

@@ -1,4 +1,4 @@
-//! The agent and the decoders together: what the real agent sends back passes every check.
+//! Tests of the agent together with the decoders: every answer of the real agent passes every check.
 
 use super::host::Agent;
 use isotare_core::{Captured, JobOutput, Sample, Settings, Streams, Workload};

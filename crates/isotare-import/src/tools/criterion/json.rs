@@ -12,7 +12,7 @@ struct Estimates {
     mean: Estimate,
     #[serde(alias = "Median")]
     median: Estimate,
-    /// Only of times: the file of changes against an earlier run has none.
+    /// Only estimates of times have it. The file of changes against an earlier run does not.
     #[serde(alias = "StdDev")]
     std_dev: Option<Estimate>,
     #[serde(alias = "Slope")]
@@ -63,7 +63,7 @@ pub(super) fn recognises(head: &str) -> bool {
 
 pub(super) fn runs(text: &str) -> Vec<Run> {
     let mut benchmark: Option<String> = None;
-    // The mean of the estimates that were read last, of which a sample may follow.
+    // The mean of the last estimates. The sample that belongs to them may follow.
     let mut estimated: Option<f64> = None;
     runs_in(text, |line, value| {
         if let Some(name) = value.get("full_id").and_then(Value::as_str) {
@@ -129,7 +129,7 @@ impl Estimates {
     }
 }
 
-/// Whether an estimate lies in its interval.
+/// Fails if an estimate is outside its interval.
 pub(super) fn check(name: &str, [lower, value, upper]: [f64; 3]) -> Result<(), String> {
     let slack = 1e-9 * value.abs();
     match lower <= value + slack && value <= upper + slack {
@@ -139,7 +139,7 @@ pub(super) fn check(name: &str, [lower, value, upper]: [f64; 3]) -> Result<(), S
 }
 
 impl Sample {
-    /// Nanoseconds for an iteration, of each sample.
+    /// Nanoseconds for one iteration, in each sample.
     fn per_iteration(&self) -> Result<Vec<f64>, String> {
         if self.iters.len() != self.times.len() || self.iters.is_empty() {
             return Err(format!("it has {} times for {} samples", self.times.len(), self.iters.len()));

@@ -1,10 +1,11 @@
 //! `criterion` (Rust): `estimates.json` and `sample.json` of `target/criterion`, the text of `cargo bench`,
 //! and the messages of `cargo criterion --message-format json`.
 //!
-//! The files are in nanoseconds and do not tell their benchmark: their path does, or the `benchmark.json`
-//! beside them, if it stands in front of them in the same file. The text gives an estimate between the ends
-//! of its interval: `time: [a b c]`. It is the slope if each sample has more iterations than the one before,
-//! else the mean (`estimate.rs`: `typical`). The rate in `thrpt` says the same once more and is not read.
+//! The files are in nanoseconds and do not contain the name of their benchmark. The name is in their path,
+//! and in the `benchmark.json` beside them, which is used if it stands before them in the same file. The text
+//! gives an estimate between the two ends of its interval: `time: [a b c]`. The estimate is the slope if each
+//! sample has more iterations than the one before, otherwise the mean (`estimate.rs`: `typical`). The rate in
+//! `thrpt` repeats the same information and is not read.
 
 mod json;
 mod text;
@@ -32,7 +33,7 @@ fn decode(text: &str) -> Decoded {
     sound(Decoded { runs, ..Decoded::default() })
 }
 
-/// A time in seconds; what is measured otherwise, as cycles, keeps its unit.
+/// A metric in seconds, if it is a time. Other measurements, for example cycles, keep their unit.
 fn metric(name: &'static str, given: &str, value: f64) -> Metric {
     match unit(given) {
         Some(seconds) => Metric::lower(name, "s", value * seconds),
@@ -40,7 +41,7 @@ fn metric(name: &'static str, given: &str, value: f64) -> Metric {
     }
 }
 
-/// Seconds in a unit of time.
+/// Seconds in one unit of time.
 fn unit(name: &str) -> Option<f64> {
     match name {
         "ps" => Some(1e-12),
@@ -63,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_read_one_by_one_and_not_where_two_runs_are_mixed() {
+    fn times_are_read_unless_two_runs_are_mixed() {
         check("a  time:   [1 ns 2 ns 3 ns]\nb  time:   [1 ns 2 ns 3 ns]\n", &[Complete, Complete]);
         check("a  time:   [1 ns 2 ns 3 ns]\na  time:   [1 ns 2 ns 3 ns]\n", &[Complete, Complete]);
         check("a  time:   [1 cycles 2 cycles 3 cycles]\n", &[Complete]);
@@ -95,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sample_has_a_time_for_each_count() {
+    fn a_sample_has_as_many_times_as_counts() {
         check("{\"sampling_mode\":\"Flat\",\"iters\":[1.0,2.0],\"times\":[10.0,30.0]}", &[Complete]);
         check("{\"iters\":[1.0,2.0],\"times\":[10.0]}", &[Unreadable]);
         check("{\"iters\":[0.0],\"times\":[10.0]}", &[Unreadable]);

@@ -1,8 +1,8 @@
 //! What `cargo bench` and `cargo criterion` print of each benchmark.
 //!
-//! `Benchmarking NAME: Collecting …` goes to the terminal or the standard error, `NAME time: [a b c]` to the
-//! standard output; a long name has its own line. Without the former, two mixed runs show by two equal names
-//! one after the other.
+//! `Benchmarking NAME: Collecting …` goes to the terminal or the standard error, and `NAME time: [a b c]` to
+//! the standard output. A long name is on a line of its own. If a file does not contain the standard error,
+//! the only sign of two mixed runs is that the same name occurs twice in a row.
 
 use super::json::check;
 use super::{metric, unit};
@@ -12,17 +12,17 @@ use std::collections::BTreeSet;
 /// A benchmark's result.
 struct Result {
     line: usize,
-    /// Empty: its line is missing.
+    /// The name; empty: its line is missing.
     name: String,
     time: Option<Time>,
-    /// Why it cannot be used.
+    /// Whether its lines are mixed with those of another run.
     mixed: bool,
-    /// A line of details came twice.
+    /// Whether a line with details occurs twice.
     doubled: bool,
     details: BTreeSet<String>,
 }
 
-/// The ends of the interval and the estimate between them, in one unit.
+/// An estimate between the ends of its interval, all in one unit.
 struct Time {
     values: [f64; 3],
     unit: String,
@@ -34,11 +34,11 @@ pub(super) fn is_time(line: &str) -> bool {
         .is_some_and(|(_, rest)| rest.split_once(']').is_some_and(|(inner, _)| interval(inner).is_some()))
 }
 
-/// What stands before a time, and what stands in its brackets and behind.
+/// The text before a time, and the text in its brackets and after them.
 fn split(line: &str) -> Option<(&str, &str)> {
     let (name, rest) = line.split_once("time:")?;
     let rest = rest.trim_start().strip_prefix('[')?;
-    // In per cent it is a change against an earlier run.
+    // A value in per cent is a change against an earlier run, and not a time.
     let is_change = rest.split_once(']').is_some_and(|(inner, _)| inner.contains('%'));
     (!is_change && (name.is_empty() || name.ends_with(' '))).then_some((name.trim(), rest))
 }
@@ -59,7 +59,7 @@ fn interval(inner: &str) -> Option<Time> {
 
 pub(super) fn runs(text: &str) -> Vec<Run> {
     let mut results: Vec<Result> = Vec::new();
-    // The benchmark that is under way, the line of its first stage, and its stages so far.
+    // The benchmark that runs now, the line of its first stage, and its stages so far.
     let mut open: Option<(String, usize, BTreeSet<&str>)> = None;
     let mut mixed = false;
     let mut staged = false;
@@ -95,7 +95,7 @@ pub(super) fn runs(text: &str) -> Vec<Run> {
     results.into_iter().map(Result::run).collect()
 }
 
-/// `fib 20: Warming up for 3.0000 s` as the name and the stage.
+/// Separates `fib 20: Warming up for 3.0000 s` into the name and the stage.
 fn name_and_stage(text: &str) -> (&str, &str) {
     for stage in ["Warming up for ", "Collecting ", "Analyzing", "Complete"] {
         let name = text.rsplit_once(stage).and_then(|(name, _)| name.trim_end().strip_suffix(':'));
@@ -106,14 +106,14 @@ fn name_and_stage(text: &str) -> (&str, &str) {
     (text.trim_end(), "")
 }
 
-/// A line that comes once for each result.
+/// Whether a line occurs only once for each result.
 fn is_detail(line: &str) -> bool {
     let line = line.trim_start();
     line.starts_with("Found ") || line.starts_with("thrpt:") || line.starts_with("change:")
 }
 
-/// Two results of one name, one after the other, are of two runs that are mixed: if lines of details are
-/// doubled behind them, or if there are other names in the file.
+/// Marks results of mixed runs. Two results of the same name in a row are from two mixed runs if lines with
+/// details are doubled after them, or if the file contains other names.
 fn judge(results: &mut [Result]) {
     let names: BTreeSet<&str> = results.iter().map(|result| result.name.as_str()).collect();
     let several = names.len() > 1;
@@ -125,7 +125,8 @@ fn judge(results: &mut [Result]) {
             first.mixed = true;
         }
         let Some(second) = rest.first_mut() else { break };
-        // A long name has its own line: of two, one stands before a time without a name.
+        // A long name is on a line of its own. If two runs are mixed, only one of the two times has the name
+        // directly before it.
         if second.name.is_empty() || (second.name == first.name && (second.doubled || several)) {
             (first.mixed, second.mixed) = (true, true);
         }

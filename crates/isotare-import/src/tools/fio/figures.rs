@@ -5,15 +5,16 @@ use super::{Latency, percentile_name};
 use crate::Metric;
 use crate::tools::report::{agree, ascend};
 
-/// What was read, written or trimmed: two lines or more of a job's block.
+/// What was read, written or trimmed. It has at least two lines in the block of a job.
 pub(super) struct Direction {
     /// `read`, `write`, `trim`, `mixed`.
     pub kind: &'static str,
-    /// Bytes/s, of which the binary and the decimal form are printed, and what comes of bytes and time.
+    /// Bytes/s: the printed values, in binary and in decimal units, and the value computed from bytes and
+    /// time.
     rates: Vec<f64>,
-    /// As printed: up to 3.x in full, then with three or four digits.
+    /// The printed value. It has all digits up to 3.x, and later three or four digits.
     iops: Amount,
-    /// How long it took.
+    /// The duration in milliseconds.
     pub milliseconds: f64,
     completion: Times,
     total: Times,
@@ -22,21 +23,21 @@ pub(super) struct Direction {
 /// One kind of time of a direction, in seconds.
 #[derive(Default)]
 pub(super) struct Times {
-    /// The line with its ends and its mean.
+    /// Minimum, maximum and mean, from one line.
     pub latency: Option<Latency>,
-    /// Per cent and seconds, and whether the list has its end.
+    /// Per cent and seconds.
     pub percentiles: Vec<(f64, f64)>,
-    /// Whether a row without a comma has ended the list.
+    /// Whether the list of percentiles is complete: its last row has no comma at the end.
     pub is_ended: bool,
 }
 
-/// A number as printed, `85.3k`: it is rounded to its last digit.
+/// A printed number such as `85.3k`, which is rounded to its last digit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Amount {
     value: f64,
-    /// What its last digit counts.
+    /// The value of one step in its last digit.
     last_digit: f64,
-    /// What its unit counts: 1000 for `k`.
+    /// The value of its prefix: 1000 for `k`.
     scale: f64,
 }
 
@@ -55,26 +56,28 @@ impl Amount {
         Some(Self { value, last_digit: scale * 0.1_f64.powi(i32::try_from(decimals).ok()?), scale })
     }
 
-    /// Whether this is what was printed. fio 3.1 prints `11.0k` for 11.977k: it loses what is carried over.
+    /// Whether fio prints this number for the exact value. fio 3.1 has an error in rounding: it prints
+    /// `11.0k` for 11.977k.
     fn is(&self, exact: f64) -> bool {
         let over = exact - self.value;
         over.abs() <= self.last_digit || (self.value % self.scale == 0.0 && over > 0.0 && over <= self.scale)
     }
 }
 
-/// The digits at the beginning of a text, and what follows.
+/// The digits at the beginning of a text, and the rest.
 fn split(text: &str) -> (&str, &str) {
     let text = text.trim();
     let end = text.find(|next: char| !next.is_ascii_digit() && next != '.').unwrap_or(text.len());
     text.split_at(end)
 }
 
-/// `4068.5k`.
+/// The value of a number such as `4068.5k`.
 fn value(text: &str) -> Option<f64> {
     Amount::new(text).map(|amount| amount.value)
 }
 
-/// Bytes of `333MiB/s`, `350MB/s`, `2065Mibit/s`. `is_old`: up to 2.x a KB is 1024 bytes.
+/// Bytes in `333MiB/s`, `350MB/s`, `2065Mibit/s`. `is_old`: the version is 2.x or earlier, where a KB is 1024
+/// bytes.
 fn bytes(text: &str, is_old: bool) -> Option<f64> {
     let (digits, unit) = split(text);
     let unit = unit.strip_suffix("/s").unwrap_or(unit);
@@ -90,8 +93,8 @@ fn bytes(text: &str, is_old: bool) -> Option<f64> {
     Some(digits.parse::<f64>().ok()? * base.powi(i32::try_from(power).ok()?) * size)
 }
 
-/// What follows this word, up to the next comma; one before a digit is in a number, which fio does not print
-/// so.
+/// The text after this word, up to the next comma. A comma before a digit does not end it: it separates
+/// thousands. fio does not print such separators, and the number is then refused.
 pub(super) fn after<'a>(line: &'a str, word: &str) -> Option<&'a str> {
     let (_, rest) = line.split_once(word)?;
     let is_end = |at: usize| !rest.as_bytes().get(at + 1).is_some_and(u8::is_ascii_digit);
@@ -99,7 +102,7 @@ pub(super) fn after<'a>(line: &'a str, word: &str) -> Option<&'a str> {
     rest.get(..end).map(str::trim)
 }
 
-/// The milliseconds in `24msec`, and both in `114-117msec`.
+/// The milliseconds in `24msec` (twice), or both values of `114-117msec`.
 pub(super) fn milliseconds(text: &str) -> Option<(f64, f64)> {
     let text = text.trim().strip_suffix("msec")?;
     let (one, other) = text.split_once('-').unwrap_or((text, text));
@@ -115,7 +118,7 @@ pub(super) fn of_group(line: &str) -> Option<f64> {
 }
 
 impl Direction {
-    /// `read: IOPS=85.3k, BW=333MiB/s (350MB/s)(8192KiB/24msec)`, formerly `read : io=8192.0KB,
+    /// Reads `read: IOPS=85.3k, BW=333MiB/s (350MB/s)(8192KiB/24msec)`, formerly `read : io=8192.0KB,
     /// bw=585142KB/s, iops=146285, runt= 14msec`.
     pub fn new(line: &str) -> Option<Self> {
         let (kind, rest) = line.split_once(':')?;
@@ -147,7 +150,7 @@ impl Direction {
         })
     }
 
-    /// The times of this name that it has; the submission is not read.
+    /// The times of this name. Times of the submission are not read.
     pub fn times(&mut self, name: &str) -> Option<&mut Times> {
         match name {
             "clat" => Some(&mut self.completion),
@@ -156,13 +159,14 @@ impl Direction {
         }
     }
 
-    /// What its percentiles are of.
+    /// The kind of time that the percentiles describe.
     pub fn percentiles_of(&self) -> Option<&'static str> {
         let all = [(&self.total, "total"), (&self.completion, "completion")];
         all.into_iter().find_map(|(times, name)| (!times.percentiles.is_empty()).then_some(name))
     }
 
-    /// Bytes/s: the first that another confirms, since one may have lost what is carried over (fio 3.1).
+    /// Bytes/s: the first value that another one confirms. A single value may be wrong because of fio 3.1's
+    /// error in rounding.
     fn rate(&self) -> Option<f64> {
         let confirms =
             |one: f64| self.rates.iter().filter(|other| agree(one, **other, 0.01, 1024.0)).count() > 1;
@@ -172,8 +176,8 @@ impl Direction {
         }
     }
 
-    /// Its numbers, if they belong together. `requests`: how many were issued; exact, while the rate is
-    /// printed rounded.
+    /// Its numbers, if they agree with each other. `requests`: the exact number of requests, because the
+    /// printed rate is rounded.
     pub fn metrics(&self, requests: f64) -> Result<Vec<Metric>, String> {
         let kind = self.kind;
         let rate = self.rate().ok_or_else(|| format!("{kind}: its two throughputs are different"))?;
@@ -202,14 +206,14 @@ impl Direction {
     }
 }
 
-/// The line behind its kind.
+/// The text of a line after its first colon.
 fn rest_of(line: &str) -> &str {
     line.split_once(':').map_or(line, |(_, rest)| rest)
 }
 
 impl Times {
     fn check(&self) -> Result<(), &'static str> {
-        // The ends are printed as whole units, or with a decimal of thousands.
+        // Minimum and maximum are printed as whole units, or as thousands with one decimal.
         let fits = self
             .latency
             .as_ref()
@@ -227,8 +231,8 @@ impl Times {
     }
 }
 
-/// Which times a line is of, and their unit in seconds: `clat (usec): min=2, max=158, …`, `clat percentiles
-/// (usec):`.
+/// The kind of times on a line, their unit in seconds, and the rest: `clat (usec): min=2, max=158, …`, `clat
+/// percentiles (usec):`.
 pub(super) fn title(line: &str) -> Option<(&str, f64, &str)> {
     let (name, rest) = line.split_once(" (")?;
     let (unit, rest) = rest.split_once("):")?;
@@ -242,14 +246,14 @@ pub(super) fn title(line: &str) -> Option<(&str, f64, &str)> {
     ["clat", "lat", "sync"].contains(&name.trim_end_matches(" percentiles")).then_some((name, unit, rest))
 }
 
-/// `min=2, max=158, avg= 5.27, stdev= 9.04`.
+/// Reads `min=2, max=158, avg= 5.27, stdev= 9.04`.
 pub(super) fn latency(text: &str, unit: f64) -> Option<Latency> {
     let of = |word| value(after(text, word)?).map(|value| value * unit);
     let (min, max, mean, stddev) = (of("min=")?, of("max=")?, of("avg=")?, of("stdev=")?);
     Some(Latency { min: Some(min), mean: Some(mean), max: Some(max), stddev: Some(stddev) })
 }
 
-/// `|  1.00th=[    3],  5.00th=[    4],`: per cent and seconds; `None` if it is broken.
+/// Per cent and seconds in `|  1.00th=[    3],  5.00th=[    4],`; `None` if a part is damaged.
 pub(super) fn percentiles(row: &str, unit: f64) -> Option<Vec<(f64, f64)>> {
     let row = row.trim_start_matches('|').trim().trim_end_matches(',');
     let of = |part: &str| {
@@ -264,7 +268,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn amounts_have_their_units() {
+    fn amounts_are_read_with_their_units() {
         assert_eq!(
             ["8192KiB/s", "350MB/s", "8Mibit/s", "12B/s", "1x"].map(|text| bytes(text, false)),
             [Some(8_388_608.0), Some(350e6), Some(1_048_576.0), Some(12.0), None]
@@ -274,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rounded_rate_is_that_of_the_requests() {
+    fn a_rounded_rate_agrees_with_the_number_of_requests() {
         let is = |text, exact| Amount::new(text).is_some_and(|amount| amount.is(exact));
         assert!(is("85.3k", 85_333.0) && is("9377", 9377.6) && is("51", 51.97) && is("11.0k", 11_977.0));
         assert!(!is("85.3k", 86_333.0) && !is("11.0k", 12_977.0) && !is("51", 54.0));

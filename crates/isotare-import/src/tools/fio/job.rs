@@ -1,4 +1,4 @@
-//! What one job tells in fio's normal report.
+//! The block of one job in fio's normal report.
 
 use super::figures::{Direction, after, latency, percentiles, title};
 use super::normal::Group;
@@ -7,7 +7,7 @@ use crate::Metric;
 use crate::tools::report::{Fault, mixed};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The block of one job, or of all of a group (`group_reporting`).
+/// The block of one job, or of all jobs of a group (`group_reporting`).
 #[derive(Default)]
 pub(super) struct Job<'a> {
     pub line: usize,
@@ -22,15 +22,15 @@ pub(super) struct Job<'a> {
     issued: Vec<f64>,
     errors: Option<f64>,
     is_ended: bool,
-    /// The times whose percentiles follow, and their unit.
+    /// The times of the percentiles that follow, and their unit.
     list: Option<(&'a str, f64)>,
     doubled: Option<usize>,
-    /// Whether the line of a latency cannot be read.
+    /// Whether a line with a latency cannot be read.
     is_odd: bool,
 }
 
 impl<'a> Job<'a> {
-    /// `seq: (groupid=0, jobs=1): err= 0: pid=8758: Sat Nov 28 10:30:35 2026`.
+    /// Reads `seq: (groupid=0, jobs=1): err= 0: pid=8758: Sat Nov 28 10:30:35 2026`.
     pub fn new(line: usize, text: &'a str) -> Option<Self> {
         let (name, rest) = text.split_once(": (groupid=")?;
         let (group, rest) = rest.split_once(", jobs=")?;
@@ -74,7 +74,7 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Whether they are there already.
+    /// Reads a line with times; `true`: these times were read before.
     fn take_times(&mut self, name: &'a str, unit: f64, rest: &str) -> bool {
         if let Some(name) = name.strip_suffix(" percentiles") {
             self.list = Some((name, unit));
@@ -165,7 +165,8 @@ impl<'a> Job<'a> {
     }
 }
 
-/// `total=2048,0,0,0 short=…`, formerly `total=r=1058/w=990/d=0, …`: requests read, written, trimmed.
+/// Numbers of requests that read, write and trim, in `total=2048,0,0,0 short=…`, formerly
+/// `total=r=1058/w=990/d=0, …`.
 fn issued(line: &str) -> Option<Vec<f64>> {
     let (_, rest) = line.split_once("total=")?;
     let rest = rest.split(" short").next()?.trim_end_matches(',');
@@ -173,8 +174,8 @@ fn issued(line: &str) -> Option<Vec<f64>> {
     rest.split([',', '/']).map(of).collect()
 }
 
-/// The one size of all blocks: `bs=(R) 4096B-4096B, (W) 4096B-4096B, (T) 4096B-4096B`, formerly
-/// `bs=4K-4K/4K-4K/4K-4K`.
+/// The size of blocks, if all have the same size: `bs=(R) 4096B-4096B, (W) 4096B-4096B, (T) 4096B-4096B`,
+/// formerly `bs=4K-4K/4K-4K/4K-4K`.
 fn block_size(definition: &str) -> Option<String> {
     let (_, rest) = definition.split_once("bs=")?;
     let rest = rest.split(", ioengine=").next()?.replace(['(', ')', 'R', 'W', 'T', ' '], "");

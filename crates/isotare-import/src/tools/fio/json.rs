@@ -18,7 +18,7 @@ struct Report {
     #[serde(rename = "global options")]
     global: Option<Options>,
     jobs: Option<Vec<Job>>,
-    /// With `--client`: those of every host and of all together.
+    /// With `--client`: the jobs of each host, and of all hosts together.
     client_stats: Option<Vec<Job>>,
 }
 
@@ -41,7 +41,7 @@ struct Job {
 
 #[derive(Deserialize)]
 struct Direction {
-    /// Bytes; up to 2.x KiB.
+    /// Bytes; in KiB up to 2.x.
     io_bytes: Option<f64>,
     bw_bytes: Option<f64>,
     bw: Option<f64>,
@@ -109,8 +109,8 @@ impl Report {
         [&self.jobs, &self.client_stats].into_iter().flatten().flatten()
     }
 
-    /// Whether this is a later report of the same run (`--status-interval`): it has run longer by as much as
-    /// has passed.
+    /// Whether this is a later report of the same run (`--status-interval`). Then the difference of the
+    /// running times equals the difference of the reports' own times.
     fn continues(&self, earlier: &Self) -> bool {
         let longest = |report: &Self| report.jobs().filter_map(Job::runtime).fold(0.0, f64::max);
         let (Some(now), Some(then)) = (self.timestamp_ms, earlier.timestamp_ms) else { return false };
@@ -123,7 +123,7 @@ impl Report {
     }
 }
 
-/// The same lines with those of messages empty.
+/// The same text, in which lines with messages are empty.
 fn without_messages(text: &str) -> Cow<'_, str> {
     if !text.lines().any(is_message) {
         return Cow::Borrowed(text);
@@ -147,7 +147,7 @@ fn runs(words: &BTreeMap<i64, &str>, line: usize, report: &Report, signal: Optio
             None => of_job(words, line, job),
         };
         run.labels.extend(labels(report, job));
-        // Clones of one job ran side by side: they are no repetitions.
+        // Clones of one job run at the same time, so they are not repetitions.
         if repeated.contains(&job.key()) {
             let clone = names.entry(job.key()).or_default();
             *clone += 1;
@@ -159,12 +159,12 @@ fn runs(words: &BTreeMap<i64, &str>, line: usize, report: &Report, signal: Optio
 }
 
 impl Job {
-    /// The label that distinguishes it from the others of its document.
+    /// The name and the host, which distinguish a job from others in its document.
     fn key(&self) -> (Option<&str>, Option<&str>) {
         (self.jobname.as_deref(), self.hostname.as_deref())
     }
 
-    /// Milliseconds of the direction that took longest.
+    /// Milliseconds of the direction that took the longest time.
     fn runtime(&self) -> Option<f64> {
         let directions = [&self.read, &self.write, &self.trim, &self.mixed].into_iter().flatten();
         directions.filter_map(|direction| direction.runtime).reduce(f64::max)
@@ -222,12 +222,12 @@ impl Direction {
         [self.total_ios, self.io_bytes].into_iter().flatten().any(|amount| amount > 0.0)
     }
 
-    /// Seconds in the unit of its times.
+    /// The unit of its times, in seconds.
     fn unit(&self) -> f64 {
         if self.lat_ns.is_some() || self.clat_ns.is_some() { 1e-9 } else { 1e-6 }
     }
 
-    /// From the request to its end; where fio does not have it, from the submission on.
+    /// The times from the request to its end; if they are missing, the times from the submission to the end.
     fn times(&self) -> Option<&Times> {
         self.lat_ns.as_ref().or(self.lat.as_ref()).or(self.clat_ns.as_ref()).or(self.clat.as_ref())
     }
@@ -242,7 +242,8 @@ impl Direction {
         })
     }
 
-    /// Percentiles and what they are of: they are printed for one kind of time, by default the completion.
+    /// The percentiles and the times that they describe. fio prints them for one kind of time, by default the
+    /// completion.
     fn percentiles(&self) -> Option<(&'static str, &BTreeMap<String, f64>)> {
         let total = self.lat_ns.as_ref().or(self.lat.as_ref()).and_then(|times| times.percentile.as_ref());
         let completion =

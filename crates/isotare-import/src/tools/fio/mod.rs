@@ -1,9 +1,10 @@
 //! `fio`: JSON and JSON+ (`--output-format=json`), the terse lines with semicolons of versions 2 to 5, and
 //! the normal report.
 //!
-//! Its messages stand before the JSON and, since they go to the same file, within it (axboe/fio #1685). Up to
-//! 2.x latencies are in µs (`lat`) and rates in KiB/s (`bw`); since 3.0 latencies are in ns (`lat_ns`), and
-//! `bw_bytes` gives B/s (`stat.c`: `add_ddir_status_json`, `show_thread_status_terse_all`).
+//! Messages stand before the JSON. Messages may also stand within the JSON, because they go to the same file
+//! (axboe/fio #1685). Up to 2.x latencies are in µs (`lat`) and rates in KiB/s (`bw`). Since 3.0 latencies
+//! are in ns (`lat_ns`), and `bw_bytes` gives B/s (`stat.c`: `add_ddir_status_json`,
+//! `show_thread_status_terse_all`).
 
 mod figures;
 mod job;
@@ -47,18 +48,18 @@ fn decode(text: &str) -> Decoded {
     sound(found)
 }
 
-/// Messages that are passed on: a failing disk prints one for each request.
+/// The number of messages that are kept. A failing disk causes one for each request.
 const MOST_MESSAGES: usize = 20;
 
-/// Whether this line is a message of fio, wherever it stands: its documents have no such line.
+/// Whether this line is a message of fio. Documents of fio contain no such line.
 fn is_message(line: &str) -> bool {
     line.starts_with("fio: ")
 }
 
-/// What it prints when it is stopped: the report that follows is of a part.
+/// The message when fio is stopped. The report after it covers only a part of the work.
 const SIGNAL: &str = "fio: terminating on signal";
 
-/// Words of the messages for each error number, from `fio: pid=1, err=28/file:io_u.c:1, func=io_u error,
+/// The text for each error number, from messages such as `fio: pid=1, err=28/file:io_u.c:1, func=io_u error,
 /// error=No space left`.
 fn error_words(text: &str) -> BTreeMap<i64, &str> {
     let told = text.lines().filter(|line| is_message(line)).filter_map(|line| {
@@ -69,7 +70,7 @@ fn error_words(text: &str) -> BTreeMap<i64, &str> {
     told.collect()
 }
 
-/// Why a job ended with this error, with the text of the messages if there is one.
+/// The reason why a job ended with this error, with the text of the message if there is one.
 fn failed(words: &BTreeMap<i64, &str>, error: i64) -> String {
     match words.get(&error) {
         Some(words) => format!("the job ended with error {error}: {words}"),
@@ -87,8 +88,8 @@ struct Latency {
 }
 
 impl Latency {
-    /// Whether they can be of the same requests: the mean lies between the ends, which may be rounded down to
-    /// µs.
+    /// Whether the values can describe the same requests: the mean is between minimum and maximum. These two
+    /// may be rounded down to µs.
     fn fits(&self, resolution: f64) -> bool {
         match (self.min, self.mean, self.max) {
             (Some(min), Some(mean), Some(max)) => min <= mean + resolution && mean <= max + resolution,
@@ -96,7 +97,7 @@ impl Latency {
         }
     }
 
-    /// Those that are there; what is below the resolution is printed as 0 and left out.
+    /// The values that exist. fio prints 0 for times below its resolution; these are left out.
     fn metrics(&self, kind: &str) -> Vec<Metric> {
         let all = [("min", self.min), ("mean", self.mean), ("max", self.max), ("stddev", self.stddev)];
         let there =
@@ -105,8 +106,8 @@ impl Latency {
     }
 }
 
-/// `p99` and its like for a percentile as fio writes it; of the many that it prints, those that Isotare has
-/// names for.
+/// The name of a percentile, for example `p99`. fio prints many percentiles; only those that have a name in
+/// Isotare are used.
 fn percentile_name(percent: f64) -> Option<&'static str> {
     let names = [(50.0, "p50"), (95.0, "p95"), (99.0, "p99"), (99.9, "p999")];
     names.into_iter().find(|(known, _)| (known - percent).abs() < 1e-6).map(|(_, name)| name)
@@ -131,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_within_a_document_is_told_and_hides_nothing() {
+    fn a_message_within_a_document_is_reported_and_hides_nothing() {
         let text =
             report(&format!("    {{\"jobname\" : \"a\",\nfio: native_fallocate call failed\n {READ}}}"));
         check(&text, &[(Status::Complete, 5)]);
@@ -139,15 +140,15 @@ mod tests {
     }
 
     #[test]
-    fn errors_that_were_continued_are_a_number() {
+    fn errors_that_did_not_stop_the_job_are_counted() {
         let job = format!("    {{\"jobname\" : \"a\", \"error\" : 0, \"total_err\" : 3, {READ}}}");
         check(&report(&job), &[(Status::Complete, 6)]);
         check(&report(&job.replace("\"error\" : 0", "\"error\" : 5")), &[(Status::Incomplete, 0)]);
     }
 
     #[test]
-    fn a_job_that_did_nothing_or_contradicts_itself_has_no_number() {
-        // What has no number is judged by the reader of files.
+    fn a_job_that_did_nothing_or_contradicts_itself_has_no_numbers() {
+        // A run without numbers becomes unreadable later, when the file is read.
         check(&report("    {\"jobname\" : \"a\", \"usr_cpu\" : 0.0}"), &[(Status::Complete, 0)]);
         let job = format!("    {{\"jobname\" : \"a\", {READ}}}");
         check(&report(&job.replace("\"iops\" : 10.0", "\"iops\" : 99.0")), &[(Status::Unreadable, 0)]);
@@ -157,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_terse_line_is_read_only_if_its_fields_are_where_they_belong() {
+    fn a_terse_line_is_read_only_if_its_fields_are_in_their_places() {
         let percentiles = ["1.000000%=1"; 20].join(";");
         let part = format!("4;4;1;1000;0;0;0.0;0.0;1;3;2.0;0.5;{percentiles};1;3;2.0;0.5;0;0;0.0%;0.0;0.0");
         let behind = ["0"; 34].join(";");

@@ -1,10 +1,10 @@
-//! fio's normal report, for people: rounded to three or four digits, but for the requests and the time they
-//! took.
+//! fio's normal report, for people. Its numbers are rounded to three or four digits, except the number of
+//! requests and their duration.
 //!
-//! Jobs are defined (`seq: (g=0): rw=read, …`), then each tells its numbers from its header (`seq:
-//! (groupid=0, jobs=1): err= 0: …`) to its target (`latency : target=0, …`), then each group (`Run status
-//! group 0`) with a line for each direction. The numbers of a job are used only if those of its group follow.
-//! A group of several jobs is a separate run (label `group`).
+//! First come the definitions of the jobs (`seq: (g=0): rw=read, …`). Then comes a block for each job, from
+//! its header (`seq: (groupid=0, jobs=1): err= 0: …`) to its target (`latency : target=0, …`). Then comes a
+//! block for each group (`Run status group 0`), with a line for each direction. The numbers of a job are used
+//! only if the block of its group follows. A group of several jobs is a separate run (label `group`).
 
 use super::figures::{after, milliseconds, of_group};
 use super::job::Job;
@@ -13,14 +13,14 @@ use crate::tools::report::{Fault, run, whole_lines};
 use crate::{Decoded, Metric, Run};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// All that one fio printed at once.
+/// A report: everything that one fio printed at one time.
 #[derive(Default)]
 struct Report<'a> {
     line: usize,
-    /// Whether its version is before it. If so, it is not a later report of the same fio
+    /// Whether the version is before it. If so, it is not a later report of the same fio
     /// (`--status-interval`).
     is_first: bool,
-    /// What defines each job, by its name.
+    /// The definition of each job, by the name of the job.
     definitions: BTreeMap<&'a str, &'a str>,
     jobs: Vec<Job<'a>>,
     groups: BTreeMap<&'a str, Group>,
@@ -29,30 +29,30 @@ struct Report<'a> {
 
 #[derive(Default)]
 pub(super) struct Group {
-    /// Throughput in B/s, and the shortest and longest time in ms, by direction.
+    /// For each direction: throughput in B/s, and the shortest and longest time in ms.
     pub rates: BTreeMap<String, (f64, (f64, f64))>,
-    /// Whether a line came again.
+    /// Whether a line occurs twice.
     pub is_doubled: bool,
 }
 
-/// Whether this line defines a job; it does before JSON, too.
+/// Whether this line defines a job. Such lines also stand before JSON.
 pub(super) fn defines(line: &str) -> bool {
     definition(line).is_some()
 }
 
-/// Whether this line begins what a job tells.
+/// Whether this line begins the block of a job.
 pub(super) fn begins(line: &str) -> bool {
     Job::new(1, line).is_some()
 }
 
-/// `seq: (g=0): rw=read, bs=…, ioengine=psync, iodepth=1`: the name and the rest.
+/// The name and the rest of `seq: (g=0): rw=read, bs=…, ioengine=psync, iodepth=1`.
 fn definition(line: &str) -> Option<(&str, &str)> {
     let (name, rest) = line.split_once(": (g=")?;
     let (_, rest) = rest.split_once("): ")?;
     (rest.starts_with("rw=") && rest.contains(", ioengine=")).then_some((name, rest))
 }
 
-/// `fio-3.33`.
+/// The version, if the line is like `fio-3.33`.
 fn banner(line: &str) -> Option<&str> {
     line.strip_prefix("fio-")
         .filter(|version| version.starts_with(|first: char| first.is_ascii_digit()) && !version.contains(' '))
@@ -84,8 +84,8 @@ fn reports(text: &str) -> Vec<Report<'_>> {
             Some(last) => job.is_some() && !last.groups.is_empty(),
         };
         if is_new {
-            // A later report of the same fio (`--status-interval`) has the same jobs, and the signal that
-            // made it the last.
+            // A later report of the same fio (`--status-interval`) has the same definitions of jobs. If fio
+            // was stopped by a signal, the message about it belongs to this last report.
             let before = found.last().filter(|_| !begins);
             let definitions = before.map(|before| before.definitions.clone()).unwrap_or_default();
             let signal = signal.take().filter(|_| !begins);
@@ -117,7 +117,7 @@ fn reports(text: &str) -> Vec<Report<'_>> {
 }
 
 impl Group {
-    /// `READ: bw=333MiB/s (350MB/s), 333MiB/s-333MiB/s (350MB/s-350MB/s), io=8192KiB (8389kB),
+    /// Reads `READ: bw=333MiB/s (350MB/s), 333MiB/s-333MiB/s (350MB/s-350MB/s), io=8192KiB (8389kB),
     /// run=24-24msec`.
     fn take(&mut self, line: &str) {
         let Some((kind, rest)) = line.split_once(": ") else { return };
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signal_after_a_report_is_told_of_the_next() {
+    fn a_signal_after_a_report_belongs_to_the_next_report() {
         let report = format!("{JOB}{GROUP}");
         check(&format!("{report}fio: terminating on signal 2\n{report}"), &[Incomplete, Incomplete]);
         check(&format!("{report}fio: terminating on signal 2\nfio-3.33\n{report}"), &[Complete, Complete]);
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_of_several_jobs_is_a_run_of_its_own() {
+    fn a_group_of_several_jobs_is_a_separate_run() {
         check(&format!("{JOB}{JOB}{GROUP}"), &[Complete; 3]);
         let failed = JOB.replace("err= 0:", "err=28 (file:io_u.c:1876, func=io_u error, error=No space):");
         check(&format!("{JOB}{failed}{GROUP}"), &[Complete, Incomplete]);

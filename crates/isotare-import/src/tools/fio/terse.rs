@@ -1,5 +1,5 @@
 //! fio's terse lines: one for each job, with the same fields in the same places (`HOWTO`, "Terse output").
-//! They have no header; that percentiles are where they belong shows that a line is whole and of this form.
+//! They have no header. A line is accepted as complete if its percentiles are in their places.
 
 use super::{Latency, SIGNAL, error_words, failed, is_message, percentile_name};
 use crate::{Decoded, Metric, Run};
@@ -7,12 +7,13 @@ use std::collections::BTreeMap;
 
 /// Fields of one direction up to version 4; version 5 has six more.
 const OF_DIRECTION: usize = 41;
-/// Fields behind the directions: processor, depths, distribution of latencies.
+/// Fields after the directions: processor, depths, distribution of latencies.
 const BEHIND: usize = 5 + 7 + 10 + 12;
-/// Percentiles of one direction, behind 4 fields of amounts and 8 of times.
+/// The fields with the percentiles of one direction. 4 fields of amounts and 8 of times are before them.
 const PERCENTILES: std::ops::Range<usize> = 12..32;
 
-/// Whether this is the beginning of a terse line: `3;fio-3.33;…`; version 2 does not tell fio's.
+/// Whether this is the beginning of a terse line: `3;fio-3.33;…`. Version 2 of the format does not contain
+/// the version of fio.
 pub(super) fn is_line(line: &str) -> bool {
     match line.split_once(';') {
         Some(("3" | "4" | "5", rest)) => rest.starts_with("fio-"),
@@ -80,7 +81,8 @@ fn of_line(words: &BTreeMap<i64, &str>, line: usize, fields: &[&str]) -> Run {
     run.with("job", *job)
 }
 
-/// Of a direction; none where nothing was done, `None` where its fields are no such.
+/// The metrics of one direction: empty if nothing was done, `None` if the fields are not those of a
+/// direction.
 fn metrics(kind: &str, fields: &[&str]) -> Option<Vec<Metric>> {
     let number = |at: usize| fields.get(at)?.parse::<f64>().ok().filter(|number| number.is_finite());
     let (amount, rate, iops, _milliseconds) = (number(0)?, number(1)?, number(2)?, number(3)?);
@@ -117,7 +119,7 @@ fn metrics(kind: &str, fields: &[&str]) -> Option<Vec<Metric>> {
     Some(metrics)
 }
 
-/// `99.000000%=1234`.
+/// Per cent and value in `99.000000%=1234`.
 fn percentile(field: &str) -> Option<(f64, f64)> {
     let (percent, value) = field.split_once("%=")?;
     Some((percent.parse().ok()?, value.parse().ok()?))

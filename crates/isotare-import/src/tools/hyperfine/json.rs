@@ -1,4 +1,4 @@
-//! `--export-json`.
+//! The JSON of `--export-json`.
 
 use crate::documents::runs_in;
 use crate::{Metric, Run};
@@ -15,7 +15,7 @@ struct Report {
 struct Command {
     command: Option<String>,
     mean: Option<f64>,
-    /// None of a single run.
+    /// A single run has none.
     stddev: Option<f64>,
     median: Option<f64>,
     user: Option<f64>,
@@ -63,7 +63,7 @@ fn run(line: usize, command: &Command) -> Run {
 }
 
 impl Command {
-    /// Whether its numbers are those of its times.
+    /// Fails if its numbers do not agree with its times.
     fn check(&self) -> Result<(), String> {
         let Some(times) = self.times.as_ref().filter(|times| !times.is_empty()) else { return Ok(()) };
         if self.exit_codes.as_ref().is_some_and(|codes| codes.len() != times.len()) {

@@ -1,7 +1,7 @@
-//! `hyperfine`: the exports as JSON, CSV and Markdown, and what it prints, a run for each command.
+//! `hyperfine`: its exports as JSON, CSV and Markdown, and its text. Each command is a run.
 //!
-//! JSON and CSV are in seconds, whatever the unit on the terminal; Markdown is in the unit of its header
-//! (`src/export/{json,csv,markdown}.rs`). JSON holds each time, by which the mean is checked.
+//! JSON and CSV are always in seconds. Markdown is in the unit of its header
+//! (`src/export/{json,csv,markdown}.rs`). JSON contains each time, so the mean can be checked.
 
 mod json;
 mod tables;
@@ -28,7 +28,7 @@ fn recognises(head: &str) -> bool {
     json::recognises(head) || head.lines().any(is_table) || is_text()
 }
 
-/// An export holds more than the text, which may stand in the same file.
+/// Exports are preferred: they contain more than the text, which may be in the same file.
 fn decode(text: &str) -> Decoded {
     let mut runs = json::runs(text);
     if runs.is_empty() {
@@ -42,7 +42,7 @@ fn decode(text: &str) -> Decoded {
     sound(Decoded { runs, ..Decoded::default() })
 }
 
-/// Seconds in a unit of time.
+/// Seconds in one unit of time.
 fn unit(name: &str) -> Option<f64> {
     match name {
         "s" => Some(1.0),
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_are_not_those_of_the_times_are_none() {
+    fn numbers_that_contradict_the_times_are_refused() {
         let text = |mean: f64, codes: &str| {
             format!(
                 "{{\"results\": [{{\"command\": \"a\", \"mean\": {mean}, \"min\": 1.0, \"max\": 3.0, \
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_read_with_what_stands_around_them() {
+    fn rows_are_read_among_other_text() {
         let header = "command,mean,stddev,median,user,system,min,max\n";
         check(&format!("{header}\"a,b\",1,0.1,1,1,1,1,1\nwritten\n"), &[Complete]);
         check(&format!("{header}a,1,0.1,1,1,1,1\nb,1,1,1,1,1,1,1\n"), &[Incomplete, Complete]);

@@ -1,4 +1,4 @@
-//! `--export-csv` and `--export-markdown`.
+//! The tables of `--export-csv` and `--export-markdown`.
 
 use crate::{Metric, Run};
 use csv::{ReaderBuilder, StringRecord};
@@ -11,10 +11,10 @@ pub(super) fn is_markdown(line: &str) -> bool {
     line.starts_with("| Command | Mean [")
 }
 
-/// Two headers in a row: their rows are mixed.
+/// Two headers follow each other, so the rows after them are mixed.
 const MIXED: &str = "there is another header next to its header: two tables are mixed";
 
-/// Runs of each table that begins with the header of the CSV export.
+/// The runs of each table that has the header of the CSV export.
 pub(super) fn csv(text: &str) -> Vec<Run> {
     let mut begins = Vec::new();
     let mut at = 0;
@@ -94,7 +94,7 @@ fn of_record(line: usize, header: &StringRecord, record: &StringRecord) -> Run {
     labels.into_iter().fold(run, |run, (name, value)| run.with(name, value))
 }
 
-/// Runs of each table with the header of the Markdown export.
+/// The runs of each table that has the header of the Markdown export.
 pub(super) fn markdown(text: &str) -> Vec<Run> {
     let mut lines = (1..).zip(text.split_inclusive('\n')).peekable();
     let mut runs = Vec::new();
@@ -128,7 +128,7 @@ pub(super) fn markdown(text: &str) -> Vec<Run> {
     runs
 }
 
-/// Cells of a row; a bar within a cell is written as `\|`.
+/// The cells of a row. Within a cell, a bar is written as `\|`.
 fn cells(line: &str) -> Vec<String> {
     let line = line.trim().trim_start_matches('|').replace("\\|", "\u{0}");
     let line = line.strip_suffix('|').unwrap_or(&line);
@@ -145,7 +145,7 @@ fn of_row(line: usize, columns: &[String], cells: &[String]) -> Run {
         if column == "Command" {
             command = cell.trim_matches('`').to_owned();
         }
-        // Up to 1.8 both ends share a cell.
+        // Up to 1.8, minimum and maximum are in one cell.
         if column.contains('…') {
             continue;
         }

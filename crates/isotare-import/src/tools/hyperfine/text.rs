@@ -1,8 +1,8 @@
-//! What hyperfine prints of each command.
+//! The text that hyperfine prints for each command.
 
 use crate::{Metric, Run};
 
-/// `Benchmark 1: sleep 1`, up to 1.11 `Benchmark #1: sleep 1`: the command.
+/// The command in `Benchmark 1: sleep 1`, or up to 1.11 in `Benchmark #1: sleep 1`.
 pub(super) fn title(line: &str) -> Option<&str> {
     let (number, command) = line.strip_prefix("Benchmark ")?.split_once(": ")?;
     let digits = number.strip_prefix('#').unwrap_or(number);
@@ -13,12 +13,12 @@ pub(super) fn title(line: &str) -> Option<&str> {
 struct Benchmark<'a> {
     line: usize,
     command: &'a str,
-    /// Lines of its time, and of its range.
+    /// How many lines with a time and with a range were read.
     lines: [usize; 2],
     metrics: Option<Vec<Metric>>,
 }
 
-/// A run for each title; one that did not come to a time failed, in the words that follow.
+/// A run for each title. If a command has no time, it failed, and the text after it is the reason.
 pub(super) fn runs(text: &str) -> Vec<Run> {
     let mut found: Vec<Benchmark> = Vec::new();
     let mut error = None;
@@ -38,7 +38,7 @@ pub(super) fn runs(text: &str) -> Vec<Run> {
 
 impl Benchmark<'_> {
     fn read(&mut self, line: &str) {
-        // Of a single run there is one time, and no range.
+        // A command that ran only once has a single time and no range.
         let (kind, names) = match line.split_once(':') {
             Some(("Time (mean ± σ)", _)) => (0, ["time_mean", "time_stddev"].as_slice()),
             Some(("Time (abs ≡)", _)) => (0, ["time_mean"].as_slice()),
@@ -65,7 +65,8 @@ impl Benchmark<'_> {
     }
 }
 
-/// `12.9 ms ±   1.4 ms    [User: 0.8 ms, System: 0.5 ms]`: the times in front have these names.
+/// The metrics in `12.9 ms ±   1.4 ms    [User: 0.8 ms, System: 0.5 ms]`. `names`: the names of the times
+/// before the bracket.
 fn times(text: &str, names: &[&'static str]) -> Option<Vec<Metric>> {
     let (front, processor) = text.split_once('[').unwrap_or((text, ""));
     let words: Vec<&str> = front.split_whitespace().filter(|word| !matches!(*word, "±" | "…")).collect();
@@ -86,7 +87,7 @@ fn times(text: &str, names: &[&'static str]) -> Option<Vec<Metric>> {
         };
         metrics.push((name, seconds(&pair)?));
     }
-    // What is below the resolution is printed as 0.
+    // Times below the resolution are printed as 0.
     let there = metrics.into_iter().filter(|(_, value)| *value > 0.0);
     Some(there.map(|(name, value)| Metric::lower(name, "s", value)).collect())
 }

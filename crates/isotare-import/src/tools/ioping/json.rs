@@ -1,4 +1,4 @@
-//! The JSON of `-J`: an array of requests and statistics, of which the last are those of the whole run.
+//! The JSON of `-J`: an array of requests and statistics. The last statistics cover the whole run.
 
 use super::{Figures, IMPOSSIBLE, NOTHING};
 use crate::Run;
@@ -59,7 +59,7 @@ fn run(document: Document) -> Run {
         Document::Malformed { line, why } => return Run::unreadable(line, why),
     };
     let Value::Array(list) = value else {
-        return Run::unreadable(line, "it is not a list as ioping prints it");
+        return Run::unreadable(line, "it is not a list in ioping's format");
     };
     let entries: Result<Vec<Entry>, _> = list.into_iter().map(Entry::deserialize).collect();
     let entries = match entries {

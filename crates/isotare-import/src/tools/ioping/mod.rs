@@ -1,11 +1,15 @@
 //! `ioping`.
 //!
-//! It prints a line a request (not with `-q`) and at the end `--- TARGET ioping statistics ---` with two or
-//! three lines (`text`); or with `-B`, and for every few requests with `-p` and `-P`, one line of numbers
-//! only (`raw`); or with `-J`, from 1.2 on, JSON (`json`). From 0.6 to 1.3 the lines of the statistics
-//! changed: one unit for all four times became one for each, and from 1.0 on the first request is a warm-up
-//! that is not counted (`ioping.c`, `ioping.1`). Its `iops` are those of the requests alone, without the
-//! pauses between them; those with them are `load_iops`.
+//! There are three forms:
+//! - `text`: a line for each request (not with `-q`), and at the end `--- TARGET ioping statistics ---` with
+//!   two or three lines.
+//! - `raw`: one line of numbers at the end with `-B`, and after every few requests with `-p` and `-P`.
+//! - `json`: from 1.2 on, with `-J`.
+//!
+//! The statistics changed from 0.6 to 1.3: in early versions the four times share one unit, in later ones
+//! each has its own. From 1.0 on the first request is a warm-up and is not counted (`ioping.c`, `ioping.1`).
+//! The metric `iops` covers only the requests, without the pauses between them; `load_iops` includes the
+//! pauses.
 
 mod json;
 mod raw;
@@ -38,7 +42,7 @@ fn decode(text: &str) -> Decoded {
     Decoded { runs, ..Decoded::default() }
 }
 
-/// The numbers of each form; times in s, speed in B/s. `None`: not printed.
+/// The numbers that every form has; times in s, speed in B/s. `None`: not printed.
 #[derive(Default)]
 struct Figures {
     iops: Option<f64>,
@@ -52,7 +56,7 @@ struct Figures {
 }
 
 impl Figures {
-    /// Whether the times are in order. What is no number is in none.
+    /// Whether the times are in order. NaN is never in order.
     fn is_possible(&self) -> bool {
         let (min, mean, max) = (self.min.unwrap_or(0.0), self.mean.unwrap_or(0.0), self.max.unwrap_or(0.0));
         min <= mean && mean <= max && max > 0.0

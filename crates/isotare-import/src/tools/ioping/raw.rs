@@ -1,7 +1,8 @@
-//! Lines of numbers only.
+//! Lines that contain only numbers.
 //!
-//! Requests, their time, iops, B/s, minimum, mean, maximum and deviation, from 0.9 on also all requests and
-//! the time with the pauses; times in ns, before 0.8 in us: which, the iops tell.
+//! The fields are: requests, their time, iops, B/s, minimum, mean, maximum and deviation. From 0.9 on, the
+//! number of all requests and the time with the pauses follow. Times are in ns, or in us before 0.8. Which of
+//! the two it is follows from the iops.
 
 use super::{Figures, IMPOSSIBLE, MIXED, NOTHING};
 use crate::Run;
@@ -20,7 +21,7 @@ struct Raw {
     mean: f64,
     max: f64,
     deviation: f64,
-    /// All requests and the time with the pauses.
+    /// The number of all requests, and the time with the pauses.
     load: Option<(f64, f64)>,
 }
 
@@ -49,7 +50,7 @@ impl Raw {
         next().is_none().then_some(raw)
     }
 
-    /// Units of time in a second, if the numbers agree for one.
+    /// The number of the line's time units in one second, if the numbers agree for one of the two units.
     fn second(&self) -> Option<f64> {
         let is_mean = (self.time - self.mean * self.count).abs() <= self.count;
         let is_ordered = self.min <= self.mean && self.mean <= self.max && self.count > 0.0;
@@ -80,7 +81,7 @@ impl Raw {
     }
 }
 
-/// Parts of a run, together.
+/// The sum of the parts of a run.
 #[derive(Default)]
 struct Sum {
     lines: u32,
@@ -97,8 +98,8 @@ impl Sum {
         self.load += raw.load.map_or(0.0, |(_, time)| time);
     }
 
-    /// Whether this is what was printed at the end for all of them: a little later than the last, times being
-    /// rounded.
+    /// Whether this line is the summary of all parts. Its time is a little later than that of the last part,
+    /// and times are rounded.
     fn is(&self, raw: &Raw) -> bool {
         let load = raw.load.map_or(0.0, |(_, time)| time);
         let lines = f64::from(self.lines);
@@ -113,7 +114,7 @@ pub fn runs(text: &str) -> Vec<Run> {
     let mut runs = Vec::new();
     while let Some((at, line)) = lines.next() {
         let Some(raw) = Raw::read(line) else { continue };
-        // Its last number may be cut.
+        // The last number of an incomplete line may be cut.
         match ends_whole || lines.peek().is_some() {
             true => found.push((at + 1, raw)),
             false => runs.push(Run::incomplete(at + 1, "the last line is incomplete")),
@@ -126,7 +127,7 @@ pub fn runs(text: &str) -> Vec<Run> {
     let mut whole = Vec::new();
     let mut sum = Sum::default();
     for (line, raw) in &found {
-        // The line for all parts together repeats them.
+        // This line repeats the sum of all parts before it.
         if sum.is(raw) {
             sum = Sum::default();
         } else {
@@ -152,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn the_iops_tell_the_unit() {
+    fn the_unit_follows_from_the_iops() {
         check("4 4000000 1000 4096000 900000 1000000 1100000 10 5 4000900000\n", &[Some(1e-3)]);
         check("4 4000 1000 4096000 900 1000 1100 10\n", &[Some(1e-3)]);
         check("4 4000 7 4096000 900 1000 1100 10\n", &[None]);
@@ -161,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_line_may_be_that_of_all() {
+    fn the_last_line_may_be_the_sum_of_all() {
         let line = |count: u64, load: u64| {
             format!("{count} {}000000 1000 4096000 900000 1000000 1100000 10 {count} {load}\n", count)
         };

@@ -1,4 +1,4 @@
-//! The lines for readers.
+//! The lines for people.
 
 use super::{Figures, IMPOSSIBLE, MIXED, NOTHING};
 use crate::Run;
@@ -8,19 +8,19 @@ pub fn recognises(text: &str) -> bool {
         .any(|line| target(line).is_some() || Request::read(line).is_some() || complaint(line).is_some())
 }
 
-/// `. (ext4 /dev/sda3)` in `--- . (ext4 /dev/sda3) ioping statistics ---`.
+/// The target `. (ext4 /dev/sda3)` in `--- . (ext4 /dev/sda3) ioping statistics ---`.
 fn target(line: &str) -> Option<&str> {
     line.trim_end().strip_prefix("--- ")?.strip_suffix(" ioping statistics ---")
 }
 
-/// What it says of a failure or of an option that does nothing: `ioping: stat "x" failed: No such file or
-/// directory`.
+/// The message about a failure, or about an option that has no effect: `ioping: stat "x" failed: No such file
+/// or directory`.
 fn complaint(line: &str) -> Option<&str> {
     line.strip_prefix("ioping: ").map(str::trim_end)
 }
 
-/// `4 KiB <<< . (ext4 /dev/sda3 20 GiB): request=1 time=100 us (warmup)`, and with `from` instead of the
-/// arrow.
+/// A line such as `4 KiB <<< . (ext4 /dev/sda3 20 GiB): request=1 time=100 us (warmup)`. Some versions have
+/// `from` in place of the arrow.
 struct Request<'a> {
     size: &'a str,
     number: u64,
@@ -31,7 +31,8 @@ impl<'a> Request<'a> {
         let (head, rest) = line.split_once("): request=")?;
         let (number, _) = rest.split_once(" time=")?;
         let size = [" <<< ", " >>> ", " from ", " to "].iter().find_map(|arrow| head.split_once(arrow))?.0;
-        // A time may stand before it (`-I`): the size is the last two words, or the one before `bytes`.
+        // With `-I` a time stands before the size. The size is the last two words, or one word before
+        // `bytes`.
         let begin = size.rmatch_indices(' ').nth(1).map_or(0, |(at, _)| at + 1);
         Some(Self { size: size.get(begin..)?, number: number.parse().ok()? })
     }
@@ -43,7 +44,7 @@ const CUT_OFF: &str = "its statistics are incomplete";
 struct Open<'a> {
     line: usize,
     size: Option<&'a str>,
-    /// The last request.
+    /// The number of the last request.
     number: u64,
     target: Option<&'a str>,
     operation: Option<&'static str>,
@@ -57,7 +58,7 @@ struct Open<'a> {
 struct Reader<'a> {
     runs: Vec<Run>,
     open: Option<Open<'a>>,
-    /// The last complaint after which nothing was measured.
+    /// The last message about a failure, unless something was measured after it.
     complaint: Option<(usize, &'a str)>,
 }
 
@@ -125,7 +126,7 @@ impl<'a> Reader<'a> {
     fn close(&mut self) {
         let Some(open) = self.open.take() else { return };
         let at = open.line;
-        // A count from 1000 on is rounded.
+        // Counts of 1000 and more are rounded.
         let other = |count: f64| open.number > 0 && count < 1000.0 && count != open.number as f64;
         let run = if open.is_mixed || open.generated.is_some_and(other) {
             Run::incomplete(at, MIXED)
@@ -143,7 +144,7 @@ impl<'a> Reader<'a> {
 }
 
 impl Open<'_> {
-    /// `1.2 ms, 16 KiB read, 3.42 k iops, 13.4 MiB/s`.
+    /// Reads `1.2 ms, 16 KiB read, 3.42 k iops, 13.4 MiB/s`.
     fn completed(&mut self, rest: &str) {
         self.operation = rest.split(", ").find_map(|part| match part {
             part if part.ends_with(" read") => Some("read"),
@@ -153,7 +154,7 @@ impl Open<'_> {
         (self.figures.iops, self.figures.speed) = rates(rest);
     }
 
-    /// `161 us / 214 us / 273 us / 43 us`, and `0.2/2.8/12.7/5.0 ms`.
+    /// Reads `161 us / 214 us / 273 us / 43 us` and `0.2/2.8/12.7/5.0 ms`.
     fn times(&mut self, text: &str) {
         let parts: Vec<&str> = text.split('/').map(str::trim).collect();
         let common = text.trim_end().rsplit_once(' ').map_or("", |(_, unit)| unit);
@@ -169,7 +170,7 @@ impl Open<'_> {
         }
     }
 
-    /// Requests in a second are as many as mean times: both are rounded, the mean to one digit at worst.
+    /// Whether the iops agree with the mean time. Both are rounded, the mean in the worst case to one digit.
     fn has_likely_rate(&self) -> bool {
         match (self.figures.iops, self.figures.mean) {
             (Some(iops), Some(mean)) => (0.5..=2.0).contains(&(iops * mean)) || iops < 2.0,
@@ -178,7 +179,8 @@ impl Open<'_> {
     }
 
     fn label(&self, run: Run) -> Run {
-        // The file system and the device are the machine's, not the measurement's.
+        // The label is only the path. The file system and the device belong to the machine and differ between
+        // environments.
         let target = self.target.map(|target| target.rsplit_once(" (").map_or(target, |(path, _)| path));
         let labels = [("target", target), ("operation", self.operation), ("block_size", self.size)];
         labels.into_iter().fold(run, |run, (name, value)| match value {
@@ -188,7 +190,7 @@ impl Open<'_> {
     }
 }
 
-/// Requests and bytes in a second, by their units: `…, 3.42 k iops, 13.4 MiB/s`.
+/// The iops and bytes in a second, found by their units: `…, 3.42 k iops, 13.4 MiB/s`.
 fn rates(text: &str) -> (Option<f64>, Option<f64>) {
     let parts = || text.trim_end().split(", ");
     let iops = parts().find_map(|part| amount(part.strip_suffix("iops")?, &COUNTS));
@@ -200,7 +202,7 @@ type Units = [(&'static str, f64)];
 const COUNTS: [(&str, f64); 6] = [("", 1.0), ("k", 1e3), ("M", 1e6), ("G", 1e9), ("T", 1e12), ("P", 1e15)];
 const TIMES: [(&str, f64); 6] =
     [("ns", 1e-9), ("us", 1e-6), ("ms", 1e-3), ("s", 1.0), ("min", 60.0), ("hour", 3600.0)];
-/// `print_size` of `ioping.c`; those of early versions are powers of 1024 too.
+/// The units of `print_size` in `ioping.c`. In early versions they are powers of 1024 too.
 const SIZES: [(&str, f64); 11] = [
     ("B", 1.0),
     ("bytes", 1.0),
@@ -215,7 +217,7 @@ const SIZES: [(&str, f64); 11] = [
     ("MB", 1_048_576.0),
 ];
 
-/// `3.42 k` in these units.
+/// The value of a text such as `3.42 k`, with one of these units.
 fn amount(text: &str, units: &Units) -> Option<f64> {
     let text = text.trim();
     let (number, unit) = text.split_once(' ').unwrap_or((text, ""));
@@ -238,13 +240,13 @@ mod tests {
         assert_eq!(found, expect, "{runs:?}");
     }
 
-    /// Statistics as in ioping's README up to 1.0.
+    /// Statistics from ioping's README, as printed up to 1.0.
     const OLD: &str = "--- . (ext4 /dev/sda3) ioping statistics ---\n\
                        5 requests completed in 4794.0 ms, 364 iops, 1.4 MiB/s\n\
                        min/avg/max/mdev = 0.2/2.8/12.7/5.0 ms\n";
 
     #[test]
-    fn one_unit_for_all_times_is_that_of_each() {
+    fn a_common_unit_of_all_times_is_used_for_each() {
         check(OLD, &[Some((364.0, 2.8 * 1e-3))]);
         check(&OLD.replace("5 requests", "0 requests"), &[None]);
         check(&OLD.replace("364 iops", "36400 iops"), &[None]);

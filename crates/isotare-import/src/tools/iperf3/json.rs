@@ -16,7 +16,7 @@ struct Test {
 #[derive(Deserialize)]
 struct Start {
     version: Option<String>,
-    /// Of a server.
+    /// Only a server has it.
     accepted_connection: Option<Value>,
     test_start: Option<TestStart>,
 }
@@ -37,7 +37,7 @@ struct End {
     sum_received: Option<Sum>,
     sum_sent_bidir_reverse: Option<Sum>,
     sum_received_bidir_reverse: Option<Sum>,
-    /// UDP: jitter and loss, as the receiver saw them.
+    /// Only for UDP: jitter and losses that the receiver measured.
     sum: Option<Sum>,
     sum_bidir_reverse: Option<Sum>,
     cpu_utilization_percent: Option<Processor>,
@@ -51,7 +51,7 @@ struct Stream {
 
 #[derive(Clone, Default, Deserialize)]
 struct Sum {
-    /// Whether this end is the one that sends.
+    /// Whether this end is the sender.
     sender: Option<bool>,
     seconds: Option<f64>,
     bytes: Option<f64>,
@@ -119,7 +119,7 @@ pub(super) fn decode(text: &str) -> Decoded {
 
 const NO_RESULTS: &str = "it has no results";
 
-/// Up to 3.9 some errors stand behind the document, not in it.
+/// Up to 3.9, some errors stand after the document and not in it.
 fn with_messages(text: &str, runs: &mut [Run]) {
     let messages =
         (1..).zip(text.lines()).filter_map(|(at, line)| Some((at, line.strip_prefix(super::ERROR)?)));
@@ -135,7 +135,7 @@ fn with_messages(text: &str, runs: &mut [Run]) {
 
 const MIXED: &str = "its start and its end do not belong to the same run";
 
-/// The data of an event under the name that it has in the document of `--json`.
+/// The data of an event, under the name that it has in the document of `--json`.
 fn data(name: &str, mut event: Value) -> Map<String, Value> {
     let data = event.get_mut("data").map(Value::take).unwrap_or_default();
     [(name.to_owned(), data)].into_iter().collect()
@@ -157,7 +157,7 @@ fn run(line: usize, test: &Test) -> Run {
     };
     let start = test.start.as_ref().and_then(|start| start.test_start.as_ref());
     run.labels.extend(start.into_iter().flat_map(labels));
-    // Up to 3.12 the options do not tell this.
+    // Up to 3.12, the options do not show this.
     if test.end.as_ref().is_some_and(End::goes_both_ways) {
         run = run.with("direction", "both");
     }
@@ -182,7 +182,7 @@ fn metrics(end: &End, is_server: bool) -> Result<Vec<Metric>, String> {
     let both = end.goes_both_ways();
     for (name, sum) in end.sums()? {
         sum.check_rate()?;
-        // What the client sends goes forward, where both send.
+        // If both ends send, the direction from the client to the server is the forward one.
         let direction = if both && sum.sender == Some(is_server) { reverse } else { forward };
         let rate = sum.bits_per_second.filter(|&rate| rate > 0.0);
         metrics
@@ -192,9 +192,9 @@ fn metrics(end: &End, is_server: bool) -> Result<Vec<Metric>, String> {
     }
     for (direction, sum) in [(forward, &end.sum), (reverse, &end.sum_bidir_reverse)] {
         let Some(sum) = sum else { continue };
-        // Its seconds are another end's in some versions, so that its rate is not checked.
+        // In some versions its seconds are those of the other end, so its rate is not checked.
         sum.check_losses()?;
-        // Up to 3.6 UDP has this sum alone: its bytes are those that were sent.
+        // Up to 3.6, UDP has only this sum. Its bytes are the bytes that were sent.
         if metrics.is_empty() {
             let rate = sum.bits_per_second.filter(|&rate| rate > 0.0);
             metrics.extend(rate.map(|rate| Metric::higher("sent_throughput", "bit/s", rate)));
@@ -231,8 +231,8 @@ impl End {
         self.sum_sent_bidir_reverse.is_some() || (flags.contains(&true) && flags.contains(&false))
     }
 
-    /// The sums of each end and direction. From 3.7 to 3.10 both directions have the same keys, of which a
-    /// reader of JSON gets one: there they are added up from the streams.
+    /// The sums of each end and direction. From 3.7 to 3.10 the sums of both directions have the same keys in
+    /// JSON, so only one of them can be read. There they are computed from the streams.
     fn sums(&self) -> Result<Vec<(&'static str, Sum)>, String> {
         if self.goes_both_ways() && self.sum_sent_bidir_reverse.is_none() {
             if self.sum.is_some() {
@@ -249,7 +249,8 @@ impl End {
         Ok(all.into_iter().filter_map(|(name, sum)| Some((name, sum.clone()?))).collect())
     }
 
-    /// What was sent and received by the streams of which this end is the sender, or not.
+    /// The sums of sent and received data over streams. `sender`: whether this end is the sender of the
+    /// streams.
     fn added(&self, sender: bool) -> [(&'static str, Sum); 2] {
         let of = |end: fn(&Stream) -> &Option<Sum>| {
             let is_sender =
@@ -273,7 +274,7 @@ impl End {
 }
 
 impl Sum {
-    /// Whether its rate is that of its bytes.
+    /// Fails if its rate does not agree with its bytes.
     fn check_rate(&self) -> Result<(), String> {
         match (self.seconds, self.bytes, self.bits_per_second) {
             (Some(seconds), Some(bytes), Some(rate))

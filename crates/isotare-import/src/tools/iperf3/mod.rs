@@ -1,9 +1,9 @@
 //! `iperf3`: its text, the document of `--json` and the lines of `--json-stream`, of client and server.
 //!
-//! The amounts that were sent and received are two numbers, because data that are in flight at the end, or
-//! lost, are only in one of them (`iperf_api.c`: `iperf_print_results`; strings in `iperf_locale.c`). Up to
-//! 3.6 the rate's column is `Bandwidth`, then `Bitrate`; up to 3.1 UDP has one line for both ends. Rates are
-//! in bit/s, as the field gives them.
+//! The amounts that were sent and received are two different numbers. Data that are in flight at the end, or
+//! that are lost, are only in the first one (`iperf_api.c`: `iperf_print_results`; strings in
+//! `iperf_locale.c`). Up to 3.6 the column of the rate is called `Bandwidth`, then `Bitrate`. Up to 3.1 UDP
+//! has one line for both ends. Rates are in bit/s, as in the field of the JSON.
 
 mod json;
 mod text;
@@ -14,7 +14,7 @@ use crate::tools::{Tool, sound::sound};
 /// iperf3.
 pub static IPERF3: Tool = Tool {
     name: "iperf3",
-    summary: "text, --json and --json-stream; sender and receiver apart",
+    summary: "text, --json and --json-stream; sender and receiver separately",
     recognises,
     decode,
 };
@@ -28,10 +28,10 @@ fn decode(text: &str) -> Decoded {
     sound(if found.runs.is_empty() { text::decode(text) } else { found })
 }
 
-/// How a message of an error begins, on the standard error.
+/// How a message about an error begins. It is on the standard error.
 const ERROR: &str = "iperf3: error - ";
 
-/// Directions of a test with their names in front of a metric's: what the client sends, and what it gets.
+/// The two directions, as prefixes of a metric's name: from the client to the server, and back.
 const DIRECTIONS: [&str; 2] = ["", "reverse_"];
 
 #[cfg(test)]
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lines_of_a_test_have_to_belong_together() {
+    fn the_lines_of_a_test_must_agree_with_each_other() {
         let sender = "[  5]   0.00-2.00   sec  10.0 GBytes  43.0 Gbits/sec    0             sender";
         let receiver = "[  5]   0.00-2.00   sec  10.0 GBytes  43.0 Gbits/sec                  receiver";
         let sum = "[SUM]   0.00-2.00   sec  10.0 GBytes  99.0 Gbits/sec    0             sender";
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn units_with_bytes_are_bits() {
+    fn rates_in_bytes_become_bits() {
         let row = "[  5]   0.00-2.00   sec  1 MBytes  1.00 MBytes/sec    0             sender";
         let values: Vec<f64> =
             decode(&client(&[row])).runs.iter().flat_map(|run| &run.metrics).map(|m| m.value).collect();
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_has_to_agree_with_itself() {
+    fn a_document_that_contradicts_itself_is_refused() {
         let text = |seconds: f64, lost: &str| {
             format!(
                 "{{\"start\": {{\"version\": \"iperf 3.1\"}}, \"intervals\": [], \"end\": {{\

@@ -12,7 +12,7 @@ pub(super) fn recognises(head: &str) -> bool {
         || ((begins("Connecting to host ") || begins("Accepted connection from ")) && begins("[ ID]"))
 }
 
-/// One test while its lines are read.
+/// A test of which lines are still read.
 #[derive(Default)]
 struct Test {
     line: usize,
@@ -25,7 +25,7 @@ struct Test {
     rows: Vec<Row>,
     processor: Option<(f64, f64)>,
     is_summary: bool,
-    /// With `--get-server-output` the server's text stands within the client's.
+    /// With `--get-server-output`, the text of the server stands within that of the client.
     is_servers: bool,
 }
 
@@ -33,19 +33,20 @@ struct Test {
 struct Row {
     /// `SUM` or the stream's number.
     id: String,
-    /// `TX-C` and its like, where traffic goes both ways.
+    /// For example `TX-C`; only if traffic goes in both directions.
     role: Option<String>,
-    /// `sender`, `receiver`; up to 3.1 neither for UDP.
+    /// `sender` or `receiver`; up to 3.1, neither of them for UDP.
     end: Option<&'static str>,
     rate: f64,
-    /// Values behind the rate.
+    /// The values after the rate.
     rest: Vec<String>,
 }
 
 pub(super) fn decode(text: &str) -> Decoded {
     let mut found = Decoded::default();
     let mut open: Option<Test> = None;
-    // An interruption is reported on the standard error, which may come before buffered output.
+    // The message about an interruption is on the standard error, so it may come before output that was
+    // buffered.
     let mut interrupted: Option<(usize, &str)> = None;
     let mut has_messages = false;
     let mut before = "";
@@ -80,7 +81,7 @@ pub(super) fn decode(text: &str) -> Decoded {
         before = line;
     }
     if let Some(test) = open {
-        // A server for one test (`-1`) prints no line behind it.
+        // A server for a single test (`-1`) prints no line after it.
         let is_last = test.is_server && !has_messages && !test.rows.is_empty() && text.ends_with('\n');
         let why = interrupted.take().map_or(NO_END, |(_, words)| words);
         found.runs.push(test.run((!is_last).then_some(why)));
@@ -92,12 +93,12 @@ pub(super) fn decode(text: &str) -> Decoded {
 
 const NO_END: &str = "its end is missing";
 
-/// Whether a test begins with this line.
+/// Whether this line begins a test.
 fn begins(line: &str, within: bool) -> bool {
     line.starts_with("Connecting to host ") || (line.starts_with("Accepted connection from ") && !within)
 }
 
-/// The words with which a test ended early.
+/// The message with which a test ended early.
 fn stopped(line: &str) -> Option<&str> {
     line.strip_prefix(ERROR).or_else(|| line.strip_prefix("iperf3: interrupt - ")).or_else(|| {
         let words = line.strip_prefix("iperf3: ")?;
@@ -191,12 +192,12 @@ impl Test {
     }
 }
 
-/// The line of all streams, which their rates have to add up to.
+/// The line with the sum of all streams. The rates of the streams must add up to it.
 fn sum<'a>(rows: &[&'a Row]) -> Result<&'a Row, String> {
     let (sums, streams): (Vec<&Row>, Vec<&Row>) = rows.iter().copied().partition(|row| row.id == "SUM");
     let [all] = sums.as_slice() else { return Err("the line of all streams is missing".to_owned()) };
     let added: f64 = streams.iter().map(|row| row.rate).sum();
-    // Each rate is rounded to three figures.
+    // Each rate is rounded to three digits.
     if (added - all.rate).abs() > 0.01 * (added + all.rate) + 1.0 {
         return Err(format!("its streams have {added} bit/s together, not {}", all.rate));
     }
@@ -213,7 +214,7 @@ impl Row {
     }
 }
 
-/// `[  5][TX-C]   0.00-2.00   sec  10.0 GBytes  43.0 Gbits/sec    0             sender`.
+/// Reads `[  5][TX-C]   0.00-2.00   sec  10.0 GBytes  43.0 Gbits/sec    0             sender`.
 fn row(line: &str) -> Option<Row> {
     let (id, mut rest) = line.strip_prefix('[')?.split_once(']')?;
     let mut role = None;
@@ -232,7 +233,7 @@ fn row(line: &str) -> Option<Row> {
     Some(Row { id: id.trim().to_owned(), role, end, rate, rest })
 }
 
-/// Bits in a unit of rate: with bytes (`-f M`) the prefixes are powers of 1024 (`units.c`).
+/// Bits in one unit of a rate. For units with bytes (`-f M`) the prefixes are powers of 1024 (`units.c`).
 fn bits(unit: &str) -> Option<f64> {
     let power = |prefix: &str| {
         Some(match prefix {
@@ -251,7 +252,7 @@ fn bits(unit: &str) -> Option<f64> {
     }
 }
 
-/// `0.011 ms  0/8 (0%)`.
+/// Jitter and losses in `0.011 ms  0/8 (0%)`.
 fn losses(direction: &str, values: &[String]) -> Vec<Metric> {
     let mut metrics = Vec::new();
     if let [jitter, unit, ..] = values {
@@ -268,7 +269,8 @@ fn losses(direction: &str, values: &[String]) -> Vec<Metric> {
     metrics
 }
 
-/// `local/sender 5.1% (0.2%u/4.9%s), remote/receiver 6.0% (0.3%u/5.7%s)`.
+/// The processor time of this end and of the other one, in `local/sender 5.1% (0.2%u/4.9%s), remote/receiver
+/// 6.0% (0.3%u/5.7%s)`.
 fn processor(text: &str) -> Option<(f64, f64)> {
     let share = |name: &str| {
         let (_, rest) = text.split_once(name)?;

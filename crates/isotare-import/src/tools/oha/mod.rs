@@ -1,8 +1,9 @@
 //! `oha`: its text and the document of `--output-format json` (formerly `--json`).
 //!
-//! Times are in seconds. Requests that the end of `-z` cut short are counted as errors "aborted due to
-//! deadline" without having failed (`printer.rs`, `result_data.rs`). Its rate is of all requests, also of
-//! those that were refused at once: the one that is given here is of those that were answered.
+//! Times are in seconds. Some requests are cut short when the time of `-z` ends. oha counts them as errors
+//! "aborted due to deadline", although they did not fail (`printer.rs`, `result_data.rs`). Its own rate
+//! covers all requests, including those that were refused at once. Here, the rate covers only those that were
+//! answered.
 
 mod text;
 
@@ -25,7 +26,8 @@ struct Report {
     statuses: Option<BTreeMap<String, f64>>,
     #[serde(rename = "errorDistribution")]
     errors: Option<BTreeMap<String, f64>>,
-    /// Where it is known better than from the answers and the time.
+    /// The rate of answered requests, if it is known more exactly than from the number of answers and the
+    /// time.
     #[serde(skip)]
     answered_per_second: Option<f64>,
 }
@@ -75,7 +77,7 @@ enum Outcome {
     Failed(String),
 }
 
-/// The sum, of none a zero without a sign.
+/// The sum. `Iterator::sum` would give -0.0 for no values.
 fn total(counts: impl Iterator<Item = f64>) -> f64 {
     counts.fold(0.0, |all, count| all + count)
 }
@@ -83,7 +85,7 @@ fn total(counts: impl Iterator<Item = f64>) -> f64 {
 const DEADLINE: &str = "aborted due to deadline";
 
 impl Report {
-    /// How many requests failed in which words.
+    /// The messages of failed requests, and the number of each.
     fn failures(&self) -> impl Iterator<Item = (&str, f64)> {
         let errors = self.errors.iter().flatten().filter(|(words, _)| *words != DEADLINE);
         errors.map(|(words, count)| (words.as_str(), *count))
@@ -133,8 +135,8 @@ impl Report {
 }
 
 impl Summary {
-    /// Whether the mean lies between the ends and the rate is that of the requests, with or without those at
-    /// the deadline.
+    /// Fails if the mean is not between minimum and maximum, or if the rate does not agree with the number of
+    /// requests. This number may include the requests that were cut short at the end.
     fn check(&self, requests: f64, aborted: f64) -> Result<(), String> {
         if let (Some(fastest), Some(average), Some(slowest)) = (self.fastest, self.average, self.slowest)
             && (fastest > average + 1e-9 || average > slowest + 1e-9)
@@ -166,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_do_not_belong_together_are_none() {
+    fn numbers_that_contradict_each_other_are_refused() {
         let all = r#""statusCodeDistribution": {"200": 8, "503": 2}, "errorDistribution": {}"#;
         let times = r#""total": 2.0, "fastest": 0.1, "average": 0.2, "slowest": 0.3"#;
         check(&format!(r#"{times}, "requestsPerSec": 5.0"#), all, Status::Complete);

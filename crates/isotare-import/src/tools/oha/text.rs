@@ -1,9 +1,9 @@
-//! oha's text: sections with a title, of which the summary is the first and the errors, if there are any, are
-//! the last.
+//! oha's text has sections with titles. The first one is the summary. If there are errors, they are in the
+//! last one.
 //!
-//! Times have four decimals in a unit that is chosen by their size or by `-u`. Numbers show that the text is
-//! complete: the share of answers, the rate of all requests and the histogram of the answers have to agree
-//! with the counts at the end.
+//! Times have four decimals, in a unit that depends on their size or on `-u`. The text has no end mark. It is
+//! complete if the share of answers, the rate of all requests and the histogram of the answers agree with the
+//! counts at the end.
 
 use super::{Outcome, Report, Summary};
 use crate::tools::report::{Fault, Line, agree, blocks, fields, mixed, number, run};
@@ -24,13 +24,13 @@ const HISTOGRAM: &str = "Response time histogram:";
 const STATUSES: &str = "Status code distribution:";
 const ERRORS: &str = "Error distribution:";
 
-/// Whether these are lines of it: others print a summary, too.
+/// Whether these are lines of oha. Other tools also print a summary.
 pub(super) fn recognises(head: &str) -> bool {
     let lines = || head.lines().map(str::trim);
     lines().zip(lines().skip(1)).any(|(line, next)| line == TITLE && next.starts_with(SHARE))
 }
 
-/// The runs, and what failed in them, each with its line.
+/// The runs, and warnings about failed requests, each with its line.
 pub(super) fn decode(text: &str) -> (Vec<Run>, Vec<String>) {
     let mut warnings = Vec::new();
     let blocks = blocks(text, |line| line.trim() == TITLE);
@@ -52,8 +52,8 @@ fn metrics(report: &Report) -> Result<Vec<Metric>, Fault> {
     }
 }
 
-/// The content of the lines, if they are complete. The rate is checked here, where it is known how it was
-/// rounded.
+/// The content of the lines, if they are complete. The rate is checked here, because the rounding of the text
+/// is known here.
 fn report(block: &[Line<'_>]) -> Result<Report, Fault> {
     let cut = || Fault::incomplete("it is incomplete: the counts of answers and errors are missing");
     let found = fields(block, WORDS)?;
@@ -88,12 +88,12 @@ fn report(block: &[Line<'_>]) -> Result<Report, Fault> {
     if histogram(block).is_some_and(|count| count != answered) {
         return Err(cut());
     }
-    // Older versions count those at the deadline as failed.
+    // Older versions count requests that were cut short at the end as failed.
     let is_share = |count: f64| agree(100.0 * answered / count.max(1.0), share, 0.0, 0.006);
     if ![answered + failed, all].into_iter().any(is_share) {
         return Err(cut());
     }
-    // Four decimals of the time and of the rate are printed.
+    // The time and the rate are printed with four decimals.
     let rounding = 0.5 + rate * total.1 * 0.00006 + total.0 * 0.00006;
     let counted =
         [all, answered + failed].into_iter().find(|count| agree(rate * total.0, *count, 1e-6, rounding));
@@ -116,7 +116,7 @@ fn share(text: &str) -> Option<f64> {
     }
 }
 
-/// Seconds in `47.1320 ms`, and how many of them its unit is.
+/// Seconds in `47.1320 ms`, and the length of the unit in seconds.
 fn timed(text: &str) -> Option<(f64, f64)> {
     let (value, unit) = text.trim().split_once(' ')?;
     let unit = match unit {
@@ -135,20 +135,20 @@ fn seconds(text: &str) -> Option<f64> {
     timed(text).map(|(seconds, _)| seconds)
 }
 
-/// Bytes of `2.40 MiB`.
+/// Bytes in `2.40 MiB`.
 fn bytes(text: &str) -> Option<f64> {
     let (value, unit) = text.trim().split_once(' ')?;
     let power = ["B", "KiB", "MiB", "GiB", "TiB"].iter().position(|name| *name == unit)?;
     Some(number(value)? * 1024_f64.powi(i32::try_from(power).ok()?))
 }
 
-/// Lines of the section with this title, up to the next blank line.
+/// The lines of the section with this title, up to the next blank line.
 fn section<'a>(block: &[Line<'a>], title: &str) -> impl Iterator<Item = &'a str> {
     let lines = block.iter().map(|(_, line)| line.trim()).skip_while(move |line| *line != title);
     lines.skip(1).take_while(|line| !line.is_empty())
 }
 
-/// `50.00% in 3.2292 ms`, by the names that the JSON has for them.
+/// The percentiles, for example `50.00% in 3.2292 ms`, by the names that they have in the JSON.
 fn percentiles(block: &[Line<'_>]) -> Result<BTreeMap<String, Option<f64>>, Fault> {
     let rows = PERCENTILES.iter().flat_map(|title| section(block, title)).filter_map(|line| {
         let (rank, time) = line.split_once("% in ")?;
@@ -162,13 +162,13 @@ fn percentiles(block: &[Line<'_>]) -> Result<BTreeMap<String, Option<f64>>, Faul
     }
 }
 
-/// How many answers the histogram shows: `0.611 ms [1]   |`.
+/// The number of answers in the histogram: the sum of lines such as `0.611 ms [1]   |`.
 fn histogram(block: &[Line<'_>]) -> Option<f64> {
     let count = |line: &str| number(line.split_once('[')?.1.split_once(']')?.0);
     section(block, HISTOGRAM).map(count).reduce(|one, other| Some(one? + other?))?
 }
 
-/// `[200] 200 responses`: the status. `[4] aborted due to deadline`: the words.
+/// The counts of a section by status (`[200] 200 responses`) or by message (`[4] aborted due to deadline`).
 fn counts<'a>(block: &[Line<'a>], title: &'static str) -> impl Iterator<Item = (&'a str, f64)> {
     section(block, title).filter_map(move |line| {
         let (bracket, words) = line.strip_prefix('[')?.split_once("] ")?;
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_have_to_be_those_of_the_rate_and_the_share() {
+    fn counts_must_agree_with_the_rate_and_the_share() {
         check(REPORT, Complete);
         check(&REPORT.replace("  [1] aborted due to deadline\n", ""), Incomplete);
         check(&REPORT.replace("  [2] reset\n", ""), Incomplete);
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rate_is_of_those_that_were_answered() {
+    fn the_rate_covers_only_answered_requests() {
         let found = decode(REPORT).0;
         let rate =
             found.iter().flat_map(|run| &run.metrics).find(|metric| metric.name == "requests_per_second");

@@ -1,16 +1,16 @@
-//! The lines of `-mr`.
+//! The lines that `-mr` prints, for programs.
 //!
-//! `+H:16:64:…` are block sizes, `+F:INDEX:NAME:RATE:…` bytes in a second for each; the others have an index,
-//! bits, for some kinds of keys a name, and numbers: operations in a second, up to OpenSSL 1.0 seconds of
-//! one. The line does not say which of the two it is. None of these operations takes a second, so numbers
-//! from 1 on are rates.
+//! `+H:16:64:…` contains block sizes, and `+F:INDEX:NAME:RATE:…` bytes in a second for each of them. The
+//! other lines contain an index, the number of bits, for some kinds of keys a name, and numbers. The numbers
+//! are operations in a second, or up to OpenSSL 1.0 seconds for one operation. The line does not say which of
+//! the two it is. None of these operations takes a second, so numbers of 1 and more are rates.
 
 use super::table::{rates, throughput};
 use super::{MIXED, got_sizes, rate_of, with_processes};
 use crate::{Metric, Run};
 use std::collections::HashMap;
 
-/// What each kind of line counts, and the words of its columns.
+/// For each kind of line: what it counts, and the names of its columns.
 const KINDS: &[(&str, &str, &[&str])] = &[
     ("+F2", "rsa", &["sign", "verify", "encrypt", "decrypt"]),
     ("+F3", "dsa", &["sign", "verify"]),
@@ -23,7 +23,7 @@ const KINDS: &[(&str, &str, &[&str])] = &[
     ("+F10", "signature", &["keygen", "sign", "verify"]),
 ];
 
-/// Whether this is a line of results.
+/// Whether this is a line with results.
 pub fn is_line(line: &str) -> bool {
     let mut fields = line.trim_end().split(':');
     match (fields.next(), fields.next()) {
@@ -49,7 +49,7 @@ struct Line<'a> {
     processes: Option<u32>,
 }
 
-/// Lines of results in their order.
+/// The lines with results, in their order.
 #[derive(Default)]
 pub struct Machine<'a> {
     lines: Vec<Line<'a>>,
@@ -82,9 +82,9 @@ impl<'a> Machine<'a> {
 #[derive(Default)]
 struct Reader<'a> {
     runs: Vec<Run>,
-    /// Block sizes with the line they stand on; no line: from what a process of `-multi` said.
+    /// Block sizes, with their line. They have no line if they are from what a process of `-multi` printed.
     sizes: Option<(Option<usize>, Vec<&'a str>)>,
-    /// Names since the sizes, each with the number of its first run.
+    /// The names after the last block sizes, each with the number of its first run.
     seen: HashMap<&'a str, usize>,
 }
 
@@ -112,7 +112,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Sizes without a line after them.
+    /// Ends the part that belongs to the current block sizes. If no line of results follows them, this is an
+    /// incomplete run.
     fn end_sizes(&mut self) {
         if let Some((Some(at), _)) = self.sizes.take()
             && self.seen.is_empty()
@@ -141,7 +142,7 @@ impl<'a> Reader<'a> {
                 with_processes(run.with("test", *name).with("block_size", *size), line.processes)
             })),
         }
-        // One invocation prints each name once.
+        // An invocation prints each name only once.
         if let Some(before) = self.seen.insert(*name, first) {
             let count = self.runs.len() - first;
             for at in (before..before + count).chain(first..first + count) {
@@ -153,7 +154,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// `INDEX:BITS[:NAME]:NUMBER:…`.
+/// Reads `INDEX:BITS[:NAME]:NUMBER:…`.
 fn operations(at: usize, kind: &str, columns: &[&str], fields: &[&str]) -> Run {
     let begin = fields.iter().position(|field| field.contains('.') && field.parse::<f64>().is_ok());
     let (words, numbers) = fields.split_at(begin.unwrap_or(fields.len()));
@@ -166,7 +167,7 @@ fn operations(at: usize, kind: &str, columns: &[&str], fields: &[&str]) -> Run {
     let index = fields.first().copied().unwrap_or("");
     let values: Vec<f64> = numbers.iter().map(|number| number.parse().unwrap_or(f64::NAN)).collect();
     let values = match (columns, values.as_slice()) {
-        // A rate and its inverse.
+        // One of the two is the rate, and the other one its inverse.
         (["op"], [one, two]) => vec![one.max(*two)],
         _ => values,
     };
@@ -178,6 +179,6 @@ fn operations(at: usize, kind: &str, columns: &[&str], fields: &[&str]) -> Run {
         let metric = |(column, value): (&&str, f64)| Some(Metric::higher(rate_of(column)?, "1/s", value));
         rates(at, columns.iter().zip(values).filter_map(metric).collect())
     };
-    // Two curves may have as many bits.
+    // Two curves may have the same number of bits, so the index is also a label.
     run.with("test", test).with("index", index)
 }

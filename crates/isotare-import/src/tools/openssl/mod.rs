@@ -1,11 +1,12 @@
 //! `openssl speed` of OpenSSL 0.9.8 to 3.5 and LibreSSL.
 //!
-//! While it works it prints lines to its standard error (`Doing …`), and at its end tables: one of rates for
-//! each block size, and one of operations in a second for each kind of key (`table`). With `-mr` they are
-//! lines of `+H`, `+F`, `+F2`, … (`machine`). With `-multi` it also prints what it got from each of its
-//! processes; the tables are of all together, and the block sizes stand only in what it got. Each row is a
-//! run, or for block sizes each cell. Times are not used if there are rates: they are the inverses of the
-//! rates with fewer digits (`apps/speed.c`).
+//! While it works, it prints lines to its standard error (`Doing …`). At its end it prints tables: one with
+//! the rate for each block size, and one with the operations in a second for each kind of key (`table`). With
+//! `-mr` these are lines of `+H`, `+F`, `+F2`, … (`machine`). With `-multi` it also prints the lines that it
+//! got from each of its processes. Its tables then cover all processes together, and the block sizes are only
+//! in the lines of the processes. Each row is a run; in a table of block sizes, each cell is a run. Times are
+//! not used if there are rates, because they are the inverses of the rates with fewer digits
+//! (`apps/speed.c`).
 
 mod machine;
 mod table;
@@ -36,7 +37,8 @@ fn recognises(head: &str) -> bool {
     })
 }
 
-/// `Doing sha256 for 3s on 16 size blocks: …`, `Doing 2048 bits private rsa's for 10s: …`.
+/// Whether a line shows progress: `Doing sha256 for 3s on 16 size blocks: …`, `Doing 2048 bits private rsa's
+/// for 10s: …`.
 fn is_progress(line: &str) -> bool {
     let Some((what, rest)) = line.strip_prefix("Doing ").and_then(|rest| rest.rsplit_once(" for ")) else {
         return false;
@@ -46,27 +48,27 @@ fn is_progress(line: &str) -> bool {
     is_time && (rest.contains(" size blocks: ") || what.contains(" bits ") || what.ends_with(" ops"))
 }
 
-/// `3.0.16` in `version: 3.0.16` and in `OpenSSL 1.1.1n  15 Mar 2022`.
+/// The version `3.0.16` in `version: 3.0.16`, or `1.1.1n` in `OpenSSL 1.1.1n  15 Mar 2022`.
 fn version(line: &str) -> Option<&str> {
     let library = || line.strip_prefix("OpenSSL ").or_else(|| line.strip_prefix("LibreSSL "));
     let version = line.strip_prefix("version: ").or_else(library)?.split_ascii_whitespace().next()?;
     version.starts_with(|first: char| first.is_ascii_digit()).then_some(version)
 }
 
-/// What it says when it refuses its arguments.
+/// The message about arguments that it refuses.
 fn refusal(line: &str) -> Option<&str> {
     let said = line.strip_prefix("speed: ")?;
     let begins = ["Unknown", "unknown", "Error", "Option", "Use -help"];
     begins.iter().any(|begin| said.starts_with(begin)).then_some(said.trim_end())
 }
 
-/// Block sizes in `Got: +H:16:64 from 0`.
+/// The block sizes in `Got: +H:16:64 from 0`.
 fn got_sizes(line: &str) -> Option<Vec<&str>> {
     let sizes = line.strip_prefix("Got: +H:")?.split_once(" from ")?.0;
     Some(sizes.split(':').collect())
 }
 
-/// Which of its processes began, in `Forked child 1`.
+/// The number of the process in `Forked child 1`.
 fn forked(line: &str) -> Option<u32> {
     line.strip_prefix("Forked child ")?.trim_end().parse().ok()
 }
@@ -91,9 +93,9 @@ struct Reader<'a> {
     runs: Vec<Run>,
     table: table::Table<'a>,
     machine: machine::Machine<'a>,
-    /// The first line about work of which no table has been seen yet, and what it says is done.
+    /// The line on which work began whose table has not been read yet, and the description of the work.
     working: Option<(usize, &'a str)>,
-    /// Processes of `-multi`, as far as they were announced.
+    /// The number of processes of `-multi` that were started so far, and later of the current tables.
     forked: Option<u32>,
     processes: Option<u32>,
 }
@@ -130,7 +132,8 @@ impl<'a> Reader<'a> {
         } else if is_progress(line) || line.starts_with("+DT") {
             self.table.close(&mut self.runs);
             let work = line.split(':').next().unwrap_or(line);
-            // The same again: the one before never came to its tables. With `-multi` each process says it.
+            // The same work begins again, so the invocation before ended without its tables. With `-multi`
+            // each process prints this line.
             if self.working.is_some_and(|(_, first)| first == work && !line.starts_with('+')) {
                 self.end_work();
             }
@@ -145,7 +148,7 @@ impl<'a> Reader<'a> {
 
 const MIXED: &str = "its lines are mixed with those of another run";
 
-/// Words of the columns of rates, and the metrics they are.
+/// The metric for the name of a column of rates.
 fn rate_of(column: &str) -> Option<&'static str> {
     Some(match column {
         "sign/s" | "signs/s" | "sign" => "signs_per_second",

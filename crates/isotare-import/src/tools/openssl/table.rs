@@ -1,14 +1,14 @@
-//! The tables for readers.
+//! The tables for people.
 
 use super::{MIXED, rate_of, with_processes};
 use crate::{Metric, Run};
 
-/// Columns of a table, the first one's without a title of its own.
+/// The columns of a table. The first column, with the names, is not counted.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Header<'a> {
-    /// `type 16 bytes 64 bytes …`: block sizes.
+    /// Block sizes: `type 16 bytes 64 bytes …`.
     Blocks(Vec<&'a str>),
-    /// `sign verify sign/s verify/s`.
+    /// Operations: `sign verify sign/s verify/s`.
     Operations(Vec<&'a str>),
 }
 
@@ -20,7 +20,7 @@ impl Header<'_> {
     }
 }
 
-/// The columns, if this is a table's first line.
+/// The columns, if this line is the header of a table.
 pub fn header(line: &str) -> Option<Header<'_>> {
     let words: Vec<&str> = line.split_ascii_whitespace().collect();
     if let ["type", rest @ ..] = words.as_slice() {
@@ -36,7 +36,7 @@ pub fn header(line: &str) -> Option<Header<'_>> {
     is_header.then_some(Header::Operations(words))
 }
 
-/// Name and values of a row, each value of the form that its column has.
+/// The name and the values of a row. Each value must have the format of its column.
 pub fn row<'a>(header: &Header<'_>, line: &'a str) -> Option<(&'a str, Vec<&'a str>)> {
     let mut rest = line.trim_end();
     let mut values = Vec::new();
@@ -58,7 +58,7 @@ pub fn row<'a>(header: &Header<'_>, line: &'a str) -> Option<(&'a str, Vec<&'a s
     (fits && !rest.is_empty()).then_some((rest.trim_start(), values))
 }
 
-/// Digits with a point, or what is printed where a number should be.
+/// Whether a text is a number with a point, or a word that is printed in place of a number.
 fn is_number(text: Option<&str>) -> bool {
     text.is_some_and(|text| {
         text.contains('.') && text.parse::<f64>().is_ok() || matches!(text, "inf" | "nan" | "-nan")
@@ -77,7 +77,7 @@ pub struct Table<'a> {
     line: usize,
     header: Option<Header<'a>>,
     processes: Option<u32>,
-    /// Its sizes are known from elsewhere: perhaps it has no row.
+    /// Whether its block sizes are from another line. Then the table may have no rows.
     pub is_implied: bool,
     rows: Vec<Row<'a>>,
     cut_off: Option<Run>,
@@ -91,7 +91,7 @@ impl<'a> Table<'a> {
     pub fn take(&mut self, at: usize, line: &'a str, is_whole: bool) {
         let Some(header) = &self.header else { return };
         match row(header, line) {
-            // A number at the end of the text may be cut; `k` after it says that it is not.
+            // The last number of the text may be cut, except if `k` follows it.
             Some((name, values)) if is_whole || matches!(header, Header::Blocks(_)) => {
                 let runs = runs(at, header, name, &values);
                 self.rows.push(Row { name, runs });
@@ -148,10 +148,10 @@ fn runs(at: usize, header: &Header<'_>, name: &str, values: &[&str]) -> Vec<Run>
                 let name = column.ends_with("/s").then(|| rate_of(column))??;
                 Some(Metric::higher(name, "1/s", value.parse().unwrap_or(f64::NAN)))
             };
-            // `rsa  2048 bits` in some versions.
+            // Some versions print `rsa  2048 bits`, with two blanks.
             let name = name.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
             let run = rates(at, columns.iter().zip(values).filter_map(rate).collect()).with("test", name);
-            // Both kinds have rows of the same names.
+            // Both kinds of keys have rows with the same names.
             vec![match (columns.contains(&"encaps"), columns.contains(&"keygen")) {
                 (true, _) => run.with("kind", "kem"),
                 (false, true) => run.with("kind", "signature"),
@@ -161,7 +161,7 @@ fn runs(at: usize, header: &Header<'_>, name: &str, values: &[&str]) -> Vec<Run>
     }
 }
 
-/// A rate of bytes, if it is one.
+/// The throughput in bytes, if the rate is above zero.
 pub fn throughput(at: usize, rate: f64) -> Run {
     match rate > 0.0 {
         true => Run::complete(at, vec![Metric::higher("throughput", "B/s", rate)]),
@@ -169,7 +169,7 @@ pub fn throughput(at: usize, rate: f64) -> Run {
     }
 }
 
-/// Rates of operations. One that is zero was not measured.
+/// Rates of operations. A zero means that the operation was not measured.
 pub fn rates(at: usize, mut metrics: Vec<Metric>) -> Run {
     metrics.retain(|metric| metric.value != 0.0);
     match metrics.is_empty() {

@@ -1,4 +1,4 @@
-//! Tests of what no recorded output shows.
+//! Tests with texts that differ from all recorded outputs.
 
 use super::*;
 use crate::Status;
@@ -31,7 +31,7 @@ fn rows_have_the_columns_of_their_header() {
 }
 
 #[test]
-fn what_was_not_measured_or_is_cut_is_no_number() {
+fn values_that_were_not_measured_or_are_cut_are_left_out() {
     for text in [
         BLOCKS.replace("63425.17k", "0.00k").replace("180000.00k", "0.00k"),
         BLOCKS.trim_end_matches("k\n").to_owned(),
@@ -49,7 +49,7 @@ fn what_was_not_measured_or_is_cut_is_no_number() {
 }
 
 #[test]
-fn work_without_tables_is_a_run_that_ended_early() {
+fn work_without_tables_is_an_incomplete_run() {
     let work = "Doing sha256 ops for 3s on 16 size blocks: 12 sha256 ops in 3.00s\nDoing sha256 ops for 3s on 64 size blocks: ";
     let statuses = |text: &str| decode(text).runs.iter().map(|run| run.status).collect::<Vec<_>>();
     assert_eq!(statuses(work), [Status::Incomplete]);
@@ -61,7 +61,7 @@ fn work_without_tables_is_a_run_that_ended_early() {
 }
 
 #[test]
-fn lines_for_machines() {
+fn lines_of_mr_are_read() {
     let text = "+H:16:64\n+F:1:sha256:16000.00:64000.00\n+F4:3:256:45454.500000:15151.500000\n\
                 +F5:3:256:0.000050:19841.000000\n+F6:0:253:Ed25519:24000.000000:9000.000000\n";
     let names: Vec<String> = found(text).into_iter().map(|(labels, _)| labels).collect();

@@ -1,12 +1,15 @@
-//! `perf stat -I`: each counter again and again, with the seconds since the beginning at which its interval
-//! ended, in nine decimals (`print_interval` and `process_interval` in `tools/perf/builtin-stat.c`,
-//! `stat-display.c`).
+//! `perf stat -I` prints each counter at the end of each interval. Each row begins with the seconds since the
+//! beginning of the run, with nine decimals (`print_interval` and `process_interval` in
+//! `tools/perf/builtin-stat.c`, `stat-display.c`).
 //!
-//! A run is all its intervals: of each counter the total. Every interval has the same counters in the same
-//! order; the last is as long as the run still took. There is no end mark but the counters of `--summary`. In
-//! the text each run begins with the titles of the columns, which come again after 25 intervals. `<not
-//! counted>` with 100 % (in the text: without a share) is an interval in which the task was on no processor:
-//! it adds nothing; with 0 % the counter had no turn, and there is no total.
+//! A run consists of all its intervals, and its numbers are the totals of the counters. Every interval has
+//! the same counters in the same order. The last interval is shorter: it ends with the run. Only the counters
+//! of `--summary` mark the end. In the text, each run begins with the titles of the columns, which are
+//! repeated after 25 intervals.
+//!
+//! `<not counted>` has two meanings. With 100 % (in the text: without a share), the task was on no processor
+//! during the interval, which adds nothing to the total. With 0 %, the counter was not active during the
+//! interval, and there is no total.
 
 use super::rows::{Item, Row, Span};
 use super::totals::{Key, Series, keys, total};
@@ -15,14 +18,15 @@ use crate::tools::perf::text;
 use crate::{Decoded, Metric, Run};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Seconds at the beginning of a row: `0.100146076`. Nothing else that perf prints there has nine decimals.
+/// The seconds at the beginning of a row: `0.100146076`. No other number that perf prints there has nine
+/// decimals.
 pub(super) fn stamp(word: &str) -> Option<f64> {
     let (whole, decimals) = word.split_once('.')?;
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     (decimals.len() == 9 && digits(whole) && digits(decimals)).then(|| word.parse().ok())?
 }
 
-/// The rows of `-x` and `-j`.
+/// Decodes the rows of `-x` and `-j`.
 pub(super) fn decode(items: Vec<Item>) -> Decoded {
     let mut found = Decoded::default();
     for series in series(items) {
@@ -32,7 +36,8 @@ pub(super) fn decode(items: Vec<Item>) -> Decoded {
     found
 }
 
-/// The rows of the text, from the first titles of columns to the report of a whole run (`--summary`).
+/// The rows of the text. They go from the first titles of columns to the report of the whole run
+/// (`--summary`).
 pub(super) fn of_text(text: &str) -> Vec<Series> {
     let mut items = Vec::new();
     let mut is_open = false;
@@ -66,13 +71,13 @@ pub(super) fn of_text(text: &str) -> Vec<Series> {
     }
 }
 
-/// Intervals of one run while they are read.
+/// The intervals of one run, while they are read.
 struct Draft {
     first: usize,
     last: usize,
-    /// Whether a mark stands before it.
+    /// Whether a mark shows that a run begins here.
     is_marked: bool,
-    /// Whether titles were the last: they are its own, or those of the next.
+    /// Whether the last line was a line of titles. It belongs to this run or begins the next one.
     is_titled: bool,
     intervals: Vec<(f64, Vec<Row>)>,
     summary: Vec<Row>,
@@ -91,7 +96,7 @@ fn series(items: Vec<Item>) -> Vec<Series> {
             draft.take(item);
         }
     }
-    // Where there are titles, `# started on` alone begins what is printed without intervals.
+    // If a text has titles, `# started on` without titles does not begin a run with intervals.
     drafts.retain(|draft| draft.is_marked || draft.has_rows() || draft.broken.is_some());
     let begins = drafts.iter().filter_map(Draft::first_end).reduce(f64::min).unwrap_or_default();
     let marks = drafts.iter().any(|draft| draft.is_marked);
@@ -99,7 +104,7 @@ fn series(items: Vec<Item>) -> Vec<Series> {
     let is_mixed = drafts.iter().enumerate().any(|(at, draft)| {
         let begins_late = || draft.first_end().is_some_and(|end| end > 1.8 * begins);
         let is_apart = if marks { at == 0 || draft.is_marked } else { !draft.may_be_two() && !begins_late() };
-        // What is missing in one that another follows is in that one.
+        // If counters are missing and another run follows, they are among its rows.
         draft.is_mixed() || !is_apart || (at < last && draft.is_short())
     });
     drafts.into_iter().map(|draft| draft.close(is_mixed, marks)).collect()
@@ -117,7 +122,7 @@ impl Draft {
         !self.intervals.is_empty() || !self.summary.is_empty()
     }
 
-    /// Whether its last interval does not have all counters.
+    /// Whether its last interval lacks some counters.
     fn is_short(&self) -> bool {
         let count = |interval: Option<&(f64, Vec<Row>)>| interval.map_or(0, |(_, rows)| rows.len());
         count(self.intervals.last()) < count(self.intervals.first())
@@ -132,7 +137,8 @@ impl Draft {
         let count = self.intervals.len();
         match item {
             Item::Begin(_) => self.is_marked || self.has_rows(),
-            // Newer versions count the first interval from the titles on, older ones with them.
+            // Depending on the version, titles are repeated after 25, 50, … intervals, or after 26, 51, …
+            // intervals.
             Item::Titles(_) => !self.summary.is_empty() || (count > 0 && (count < 25 || count % 25 > 1)),
             Item::Row(Row { span: Span::UpTo(end), .. }) => {
                 !self.summary.is_empty() || self.intervals.last().is_some_and(|(last, _)| end < last)
@@ -156,7 +162,7 @@ impl Draft {
         }
     }
 
-    /// How long the intervals are: all but the last, and the last.
+    /// The lengths of the intervals: of all but the last one, and of the last one.
     fn spans(&self) -> (Vec<f64>, Option<f64>) {
         let ends = || self.intervals.iter().map(|(end, _)| *end);
         let mut spans: Vec<f64> =
@@ -165,8 +171,9 @@ impl Draft {
         (spans, last)
     }
 
-    /// Whether it has rows of two runs: counters twice, others than in the first interval, or an interval
-    /// that is far too short to be one of the others' kind. A busy machine only makes them longer.
+    /// Whether it has rows of two runs. Signs of this are a counter that occurs twice in an interval, other
+    /// counters than in the first interval, or an interval that is much shorter than the others. On a busy
+    /// machine, intervals only become longer.
     fn is_mixed(&self) -> bool {
         let Some(((_, first), others)) = self.intervals.split_first() else { return false };
         let expect = keys(first);
@@ -185,19 +192,21 @@ impl Draft {
             || !self.agrees_with_summary()
     }
 
-    /// Whether its two intervals, without a mark between them, may as well be two runs of one.
+    /// Whether its two intervals may also be two runs with one interval each. There is no mark between them
+    /// that shows this.
     fn may_be_two(&self) -> bool {
         matches!(self.spans(), (before, Some(last)) if before.len() == 1 && last < before.iter().sum::<f64>() / 50.0)
     }
 
-    /// Whether `--summary` has the same counters with the same totals, as far as they are no estimates.
+    /// Whether `--summary` has the same counters with the same totals. Totals that are estimates are not
+    /// compared.
     fn agrees_with_summary(&self) -> bool {
         let totals = self.totals();
         let is_same = |(row, total): (&Row, &Counter)| match (&row.counter.count, &total.count) {
             _ if [row.counter.counted, total.counted].into_iter().flatten().any(|share| share < 100.0) => {
                 true
             }
-            // Each interval is rounded to two decimals.
+            // The values of each interval are rounded to two decimals.
             (Count::Counted(one), Count::Counted(other)) => {
                 (one - other).abs() <= 0.01 * (self.intervals.len() + 1) as f64
             }
@@ -211,7 +220,7 @@ impl Draft {
                 && self.summary.iter().zip(totals.iter().map(|(_, total)| total)).all(is_same))
     }
 
-    /// Why its numbers cannot be used.
+    /// A run without numbers, if the numbers cannot be used, with the reason.
     fn fault(&self, is_mixed: bool, marks: bool) -> Option<Run> {
         let incomplete = |why: &str| Some(Run::incomplete(self.first, why));
         let (whole, _) = self.spans();
@@ -252,7 +261,7 @@ impl Draft {
         let end = self.intervals.last().map(|(end, _)| Metric::lower("total_time", "s", *end));
         let count = Metric::lower("intervals", "", self.intervals.len() as f64);
         let of_place = |(place, mut metrics): (Option<&str>, Vec<Metric>)| {
-            // Without a total the length of a run tells nothing.
+            // If there is no total, the duration of the run is of no use.
             if !metrics.is_empty() {
                 metrics.extend(end.iter().chain([&count]).cloned());
             }
@@ -266,7 +275,7 @@ impl Draft {
         Series { lines, runs, warnings: totals.iter().filter_map(|(_, total)| total.warning()).collect() }
     }
 
-    /// The total of each counter, in the order of the first interval.
+    /// The totals of the counters, in the order of the first interval.
     fn totals(&self) -> Vec<(Option<&str>, Counter)> {
         let count = self.intervals.first().map_or(0, |(_, rows)| rows.len());
         let of = |at: usize| {

@@ -1,11 +1,11 @@
-//! Intervals of one run and of several, in a row and mixed.
+//! Tests with the intervals of one run and of two runs, one after the other and mixed.
 
 use super::super::decode;
 use crate::Status::{self, Complete, Incomplete};
 
 const TITLES: &str = "#           time             counts unit events\n";
 
-/// Rows of `-x`: the interval ends after so many tenths of a millisecond.
+/// Rows of `-x`. `ends`: the end of each interval, in tenths of a millisecond.
 fn rows(ends: &[u32]) -> String {
     let row = |end: &u32, event| format!("     0.{end:04}00000,5,,{event},7,100.00,,\n");
     ends.iter().map(|end| row(end, "a") + &row(end, "b")).collect()
@@ -16,7 +16,7 @@ fn statuses(text: &str) -> Vec<Status> {
 }
 
 #[test]
-fn intervals_of_two_runs_in_turn_are_mixed() {
+fn alternating_intervals_of_two_runs_are_mixed() {
     assert_eq!(statuses(&rows(&[1001, 2002, 3003, 1001, 2002])), [Complete, Complete]);
     assert_eq!(statuses(&rows(&[1001, 1003, 2002, 2004, 3003])), [Incomplete]);
     assert_eq!(statuses(&rows(&[1001, 2002, 1001, 3003, 2002, 4004, 3003])), [Incomplete; 4]);
@@ -24,7 +24,7 @@ fn intervals_of_two_runs_in_turn_are_mixed() {
     assert_eq!(statuses(&rows(&[5005, 6006, 7007])), [Incomplete]);
     let text = rows(&[1001, 2002]) + &rows(&[3003]).replace(",b,", ",c,");
     assert_eq!(statuses(&text), [Incomplete]);
-    // Without a mark between them, rows of a whole run are no run beside intervals.
+    // A row of a whole run is incomplete if intervals follow it without a mark between them.
     let beside = format!("1,,a,7,100.00,,\n{}", rows(&[1001, 2002]));
     assert_eq!(statuses(&beside), [Incomplete, Complete]);
     let doubled: String = rows(&[1001, 2002]).lines().map(|line| format!("{line}\n{line}\n")).collect();
@@ -32,7 +32,7 @@ fn intervals_of_two_runs_in_turn_are_mixed() {
 }
 
 #[test]
-fn in_the_text_each_run_has_its_titles() {
+fn each_run_in_the_text_begins_with_titles() {
     let text = |ends: &[u32]| rows(ends).replace(",5,,", " 5 ").replace(",7,100.00,,", "");
     assert_eq!(statuses(&format!("{TITLES}{}", text(&[1001, 2002, 3003]))), [Complete]);
     let two = format!("{TITLES}{}{TITLES}{}", text(&[1001]), text(&[1003, 2004]));
@@ -47,7 +47,7 @@ fn in_the_text_each_run_has_its_titles() {
 }
 
 #[test]
-fn a_counter_without_a_turn_has_no_total() {
+fn a_counter_that_was_not_active_in_an_interval_has_no_total() {
     let text = rows(&[1001, 2002, 3003]).replacen("5,,a,7,100.00", "<not counted>,,a,0,0.00", 1);
     let found = decode(&text.replacen("5,,b,7,100.00", "<not counted>,,b,0,100.00", 1));
     let names: Vec<_> =

@@ -1,8 +1,9 @@
 //! `perf stat`: its text, `-x` (rows with a separator) and `-j` (JSON rows), each with `-I` too.
 //!
-//! Numbers in the text are in the locale's form; since 4.19 the task clock has its unit before its name, and
-//! the times of the user and the system follow (`tools/perf/util/stat-display.c`). Rows have no header, no
-//! end and no title. What perf derives (the column behind `#`) is not read.
+//! Numbers in the text have the format of the locale. Since 4.19 the unit of the task clock is before its
+//! name, and the times of the user and the system follow at the end (`tools/perf/util/stat-display.c`). The
+//! rows of `-x` and `-j` have no header, no title and no end mark. Values that perf computes from counters
+//! (the column after `#`) are not read.
 
 mod intervals;
 mod rows;
@@ -38,10 +39,10 @@ fn decode(text: &str) -> Decoded {
     sound(found)
 }
 
-/// What was counted of an event.
+/// The count of an event.
 enum Count {
     Counted(f64),
-    /// `<not supported>`, `<not counted>`.
+    /// Why there is no count: `<not supported>`, `<not counted>`.
     Not(&'static str),
 }
 
@@ -55,17 +56,17 @@ impl Count {
     }
 }
 
-/// A counter: its number, or a warning that there is none.
+/// A counter with its number, or without one.
 struct Counter {
     line: usize,
     event: String,
     unit: String,
     count: Count,
-    /// Standard error of the mean of `-r`, in per cent of it.
+    /// Standard error of the mean over the repetitions of `-r`, in per cent of the mean.
     noise: Option<f64>,
-    /// Per cent of the time during which it was counted; it is scaled up from there.
+    /// Share of the time in which it was counted, in per cent. perf scales the number up to the whole time.
     counted: Option<f64>,
-    /// `task-clock (msec)`, up to 4.18.
+    /// Whether the unit is after the name: `task-clock (msec)`, up to 4.18.
     unit_was_behind: bool,
 }
 
@@ -96,8 +97,8 @@ impl Counter {
     }
 }
 
-/// A number as a locale writes it: `1,234,567`, `1.234.567`, `1 234,56`, `12,34,567`. perf prints whole
-/// numbers or two decimals, so that three figures behind a single separator are thousands.
+/// A number in the format of any locale: `1,234,567`, `1.234.567`, `1 234,56`, `12,34,567`. perf prints whole
+/// numbers, or two decimals. So three digits after a single separator are thousands.
 fn number(text: &str) -> Option<f64> {
     let groups: Vec<&str> = text.split(|letter: char| !letter.is_ascii_digit()).collect();
     let marks: Vec<char> = text.chars().filter(|letter| !letter.is_ascii_digit()).collect();
@@ -119,7 +120,7 @@ fn number(text: &str) -> Option<f64> {
     if is_known { parse(&format!("{}.{decimals}", whole.concat())) } else { None }
 }
 
-/// A number with decimals of any length, without separators of thousands.
+/// A number with any number of decimals and without separators of thousands.
 fn decimal(text: &str) -> Option<f64> {
     parse(&text.replace(',', "."))
 }
@@ -171,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_counted_a_part_of_the_time_is_told() {
+    fn a_counter_that_was_not_always_active_causes_a_warning() {
         let text = " Performance counter stats for 'a b':\n\n  1,234  cycles:u   #  1.2 GHz  ( +-  2.50% )  (45.67%)\n\
                     \x20 77  branches  [33.30%]\n   <not counted>  cpu_core/r1a8/ (0.00%)\n  5  cycles [cpu_atom]\n\n\
                     \x20 1.000000000 seconds time elapsed\n\n";
@@ -189,7 +190,7 @@ mod tests {
         assert_eq!(found.warnings.len(), 3, "{:?}", found.warnings);
     }
 
-    /// A complaint: of numbers with blanks between their thousands the first group alone was taken.
+    /// From a bug report: for numbers with blanks between their thousands, only the first group was read.
     #[test]
     fn thousands_are_read_with_every_separator_or_refused() {
         for between in [' ', '\u{a0}', '\u{202f}', '\u{2009}', '.', ',', '\'', '\u{2019}'] {
@@ -227,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_that_do_not_follow_each_other_are_mixed() {
+    fn rows_in_another_order_are_mixed() {
         let row = |event: &str| format!("1,,{event},5,100.00,,\n");
         let rows = |events: &str| events.split(' ').map(row).collect::<String>();
         check(&rows("a b a b"), &[Complete, Complete]);

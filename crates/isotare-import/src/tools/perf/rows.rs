@@ -1,7 +1,7 @@
 //! The rows of `perf stat -x` and `-j`.
 //!
-//! A run has no end mark: it ends where its counters begin again, or where `-o` wrote another `# started on`.
-//! So runs one after the other have the same counters in the same order; where they do not, they are mixed.
+//! Runs have no end mark. A run ends where a counter occurs again, or where `-o` wrote another `# started
+//! on`. Runs that follow each other have the same counters in the same order. If they do not, they are mixed.
 
 use super::intervals;
 use super::text::is_place;
@@ -13,9 +13,9 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) enum Item {
-    /// `# started on`, on this line.
+    /// `# started on`, and its line.
     Begin(usize),
-    /// In the text of `-I`: the titles of the columns.
+    /// The titles of the columns in the text of `-I`, and their line.
     Titles(usize),
     Row(Row),
     /// A row that is cut off or broken, and why.
@@ -23,26 +23,26 @@ pub(super) enum Item {
 }
 
 pub(super) struct Row {
-    /// Processor, socket, control group, where they are told apart.
+    /// Processor, socket or control group, if perf counts them separately.
     pub place: Option<String>,
     pub counter: Counter,
     pub span: Span,
 }
 
-/// What a row counts.
+/// The time that a row covers.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Span {
     /// All of the run.
     Run,
-    /// With `-I`: an interval that ended so many seconds after the beginning.
+    /// An interval of `-I`. It ended this many seconds after the beginning of the run.
     UpTo(f64),
-    /// With `-I --summary`: all of its intervals.
+    /// All intervals of a run: a row of `-I --summary`.
     Summary,
 }
 
-/// The separator of the rows, if there are any.
+/// The separator of the rows; `None`: there are no rows.
 pub(super) fn separator(head: &str) -> Option<char> {
-    // A number, a place or `<not …>` comes first: most lines need no closer look.
+    // A row begins with a number, a place or `<not …>`. This test skips most lines quickly.
     let may_be = |line: &&str| {
         line.trim_start().starts_with(|first: char| first.is_ascii_digit() || "<CSNs".contains(first))
     };
@@ -65,7 +65,7 @@ pub(super) fn decode(text: &str) -> Decoded {
     let events: Vec<Vec<_>> =
         groups.iter().map(|group| group.iter().filter_map(Item::key).collect()).collect();
     let last = groups.len().saturating_sub(1);
-    // Only the last may be shorter, having been cut off.
+    // Only the last run may have fewer counters, because it may have been cut.
     let mixed = !has_marks
         && events.iter().enumerate().any(|(at, keys)| match events.first() {
             Some(first) if at == last => !first.starts_with(keys),
@@ -96,7 +96,8 @@ impl Item {
     }
 }
 
-/// The items of each run: from one mark to the next, or, without marks, until a counter comes again.
+/// The items of each run. With marks, a run goes from one mark to the next. Without marks, it ends where a
+/// counter occurs again.
 fn groups(items: Vec<Item>, has_marks: bool) -> Vec<Vec<Item>> {
     let mut groups: Vec<Vec<Item>> = Vec::new();
     let mut seen = BTreeSet::new();
@@ -161,9 +162,9 @@ fn separated(text: &str) -> Vec<Item> {
     items
 }
 
-/// `0.42,msec,task-clock,421337,100.00,0.561,CPUs utilized`. In front may be the time of an interval, and a
-/// processor, or a socket and its number of processors; behind the event a control group and, with `-r`, the
-/// noise.
+/// Reads a row such as `0.42,msec,task-clock,421337,100.00,0.561,CPUs utilized`. The time of an interval may
+/// stand before it, and then a processor, or a socket with the number of its processors. After the event
+/// there may be a control group and, with `-r`, the noise.
 fn row(line: usize, text: &str, mark: char) -> Option<Row> {
     let mut fields = text.split(mark).map(str::trim).collect::<Vec<_>>().into_iter().peekable();
     let mut first = fields.next()?;
@@ -186,11 +187,11 @@ fn row(line: usize, text: &str, mark: char) -> Option<Row> {
     let count = Count::new(first)?;
     let mut unit = fields.next()?.to_owned();
     let mut event = fields.next()?.to_owned();
-    // An event that is given by its PMU's fields has separators itself: `cpu/event=0x3c,umask=0/`.
+    // An event that is defined by fields of its PMU contains separators itself: `cpu/event=0x3c,umask=0/`.
     while event.matches('/').count() == 1 {
         event = format!("{event}{mark}{}", fields.next()?);
     }
-    // Up to 4.18 the clocks are in milliseconds without a word of it.
+    // Up to 4.18 the clocks are in milliseconds, but their unit is not printed.
     if unit.is_empty() && (event.starts_with("task-clock") || event.starts_with("cpu-clock")) {
         unit = "msec".to_owned();
     }
@@ -230,7 +231,7 @@ fn json(text: &str) -> Vec<Item> {
     items
 }
 
-/// The same rows with decimal points: perf writes the numbers of its JSON in the form of the locale too, as
+/// The same rows with decimal points. In the JSON, too, perf writes numbers in the format of the locale, as
 /// in `: 100,00, `.
 fn with_points(text: &str) -> Cow<'_, str> {
     let mut whole = String::new();
@@ -256,7 +257,7 @@ fn with_points(text: &str) -> Cow<'_, str> {
     if replaced { Cow::Owned(whole) } else { Cow::Borrowed(text) }
 }
 
-/// A row with a counter; one with a derived metric alone has none.
+/// A row with a counter; `None`: it has only a value that perf computed.
 fn of_value(line: usize, value: &Value) -> Option<Row> {
     let text = |name: &str| value.get(name).and_then(Value::as_str);
     let places = ["cpu", "core", "die", "socket", "node", "cluster", "cache", "cgroup"];

@@ -5,13 +5,13 @@ use crate::grouping::further_groups;
 use crate::{Decoded, Metric, Run};
 use std::collections::BTreeMap;
 
-/// How a run begins.
+/// How the report of a run begins.
 pub(super) const TITLE: &str = "Performance counter stats for ";
 
-/// What it prints if the command cannot be run.
+/// The message if the command cannot be run.
 pub(super) const FAILED: &str = "Workload failed: ";
 
-/// Words of the C library for signals that end a command.
+/// The C library's descriptions of signals that end a command.
 const SIGNALS: [&str; 13] = [
     "Hangup",
     "Interrupt",
@@ -28,19 +28,19 @@ const SIGNALS: [&str; 13] = [
     "Broken pipe",
 ];
 
-/// Whether this line says, as `sleep: Interrupt`, that a signal ended a command.
+/// Whether this line says that a signal ended a command: `sleep: Interrupt`.
 pub(super) fn is_signal(line: &str) -> bool {
     line.split_once(": ").is_some_and(|(name, words)| !name.contains(' ') && SIGNALS.contains(&words))
 }
 
-/// What it prints before the title, as `sleep: Interrupt`, if a signal ended the command.
+/// The line before the title, if it says that a signal ended the command: `sleep: Interrupt`.
 fn killed(title: &str, before: &str) -> Option<String> {
     let (name, words) = before.split_once(": ")?;
     let command = title.strip_prefix('\'')?.split([' ', '\'']).next()?;
     (name == command && SIGNALS.contains(&words)).then(|| before.to_owned())
 }
 
-/// Whether this is the line of the titles of columns that `-I` prints.
+/// Whether this line has the titles of columns that `-I` prints.
 pub(super) fn is_interval_title(line: &str) -> bool {
     let words: Vec<&str> = line.split_ascii_whitespace().collect();
     matches!(
@@ -49,7 +49,7 @@ pub(super) fn is_interval_title(line: &str) -> bool {
     )
 }
 
-/// A run while its lines are read.
+/// The report of a run, while its lines are read.
 struct Block {
     line: usize,
     target: String,
@@ -57,11 +57,11 @@ struct Block {
     counters: Vec<(Option<String>, Counter)>,
     times: Vec<Time>,
     killed: Option<String>,
-    /// The first line that begins with a number that is not in perf's format.
+    /// The first line that begins with a number in another format than perf's.
     odd: Option<String>,
 }
 
-/// A line of a time in seconds, with its noise.
+/// A time in seconds, with its noise.
 struct Time {
     name: &'static str,
     seconds: f64,
@@ -98,7 +98,7 @@ fn close(block: Option<Block>, found: &mut Decoded) {
 }
 
 impl Block {
-    /// `'sleep 1' (5 runs):`.
+    /// Reads a title such as `'sleep 1' (5 runs):`.
     fn new(line: usize, title: &str) -> Self {
         let title = title.trim_end_matches(':');
         let runs = title.strip_suffix(" runs)").and_then(|title| title.rsplit_once(" ("));
@@ -138,13 +138,13 @@ impl Block {
         self.times.iter().filter(|time| time.name == name).count()
     }
 
-    /// Why its numbers cannot be used.
+    /// The reason why its numbers cannot be used.
     fn fault(&self) -> Option<&'static str> {
         let mut keys: Vec<_> = self.counters.iter().map(|(place, counter)| (place, &counter.event)).collect();
         keys.sort();
         let doubled = keys.iter().zip(keys.iter().skip(1)).any(|(one, next)| one == next);
         let times = [self.has("total_time"), self.has("user_time"), self.has("system_time")];
-        // The unit before the name came with the times of user and system.
+        // In versions with the unit before the name, the times of the user and the system must follow.
         let has_unit = self
             .counters
             .iter()
@@ -166,7 +166,7 @@ impl Block {
         ["'system wide", "'CPU(s) ", "'BPF "].iter().any(|begin| self.target.starts_with(begin))
     }
 
-    /// One for all, or one for each processor or socket that it tells apart.
+    /// One run for all counters, or one for each processor or socket if they are counted separately.
     fn into_runs(self) -> Vec<Run> {
         if let Some(why) = self.killed.as_deref().or(self.fault()) {
             return vec![self.labelled(Run::incomplete(self.line, why), None)];
@@ -189,7 +189,7 @@ impl Block {
 
     fn labelled(&self, mut run: Run, place: Option<&str>) -> Run {
         let target = self.target.trim_matches('\'');
-        // Processes and threads have other numbers each time.
+        // Numbers of processes and threads differ in each run, so they are not labels.
         if self.is_of_processors() {
             run = run.with("target", target);
         } else if self.target.starts_with('\'') {
@@ -204,7 +204,7 @@ impl Block {
 }
 
 impl Counter {
-    /// `0.42 msec task-clock`, not `0.42 task-clock (msec)`.
+    /// Whether the unit is before the name: `0.42 msec task-clock`, and not `0.42 task-clock (msec)`.
     fn event_has_unit_before(&self) -> bool {
         self.event.starts_with("task-clock") && !self.unit_was_behind
     }
@@ -212,7 +212,7 @@ impl Counter {
 
 impl Time {
     fn metrics(&self) -> Vec<Metric> {
-        // What is below the resolution is printed as 0.
+        // Times below the resolution are printed as 0.
         if self.seconds <= 0.0 {
             return Vec::new();
         }
@@ -222,8 +222,8 @@ impl Time {
     }
 }
 
-/// `1,234,567 cycles:u # 2.1 GHz ( +- 0.5% ) (45.67%)`, with a processor or socket before it where they are
-/// told apart.
+/// Reads `1,234,567 cycles:u # 2.1 GHz ( +- 0.5% ) (45.67%)`. A processor or socket is before it if they are
+/// counted separately.
 pub(super) fn counter(line: usize, text: &str) -> Option<(Option<String>, Counter)> {
     let (left, behind) = text.split_once('#').unwrap_or((text, ""));
     let end = left
@@ -237,11 +237,11 @@ pub(super) fn counter(line: usize, text: &str) -> Option<(Option<String>, Counte
     let mut place = None;
     if let Some(name) = words.first().copied().filter(|word| is_place(word)) {
         place = Some(name.to_owned());
-        // How many processors it has stands between.
+        // The number of its processors is between the socket and the count.
         words.drain(..if name.starts_with("CPU") { 1 } else { 2.min(words.len()) });
     }
     let (value, event) = words.split_at_checked(1 + further_groups(&words))?;
-    // Neither a unit nor an event: more of the number.
+    // This is neither a unit nor an event, but the rest of a number.
     if event.first().is_some_and(|word| word.starts_with(|first: char| first.is_ascii_digit())) {
         return None;
     }
@@ -249,7 +249,7 @@ pub(super) fn counter(line: usize, text: &str) -> Option<(Option<String>, Counte
     let (unit, event, unit_was_behind) = match event {
         [event, "(msec)"] => ("msec", (*event).to_owned(), true),
         [event] => ("", (*event).to_owned(), false),
-        // Of which PMU: `cycles [cpu_core]`.
+        // The PMU follows the event: `cycles [cpu_core]`.
         [event, pmu] if pmu.starts_with('[') => ("", format!("{event} {pmu}"), false),
         [unit, event @ ..] => (*unit, event.join(" "), false),
         [] => return None,
@@ -259,14 +259,14 @@ pub(super) fn counter(line: usize, text: &str) -> Option<(Option<String>, Counte
     Some((place, Counter { line, event, unit, count, noise, counted, unit_was_behind }))
 }
 
-/// Why a line that is not a counter cannot be ignored: it begins like a counter, with a number that cannot be
-/// read.
+/// Why a line that is not a counter cannot be ignored: it begins with a number, like a counter, but the
+/// number cannot be read.
 pub(super) fn odd(line: usize, text: &str) -> Option<String> {
     let begins = text.starts_with(|first: char| first.is_ascii_digit());
     begins.then(|| format!("line {line}: '{text}' does not begin with a number in perf's format"))
 }
 
-/// `CPU0`, `S0`, `S0-D0-C1`, `N0`.
+/// Whether a word is a place: `CPU0`, `S0`, `S0-D0-C1`, `N0`.
 pub(super) fn is_place(word: &str) -> bool {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     match word.strip_prefix("CPU") {
@@ -277,13 +277,13 @@ pub(super) fn is_place(word: &str) -> bool {
     }
 }
 
-/// `( +-  1.20% )`.
+/// The noise in `( +-  1.20% )`.
 fn noise(text: &str) -> Option<f64> {
     let (_, rest) = text.split_once("( +-")?;
     decimal(rest.split_once('%')?.0.trim())
 }
 
-/// `(45.67%)` at the end, formerly `[45.67%]`.
+/// The share in `(45.67%)` at the end, formerly `[45.67%]`.
 fn counted(text: &str) -> Option<f64> {
     let inner = text.trim_end().strip_suffix("%)").or_else(|| text.trim_end().strip_suffix("%]"))?;
     decimal(inner.rsplit(['(', '[']).next()?.trim())

@@ -1,21 +1,21 @@
-//! What the intervals of `perf stat -I` come to.
+//! The totals of the intervals of `perf stat -I`.
 
 use super::rows::Row;
 use super::{Count, Counter};
 use crate::{Decoded, Run, Status};
 use std::borrow::Cow;
 
-/// A run that was printed by intervals.
+/// A run that perf printed in intervals.
 pub(super) struct Series {
     /// Its lines, from the first to the last.
     pub lines: std::ops::RangeInclusive<usize>,
-    /// One, or one for each place that it tells apart.
+    /// One run, or one for each place if perf counts them separately.
     pub runs: Vec<Run>,
-    /// What was not counted all the time.
+    /// Warnings about counters that were not counted all the time.
     pub warnings: Vec<String>,
 }
 
-/// What tells a counter from the others of its interval: its place and its event.
+/// The place and the event of a counter. They distinguish it from the others of its interval.
 pub(super) type Key<'a> = (Option<&'a str>, &'a str);
 
 /// The counters of these rows.
@@ -23,8 +23,8 @@ pub(super) fn keys(rows: &[Row]) -> Vec<Key<'_>> {
     rows.iter().map(|row| (row.place.as_deref(), row.counter.event.as_str())).collect()
 }
 
-/// The total of the rows of one counter. Where some could not be counted, or what is printed is no count,
-/// there is none.
+/// The total of the rows of one counter. There is none if some rows could not be counted, or if the values
+/// are not counts.
 pub(super) fn total(rows: &[&Row]) -> Option<Counter> {
     let first = &rows.first()?.counter;
     let counters = || rows.iter().map(|row| &row.counter);
@@ -35,7 +35,7 @@ pub(super) fn total(rows: &[&Row]) -> Option<Counter> {
     let unsupported = counters().find(|counter| matches!(counter.count, Count::Not("not supported")));
     let missed = counters().find(|counter| matches!(counter.count, Count::Not(_)) && share(counter) < 100.0);
     let least = counters().min_by(|one, other| share(one).total_cmp(&share(other)))?;
-    // Up to 4.18 the unit is missing where nothing was counted.
+    // Up to 4.18 the unit is missing in intervals where nothing was counted.
     let unit =
         counters().map(|counter| counter.unit.as_str()).find(|unit| !unit.is_empty()).unwrap_or_default();
     let (line, count) = match (unsupported, missed) {
@@ -51,14 +51,15 @@ pub(super) fn total(rows: &[&Row]) -> Option<Counter> {
     Some(Counter { line, event, unit, count, noise: None, counted: least.counted, unit_was_behind: false })
 }
 
-/// Runs in the order of the text: those of intervals, and the reports of whole runs. A report that follows
-/// intervals and says the same is their `--summary`, which tells more.
+/// All runs in the order of the text: those in intervals and those with a report. A report that follows
+/// intervals and has the same numbers is their `--summary`. It contains more, so it is used in their place.
 pub(super) fn merge(series: Vec<Series>, reports: Decoded) -> Decoded {
     let mut found = reports;
     let begins: Vec<usize> = series.iter().map(|series| *series.lines.start()).collect();
     for (at, one) in series.into_iter().enumerate() {
         let until = begins.get(at + 1).copied().unwrap_or(usize::MAX);
-        // A command that could not be run is told within its intervals.
+        // A message about a command that could not be run is within the intervals, and is already a run of
+        // them.
         found.runs.retain(|run| !one.lines.contains(&run.line));
         let next =
             found.runs.iter().map(|run| run.line).find(|line| (*one.lines.end()..until).contains(line));
@@ -73,7 +74,7 @@ pub(super) fn merge(series: Vec<Series>, reports: Decoded) -> Decoded {
 }
 
 impl Series {
-    /// Whether these are the same numbers, as far as they are no estimates.
+    /// Whether these reports have the same numbers. Numbers that are estimates are not compared.
     fn is_told_by(&self, reports: &[&Run]) -> bool {
         let value = |run: &Run, name: &Cow<'static, str>| {
             run.metrics.iter().find(|metric| metric.name == *name).map(|metric| metric.value)

@@ -1,29 +1,29 @@
-//! What single lines of PerfTest say.
+//! The content of single lines of PerfTest.
 
 use crate::tools::report::{first_number, number};
 
-/// What a line says.
+/// The content of a line.
 #[derive(Debug, PartialEq)]
 pub enum Said<'a> {
-    /// A producer or consumer and its channel, as `producer #0, channel #0`.
+    /// The start of a producer or consumer and its channel: `producer #0, channel #0`.
     Starting(&'a str),
-    /// The columns of the compact form.
+    /// The columns of the compact format.
     Header(&'a str),
-    /// What was up to this second.
+    /// The end of an interval in seconds, and its values.
     Interval(f64, &'a str),
-    /// The mean rate over the whole run.
+    /// The mean rate of sending over the whole run.
     Sending(&'a str),
-    /// The mean rate over the whole run.
+    /// The mean rate of receiving over the whole run.
     Receiving(&'a str),
-    /// Whose latency, and the rest.
+    /// Whose latency it is, and the values.
     Latency(&'static str, &'a str),
 }
 
-/// The id of the test, which the compact form lacks, and what is said of it.
+/// The id of the test and the rest of the line. In the compact format the id is empty.
 pub fn said(line: &str) -> Option<(&str, Said<'_>)> {
     let line = line.trim();
     let Some(rest) = line.strip_prefix("id: ") else { return Some(("", plain(line)?)) };
-    // An id may contain a comma: it ends where what is known begins.
+    // An id may contain a comma. It ends where a known text begins.
     let ends = rest.match_indices(", ").take(8);
     ends.filter_map(|(at, _)| Some((rest.get(..at)?, plain(rest.get(at + 2..)?)?))).next()
 }
@@ -48,7 +48,8 @@ fn plain(text: &str) -> Option<Said<'_>> {
     interval(text)
 }
 
-/// `time: 1.000s, sent: …`, `time 1.000 s, sent: …`, and the compact `1.000s   123 msg/s …` below its header.
+/// Reads `time: 1.000s, sent: …`, `time 1.000 s, sent: …`, and `1.000s   123 msg/s …` below the header of the
+/// compact format.
 fn interval(text: &str) -> Option<Said<'_>> {
     if let Some(rest) = text.strip_prefix("time") {
         if rest.starts_with("   ") && (rest.contains(" sent") || rest.contains(" received")) {
@@ -62,14 +63,14 @@ fn interval(text: &str) -> Option<Said<'_>> {
     Some(Said::Interval(number(seconds)?, rest))
 }
 
-/// What was not delivered in a second: `nacked: 12 msg/s`, `returned: 3 msg/s`.
+/// The rate of messages that were not delivered: `nacked: 12 msg/s`, `returned: 3 msg/s`.
 pub fn lost(rest: &str) -> Option<String> {
     let part =
         |word: &str| rest.split(", ").find(|part| part.strip_prefix(word).and_then(first_number) > Some(0.0));
     part("nacked: ").or_else(|| part("returned: ")).map(str::to_owned)
 }
 
-/// Whether an id is the one of `test-093113-321`: an hour, a minute, a second, and milliseconds.
+/// Whether an id was made by PerfTest: `test-093113-321`, from the hour, minute and second, and milliseconds.
 pub fn made_up(id: &str) -> bool {
     let digits = |text: &str, count| text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
     let parts = id.strip_prefix("test-").and_then(|rest| rest.split_once('-'));

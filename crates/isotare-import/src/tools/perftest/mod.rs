@@ -1,15 +1,17 @@
 //! `PerfTest` of RabbitMQ.
 //!
-//! Every line begins with `id: TEST, `; in the compact form of 2.19 and later, only those before its header.
-//! A run goes from `starting producer #0` over one line a second (`time: 1.000s, sent: …` up to 2.18, `time
-//! 1.000 s, sent: …` later) to `sending rate avg:` and `receiving rate avg:`. From 2.19 on latencies of the
-//! whole run follow, from 2.24 on with the longest (`PrintlnStats.java` up to 2.18, then
-//! `metrics/BaseMetricsFormatter.java`, `DefaultPrintStreamMetricsFormatter.java` and
-//! `CompactPrintStreamMetricsFormatter.java`). Only what is said of the whole run is taken: the lines of each
-//! second tell what belongs to it, and whether the lines of two runs are mixed. Rates from 10 on are whole
-//! numbers.
+//! Every line begins with `id: TEST, `. In the compact format of 2.19 and later, only the lines before its
+//! header do. A run begins with `starting producer #0`. One line for each second follows (`time: 1.000s,
+//! sent: …` up to 2.18, `time 1.000 s, sent: …` later). It ends with `sending rate avg:` and `receiving rate
+//! avg:`. From 2.19 on, the latencies of the whole run follow, and from 2.24 on also their maximum
+//! (`PrintlnStats.java` up to 2.18, then `metrics/BaseMetricsFormatter.java`,
+//! `DefaultPrintStreamMetricsFormatter.java` and `CompactPrintStreamMetricsFormatter.java`).
 //!
-//! No broker was measured for it: the tests' outputs follow these source files.
+//! Only values of the whole run become metrics. The lines of each second show what the run measures, and
+//! whether the lines of two runs are mixed. Rates of 10 and more are whole numbers.
+//!
+//! The recorded outputs of the tests are not from a real broker. They were written according to these source
+//! files.
 
 mod lines;
 
@@ -34,16 +36,16 @@ fn recognises(head: &str) -> bool {
     })
 }
 
-/// A run as far as it was read.
+/// A run, as far as it was read.
 #[derive(Default)]
 struct Open<'a> {
     line: usize,
     id: &'a str,
     started: BTreeSet<&'a str>,
-    /// The last second, and what its line or the header says belongs to the run.
+    /// The last second that was read, and the values that its line or the header names.
     until: f64,
     shown: &'a str,
-    /// Whether the form of its lines is one whose summary has latencies.
+    /// Whether the lines are in a format whose summary has latencies.
     later: bool,
     sending: Option<&'a str>,
     receiving: Option<&'a str>,
@@ -86,7 +88,8 @@ fn decode(text: &str) -> Decoded {
     decoded
 }
 
-/// The run that lines without an id belong to: the compact form has ids up to its header.
+/// The run to which a line without an id belongs. In the compact format, the lines before the header have an
+/// id.
 fn begun(id: &str, runs: &[Open<'_>]) -> Option<usize> {
     let waits = runs.last().is_some_and(|open| open.receiving.is_none() && open.until == 0.0);
     (id.is_empty() && waits).then(|| runs.len() - 1)
@@ -104,7 +107,7 @@ impl<'a> Open<'a> {
                 let goes_back = seconds <= self.until;
                 self.until = seconds;
                 self.later |= line.contains("time ");
-                // The rows of the compact form name nothing: their header does.
+                // Rows of the compact format contain no names. These are in the header.
                 if rest.contains(':') {
                     self.shown = rest;
                 }
@@ -121,7 +124,7 @@ impl<'a> Open<'a> {
 
     fn run(self) -> Run {
         let mut labels = BTreeMap::new();
-        // The id that the tool makes up itself is the time of day.
+        // An id that PerfTest made itself is the time of day, so it is different in each run.
         if !self.id.is_empty() && !made_up(self.id) {
             labels.insert("test".to_owned(), self.id.to_owned());
         }
@@ -155,7 +158,7 @@ impl<'a> Open<'a> {
         {
             return Err(cut());
         }
-        // The rate of what is not a part of the run is a zero.
+        // If the run does not send, or does not receive, the rate is printed as zero. It is left out.
         let of = |word, name, rate| {
             (self.shown.is_empty() || shown(word)).then(|| Metric::higher(name, "1/s", rate))
         };
@@ -171,22 +174,22 @@ impl<'a> Open<'a> {
     }
 }
 
-/// A rate, of which at most two decimals are printed, in the form of the locale
-/// (`MetricsFormatterUtils.formatRate`): three figures behind a comma are thousands, which are not.
+/// A rate with at most two decimals, in the format of the locale (`MetricsFormatterUtils.formatRate`). Three
+/// digits after a comma are thousands, which are not read.
 fn rate(text: &str) -> Option<f64> {
     let has_decimals = text.split_once(',').is_none_or(|(_, digits)| digits.len() < 3);
     decimal(text).filter(|_| has_decimals)
 }
 
-/// Latencies by the names that stand before them, in `median/75th/95th/99th 443/339217/382721/422546/488634
-/// µs`, the rest of a line whose first name is `min`.
+/// Latencies by their names, from `median/75th/95th/99th 443/339217/382721/422546/488634 µs`. This is the
+/// rest of a line after the first name, `min`.
 fn latencies(whose: &str, rest: &str) -> Result<Vec<Metric>, Fault> {
     let broken = || Fault::unreadable(format!("its {whose} latencies cannot be read"));
     let mut parts = rest.split_whitespace();
     let (Some(names), Some(values), Some(unit)) = (parts.next(), parts.next(), parts.next()) else {
         return Err(broken());
     };
-    // What is no ASCII comes out in several ways.
+    // Characters outside ASCII are printed differently, depending on the locale.
     let unit = match unit {
         "ms" => 1e3,
         "µs" | "μs" | "us" | "?s" | "\u{fffd}s" | "micro-s" | "microseconds" => 1e6,
@@ -233,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn an_older_summary_has_rates_only() {
+    fn an_older_summary_has_only_rates() {
         let text = "id: a, b, time: 1.000s, sent: 5 msg/s, received: 4 msg/s, min/median/75th/95th/99th consumer latency: \
                     1/2/3/4/5 ?s\nid: a, b, sending rate avg: 5,5 msg/s\nid: a, b, receiving rate avg: 4.5 msg/s\n";
         check(text, &[(Status::Complete, &[("sent_per_second", 5.5), ("received_per_second", 4.5)])]);
@@ -241,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_consumer_received_is_no_rate() {
+    fn without_a_consumer_there_is_no_rate_of_receiving() {
         let text = "id: test-114336-500, time 1.000 s, sent: 5 msg/s\nid: test-114336-500, sending rate avg: 5 msg/s\n\
                     id: test-114336-500, receiving rate avg: 0 msg/s\n";
         check(text, &[(Status::Complete, &[("sent_per_second", 5.0)])]);
@@ -249,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_at_the_same_time_are_told_apart_by_their_ids() {
+    fn runs_at_the_same_time_are_distinguished_by_their_ids() {
         let of = |id: &str, what: &str| format!("id: {id}, {what} rate avg: 7 msg/s\n");
         let text =
             [of("a", "sending"), of("b", "sending"), of("a", "receiving"), of("b", "receiving")].concat();
@@ -258,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_start_is_told_in_its_words() {
+    fn a_failed_start_has_the_message_of_the_tool() {
         let text = "id: a, starting consumer #0\nMain thread caught exception: java.io.IOException\n";
         let runs = decode(text).runs;
         assert_eq!((runs.len(), runs[0].reason.as_deref()), (1, Some("java.io.IOException")));

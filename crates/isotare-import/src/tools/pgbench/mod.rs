@@ -1,15 +1,18 @@
 //! `pgbench` of PostgreSQL.
 //!
 //! The report goes from `transaction type:` to `tps = ` (`printResults` in `src/bin/pgbench/pgbench.c`). Up
-//! to 9.5 it is `latency average: 1.2 ms`, later `latency average = 1.2 ms`. Up to 13 there are two rates,
-//! `including connections establishing` and `excluding connections establishing`; from 14 on one, `without
-//! initial connection time` or, with `-C`, `including reconnection times`. Failed transactions are counted
-//! from 15 on. Then come, with several scripts or `-r`, numbers of each script and of each statement: these
-//! are runs of their own, with the labels `script` and `statement`, of which those that a cut took away do
-//! not change the others.
+//! to 9.5 it has `latency average: 1.2 ms`, later `latency average = 1.2 ms`. Up to 13 there are two rates,
+//! `including connections establishing` and `excluding connections establishing`. From 14 on there is one
+//! rate, `without initial connection time` or, with `-C`, `including reconnection times`. Failed transactions
+//! are counted from 15 on.
 //!
-//! The banner, `starting vacuum...end.` and the lines of `-P`, which precede the report, show runs that never
-//! came to their report. A report whose clients were aborted is incomplete, as the tool says itself.
+//! With several scripts or `-r`, numbers of each script and of each statement follow. These are runs of their
+//! own, with the labels `script` and `statement`. If some of them were cut off, the other runs are still
+//! correct.
+//!
+//! The banner, `starting vacuum...end.` and the lines of `-P` are before the report. They show runs that
+//! ended without a report. If clients were aborted, pgbench says that its report is incomplete, and so is the
+//! run.
 
 mod scripts;
 #[cfg(test)]
@@ -26,7 +29,7 @@ use std::collections::BTreeMap;
 /// pgbench.
 pub static PGBENCH: Tool = Tool {
     name: "pgbench",
-    summary: "its report, and with -r and several scripts that of each statement and script",
+    summary: "its report; with several scripts also each script, and with -r also each statement",
     recognises,
     decode,
 };
@@ -70,7 +73,7 @@ const WORDS: &[&str] = &[
     "maximum number of tries:",
     "duration:",
 ];
-/// What identifies the configuration, and under which name.
+/// The lines that identify the configuration, and the names of their labels.
 const LABELS: &[(&str, &str)] = &[
     ("test", TYPE),
     ("scale", "scaling factor:"),
@@ -94,14 +97,14 @@ fn recognises(head: &str) -> bool {
         || head.lines().any(|line| progress(line).is_some())
 }
 
-/// Whether this is a message of such a kind: `pgbench: error: …`.
+/// Whether this is a message of this kind, for example `pgbench: error: …`.
 fn said(line: &str, kind: &str) -> bool {
     line.strip_prefix("pgbench: ")
         .and_then(|rest| rest.strip_prefix(kind))
         .is_some_and(|rest| rest.starts_with(':'))
 }
 
-/// What of a run was seen.
+/// The part of a run that was read last.
 #[derive(Clone, Copy, PartialEq)]
 enum Seen {
     Nothing,
@@ -133,8 +136,8 @@ fn decode(text: &str) -> Decoded {
     Decoded { version: text.lines().find_map(version), runs, ..Decoded::default() }
 }
 
-/// `16.3` in `pgbench (16.3)` and `pgbench (PostgreSQL) 9.6.24`, `16.3 (Debian 16.3-1)` in what Debian makes
-/// of it.
+/// The version: `16.3` in `pgbench (16.3)` and in Debian's `pgbench (16.3 (Debian 16.3-1))`, and `9.6.24` in
+/// `pgbench (PostgreSQL) 9.6.24`.
 fn version(line: &str) -> Option<String> {
     let inner = line.strip_prefix("pgbench (")?;
     let version = match inner.strip_prefix("PostgreSQL) ") {
@@ -150,7 +153,7 @@ fn progress(line: &str) -> Option<f64> {
     rest.contains(" tps, lat ").then(|| decimal(seconds))?
 }
 
-/// The run as a whole; then, if it is complete, each script and statement of it.
+/// The run as a whole. If it is complete, its scripts and statements follow.
 fn read(block: &[Line<'_>]) -> Vec<Run> {
     let Some((first, _)) = block.first() else { return Vec::new() };
     let of_scripts = block.iter().position(|(_, line)| scripts::begin(line)).unwrap_or(block.len());
@@ -170,7 +173,7 @@ fn labels(found: &BTreeMap<&str, &str>) -> BTreeMap<String, String> {
     let given =
         LABELS.iter().filter_map(|(name, word)| Some(((*name).to_owned(), (*found.get(word)?).to_owned())));
     let mut labels: BTreeMap<String, String> = given.collect();
-    // Then the rate is that of transactions each of which connects, and no other run's.
+    // In this case each transaction connects, so the rate cannot be compared with that of other runs.
     if found.contains_key(EACH_CONNECTION) {
         labels.insert("connect".to_owned(), "each transaction".to_owned());
     }
@@ -184,7 +187,7 @@ fn metrics(
 ) -> Result<Vec<Metric>, Fault> {
     let times: Vec<f64> = report.iter().filter_map(|(_, line)| progress(line)).collect();
     if times.windows(2).any(|pair| pair[0] >= pair[1]) {
-        return Err(mixed("the time of its progress does not go on"));
+        return Err(mixed("the times of its progress do not increase"));
     }
     if let Some((_, words)) = block.iter().find(|(_, line)| aborted(line)) {
         return Err(Fault::incomplete(words.trim().to_owned()));
@@ -203,7 +206,7 @@ fn metrics(
         });
     };
     if rates.get(INCLUDING).is_some_and(|&with| with > rate) {
-        return Err(mixed("with connecting it is faster than without"));
+        return Err(mixed("the rate with connecting is higher than the rate without"));
     }
     let wanted = found.get(PROCESSED).and_then(|text| number(text.split_once('/')?.1));
     let counted = processed + failed.unwrap_or(0.0) + value(SKIPPED).unwrap_or(0.0);
@@ -217,7 +220,7 @@ fn metrics(
     let mean = milliseconds(AVERAGE);
     let overall = rates.get(INCLUDING).copied().unwrap_or(rate);
     let busy = mean.zip(value(CLIENTS)).map(|(mean, clients)| (mean * overall, clients));
-    // With a rate limit, the time a transaction waited for its turn is a part of its latency.
+    // With a rate limit, the latency of a transaction includes the time in which it waited for its turn.
     if let Some((busy, clients)) = busy
         && !found.contains_key(LAG)
         && busy > clients
@@ -241,15 +244,14 @@ fn metrics(
     Ok(metrics)
 }
 
-/// What is said of clients that gave up, whose report is one of the others alone.
+/// Whether this line says that clients gave up. Then the report covers only the other clients.
 fn aborted(line: &str) -> bool {
     line.contains("Run was aborted; the above results are incomplete")
         || (line.to_lowercase().contains("client ") && line.contains(" aborted "))
 }
 
-/// The rates by what they include. Up to 13 there are both; from 14 on there is one, which counts under the
-/// name of the second, as it is the one without the time for connecting, if the transactions do not connect
-/// themselves.
+/// The rates by what they include. Up to 13 there are two. From 14 on there is one. It is stored as the rate
+/// without the time for connecting, because that is what it is, except if each transaction connects.
 fn rates(report: &[Line<'_>]) -> Result<BTreeMap<&'static str, f64>, Fault> {
     let mut rates = BTreeMap::new();
     for (number, line) in report {
@@ -258,21 +260,21 @@ fn rates(report: &[Line<'_>]) -> Result<BTreeMap<&'static str, f64>, Fault> {
         let word = rest.split_whitespace().next().filter(|_| !is_split(rest));
         let rate = word
             .and_then(decimal)
-            .ok_or_else(|| Fault::unreadable(format!("line {number}: the rate is no number")))?;
+            .ok_or_else(|| Fault::unreadable(format!("line {number}: the rate is not a number")))?;
         if rest.trim_end().ends_with(')') && rates.insert(name, rate).is_some() {
-            return Err(mixed(format!("line {number}: another rate")));
+            return Err(mixed(format!("line {number}: a second rate")));
         }
     }
     Ok(rates)
 }
 
-/// Mean and longest delay in `avg 5.123 (max 13.300) ms`.
+/// The mean and the maximum of the delay in `avg 5.123 (max 13.300) ms`.
 fn lag(found: &BTreeMap<&str, &str>) -> Result<Vec<Metric>, Fault> {
     let Some(text) = found.get(LAG) else { return Ok(Vec::new()) };
     let parts = text.strip_prefix("avg ").and_then(|text| text.strip_suffix(") ms")?.split_once(" (max "));
     let (mean, max) = parts.map_or((None, None), |(mean, max)| (decimal(mean), decimal(max)));
     if !ascend(&[mean, max]) {
-        return Err(mixed("the mean lag is above the longest"));
+        return Err(mixed("the mean lag is larger than the maximum"));
     }
     let in_seconds = |value: Option<f64>| value.map(|value| value / 1000.0);
     Ok([time("schedule_lag_mean", in_seconds(mean)), time("schedule_lag_max", in_seconds(max))]
@@ -281,12 +283,13 @@ fn lag(found: &BTreeMap<&str, &str>) -> Result<Vec<Metric>, Fault> {
         .collect())
 }
 
-/// Transactions in `50.0 ms latency limit: 12/3000 (0.400%)`, the rest of such a line.
+/// The number of late transactions in `50.0 ms latency limit: 12/3000 (0.400%)`, which is the rest of its
+/// line.
 fn late(text: &str) -> Option<f64> {
     number(text.split_once(" latency limit: ")?.1.split(['/', ' ']).next()?)
 }
 
-/// Seconds in `= 4.263 ms`, `: 4.263 ms`, `= 4.263 ms (including failures)`, the rest of such a line.
+/// Seconds in `= 4.263 ms`, `: 4.263 ms`, `= 4.263 ms (including failures)`, which are rests of lines.
 fn seconds_of_milliseconds(text: &str) -> Option<f64> {
     let mut words = text.trim_start_matches(['=', ':', ' ']).split_whitespace();
     let value = decimal(words.next()?)?;

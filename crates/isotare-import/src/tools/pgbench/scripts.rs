@@ -1,4 +1,4 @@
-//! What pgbench says of each script and of each statement: every one of them a run.
+//! The scripts and the statements in a report of pgbench. Each of them is a run.
 
 use super::{AVERAGE, STDDEV, seconds_of_milliseconds};
 use crate::tools::report::{Fault, Line, count, decimal, first_number, number, run, time};
@@ -7,20 +7,20 @@ use std::collections::BTreeMap;
 
 type Labels = BTreeMap<String, String>;
 
-/// Whether the part of the scripts begins with this line.
+/// Whether this line begins the part with scripts and statements.
 pub fn begin(line: &str) -> bool {
     line.starts_with("SQL script ") || line.starts_with("script statistics:") || columns(line).is_some()
 }
 
-/// Numbers before each statement, by the names in `statement latencies in milliseconds, failures and
-/// retries:`.
+/// The columns of numbers before each statement, as named in `statement latencies in milliseconds, failures
+/// and retries:`.
 fn columns(line: &str) -> Option<Vec<&'static str>> {
     let rest = line.trim_start_matches([' ', '-']).strip_prefix("statement latencies in milliseconds")?;
     let more = ["failures", "retries"].into_iter().filter(|name| rest.contains(name));
     Some(std::iter::once("latency").chain(more).collect())
 }
 
-/// Each script and each statement that is there.
+/// A run for each script and each statement.
 pub fn read(lines: &[Line<'_>], labels: &Labels) -> Vec<Run> {
     let mut runs = Vec::new();
     let mut script: Option<Script<'_>> = None;
@@ -55,7 +55,7 @@ pub fn read(lines: &[Line<'_>], labels: &Labels) -> Vec<Run> {
     runs
 }
 
-/// What is said of one script.
+/// The lines about one script.
 struct Script<'a> {
     line: usize,
     name: String,
@@ -73,8 +73,8 @@ impl Script<'_> {
         self.lines.iter().find_map(|line| line.strip_prefix(word))
     }
 
-    /// Up to 16 the rate is in the line of the weight's outcome, later in one of its own. The latencies come
-    /// last.
+    /// Up to 16 the rate is on the line with the number of transactions, later on a line of its own. The
+    /// latencies are the last lines.
     fn metrics(&self) -> Result<Vec<Metric>, Fault> {
         let cut = || Fault::incomplete("it is incomplete: the script's latencies are missing");
         let transactions = self.lines.iter().find_map(|line| number(line.split_once(" transactions (")?.0));
@@ -97,7 +97,7 @@ impl Script<'_> {
     }
 }
 
-/// The numbers before a statement, and it.
+/// The numbers before a statement, and the statement.
 fn statement(line: &str, numbers: usize) -> Option<(Vec<f64>, &str)> {
     let mut rest = line.trim_start();
     let mut values = Vec::new();
@@ -109,7 +109,7 @@ fn statement(line: &str, numbers: usize) -> Option<(Vec<f64>, &str)> {
     (!rest.is_empty()).then_some((values, rest))
 }
 
-/// None of a statement that took less time than the tool prints.
+/// The run of a statement; `None`: it took less time than pgbench can print.
 fn of_statement(
     line: usize,
     place: usize,

@@ -1,4 +1,4 @@
-//! What no recorded output shows.
+//! Tests with texts that differ from all recorded outputs.
 
 use super::*;
 use crate::Status;
@@ -16,7 +16,7 @@ const OLD: &str = "starting vacuum...end.\ntransaction type: TPC-B (sort of)\nsc
                    tps = 990.0 (including connections establishing)\ntps = 1000.0 (excluding connections establishing)\n";
 
 #[test]
-fn the_words_of_9_5_are_known() {
+fn a_report_of_9_5_is_read() {
     let whole = "Complete transactions_per_second=1000 transactions_per_second_with_connecting=990 latency_mean=0.002";
     check(OLD, &[whole]);
     let statements =
@@ -26,7 +26,7 @@ fn the_words_of_9_5_are_known() {
 }
 
 #[test]
-fn what_does_not_fit_together_is_no_run() {
+fn a_report_that_contradicts_itself_has_no_numbers() {
     check(&OLD.replace("20/20", "19/20"), &["Incomplete"]);
     check(&OLD.replace("20/20", "0/20"), &["Unreadable"]);
     check(&OLD.replace("2.000 ms", "9.000 ms"), &["Incomplete"]);
@@ -35,7 +35,7 @@ fn what_does_not_fit_together_is_no_run() {
 }
 
 #[test]
-fn progress_of_two_runs_is_a_mixture() {
+fn progress_of_two_runs_shows_that_they_are_mixed() {
     let line = |at: &str| format!("progress: {at} s, 10.0 tps, lat 1.0 ms stddev 0.1\n");
     let both = [line("1.0"), line("1.0"), line("2.0"), OLD.replace("starting vacuum...end.\n", "")].concat();
     check(&both, &["Incomplete"]);
@@ -43,7 +43,7 @@ fn progress_of_two_runs_is_a_mixture() {
 }
 
 #[test]
-fn versions_are_told_by_the_banner() {
+fn versions_are_read_from_the_banner() {
     let lines = [
         "pgbench (16.3)",
         "pgbench (17.2 (Debian 17.2-1), server 15.1 (x))",

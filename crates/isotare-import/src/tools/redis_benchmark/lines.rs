@@ -1,14 +1,14 @@
-//! What single lines of redis-benchmark are.
+//! The kinds of lines of redis-benchmark.
 
 use crate::tools::report::{Line, first_number};
 
-/// `SET` in `====== SET ======`.
+/// The command `SET` in `====== SET ======`.
 pub fn title(line: &str) -> Option<&str> {
     line.trim().strip_prefix("====== ")?.strip_suffix(" ======")
 }
 
-/// The command that is on its way in `SET: rps=81300.8 (overall: 81300.8) avg_msec=…`, which is sure to be
-/// one, and in the old `SET: 81300.81`, which is not.
+/// The command in a line of progress, and whether the line is certainly one. `SET: rps=81300.8 (overall:
+/// 81300.8) avg_msec=…` is certain, the older `SET: 81300.81` is not.
 pub fn progress(line: &str) -> Option<(&str, bool)> {
     if let Some((name, rest)) = line.split_once(": rps=") {
         return rest.contains("(overall: ").then_some((name, true));
@@ -23,20 +23,22 @@ pub fn header(line: &str) -> Option<Vec<String>> {
     line.starts_with("\"test\",\"rps\"").then(|| row(line))?
 }
 
-/// The cells of a row, all of which are in quotes. The tool escapes nothing in them, so this is no CSV.
+/// The cells of a row. All of them are in quotes. The tool does not escape quotes within a cell, so this is
+/// not valid CSV.
 pub fn row(line: &str) -> Option<Vec<String>> {
     let cells: Vec<String> =
         line.strip_prefix('"')?.trim_end().strip_suffix('"')?.split("\",\"").map(str::to_owned).collect();
     (cells.len() > 1).then_some(cells)
 }
 
-/// Whether it says that there is no server, or that it left.
+/// Whether this line says that there is no server, or that it closed the connections.
 pub fn failed(line: &str) -> bool {
     line.starts_with("Could not connect to Redis at ")
         || line.starts_with("All clients disconnected... aborting")
 }
 
-/// Whether a block is at its end: the numbers below the names of the latencies, or the old rate.
+/// Whether these lines are the end of a block: the numbers below the names of latencies, or the rate in the
+/// older format.
 pub fn ends(lines: &[Line<'_>]) -> bool {
     let mut back = lines.iter().rev().map(|(_, line)| line.trim());
     let (last, above) = (back.next().unwrap_or_default(), back.next().unwrap_or_default());

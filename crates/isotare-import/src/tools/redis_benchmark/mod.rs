@@ -1,11 +1,15 @@
-//! `redis-benchmark`, and `valkey-benchmark`, which prints the same.
+//! `redis-benchmark`, and `valkey-benchmark`, which has the same output.
 //!
-//! Each command is a run. By default there is a block for each, from `====== SET ======`: up to 6.0 it ends
-//! with `81300.81 requests per second` after the shares `<= 1 milliseconds`, which are no percentiles; later
-//! with a table of latencies below `latency summary (msec)`. With `-q` there is one line for each, from 6.2
-//! on with `p50`. With `--csv` there is one row for each, up to 6.0 without a header and without latencies
-//! (`showLatencyReport` in `src/redis-benchmark.c`). How far a command is (`SET: rps=…`) is drawn again and
-//! again over the same line: if nothing follows it, the command did not end.
+//! Each command is a run. There are three formats:
+//! - By default, a block for each command, from `====== SET ======`. Up to 6.0 a block ends with `81300.81
+//!   requests per second`, after shares such as `<= 1 milliseconds`, which are not percentiles. Later it ends
+//!   with a table of latencies below `latency summary (msec)`.
+//! - With `-q`, a line for each command; from 6.2 on it has `p50`.
+//! - With `--csv`, a row for each command; up to 6.0 it has no header and no latencies (`showLatencyReport`
+//!   in `src/redis-benchmark.c`).
+//!
+//! The progress of a command (`SET: rps=…`) is drawn on the same line again and again. If nothing follows it,
+//! the command did not end.
 
 mod lines;
 #[cfg(test)]
@@ -32,7 +36,7 @@ const RATE: &str = "throughput summary:";
 const LATENCIES: &str = "latency summary (msec):";
 const WORDS: &[&str] = &["keep alive:", "multi-thread:", "threads:", RATE, LATENCIES];
 
-/// Names that it gives to commands, to know its rows without a header by.
+/// The names of commands. They are used to recognise rows without a header.
 const COMMANDS: &[&str] = &[
     "PING_INLINE",
     "PING_BULK",
@@ -64,18 +68,19 @@ fn recognises(head: &str) -> bool {
         && head.lines().any(|line| line.trim_end().ends_with(" parallel clients"))
 }
 
-/// What was seen and is not yet a run.
+/// Text that was read and is not a run yet.
 #[derive(Default)]
 struct Reader<'a> {
     runs: Vec<Run>,
-    /// A command's block.
+    /// The block of a command.
     block: Option<(usize, &'a str, Vec<Line<'a>>)>,
-    /// A command that said how far it is.
+    /// A command whose progress was read.
     pending: Option<(usize, &'a str)>,
-    /// The columns of the rows, and the line of their header as long as no row follows it.
+    /// The columns of the rows. The line of their header is stored until a row follows it.
     columns: Vec<String>,
     header: Option<usize>,
-    /// Runs that are one line each, with those lines, since the last line that was none.
+    /// Runs that are a single line each, with this line. They follow each other without any other line
+    /// between them.
     stretch: Vec<(usize, &'a str)>,
     warnings: Vec<String>,
 }
@@ -120,7 +125,7 @@ impl<'a> Reader<'a> {
                 self.end_block();
             }
         } else if line.is_empty() {
-            // The end of the commands of one invocation.
+            // An empty line ends the commands of one invocation.
             self.end_stretch(true);
         }
     }
@@ -131,7 +136,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Another command, or the end: what was only on its way did not arrive.
+    /// Another command begins, or the text ends. A command of which only the progress was read is incomplete.
     fn end_pending(&mut self, name: &str) {
         if let Some((at, pending)) = self.pending.take_if(|(_, pending)| *pending != name || name.is_empty())
         {
@@ -140,15 +145,16 @@ impl<'a> Reader<'a> {
         self.pending = None;
     }
 
-    /// A run that is one line.
+    /// Adds a run that is a single line.
     fn one(&mut self, line: &'a str, found: Run) {
         self.stretch.push((self.runs.len(), line));
         self.runs.push(found);
     }
 
-    /// Lines each of which is there twice in a row, to the last digit, are those of two outputs mixed line by
-    /// line: commands of one invocation differ. Two of one command are two invocations, unless the end or the
-    /// header is common to them.
+    /// Decides whether the lines of a stretch are mixed. If each line occurs twice in a row, with exactly the
+    /// same digits, two outputs were mixed line by line, because the commands of one invocation differ. Two
+    /// equal lines of a single command are two invocations, except if they share their end or their header
+    /// (`common`).
     fn end_stretch(&mut self, common: bool) {
         let lines = std::mem::take(&mut self.stretch);
         let (pairs, rest) = lines.as_chunks::<2>();
@@ -158,12 +164,12 @@ impl<'a> Reader<'a> {
         }
         for (place, _) in lines {
             if let Some(found) = self.runs.get_mut(place) {
-                *found = run(found.line, found.labels.clone(), Err(mixed("each line twice in a row")));
+                *found = run(found.line, found.labels.clone(), Err(mixed("each line occurs twice in a row")));
             }
         }
     }
 
-    /// A header without rows is that of an invocation that did not end.
+    /// A header without rows belongs to an invocation that did not end.
     fn end_header(&mut self) {
         self.end_stretch(!self.columns.is_empty());
         if let Some(at) = self.header.take() {
@@ -178,7 +184,7 @@ impl<'a> Reader<'a> {
             let cells = columns.iter().map(String::as_str).zip(cells.iter().map(String::as_str)).collect();
             of_cells(&cells, "rps", |name| format!("{name}_latency_ms"))
         } else {
-            Err(Fault::incomplete("it has not a cell for each column"))
+            Err(Fault::incomplete("it does not have a cell for each column"))
         };
         self.header = None;
         self.one(line, run(at, test(cells.first().map_or("", String::as_str)), metrics));
@@ -251,7 +257,7 @@ fn metrics(lines: &[Line<'_>], found: &BTreeMap<&str, &str>) -> Result<Vec<Metri
     Ok(metrics)
 }
 
-/// What stands in these cells; latencies in milliseconds, whose columns have these names.
+/// The metrics in these cells. Latencies are in milliseconds; `column` gives the names of their columns.
 fn of_cells(
     cells: &BTreeMap<&str, &str>,
     rate: &str,
@@ -259,7 +265,7 @@ fn of_cells(
 ) -> Result<Vec<Metric>, Fault> {
     let value = |name: &str| cells.get(name).copied().and_then(number);
     let rate = value(rate).filter(|&rate| rate > 0.0);
-    let rate = rate.ok_or_else(|| Fault::unreadable("its rate is no number above zero"))?;
+    let rate = rate.ok_or_else(|| Fault::unreadable("its rate is not a number above zero"))?;
     let latency = |name: &str| value(&column(name)).map(|milliseconds| milliseconds / 1000.0);
     if !ascend(&["min", "p50", "p95", "p99", "max"].map(latency))
         || !ascend(&["min", "avg", "max"].map(latency))

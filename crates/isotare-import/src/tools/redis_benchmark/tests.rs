@@ -1,4 +1,4 @@
-//! What no recorded output shows.
+//! Tests with texts that differ from all recorded outputs.
 
 use super::*;
 
@@ -9,7 +9,7 @@ fn check(text: &str, expect: &[&str]) {
 }
 
 #[test]
-fn lines_twice_in_a_row_are_a_mixture_and_repeated_commands_are_not() {
+fn doubled_lines_are_mixed_and_repeated_commands_are_not() {
     let line = |name: &str, rate: &str| format!("{name}: {rate} requests per second, p50=0.311 msec\n");
     let (set, get) = (line("SET", "10.00"), line("GET", "20.00"));
     check(
@@ -23,7 +23,7 @@ fn lines_twice_in_a_row_are_a_mixture_and_repeated_commands_are_not() {
 }
 
 #[test]
-fn what_did_not_end_or_is_no_number_yields_none() {
+fn incomplete_commands_and_infinite_rates_have_no_numbers() {
     check("SET: 12.50\nGET: 1.00 requests per second\n", &["Incomplete SET", "Complete GET"]);
     check("SET: inf requests per second\n", &["Unreadable SET"]);
     check("\"test\",\"rps\",\"avg_latency_ms\"\n", &["Incomplete "]);

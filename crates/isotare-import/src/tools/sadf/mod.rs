@@ -1,13 +1,14 @@
-//! `sadf` of sysstat: what `sar` shows of a file of `sadc`, as lists and JSON.
+//! `sadf` of sysstat prints a file of `sadc` like `sar`, but as lists and JSON.
 //!
-//! - `-d`: `# hostname;interval;timestamp;CPU;%user;…` and a row for each, table after table; with `-h` all
-//!   groups of a report in one row.
-//! - `-p`: host, interval, time, device (`all`, `-`), column and value with tabs between them, a line for
-//!   each number.
-//! - `-j`: JSON. Its keys get the names of sar's columns where these follow from them.
+//! Formats:
+//! - `-d`: `# hostname;interval;timestamp;CPU;%user;…` and a row for each thing that was measured, with one
+//!   table after the other. With `-h`, all groups of a report are in one row.
+//! - `-p`: a line for each number, with host, interval, time, device (`all`, `-`), column and value,
+//!   separated by tabs.
+//! - `-j`: JSON. Its keys become the names of sar's columns, where these can be derived.
 //!
-//! A run is as of sar. Every row tells the length of its interval, by which means are weighted where they
-//! differ. After a restart (interval -1), the rows are of other runs.
+//! Runs are the same as those of `sar`. Every row contains the length of its interval. If lengths differ,
+//! they are the weights of means. After a restart of the machine (interval -1), new runs begin.
 
 mod names;
 
@@ -24,7 +25,7 @@ use std::collections::HashMap;
 
 /// sadf.
 pub static SADF: Tool =
-    Tool { name: "sadf", summary: "means as of sar, from -d, -p and -j", recognises, decode };
+    Tool { name: "sadf", summary: "the same means as for sar, from -d, -p and -j", recognises, decode };
 
 static SHAPE: Shape = Shape {
     sections: &["sysdata-version", "file-date", "file-utc-time"],
@@ -72,7 +73,7 @@ fn decode(text: &str) -> Decoded {
     settled(Decoded { version: None, runs: reader.runs, warnings: reader.warnings })
 }
 
-/// A line of `-p`.
+/// A line of `-p`, which has one number.
 struct Point<'t> {
     gone: u64,
     stamp: &'t str,
@@ -92,7 +93,8 @@ impl<'t> Point<'t> {
         (is_time && fields.next().is_none()).then_some(Self { gone, stamp, device, name, value })
     }
 
-    /// `-` is the machine. What else a device is, its name and its metric's tell.
+    /// What the line describes. `-` is the machine. The kind of any other device follows from its name and
+    /// that of its metric.
     fn who(&self) -> Who<'t> {
         let (kind, id) = match self.device {
             "-" => ("", ""),
@@ -113,12 +115,12 @@ struct Reader<'t> {
     runs: Vec<Run>,
     warnings: Vec<String>,
     book: Option<Book<'t>>,
-    /// Names of the current header of `-d`, with its line, and the headers that were there.
+    /// The names and the line of the current header of `-d`, and all headers of this invocation.
     names: Vec<&'t str>,
     header: usize,
     headers: Vec<&'t str>,
     stamp: &'t str,
-    /// The last time of each number of `-p`, with its line.
+    /// For each number of `-p`: its last time, and the line.
     last: HashMap<(&'t str, &'t str), (&'t str, usize)>,
 }
 
@@ -139,7 +141,7 @@ impl<'t> Reader<'t> {
 
     fn begin(&mut self, at: usize, names: &'t str) {
         if names.contains("[...]") {
-            // How often the group before it is repeated, the text does not tell.
+            // The text does not show how often the group before it is repeated.
             self.close();
             let text = "'sadf -d -h' with several devices in a row is not supported: use -d without -h";
             return self.runs.push(Run::unreadable(at, text));
@@ -189,7 +191,8 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// The groups of a row: each begins with a column that tells what it is about, or is of the machine.
+    /// Reads the groups of a row. A group begins with a column that identifies what it describes. Without
+    /// such a column, it describes the machine.
     fn groups(&mut self, at: usize, fields: &[&'t str]) -> bool {
         let mut rest = fields;
         let Some(book) = &mut self.book else { return true };
@@ -230,7 +233,7 @@ impl<'t> Reader<'t> {
             Some((stamp, line)) if *stamp == point.stamp && *line + 1 == at => {
                 self.fail(at, format!("line {at} repeats the one before it: two invocations are mixed"));
             }
-            // Times go on: what is there once more, or earlier, is of another invocation.
+            // Times must increase. The same or an earlier time belongs to another invocation.
             Some((stamp, _)) if *stamp >= point.stamp => self.close(),
             _ => {}
         }
@@ -244,7 +247,7 @@ impl<'t> Reader<'t> {
         book.row(at, table, point.who(), &[point.value]);
     }
 
-    /// A restart, after which the rows are of other runs, or a comment.
+    /// Handles a comment, or a restart, after which new runs begin.
     fn remark(&mut self, at: usize, line: &str) {
         if line.contains("LINUX-RESTART") {
             self.close();

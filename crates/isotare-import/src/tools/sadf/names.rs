@@ -1,15 +1,15 @@
-//! What sadf calls things, and what sar calls them.
+//! The names in the output of sadf, and those of sar.
 
-/// Columns of `-p` of network interfaces, of which nothing else tells.
+/// Columns of `-p` that describe network interfaces. Nothing else in the line shows this.
 pub const OF_IFACE: &[&str] = &[
     "rxpck/s", "txpck/s", "rxkB/s", "txkB/s", "rxcmp/s", "txcmp/s", "rxmcst/s", "%ifutil", "rxerr/s",
     "txerr/s", "coll/s", "rxdrop/s", "txdrop/s", "txcarr/s", "rxfram/s", "rxfifo/s", "txfifo/s",
 ];
-/// The same of file systems.
+/// Columns of `-p` that describe file systems.
 pub const OF_FILESYSTEM: &[&str] =
     &["MBfsfree", "MBfsused", "%fsused", "%ufsused", "Ifree", "Iused", "%Iused"];
 
-/// The column of sar that a key of the JSON is.
+/// The column of sar for a key of the JSON.
 pub fn name(section: &str, key: &str) -> Option<String> {
     Some(match (section, key.strip_suffix("-percent")) {
         (_, Some(share)) => format!("%{share}"),
@@ -24,7 +24,7 @@ pub fn name(section: &str, key: &str) -> Option<String> {
     })
 }
 
-/// Columns of `-d` that tell what a row is about, and their labels.
+/// Columns of `-d` that identify what a row describes, and their labels.
 pub const IDS: &[(&str, &str)] = &[
     ("CPU", "cpu"),
     ("IFACE", "iface"),

@@ -1,5 +1,6 @@
-//! The sums of one invocation of a monitor: of each thing that it watched and each column. Rows are added up
-//! as they come, so that memory follows the number of things and not that of rows.
+//! The sums of one invocation of a monitor: one sum for each thing that it watched and each column. Each row
+//! is added when it is read. So the memory that is needed depends on the number of things, and not on the
+//! number of rows.
 
 use super::columns::Column;
 use super::number::{Moment, seconds};
@@ -7,34 +8,35 @@ use super::subject::{Block, Subject, Table, Who, labelled, name};
 use crate::Run;
 use std::collections::HashMap;
 
-/// More tables than any monitor prints. So many different headers come from several monitors, or from noise.
+/// More tables than any monitor prints. More different headers than this are from several monitors, or from
+/// noise.
 const TABLES: usize = 1024;
 
-/// More columns than any monitor prints: one for each interrupt is most.
+/// More columns than any monitor prints. The largest tables have a column for each interrupt.
 const COLUMNS: usize = 4096;
 
-/// The number of a table that there is not.
+/// Stands for a table that does not exist.
 const NO_TABLE: usize = usize::MAX;
 
-/// One process, device or CPU, with its name.
+/// A process, device or CPU, and where its rows are added at present.
 #[derive(Debug)]
 struct Slot {
     subject: usize,
-    /// The last report of each table in which it was.
+    /// For each table: the number of the last report that contained it.
     seen: Vec<(usize, u64)>,
 }
 
-/// One invocation.
+/// One invocation of a monitor.
 #[derive(Debug, Default)]
 pub struct Book<'t> {
     /// The line on which it begins.
     pub line: usize,
-    /// Reports begun.
+    /// The number of reports that began.
     pub reports: u64,
-    /// What was odd.
+    /// Warnings about it.
     pub warnings: Vec<String>,
     tables: Vec<Table>,
-    /// The number of each table, by its group and its columns.
+    /// The number of each table, found by its group and its columns.
     numbers: HashMap<String, usize>,
     slots: HashMap<(&'static str, &'t str), Slot>,
     names: HashMap<(&'static str, &'t str, &'t str), usize>,
@@ -50,32 +52,32 @@ pub struct Book<'t> {
 }
 
 impl<'t> Book<'t> {
-    /// One that begins on this line.
+    /// An invocation that begins on this line.
     pub fn new(line: usize) -> Self {
         Self { line, ..Self::default() }
     }
 
-    /// Whether something was watched in it.
+    /// Whether it has no rows.
     pub fn is_empty(&self) -> bool {
         self.subjects.is_empty()
     }
 
-    /// Why nothing of it can be used.
+    /// The reason why nothing of it can be used.
     pub fn fault(&self) -> Option<&str> {
         self.fault.as_deref()
     }
 
-    /// Nothing of it can be used; the first reason is kept.
+    /// Declares that nothing of it can be used. If this was declared before, the first reason stays.
     pub fn fail(&mut self, why: impl Into<String>) {
         self.fault.get_or_insert_with(|| why.into());
     }
 
-    /// The number of the table with these columns, new or known.
+    /// The number of the table with these columns. If there is none, it is added.
     pub fn table(&mut self, columns: Vec<Column>) -> usize {
         self.table_of("", columns)
     }
 
-    /// The number of the table of this group with these columns.
+    /// The number of the table with these columns in this group. If there is none, it is added.
     pub fn table_of(&mut self, group: &str, columns: Vec<Column>) -> usize {
         if self.fault.is_some() {
             return NO_TABLE;
@@ -96,7 +98,8 @@ impl<'t> Book<'t> {
         self.tables.len() - 1
     }
 
-    /// A report begins, of the time up to this moment. `from`: since when, if not since the last report.
+    /// Begins a report. `to`: the end of its interval. `from`: the beginning, if it is not the end of the
+    /// last report.
     pub fn report(&mut self, from: Option<Moment>, to: Option<Moment>) {
         let from = from.or(self.now);
         let gone = from.zip(to).and_then(|(from, to)| seconds(from, to));
@@ -104,7 +107,7 @@ impl<'t> Book<'t> {
         self.now = to;
     }
 
-    /// A report begins that covers this many seconds.
+    /// Begins a report that covers this many seconds.
     pub fn report_of(&mut self, gone: Option<u64>) {
         self.reports += 1;
         self.gone = gone.filter(|&gone| gone > 0);
@@ -117,8 +120,8 @@ impl<'t> Book<'t> {
         }
     }
 
-    /// Adds a row of the report that was begun; a value that is NaN is absent. A thing that is twice in one
-    /// report means that two invocations wrote into one file.
+    /// Adds a row to the current report. A value that is NaN is missing. If the same thing has two rows in
+    /// one report, two invocations wrote into one file.
     pub fn row(&mut self, line: usize, table: usize, who: Who<'t>, values: &[f64]) {
         let (subject, again) = self.find(line, table, who);
         if again {
@@ -140,7 +143,7 @@ impl<'t> Book<'t> {
         }
     }
 
-    /// The subject of a row, and whether it was already in this report of this table.
+    /// The subject of a row, and whether it already has a row in this table of the current report.
     fn find(&mut self, line: usize, table: usize, who: Who<'t>) -> (usize, bool) {
         let Self { slots, names, subjects, reports, .. } = self;
         let slot = slots.entry((who.kind, who.id)).or_insert_with(|| {
@@ -164,13 +167,13 @@ impl<'t> Book<'t> {
         (slot.subject, again)
     }
 
-    /// Whether it has a row in this table of the report that was begun.
+    /// Whether it has a row in this table of the current report.
     pub fn has(&self, table: usize, who: Who<'t>) -> bool {
         let slot = self.slots.get(&(who.kind, who.id));
         slot.is_some_and(|slot| slot.seen.contains(&(table, self.reports)))
     }
 
-    /// Compares the tool's own average with that of its rows, where there is one row for each report.
+    /// Compares the tool's own average with the mean of the rows, if there is one row in each report.
     pub fn average(&mut self, line: usize, table: usize, who: Who<'t>, values: &[f64]) {
         let Some(&subject) = self.names.get(&(who.kind, who.id, who.also.1)) else { return };
         let uneven = self.uneven();
@@ -195,7 +198,8 @@ impl<'t> Book<'t> {
         }
     }
 
-    /// The second report begins, and the first is not of an interval, but of `what`: it is of no use.
+    /// Forgets the first report, because the second one begins. The first one covers `what` and not an
+    /// interval, so it is not used.
     pub fn forget_first(&mut self, what: &str) {
         self.subjects.clear();
         self.slots.clear();
@@ -208,35 +212,35 @@ impl<'t> Book<'t> {
         self.forgot = true;
     }
 
-    /// Whether that was done.
+    /// Whether the first report was forgotten.
     pub fn forgot(&self) -> bool {
         self.forgot
     }
 
-    /// Its only report is the first, which is not of an interval, but of `what`.
+    /// Adds a warning if its only report is the first one, which covers `what` and not an interval.
     pub fn warn_of_one(&mut self, what: &str) {
         if self.is_lone() {
             self.warnings.push(format!("line {}: there is only one report, and it covers {what}", self.line));
         }
     }
 
-    /// Whether there is one report and no more.
+    /// Whether there is exactly one report.
     pub fn is_lone(&self) -> bool {
         self.reports == 1 && !self.forgot
     }
 
-    /// The next report does not follow the last one in time.
+    /// Declares that the next report does not follow the last one in time.
     pub fn rewind(&mut self) {
         self.now = None;
     }
 
-    /// Intervals that differ by more than the resolution of their times.
+    /// Whether intervals differ by more than the resolution of their times.
     fn uneven(&self) -> bool {
         let shortest = self.shortest.unwrap_or(0);
         !self.untimed && self.longest > shortest + 1 && self.longest * 10 > shortest * 11
     }
 
-    /// Its runs, in the order in which each was first there, and what was odd.
+    /// Its runs, in the order in which their things first occurred. Appends its warnings to `warnings`.
     pub fn close(mut self, warnings: &mut Vec<String>) -> Vec<Run> {
         warnings.append(&mut self.warnings);
         if let Some(why) = self.fault.take() {

@@ -5,19 +5,19 @@ use crate::Metric;
 /// A column whose numbers are averaged.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Column {
-    /// Its name, as printed.
+    /// Its name, as it was printed.
     pub name: String,
-    /// Unit that follows from the name; empty: none does.
+    /// The unit that follows from the name; empty: the unit is not known.
     pub unit: &'static str,
 }
 
 impl Column {
-    /// A column of sysstat's.
+    /// A column of a tool of sysstat.
     pub fn named(name: &str) -> Self {
         Self { name: name.to_owned(), unit: unit(name) }
     }
 
-    /// Bytes of one of its unit, for numbers that bring a unit of their own.
+    /// Bytes in one unit of this column. It is needed for numbers that have a unit of their own.
     pub fn base(&self) -> Option<f64> {
         match self.unit {
             "kB" | "kB/s" | "KiB" | "KiB/s" => Some(1024.0),
@@ -29,18 +29,20 @@ impl Column {
         }
     }
 
-    /// Whether it is a share of counts, of which the mean over reports is not that over all the time.
+    /// Whether it is a ratio of counts. The mean of a ratio over reports is not the ratio over the whole
+    /// time.
     pub fn is_ratio(&self) -> bool {
         self.is_of_requests() || matches!(self.name.as_str(), "%vmeff" | "%rrqm" | "%wrqm" | "%drqm")
     }
 
-    /// Whether it is of each request: zero says that there was none, or that it took less than can be shown.
+    /// Whether it is a value for each request. Then zero means that there was no request, or that the value
+    /// is too small to be shown.
     pub fn is_of_requests(&self) -> bool {
         let name = self.name.as_str();
         name.ends_with("await") || name.ends_with("areq-sz") || matches!(name, "avgrq-sz" | "svctm")
     }
 
-    /// Its mean as a number of a run.
+    /// The metric for its mean.
     pub fn metric(&self, value: f64) -> Metric {
         match more_is_better(&self.name) {
             true => Metric::higher(self.name.clone(), self.unit, value),
@@ -49,8 +51,8 @@ impl Column {
     }
 }
 
-/// Columns whose names have no unit in them: the manuals tell (`pidstat(1)`, `iostat(1)`, `sar(1)`,
-/// `mpstat(1)`). What sysstat calls kB is 1024 B.
+/// Units of columns whose names do not contain a unit, from the manuals (`pidstat(1)`, `iostat(1)`, `sar(1)`,
+/// `mpstat(1)`). A kB of sysstat has 1024 B.
 const UNITS: &[(&str, &str)] = &[
     ("VSZ", "kB"),
     ("RSS", "kB"),
@@ -84,7 +86,7 @@ const UNITS: &[(&str, &str)] = &[
     ("rtps", "1/s"),
     ("wtps", "1/s"),
     ("dtps", "1/s"),
-    // Interrupts of sar.
+    // The interrupts of sar.
     ("all", "1/s"),
 ];
 
@@ -109,15 +111,15 @@ fn unit(name: &str) -> &'static str {
     }
     match (per_second, name) {
         (true, _) => "1/s",
-        // Memory of sar: `kbmemfree`.
+        // The memory columns of sar, for example `kbmemfree`.
         _ if name.starts_with("kb") && name.len() > 2 => "kB",
         _ if name.starts_with("MBfs") => "MB",
         _ => "",
     }
 }
 
-/// For idle time, free memory and completed work, higher is better. Everything else that monitors print is a
-/// cost.
+/// Whether higher is better: for idle time, free memory and completed work. All other columns of monitors are
+/// costs.
 fn more_is_better(name: &str) -> bool {
     let good =
         ["%idle", "idle", "id", "kbmemfree", "kbavail", "free", "tps", "rtps", "wtps", "r/s", "w/s", "cap"];

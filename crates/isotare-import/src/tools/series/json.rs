@@ -1,6 +1,6 @@
 //! The JSON of sysstat's tools: `{"sysstat": {"hosts": [{…, "statistics": [{"timestamp": …, SECTION: …},
-//! …]}]}}`, where a section is one object, a list of objects that each tell what they are about, or has such
-//! sections in it.
+//! …]}]}}`. A section is an object, or a list of objects that each name what they describe, or an object that
+//! contains further sections.
 
 use super::book::Book;
 use super::columns::Column;
@@ -11,37 +11,38 @@ use crate::documents::{Document, apart, documents};
 use crate::{Decoded, Run};
 use serde_json::{Map, Value};
 
-/// How the JSON of one tool differs from that of others.
+/// The differences between the JSON of different tools.
 pub struct Shape {
-    /// Sections of which one is in each report of this tool, and in no other tool's.
+    /// Names of sections. Each report of this tool has one of them, and no other tool has any.
     pub sections: &'static [&'static str],
-    /// The column of a key of a section; `None`: it is not a measurement.
+    /// The column for a key of a section; `None`: it is not a measurement.
     pub name: fn(&str, &str) -> Option<String>,
-    /// Keys that tell what an object is about, and their labels; the first that is not empty counts.
+    /// Keys that identify what an object describes, and their labels. The first one that is not empty is
+    /// used.
     pub ids: &'static [(&'static str, &'static str)],
-    /// A key that tells more of it, and its label.
+    /// A key with more information about the same thing, and its label.
     pub also: Option<(&'static str, &'static str)>,
-    /// A key that tells what it belongs to, and its label, where that is another.
+    /// A key for what the thing belongs to, and its label. It is used only if the label is different.
     pub of: Option<(&'static str, &'static str)>,
-    /// A section that is about one thing, and its label.
+    /// A section that describes one thing, and its label.
     pub whole: Option<(&'static str, (&'static str, &'static str))>,
-    /// Whether the first of several reports is of the time since boot.
+    /// Whether the first of several reports covers the time since boot.
     pub first_is_since_boot: bool,
-    /// Whether negative numbers are numbers.
+    /// Whether negative numbers are valid.
     pub signed: bool,
 }
 
-/// Whether there is a document of sysstat's in a text.
+/// Whether a text contains a document of sysstat.
 pub fn is_in(text: &str) -> bool {
     text.contains("\"sysstat\":")
 }
 
-/// Whether the beginning of a document is one of this shape: one of its sections is named in it.
+/// Whether the beginning of a document belongs to this tool: it contains one of its sections.
 pub fn is_of(head: &str, shape: &Shape) -> bool {
     is_in(head) && shape.sections.iter().any(|section| head.contains(&format!("\"{section}\":")))
 }
 
-/// Every document in a text.
+/// Decodes all documents in a text.
 pub fn decode(text: &str, shape: &Shape) -> Decoded {
     let found = apart(documents(text), false);
     let mut decoded = Decoded::default();
@@ -128,7 +129,7 @@ impl<'t> Walk<'t> {
         }
     }
 
-    /// What an object is about, if it tells.
+    /// What an object describes, if it contains this.
     fn who(&self, object: &'t Map<String, Value>) -> Option<Who<'t>> {
         let text = |key: &str| object.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
         let labelled = |(key, label): (&str, &'static str)| Some((label, text(key)?));
@@ -145,7 +146,7 @@ impl<'t> Walk<'t> {
         if found.is_empty() {
             return;
         }
-        // In an order that does not depend on how maps are built.
+        // The order must not depend on how maps are built.
         found.sort_by(|(left, _), (right, _)| left.name.cmp(&right.name));
         let absent = |value: f64| if value < 0.0 && !self.shape.signed { f64::NAN } else { value };
         let (columns, values): (Vec<Column>, Vec<f64>) =
@@ -155,18 +156,18 @@ impl<'t> Walk<'t> {
     }
 }
 
-/// When the machine was restarted while sadc watched it.
+/// The times at which the machine was restarted while sadc watched it.
 fn boots(host: &Value) -> Vec<(&str, &str)> {
     let found = host.get("restarts").and_then(Value::as_array).into_iter().flatten();
     found.filter_map(|restart| when(restart.get("boot")?)).collect()
 }
 
-/// Date and time, whose order is that of time.
+/// Date and time. They are in an order in which texts compare like times.
 fn when(stamp: &Value) -> Option<(&str, &str)> {
     Some((stamp.get("date")?.as_str()?, stamp.get("time")?.as_str()?))
 }
 
-/// The time of a report, or its length where it tells that.
+/// The time of a report, or the length of its interval if it contains that.
 fn time(stamp: Option<&Value>) -> (Option<Moment>, Option<u64>) {
     match stamp {
         Some(Value::String(text)) => (moment(text), None),
@@ -179,7 +180,7 @@ fn is_list_of_pairs(value: &Value) -> bool {
     value.as_array().is_some_and(|items| is_pairs(items))
 }
 
-/// Whether each is a name with its value.
+/// Whether each item is a pair of a name and a value.
 fn is_pairs(items: &[Value]) -> bool {
     !items.is_empty() && items.iter().all(|item| pair(item).is_some())
 }

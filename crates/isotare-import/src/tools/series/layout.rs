@@ -1,27 +1,28 @@
-//! A table's columns, found by their names, and the reading of a row into them.
+//! The columns of a table, which are found by their names, and the code that reads rows.
 
 use super::columns::Column;
 use super::number::scaled;
 use super::subject::Who;
 
-/// What a column is.
+/// The use of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// Tells what a row is about: the last such column that is not `-`.
+    /// It identifies what a row describes. If there are several such columns, the last one that is not `-` is
+    /// used.
     Id(&'static str),
-    /// The same, for names with blanks: as the last column it goes to the end of the line.
+    /// The same, for names with blanks. As the last column it goes to the end of the line.
     Rest(&'static str),
-    /// Tells more of it; as the last column to the end of the line.
+    /// It contains more information about the same thing. As the last column it goes to the end of the line.
     Also(&'static str),
-    /// Is not used; as the last column to the end of the line.
+    /// It is not used. As the last column it goes to the end of the line.
     Drop,
-    /// Is not used, and is blank in some rows; then all such columns are blank.
+    /// It is not used and is blank in some rows. If one such column of a row is blank, all of them are.
     Blank,
-    /// Has numbers.
+    /// It contains numbers.
     Value,
 }
 
-/// A header's columns.
+/// The columns of a header.
 #[derive(Debug)]
 pub struct Layout<'t> {
     /// The header without its time.
@@ -37,12 +38,13 @@ pub struct Layout<'t> {
 #[derive(Debug)]
 struct Value {
     base: Option<f64>,
-    /// Whether it turned out to be a column of words.
+    /// Whether a row showed that it is a column of words.
     words: bool,
 }
 
-/// Whether a field is three digits, a single blank behind one to three others, where the columns of monitors
-/// are wider: one number, with a blank between its thousands.
+/// Whether a field is the rest of the number before it, because a blank separates thousands. This is assumed
+/// if the field has three digits, and if a single blank separates it from one to three digits. Columns of
+/// monitors have more space between them.
 fn is_group(bytes: &[u8], before: usize, begin: usize, end: usize) -> bool {
     let digits = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let word =
@@ -56,7 +58,7 @@ fn is_group(bytes: &[u8], before: usize, begin: usize, end: usize) -> bool {
         && digits(word) == word.len()
 }
 
-/// A field of a row and where the next begins.
+/// The begin and the end of the next field of a row.
 fn field(bytes: &[u8], mut at: usize, to_the_end: bool) -> Option<(usize, usize)> {
     while bytes.get(at) == Some(&b' ') {
         at += 1;
@@ -70,8 +72,8 @@ fn field(bytes: &[u8], mut at: usize, to_the_end: bool) -> Option<(usize, usize)
 }
 
 impl<'t> Layout<'t> {
-    /// The layout of these names, and the columns that have numbers. `part`: what the column of a name is,
-    /// the how manieth of how many.
+    /// The layout for a header with these names, and the columns that contain numbers. `part`: the use of a
+    /// column, from its name, its place and the number of columns.
     pub fn new(names: &'t str, part: fn(&str, usize, usize) -> Part) -> (Self, Vec<Column>) {
         let words: Vec<&str> = names.split_ascii_whitespace().collect();
         let parts: Vec<Part> =
@@ -82,8 +84,8 @@ impl<'t> Layout<'t> {
         (Self { names, table: 0, parts, values, has_rows: false, owner: ("", "") }, columns)
     }
 
-    /// What a row is about, its values being put into `values`; a value that is absent is NaN. `None`: it is
-    /// not a row of this table.
+    /// Reads a row. Returns what the row describes, and puts its values into `values`; a missing value is
+    /// NaN. `None`: it is not a row of this table.
     pub fn row(&mut self, row: &'t str, signed: bool, values: &mut Vec<f64>) -> Option<Who<'t>> {
         let full = self.fields(row, signed, values, true);
         if full.is_some() || !self.parts.contains(&Part::Blank) {
@@ -102,7 +104,7 @@ impl<'t> Layout<'t> {
         for (place, part) in self.parts.iter().enumerate().filter(|(_, part)| full || **part != Part::Blank) {
             let last = place + 1 == self.parts.len();
             let (begin, end) = field(bytes, at, last && is_tail(part))?;
-            // A text column at the end would hide shifted values.
+            // Without this check, a column of text at the end would hide that the values were shifted.
             if has_tail && !last && is_group(bytes, at, begin, end) {
                 return None;
             }
@@ -132,7 +134,7 @@ impl<'t> Layout<'t> {
         bytes.get(at..)?.trim_ascii().is_empty().then_some(who)
     }
 
-    /// Reads a row that does not tell what it is about; whether it is one.
+    /// Reads a row that does not contain what it describes. Returns whether it is a row of this table.
     pub fn numbers(&mut self, row: &str, values: &mut Vec<f64>) -> bool {
         values.clear();
         let mut words = row.split_ascii_whitespace();
@@ -176,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_read_by_the_names_of_their_columns() {
+    fn rows_are_read_according_to_the_names_of_columns() {
         let (mut layout, columns) = Layout::new(" TGID TID policy kB_rd/s  Command", part);
         assert_eq!(columns.iter().map(|column| column.unit).collect::<Vec<_>>(), ["", "kB/s"]);
         let mut values = Vec::new();
@@ -192,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_has_no_more_fields_than_its_header() {
+    fn a_row_with_more_fields_than_its_header_is_refused() {
         let (mut layout, _) = Layout::new("a b", part);
         assert!(layout.row("1 2 ", true, &mut Vec::new()).is_some());
         assert!(layout.row("1 2 3", true, &mut Vec::new()).is_none());

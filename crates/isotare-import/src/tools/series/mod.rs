@@ -1,10 +1,10 @@
 //! Common code for monitors that print rows until they are stopped: pidstat, mpstat, iostat, sar, vmstat,
-//! top. One invocation is a [`book::Book`] of sums; each thing that it watched becomes a run with the mean of
-//! each column.
+//! top. A [`book::Book`] contains the sums of one invocation. Each thing that was watched becomes a run with
+//! the mean of each column.
 //!
-//! Means are those of the rows. They are weighted by the lengths of the intervals only where these differ by
-//! more than the times, which are whole seconds, can show: otherwise equal intervals of 1.5 s would get
-//! weights of 1 s and 2 s, which would add noise.
+//! Means are means of rows. They are weighted by the lengths of intervals only if these lengths differ by
+//! more than the resolution of the printed times, which are whole seconds. Otherwise equal intervals of 1.5 s
+//! would have weights of 1 s and 2 s, which would add noise.
 
 pub mod book;
 pub mod columns;
@@ -16,10 +16,10 @@ pub mod timed;
 
 use crate::Decoded;
 
-/// What the first report of some is of.
+/// What the first report of some monitors covers.
 pub const SINCE_BOOT: &str = "the time since boot";
 
-/// More warnings than a reader reads.
+/// Maximum number of warnings, because nobody reads more.
 const WARNINGS: usize = 20;
 
 /// `Linux 6.1.0-13-amd64 (host) 01/02/2024 _x86_64_ (2 CPU)`: the first line of every tool of sysstat's
@@ -33,12 +33,12 @@ pub fn is_banner(line: &str) -> bool {
     }
 }
 
-/// A warning.
+/// The warning about a restart on this line.
 pub fn restarted(line: usize) -> String {
     format!("line {line}: the machine was restarted; the following reports are separate runs")
 }
 
-/// What was decoded, with no more warnings than are of use.
+/// The same, with at most `WARNINGS` warnings.
 pub fn settled(mut decoded: Decoded) -> Decoded {
     let more = decoded.warnings.len().saturating_sub(WARNINGS);
     if more > 0 {

@@ -1,17 +1,19 @@
 //! Numbers, units and times of day as monitors print them.
 
-/// Decimals that monitors print at most.
+/// The largest number of decimals that monitors print.
 const MOST_DECIMALS: usize = 2;
 
-/// Powers of ten up to the longest number that is read in one go.
+/// Powers of ten for the numbers that are read without `str::parse`.
 const TENS: [f64; 16] =
     [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
 
-/// `12`, `-0.50`, `0,50`: digits with at most one point or comma, and at most two decimals, which is all that
-/// monitors print: `1,234` may be thousands, and is none. Words such as `nan` and `inf` are none either.
+/// Reads `12`, `-0.50`, `0,50`: digits with at most one point or comma and at most two decimals, because
+/// monitors print no more. `1,234` is refused, because the comma may separate thousands. Words such as `nan`
+/// and `inf` are refused, too.
 ///
-/// Up to 15 digits are a whole number below 2^53 over a power of ten, of which both are exact: their quotient
-/// is the nearest number, as `str::parse` finds it, without a copy in which a comma is a point.
+/// A number of up to 15 digits is a whole number below 2^53, divided by a power of ten. Both are exact as
+/// floating-point numbers, so the quotient is the nearest one, as `str::parse` finds it. A comma does not
+/// have to be replaced in a copy of the text for this.
 pub fn number(text: &[u8]) -> Option<f64> {
     let (negative, digits) = match text {
         [b'-', rest @ ..] => (true, rest),
@@ -51,7 +53,7 @@ fn long(text: &[u8]) -> Option<f64> {
     plain.then(|| text.parse().ok())?
 }
 
-/// A number that may have a unit of its own behind it, as with `--human`: `1.5M` in a column of `base` bytes,
+/// A number that may have its own unit after it, as with `--human`: `1.5M` in a column of `base` bytes, or
 /// `12.5%`.
 pub fn scaled(text: &[u8], base: Option<f64>) -> Option<f64> {
     if let Some(found) = number(text) {
@@ -61,8 +63,8 @@ pub fn scaled(text: &[u8], base: Option<f64>) -> Option<f64> {
     if last == b'%' {
         return number(digits);
     }
-    // The letters of sysstat (common.c, `units`) and of top, where a sector is 512 B and all else is counted
-    // in 1024.
+    // These are the letters of sysstat (common.c, `units`) and of top. `s` is a sector of 512 B. All others
+    // are powers of 1024.
     let bytes = match last.to_ascii_lowercase() {
         b's' => 512.0,
         b'b' => 1.0,
@@ -76,12 +78,12 @@ pub fn scaled(text: &[u8], base: Option<f64>) -> Option<f64> {
     Some(number(digits)? * (bytes / base?))
 }
 
-/// A point in time: seconds of the day, or since 1970.
+/// A time: seconds of the day, or seconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
-    /// Of the day: wraps at midnight.
+    /// Seconds of the day. At midnight they begin again at 0.
     Day(u64),
-    /// Since 1970.
+    /// Seconds since 1970.
     Epoch(u64),
 }
 
@@ -103,7 +105,7 @@ pub fn moment(text: &str) -> Option<Moment> {
     is_time.then(|| Moment::Day(hour * 3600 + minute * 60 + second))
 }
 
-/// Whether it is the later half of the day: `AM`, `PM`, `p.m.`
+/// Whether a text means the second half of the day: `AM`, `PM`, `p.m.`; `None`: it is another text.
 pub fn half(text: &str) -> Option<bool> {
     match text {
         "AM" | "am" | "a.m." | "A.M." => Some(false),
@@ -112,11 +114,11 @@ pub fn half(text: &str) -> Option<bool> {
     }
 }
 
-/// Seconds from one moment to a later one; `None`: they are not of one kind, or the clock went back.
+/// Seconds from one time to a later one; `None`: they are not of the same kind, or the clock went back.
 pub fn seconds(from: Moment, to: Moment) -> Option<u64> {
     match (from, to) {
         (Moment::Epoch(from), Moment::Epoch(to)) => to.checked_sub(from),
-        // Half a day ahead is rather a step back.
+        // A step of more than half a day means that the clock went back.
         (Moment::Day(from), Moment::Day(to)) => {
             Some((to + 86_400 - from) % 86_400).filter(|&gone| gone < 43_200)
         }
@@ -129,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_the_nearest_that_the_library_finds() {
+    fn numbers_equal_those_of_the_standard_library() {
         for text in ["0", "0.00", "12", "99.99", "-1.00", "123456789012345", "1234567890123.45", ".5", "7."] {
             assert_eq!(number(text.as_bytes()), text.parse().ok(), "{text}");
         }
@@ -159,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn units_behind_a_number_are_turned_into_the_columns() {
+    fn units_after_a_number_are_converted_to_that_of_the_column() {
         for (text, base, expect) in [
             ("1.5M", Some(1024.0), Some(1536.0)),
             ("2s", Some(1024.0), Some(1.0)),
@@ -176,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn times_of_many_tongues_are_seconds_of_the_day() {
+    fn times_in_many_languages_are_read() {
         for (text, expect) in [
             ("00:00:00", Some(Moment::Day(0))),
             ("12:00:01 AM", Some(Moment::Day(1))),

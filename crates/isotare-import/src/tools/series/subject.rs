@@ -1,44 +1,44 @@
-//! A thing that is watched, the sums of its columns, and the run that is made from them.
+//! A thing that a monitor watches, the sums of its columns, and the run that is made from them.
 
 use super::columns::Column;
 use crate::{Metric, Run};
 use std::collections::HashSet;
 
-/// What a row is about.
+/// What a row describes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Who<'t> {
-    /// The label that tells it from others: `pid`, `cpu`, `device`; empty: the machine.
+    /// The label that distinguishes it: `pid`, `cpu`, `device`; empty: the machine.
     pub kind: &'static str,
-    /// That label's value.
+    /// The value of this label.
     pub id: &'t str,
-    /// A further label and its value, which may change: `command`.
+    /// Another label with its value, which may change: `command`.
     pub also: (&'static str, &'t str),
-    /// What it belongs to, with its label: the `pid` of a thread.
+    /// The label and the value of what it belongs to: the `pid` of a thread.
     pub of: (&'static str, &'t str),
 }
 
-/// Columns under one header.
+/// The columns of one header.
 #[derive(Debug)]
 pub struct Table {
-    /// Those with numbers.
+    /// The columns with numbers.
     pub columns: Vec<Column>,
-    /// Reports in which it has rows.
+    /// The number of reports in which it has rows.
     pub reports: u64,
-    /// The last of them.
+    /// The last report in which it has rows.
     pub last: u64,
-    /// Whether some columns are of each request.
+    /// Whether some columns are values for each request.
     of_requests: bool,
 }
 
 impl Table {
-    /// Without rows.
+    /// A table without rows.
     pub fn new(columns: Vec<Column>) -> Self {
         let of_requests = columns.iter().any(Column::is_of_requests);
         Self { columns, reports: 0, last: 0, of_requests }
     }
 }
 
-/// Sums of one column.
+/// The sums of one column.
 #[derive(Clone, Copy, Debug, Default)]
 struct Cell {
     rows: u64,
@@ -52,26 +52,27 @@ struct Cell {
 pub struct Block {
     /// The table's number.
     pub table: usize,
-    /// Whether the tool's average was read.
+    /// Whether the tool's own average was read.
     pub averaged: bool,
-    /// Rows in it.
+    /// The number of its rows.
     pub rows: u64,
     cells: Vec<Cell>,
 }
 
-/// A thing that is watched.
+/// A thing that a monitor watches.
 #[derive(Debug)]
 pub struct Subject<'t> {
     /// The line of its first row.
     pub line: usize,
     /// What it is.
     pub who: Who<'t>,
-    /// Its sums in each table in which it is.
+    /// Its sums in each table that contains it.
     pub blocks: Vec<Block>,
 }
 
 impl Block {
-    /// Adds a row. A value that is NaN is absent, and so is a zero of requests, of which there was none.
+    /// Adds a row. A value that is NaN is missing. So is a zero in a column for each request, because there
+    /// was no request.
     pub fn add(&mut self, of: &Table, values: &[f64], weight: f64) {
         self.rows += 1;
         for (at, (cell, &value)) in self.cells.iter_mut().zip(values).enumerate() {
@@ -85,7 +86,8 @@ impl Block {
         }
     }
 
-    /// The first column of which the tool has another average than its rows have, with both.
+    /// The first column in which the tool's own average differs from the mean of the rows: the column, the
+    /// average and the mean.
     pub fn skew<'c>(
         &self,
         of: &'c Table,
@@ -100,7 +102,7 @@ impl Block {
 }
 
 impl Subject<'_> {
-    /// Its sums in this table.
+    /// Its sums in this table. If there are none, they are added.
     pub fn block(&mut self, table: usize, columns: usize) -> &mut Block {
         let at = self.blocks.iter().position(|block| block.table == table).unwrap_or_else(|| {
             let cells = vec![Cell::default(); columns];
@@ -128,8 +130,8 @@ impl Subject<'_> {
     }
 }
 
-/// Whether a tool's average is another than the mean of its rows. Both are of rounded numbers, and the tool's
-/// intervals differ by more than the times show.
+/// Whether a tool's own average differs from the mean of its rows. The limits allow for rounded numbers, and
+/// for intervals of the tool that differ by more than the printed times show.
 fn differs(mean: f64, average: f64) -> bool {
     let (rounding, share) = match average {
         whole if whole.fract() == 0.0 => (1.0, 0.1),
@@ -149,7 +151,7 @@ impl Cell {
     }
 }
 
-/// Takes the numbers from runs that were mixed with what follows them.
+/// Removes the numbers of runs that were mixed with the text after them.
 pub fn spoil(runs: &mut [Run], why: &str) {
     for run in runs {
         let labels = std::mem::take(&mut run.labels);
@@ -167,7 +169,7 @@ pub fn labelled(mut run: Run, who: Who<'_>) -> Run {
     run
 }
 
-/// What something is called in messages.
+/// The name of a subject in messages.
 pub fn name(who: Who<'_>) -> String {
     match who.kind {
         "" => "the machine".to_owned(),

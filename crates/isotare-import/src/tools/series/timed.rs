@@ -10,9 +10,9 @@
 //! Average:        0         1    0.00 …  systemd
 //! ```
 //!
-//! A header's time is that of the last report; with `pidstat -h` it is the word `Time` behind a `#`. A row
-//! that does not fit its header was cut, or mixed with another one. The same is true for a header that does
-//! not follow the last report.
+//! The time of a header is the time of the last report. With `pidstat -h` it is the word `Time` after a `#`.
+//! If a row does not fit its header, it was cut, or it was mixed with another row. If a header does not
+//! follow the last report, two outputs are mixed.
 
 use super::book::Book;
 use super::layout::{Layout, Part};
@@ -24,15 +24,15 @@ use crate::{Decoded, Run};
 /// More headers than any monitor prints.
 const LAYOUTS: usize = 512;
 
-/// How the tables of one tool differ from those of others.
+/// The differences between the tables of different tools.
 pub struct Style {
-    /// Whether these are a header's names, after its time.
+    /// Whether these are the names of a header. The time is not part of them.
     pub header: fn(&str) -> bool,
-    /// What the column of this name is: the how manieth of how many.
+    /// The use of a column, from its name, its place and the number of columns.
     pub part: fn(&str, usize, usize) -> Part,
-    /// What stands after a time, if it is a remark.
+    /// The kind of the remark, if the text after a time is a remark.
     pub remark: fn(&str) -> Option<Remark>,
-    /// Whether negative numbers are numbers: otherwise they mean that the value could not be read.
+    /// Whether negative numbers are valid. If not, they mean that the value could not be read.
     pub signed: bool,
 }
 
@@ -41,7 +41,7 @@ pub struct Style {
 pub enum Remark {
     /// A user's comment.
     Comment,
-    /// The machine was restarted: its counters begin anew.
+    /// The machine was restarted, so its counters begin at zero.
     Restart,
 }
 
@@ -54,30 +54,31 @@ struct Reader<'t> {
     values: Vec<f64>,
 }
 
-/// Where an invocation stands.
+/// The state of the invocation that is being read.
 #[derive(Default)]
 struct State<'t> {
     layouts: Vec<Layout<'t>>,
-    /// Layouts of rows and of averages.
+    /// The layout of the current rows, and that of the current averages.
     current: usize,
     average: usize,
-    /// Times of the last report and of the last header.
+    /// The time of the last report, and that of the last header.
     time: &'t str,
     since: &'t str,
-    /// Whether a header says that the next row begins a report.
+    /// Whether the next row begins a report, because a header says so.
     fresh: bool,
-    /// Whether a header without a time (`# Time`) stands before the report.
+    /// Whether a header without a time (`# Time`) was before the report.
     headed: bool,
-    /// Line of the last header, whether it waits for a row, and the layouts that had one with its time.
+    /// The line of the last header, whether it has no row yet, and the layouts of the headers with the same
+    /// time.
     header: usize,
     waits: bool,
     seen: Vec<usize>,
-    /// Tables that have their averages, and whether the last line was one.
+    /// Tables whose averages were read, and whether the last line was an average.
     averaged: Vec<usize>,
     at_averages: bool,
 }
 
-/// Every invocation in a text.
+/// Decodes all invocations in a text.
 pub fn decode(text: &str, style: &'static Style) -> Decoded {
     let (runs, warnings, values) = (Vec::new(), Vec::new(), Vec::new());
     let mut reader = Reader { style, runs, warnings, book: None, state: State::default(), values };
@@ -92,13 +93,14 @@ pub fn decode(text: &str, style: &'static Style) -> Decoded {
     settled(Decoded { version: None, runs: reader.runs, warnings: reader.warnings })
 }
 
-/// Whether a line is a header of a tool with such tables.
+/// Whether a line is a header with a time. `names`: whether the rest of the line has the names of the tool's
+/// columns.
 pub fn has_header(line: &str, names: fn(&str) -> bool) -> bool {
     split_time(line.trim_ascii_start()).is_some_and(|(_, rest)| names(rest))
 }
 
-/// A time, with `AM` or `PM` where it has it, and what follows. The `Time` of `# Time` is a time too: an
-/// empty one.
+/// Separates the time at the beginning, with `AM` or `PM` if there is one, from the rest. The `Time` of `#
+/// Time` is an empty time.
 fn split_time(line: &str) -> Option<(&str, &str)> {
     if let Some(rest) = line.strip_prefix('#') {
         return rest.trim_ascii_start().strip_prefix("Time").map(|rest| ("", rest));
@@ -106,7 +108,7 @@ fn split_time(line: &str) -> Option<(&str, &str)> {
     let is_digit = |letter: char| letter.is_ascii_digit();
     let mut end = line.find(' ').filter(|_| line.starts_with(is_digit))?;
     while let Some(word) = line.get(end..)?.split_ascii_whitespace().next() {
-        // `10:00:01 AM`, `10시 00분 01초`
+        // For example `10:00:01 AM`, `10시 00분 01초`.
         if half(word).is_none() && (word.is_ascii() || !word.starts_with(is_digit)) {
             break;
         }
@@ -115,18 +117,18 @@ fn split_time(line: &str) -> Option<(&str, &str)> {
     Some((line.get(..end)?, line.get(end..)?))
 }
 
-/// What follows `Average:`, in any language.
+/// The text after `Average:` or its translation.
 fn after_label(line: &str) -> Option<&str> {
     let (label, rest) = line.split_once(':')?;
     let plain =
         label.split_ascii_whitespace().count() <= 2 && !label.bytes().any(|byte| byte.is_ascii_digit());
-    // Those of `sar -x` are no averages.
+    // These labels of `sar -x` are not averages.
     (plain && label != "Minimum" && label != "Maximum").then_some(rest)
 }
 
 impl<'t> Reader<'t> {
     fn line(&mut self, at: usize, line: &'t str) {
-        // Most lines are rows of the report that was begun.
+        // This is the fast path: most lines are rows of the current report.
         if !self.state.fresh
             && !self.state.time.is_empty()
             && let Some(rest) = line.strip_prefix(self.state.time)
@@ -154,7 +156,7 @@ impl<'t> Reader<'t> {
             None => {}
         }
         if self.state.layouts.is_empty() {
-            // A message before the first header.
+            // This is a message before the first header.
             return;
         }
         self.state.at_averages = false;
@@ -175,8 +177,8 @@ impl<'t> Reader<'t> {
         self.add(at, who);
     }
 
-    /// Whether a row of the next second is of the same report: with `-h` each row has the time at which it
-    /// was written, and each report its header.
+    /// Whether a row with the time of the next second still belongs to the current report. With `-h`, each
+    /// row has the time at which it was written, and each report has a header.
     fn goes_on(&self, time: &str, who: Who<'t>) -> bool {
         let State { layouts, current, headed, waits, time: last, .. } = &self.state;
         let gone = moment(last).zip(moment(time)).and_then(|(from, to)| seconds(from, to));
@@ -185,7 +187,7 @@ impl<'t> Reader<'t> {
         *headed && !waits && gone == Some(1) && !self.book.as_ref().is_some_and(is_there)
     }
 
-    /// A row with this time begins a report, or is of the one that was begun.
+    /// Begins a report, if the row with this time does not belong to the current one.
     fn report(&mut self, at: usize, time: &'t str) {
         let state = &mut self.state;
         let (Some(book), true) = (&mut self.book, time != state.time || state.fresh) else { return };
@@ -205,11 +207,11 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// A header begins a table, of the next report or of this one.
+    /// Begins a table, of the next report or of the current one.
     fn begin(&mut self, at: usize, time: &'t str, names: &'t str) {
         let known = self.state.layouts.iter().find(|layout| layout.names == names);
         if known.is_some_and(|layout| self.state.averaged.contains(&layout.table)) {
-            // Averages end an invocation: this is another, or goes on with another with which it is mixed.
+            // Averages end an invocation. So this is another invocation, or two invocations are mixed.
             let fault = self.book.as_ref().and_then(Book::fault).map(str::to_owned);
             self.open(at);
             fault.into_iter().for_each(|why| self.fail(why));
@@ -240,7 +242,7 @@ impl<'t> Reader<'t> {
         (state.header, state.waits, state.since, state.at_averages) = (at, true, time, false);
     }
 
-    /// The layout of these names.
+    /// The layout for these names.
     fn layout(&mut self, names: &'t str) -> usize {
         let layouts = &mut self.state.layouts;
         if let Some(known) = layouts.iter().position(|layout| layout.names == names) {
@@ -260,7 +262,7 @@ impl<'t> Reader<'t> {
         self.state.layouts.get_mut(layout)?.row(rest, self.style.signed, &mut self.values)
     }
 
-    /// Rows and headers of averages.
+    /// Reads averages, and headers of averages.
     fn labelled(&mut self, at: usize, line: &'t str) {
         let Some(rest) = after_label(line).filter(|_| self.book.is_some()) else { return };
         if (self.style.header)(rest) {
@@ -268,7 +270,7 @@ impl<'t> Reader<'t> {
             self.state.at_averages = true;
             return;
         }
-        // There is no header where one was enough for the rows.
+        // If a single header was enough for all rows, there is none before the averages.
         let layout = if self.state.at_averages { self.state.average } else { self.state.current };
         let Some(who) = self.row(layout, rest) else { return };
         let table = self.state.layouts.get(layout).map_or(0, |layout| layout.table);
@@ -284,7 +286,7 @@ impl<'t> Reader<'t> {
         (state.time, state.since) = ("", "");
     }
 
-    /// What follows a restart is of another boot: its rows are not of the same runs.
+    /// Ends the current runs, because a restart resets the counters of the machine.
     fn restart(&mut self, at: usize) {
         if self.book.as_ref().is_some_and(|book| !book.is_empty()) {
             self.close();

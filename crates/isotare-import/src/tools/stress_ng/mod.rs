@@ -1,12 +1,11 @@
 //! `stress-ng` with `--metrics` or `--metrics-brief`, and the file of `--yaml`.
 //!
-//! Its text is a table among messages, each line with the level and the process (`text`). Columns were added
-//! (CPU used and memory from
-//! 0.14 and 0.15 on, only with `--metrics`), the level changed from `info` to `metrc` in 0.15, and the line
-//! that says how the run ended stood before the table up to 0.12 and stands after it since. The file (`yaml`)
-//! has the same numbers with more digits (`stress_metrics_dump` of `stress-ng.c`). A bogo operation is
-//! different in each stressor and in some versions, so only runs of the same stressor and the same version
-//! can be compared.
+//! Its text contains a table among messages, each with the level and the process (`text`). Columns were added
+//! over time: CPU used from 0.14 on and memory from 0.15 on, both only with `--metrics`. The level changed
+//! from `info` to `metrc` in 0.15. The line that says how the run ended was before the table up to 0.12, and
+//! is after it since then. The file (`yaml`) has the same numbers with more digits (`stress_metrics_dump` of
+//! `stress-ng.c`). A bogo operation is different in each stressor and in some versions. So only runs of the
+//! same stressor and the same version can be compared.
 
 mod text;
 mod yaml;
@@ -38,7 +37,7 @@ fn decode(text: &str) -> Decoded {
 
 const MIXED: &str = "its lines are mixed with those of another run";
 
-/// The columns that are understood.
+/// The columns that are read.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Column {
     Events,
@@ -51,7 +50,7 @@ enum Column {
     Memory,
 }
 
-/// The values of a stressor: each column with its number.
+/// The values of a stressor, with their columns.
 #[derive(Clone, Debug, Default)]
 struct Row {
     values: Vec<(Column, f64)>,
@@ -64,7 +63,7 @@ impl Row {
         self.values.iter().find(|(other, _)| *other == column).map(|(_, value)| *value)
     }
 
-    /// The run that this is. `step`: half of the last digit of times.
+    /// The run for this row. `step`: half of the last printed digit of times.
     fn run(&self, line: usize, step: f64) -> Run {
         let Some(events) = self.get(Column::Events) else {
             return Run::unreadable(line, "the number of its operations is missing");
@@ -91,7 +90,8 @@ impl Row {
         Run::complete(line, self.metrics())
     }
 
-    /// Zeros are left out: none of these is nothing, but each can be less than its last digit.
+    /// Zeros are left out. Each of these values can be smaller than its last printed digit, but none of them
+    /// is really zero.
     fn metrics(&self) -> Vec<Metric> {
         let metric = |(column, value): &(Column, f64)| match column {
             Column::RealRate => Metric::higher("events_per_second", "1/s", *value),
@@ -101,7 +101,7 @@ impl Row {
             Column::UserTime => Metric::lower("user_time", "s", *value),
             Column::SystemTime => Metric::lower("system_time", "s", *value),
             Column::CpuUsed => Metric::lower("cpu_used", "%", *value),
-            // `(KB)` is what getrusage gives: 1024 bytes.
+            // `(KB)` is the unit of getrusage, 1024 bytes.
             Column::Memory => Metric::lower("max_rss", "B", *value * 1024.0),
         };
         let own = self.own.iter().map(|(name, unit, value)| Metric::higher(name.clone(), *unit, *value));
@@ -110,14 +110,14 @@ impl Row {
     }
 }
 
-/// Name and unit of a stressor's own rate: `wcscasecmp calls per sec`, `memory rate (MB per sec)`, `memory
-/// rate (Mflop per sec)`, `MB/sec write rate`. Other numbers of its own are left out, since which way is
-/// better is not told.
+/// Name and unit of a rate that only this stressor has: `wcscasecmp calls per sec`, `memory rate (MB per
+/// sec)`, `memory rate (Mflop per sec)`, `MB/sec write rate`. Other numbers are left out, because the text
+/// does not show whether higher or lower is better.
 fn own_rate(description: &str) -> Option<(String, &'static str)> {
     if let Some(name) = description.strip_prefix("MB/sec ") {
         return Some((name.replace([' ', '/'], "_"), "MB/s"));
     }
-    // The unit stands in brackets, or is the last word.
+    // The unit is in brackets, or it is the last word.
     let words = description.strip_suffix(" per sec").or(description.strip_suffix(" per sec)"))?;
     let (name, unit) = match words.rsplit_once(" (") {
         Some((name, "MB")) => (name.to_owned(), "MB/s"),

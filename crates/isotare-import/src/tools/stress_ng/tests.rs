@@ -1,4 +1,4 @@
-//! Tests of what no recorded output shows.
+//! Tests with texts that differ from all recorded outputs.
 
 use super::*;
 use crate::{Status, read};
@@ -17,7 +17,7 @@ fn check(text: &str, expect: &[(&str, Status, Option<f64>)]) {
     assert_eq!(found, expect, "{text}");
 }
 
-/// As 0.12 and earlier print it: how it ended stands first.
+/// The output of 0.12 and earlier: the line that says how the run ended is the first one.
 const OLD: &str = "stress-ng: info:  [5021] dispatching hogs: 4 cpu\n\
     stress-ng: info:  [5021] successful run completed in 10.00s\n\
     stress-ng: info:  [5021] stressor       bogo ops real time  usr time  sys time   bogo ops/s   bogo ops/s\n\
@@ -25,7 +25,7 @@ const OLD: &str = "stress-ng: info:  [5021] dispatching hogs: 4 cpu\n\
     stress-ng: info:  [5021] cpu                3404     10.00     39.97      0.00       340.38        85.16\n";
 
 #[test]
-fn how_it_ended_stands_before_or_after_the_table() {
+fn the_line_about_the_end_is_before_or_after_the_table() {
     let cpu = ("cpu", Status::Complete, Some(340.38));
     check(OLD, &[cpu]);
     check(&format!("{OLD}{OLD}"), &[cpu, cpu]);
@@ -37,7 +37,7 @@ fn how_it_ended_stands_before_or_after_the_table() {
 }
 
 #[test]
-fn what_failed_or_is_mixed_yields_no_number() {
+fn failed_and_mixed_runs_have_no_numbers() {
     let failed = ("cpu", Status::Unreadable, None);
     check(&OLD.replace(" successful", " unsuccessful"), &[failed]);
     check(&format!("{OLD}stress-ng: info:  [5021] failed: 4: cpu (4)\n"), &[failed]);
@@ -48,7 +48,8 @@ fn what_failed_or_is_mixed_yields_no_number() {
     check(&format!("{OLD}{row}\n"), &[("cpu", Status::Incomplete, None); 2]);
     check(OLD.trim_end(), &[("cpu", Status::Incomplete, None)]);
     check("stress-ng: info:  [5021] dispatching hogs: 4 cpu\n", &[("", Status::Incomplete, None)]);
-    // Two at the same time are no measurements, though their lines can be told apart.
+    // Two runs at the same time slow each other, so they are not used, although their lines can be
+    // distinguished.
     let other = OLD.replace("5021", "77").replace("cpu", "vm ");
     let both: String = OLD.lines().zip(other.lines()).flat_map(|(one, two)| [one, "\n", two, "\n"]).collect();
     check(&both, &[("cpu", Status::Incomplete, None), ("vm", Status::Incomplete, None)]);
@@ -58,9 +59,9 @@ fn what_failed_or_is_mixed_yields_no_number() {
     );
 }
 
-/// A complaint: each stressor of such a table was called mixed with those of another run.
+/// From a bug report: each stressor of such a table was reported as mixed with another run.
 #[test]
-fn metrics_of_its_own_below_its_row_belong_to_a_stressor() {
+fn metrics_below_the_row_of_a_stressor_belong_to_it() {
     let text = "stress-ng: info:  [2680] dispatching hogs: 2 stream, 1 cpu\n\
         stress-ng: info:  [2680] successful run completed in 10.06s\n\
         stress-ng: info:  [2680] stressor       bogo ops real time  usr time  sys time   bogo ops/s     bogo ops/s\n\
@@ -84,7 +85,7 @@ fn metrics_of_its_own_below_its_row_belong_to_a_stressor() {
 }
 
 #[test]
-fn rates_of_a_stressors_own() {
+fn rates_of_a_single_stressor_are_read() {
     for (description, expect) in [
         ("wcscasecmp calls per sec", Some(("wcscasecmp_calls_per_second", "1/s"))),
         ("memory rate (MB per sec)", Some(("memory_rate_per_second", "MB/s"))),

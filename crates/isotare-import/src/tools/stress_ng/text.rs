@@ -14,8 +14,8 @@ pub fn recognises(text: &str) -> bool {
     })
 }
 
-/// Process and words of `stress-ng: info: [1234] dispatching hogs: 1 cpu`; of other lines (`--log-brief`) all
-/// of it.
+/// The process and the text of `stress-ng: info: [1234] dispatching hogs: 1 cpu`. Other lines (`--log-brief`)
+/// have no process, and all of them is text.
 fn message(line: &str) -> (&str, &str) {
     let said = line.split_once("stress-ng: ").and_then(|(_, rest)| rest.split_once('[')?.1.split_once(']'));
     match said {
@@ -24,21 +24,21 @@ fn message(line: &str) -> (&str, &str) {
     }
 }
 
-/// Stressor and words of `stress-ng: fail: [26720] hdd: write failed, …`. Some versions call the run
-/// successful nevertheless.
+/// The stressor and the text of `stress-ng: fail: [26720] hdd: write failed, …`. Some versions call such a
+/// run successful.
 fn failure<'a>(line: &str, said: &'a str) -> Option<(&'a str, &'a str)> {
     let (name, _) = said.split_once(':').filter(|_| line.contains("stress-ng: fail:"))?;
     Some((name.strip_prefix("stress-ng-").unwrap_or(name), said))
 }
 
-/// What it says when it refuses its arguments: without a level and a process.
+/// The message about arguments that it refuses. It has no level and no process.
 fn refusal(line: &str) -> Option<&str> {
     let said = line.strip_prefix("stress-ng: ")?;
     let begins = ["unrecognized option", "unknown option", "invalid option", "option "];
     begins.iter().any(|begin| said.starts_with(begin)).then_some(said.trim_end())
 }
 
-/// Titles of the table's first line. The second line tells the two rates apart.
+/// The titles in the first line of the table. The second line distinguishes the two rates.
 const TITLES: &[(&str, Column)] = &[
     ("bogo ops/s", Column::RealRate),
     ("bogo ops", Column::Events),
@@ -54,7 +54,7 @@ fn columns(line: &str) -> Option<Vec<Column>> {
     let mut found = Vec::new();
     while !rest.is_empty() {
         let (title, column) = TITLES.iter().find(|(title, _)| rest.starts_with(title))?;
-        // The second of its name: which, the line below says.
+        // This is the second column with this name. The line below shows which rate it is.
         let is_second = *column == Column::RealRate && found.contains(column);
         found.push(if is_second { Column::CpuRate } else { *column });
         rest = rest.get(title.len()..)?.trim_start();
@@ -62,7 +62,7 @@ fn columns(line: &str) -> Option<Vec<Column>> {
     (found.len() > 1).then_some(found)
 }
 
-/// Whether the line below the titles has the rates in this order.
+/// Whether the line below the titles has the two rates in the usual order.
 fn is_units(line: &str) -> bool {
     let place = |unit: &str| line.find(unit);
     line.starts_with("(secs)")
@@ -73,7 +73,7 @@ fn is_units(line: &str) -> bool {
 #[derive(Clone, Copy, PartialEq)]
 enum Place {
     Before,
-    /// After the titles.
+    /// After the line of titles.
     Titles,
     Rows,
     /// After `miscellaneous metrics:`.
@@ -84,24 +84,24 @@ struct Found<'a> {
     line: usize,
     stressor: &'a str,
     row: Row,
-    /// Its row has fewer numbers than there are columns.
+    /// Whether its row has fewer numbers than there are columns.
     is_broken: bool,
 }
 
-/// One call of stress-ng.
+/// One invocation of stress-ng.
 struct Call<'a> {
     line: usize,
     place: Place,
     columns: Vec<Column>,
     rows: Vec<Found<'a>>,
     instances: BTreeMap<&'a str, &'a str>,
-    /// How it ended: its words.
+    /// The message that says how it ended.
     end: Option<&'a str>,
-    /// Stressors that it says failed, with its words, and those whose numbers it says not to trust.
+    /// Stressors that failed, with the message. Then those whose numbers stress-ng says not to trust.
     failed: Vec<(&'a str, &'a str)>,
     distrusted: Vec<&'a str>,
     is_mixed: bool,
-    /// Place of each stressor among the rows.
+    /// The index of each stressor's row.
     places: HashMap<&'a str, usize>,
 }
 
@@ -129,11 +129,12 @@ impl<'a> Call<'a> {
         let mut words = said.split_ascii_whitespace();
         let (Some(stressor), Some(number)) = (words.next(), words.next()) else { return };
         let Ok(number) = number.parse::<f64>() else { return };
-        // `skipped: 0` and the like are no rows.
+        // `skipped: 0` and the like are not rows.
         if !stressor.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-') {
             return;
         }
-        // Up to 0.12 a stressor's own metrics stand below its row, each with its description in words.
+        // Up to 0.12, the metrics that only one stressor has are below its row. Each has a description in
+        // words.
         let is_own = words.clone().next().is_some_and(|word| word.parse::<f64>().is_err());
         if self.place == Place::Own || (is_own && self.places.contains_key(stressor)) {
             self.own(stressor, number, words.collect::<Vec<_>>().join(" "));
@@ -149,10 +150,10 @@ impl<'a> Call<'a> {
     }
 
     fn own(&mut self, stressor: &str, value: f64, said: String) {
-        // `… (harmonic mean of 2 instances)`, `… (average per stressor)`
+        // For example `… (harmonic mean of 2 instances)`, `… (average per stressor)`.
         let is_mean = |how: &str| how.contains("mean of") || how.starts_with("average per stressor");
         let description = said.rsplit_once(" (").filter(|(_, how)| is_mean(how)).map(|(words, _)| words);
-        // Digits are more of the number.
+        // Digits at the beginning are the rest of the number.
         let description =
             description.filter(|words| !words.starts_with(|first: char| first.is_ascii_digit()));
         let row = self.places.get(stressor).and_then(|place| self.rows.get_mut(*place));
@@ -200,7 +201,7 @@ impl<'a> Call<'a> {
     }
 }
 
-/// `cpu` and `vm` in `2: cpu (1) vm (1)`.
+/// The stressors `cpu` and `vm` in `2: cpu (1) vm (1)`.
 fn stressors(said: &str) -> Vec<&str> {
     let named = said.split_once(':').map_or("", |(_, names)| names);
     named.split_ascii_whitespace().filter(|word| !word.starts_with('(')).collect()
@@ -210,13 +211,13 @@ fn stressors(said: &str) -> Vec<&str> {
 struct Reader<'a> {
     runs: Vec<Run>,
     calls: HashMap<&'a str, Call<'a>>,
-    /// The process whose call was the last that said something.
+    /// The process of the invocation whose line was read last.
     last: Option<&'a str>,
     refusal: Option<(usize, &'a str)>,
     version: Option<&'a str>,
 }
 
-/// The version, which it says with `-v`, and the runs.
+/// The version, which is printed with `-v`, and the runs.
 pub fn runs(text: &str) -> (Option<String>, Vec<Run>) {
     let ends_whole = text.ends_with('\n');
     let mut reader = Reader::default();
@@ -235,7 +236,7 @@ pub fn runs(text: &str) -> (Option<String>, Vec<Run>) {
 }
 
 impl<'a> Reader<'a> {
-    /// The call of this process; a new one if the one before has come as far as this.
+    /// The invocation of this process. If the previous one is over, a new one begins.
     fn call(&mut self, at: usize, process: &'a str, is_over: fn(&Call<'a>) -> bool) -> &mut Call<'a> {
         if self.calls.get(process).is_some_and(is_over)
             && let Some(call) = self.calls.remove(process)
@@ -246,7 +247,8 @@ impl<'a> Reader<'a> {
         self.calls.entry(process).or_insert_with(|| Call::new(at))
     }
 
-    /// A call that goes on after another began was made at the same time.
+    /// Marks two invocations as mixed: one of them continues after the other one began, so they ran at the
+    /// same time.
     fn goes_on(&mut self, process: &'a str) {
         if let Some(last) = self.last.replace(process).filter(|last| *last != process)
             && let Some(call) = self.calls.get_mut(process)
@@ -262,7 +264,8 @@ impl<'a> Reader<'a> {
         let (process, said) = message(line);
         let has_table = |call: &Call<'a>| call.place != Place::Before;
         if let Some((stressor, why)) = failure(line, said) {
-            // The process is the stressor's; it belongs to the call that is being made.
+            // The process in the line is that of the stressor. The stressor belongs to the current
+            // invocation.
             if let Some(call) = self.last.and_then(|process| self.calls.get_mut(process)) {
                 call.failed.push((stressor, why));
             }
@@ -274,7 +277,7 @@ impl<'a> Reader<'a> {
         } else if said.starts_with("successful run completed")
             || said.starts_with("unsuccessful run completed")
         {
-            // What is cut off here may have been `unsuccessful`, or not.
+            // Without this line it is not known whether the run was successful.
             let call = self.call(at, process, |call| call.end.is_some() && call.place != Place::Before);
             call.end = Some(said);
         } else if let Some(columns) = columns(said) {

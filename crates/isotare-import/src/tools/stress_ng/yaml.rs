@@ -1,8 +1,8 @@
 //! The file of `--yaml`.
 //!
-//! It is not strictly valid YAML: some versions write a key twice, and 0.19 has an error in the mapping
-//! before the metrics. So only the part below `metrics:` is parsed, and the parser's events are read, not its
-//! values.
+//! The file is not always valid YAML: some versions write a key twice, and 0.19 has an error in the mapping
+//! before the metrics. So only the part below `metrics:` is parsed, and the events of the parser are used
+//! instead of its values.
 
 use super::{Column, MIXED, Row, own_rate};
 use crate::{Decoded, Run};
@@ -12,7 +12,7 @@ pub fn recognises(text: &str) -> bool {
     text.contains("stress-ng-version:") || text.contains("bogo-ops-per-second-real-time:")
 }
 
-/// A document's text, the line on which it begins, and whether its last line is there.
+/// The text of a document, the line on which it begins, and whether the document is complete.
 #[derive(Clone, Copy)]
 struct Part<'a> {
     line: usize,
@@ -20,7 +20,7 @@ struct Part<'a> {
     is_whole: bool,
 }
 
-/// Documents stand between `---` and `...`; what is around them is not theirs.
+/// The documents of a text. They are between `---` and `...`. Other text is ignored.
 fn parts(text: &str) -> Vec<Part<'_>> {
     let mut parts = Vec::new();
     let mut open: Option<(usize, usize)> = None;
@@ -49,13 +49,13 @@ fn parts(text: &str) -> Vec<Part<'_>> {
 }
 
 impl<'a> Part<'a> {
-    /// `0.15.06` in `stress-ng-version: 0.15.06` and `'0.22.01'`.
+    /// The version in `stress-ng-version: 0.15.06` or `stress-ng-version: '0.22.01'`.
     fn version(&self) -> Option<&'a str> {
         let value = self.text.lines().find_map(|line| line.trim().strip_prefix("stress-ng-version:"))?;
         Some(value.trim().trim_matches('\''))
     }
 
-    /// From `metrics:` to the next key of its level.
+    /// The part from `metrics:` to the next key on the same level.
     fn metrics(&self) -> Self {
         let (mut begin, mut place) = (None, 0);
         for (at, line) in self.text.split_inclusive('\n').enumerate() {
@@ -86,7 +86,7 @@ pub fn decode(text: &str) -> Decoded {
         for (at, found) in reader.found.into_iter().enumerate() {
             let run = match &read {
                 _ if found.has_twice => Run::incomplete(found.line, MIXED),
-                // What is before the place is read.
+                // What was read before the error is kept.
                 Err(why) if at + 1 == count => Run::unreadable(found.line, why.clone()),
                 _ if !part.is_whole => Run::incomplete(found.line, "the file is incomplete"),
                 _ => found.row.run(found.line, 1e-6),
@@ -117,7 +117,7 @@ struct Reader {
     depth: usize,
 }
 
-/// More than any such file has.
+/// A larger depth than any such file has.
 const DEEPEST: usize = 16;
 
 impl Reader {
@@ -152,7 +152,7 @@ impl Reader {
 
     fn pair(&mut self, line: usize, key: &str, value: &str) {
         match key {
-            // Deeper there are those of each instance.
+            // Deeper levels have the values of each instance.
             _ if self.depth != 3 => {}
             "stressor" => self.found.push(Found { line, stressor: value.to_owned(), ..Found::default() }),
             _ => {
@@ -176,7 +176,8 @@ impl Found {
             "cpu-usage-per-instance" => Column::CpuUsed,
             "max-rss" => Column::Memory,
             _ => {
-                // Of several instances the file has another mean than the text: it is not the same number.
+                // For several instances, the file contains another kind of mean than the text, so the name is
+                // different.
                 if let Some((name, unit)) =
                     own_rate(&key.replace('-', " ")).map(|(name, unit)| (name + "_mean", unit))
                     && !self.row.own.iter().any(|(other, ..)| *other == name)

@@ -1,31 +1,32 @@
-//! The lines of one run, by their keys.
+//! The lines of one run. They are identified by their keys.
 
 use super::figures::{Figures, Time};
 use super::numbers::{before_slash, first, in_brackets, iops, mib, rank, seconds};
 use super::{MIXED, Run};
 use std::collections::BTreeMap;
 
-/// What has been read of one run.
+/// The content of one run that was read so far.
 pub struct Block<'a> {
     pub line: usize,
-    /// Whether its first lines are there: without them it may be the rest of any run.
+    /// Whether its first lines were read. Without them, its report may belong to any run.
     pub has_beginning: bool,
-    /// Whether the report's last line is there.
+    /// Whether the last line of the report was read.
     pub has_ended: bool,
     is_run: bool,
-    /// Whether its lines are those of the steps before or after a run: `prepare`, `cleanup`, `help`.
+    /// Whether its lines are from `prepare`, `cleanup` or `help`, which are steps around a run.
     pub is_aside: bool,
     has_twice: bool,
-    /// Whether a value is no number as sysbench prints it.
+    /// Whether a value is not a number in sysbench's format.
     is_odd: bool,
     fatal: Option<&'a str>,
-    /// What it said of its arguments: after that it does not run.
+    /// The message about arguments that sysbench refused. In this case it does not run.
     pub refusal: Option<&'a str>,
     headings: u32,
     pub section: Section,
     pub labels: BTreeMap<&'static str, &'a str>,
     pub figures: Figures,
-    /// With `--report-checkpoints` a run has several reports, each of the time since the one before: from 1.
+    /// With `--report-checkpoints` a run has several reports, each for the time since the one before. This is
+    /// the number of the report, from 1.
     pub part: Option<usize>,
 }
 
@@ -43,7 +44,8 @@ pub enum Section {
     Other,
 }
 
-/// Headings of a report. Each stands once in it; those of one place in different versions are one.
+/// The number and the section of a heading. Each heading occurs once in a report. Headings for the same thing
+/// in different versions have the same number.
 fn heading(line: &str) -> Option<(u32, Section)> {
     let (number, section) = match line.trim() {
         "CPU speed:" => (0, Section::Cpu),
@@ -59,10 +61,10 @@ fn heading(line: &str) -> Option<(u32, Section)> {
     Some((1 << number, section))
 }
 
-/// Headings that a test of its own has.
+/// The headings that belong to a particular test.
 const SPECIAL: u32 = 0b111;
 
-/// Whether a part of a report begins here.
+/// Whether this line begins a part of a report.
 pub fn is_heading(line: &str) -> bool {
     heading(line).is_some()
 }
@@ -87,29 +89,29 @@ impl<'a> Block<'a> {
         }
     }
 
-    /// The line after which the options of a run follow.
+    /// Handles the line after which the options of a run follow.
     pub fn begin(&mut self) {
         self.has_twice |= self.is_run;
         self.is_run = true;
     }
 
-    /// Whether a part of a report is in it.
+    /// Whether a part of a report was read.
     pub fn has_report(&self) -> bool {
         self.headings != 0
     }
 
-    /// Whether it has all up to its report, and no report.
+    /// Whether everything before the report was read, but nothing of the report.
     pub fn is_head(&self) -> bool {
         let is_over = self.fatal.is_some() || self.refusal.is_some() || self.part.is_some() || self.has_twice;
         self.has_beginning && self.is_run && self.headings == 0 && !is_over
     }
 
-    /// Whether it is a whole report without what stands before it.
+    /// Whether it is a complete report without the lines before it.
     pub fn is_bare(&self) -> bool {
         !self.has_beginning && self.has_ended
     }
 
-    /// Whether it was run with the same options.
+    /// Whether it was run with the same options as `head`.
     pub fn is_like(&self, head: &Self) -> bool {
         let of_options = |(name, value): (&&'static str, &&'a str)| self.labels.get(*name) == Some(value);
         self.figures.threads == head.figures.threads
@@ -117,7 +119,7 @@ impl<'a> Block<'a> {
             && head.labels.iter().all(of_options)
     }
 
-    /// Takes what stands before the report from a head with the same options.
+    /// Uses the lines of a head with the same options as the lines before this report.
     pub fn adopt(&mut self, head: Self) {
         (self.has_beginning, self.is_run) = (true, true);
         (self.figures.threads, self.figures.has_queue) = (head.figures.threads, head.figures.has_queue);
@@ -126,7 +128,7 @@ impl<'a> Block<'a> {
         }
     }
 
-    /// The same run's next report, if it is one with several.
+    /// The next report of the same run, if the run has several reports.
     pub fn next_part(&self, line: usize) -> Option<Self> {
         let part = self.part?;
         let mut next = Self::new(line, self.has_beginning);
@@ -197,7 +199,7 @@ impl<'a> Block<'a> {
                 self.put(iops(value), |figures| &mut figures.fsyncs);
                 self.figures.is_short = true;
             }
-            // The test's own rate is the same.
+            // The rate that the test itself prints is the same.
             (Section::Throughput, "events/s (eps)") => {
                 self.is_odd |= first(value).is_none();
                 self.figures.rate = self.figures.rate.or_else(|| first(value));
@@ -248,7 +250,7 @@ impl<'a> Block<'a> {
         self.has_twice |= was_there;
     }
 
-    /// The run, if it is one.
+    /// The run; `None`: these lines are not a run.
     pub fn into_run(mut self) -> Option<Run> {
         let why = self.fatal.or(self.refusal.filter(|_| !self.is_run));
         let is_later_part = self.part.is_some_and(|part| part > 1);

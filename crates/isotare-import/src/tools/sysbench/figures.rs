@@ -1,26 +1,26 @@
-//! The numbers of one report: whether they agree with each other, and which metrics they are.
+//! The numbers of one report: checks whether they agree with each other, and makes metrics from them.
 
 use crate::Metric;
 use std::borrow::Cow;
 
 const MIB: f64 = 1_048_576.0;
 
-/// What a report tells. What a test does not print is `None`.
+/// The numbers of one report. `None`: the test does not print this number.
 #[derive(Default)]
 pub struct Figures {
     pub threads: Option<f64>,
-    /// With a target rate, latencies have the time in the queue in them.
+    /// Whether there is a target rate. Then latencies include the time in the queue.
     pub has_queue: bool,
-    /// The report of fileio in 1.1, which ends with the latencies.
+    /// Whether it is the report of fileio in 1.1, which ends with the latencies.
     pub is_short: bool,
     pub total_time: Option<f64>,
     pub events: Option<f64>,
-    /// Events per second, where they are printed.
+    /// Events per second, if they are printed.
     pub rate: Option<f64>,
     pub latency: Latency,
     /// Rank of the percentile.
     pub rank: u32,
-    /// Time of all events together, s.
+    /// Time of all events together, in s.
     pub sum: Option<f64>,
     pub events_per_thread: Option<f64>,
     pub time_per_thread: Option<f64>,
@@ -49,7 +49,7 @@ pub struct Latency {
     pub percentile: Option<Time>,
 }
 
-/// A printed time, and the step in which such are printed; s.
+/// A printed time and its resolution, in s.
 #[derive(Clone, Copy)]
 pub struct Time {
     pub seconds: f64,
@@ -57,7 +57,7 @@ pub struct Time {
 }
 
 impl Time {
-    /// `2.82ms` and `0.0028s`, and ms if no unit is given.
+    /// Reads `2.82ms` and `0.0028s`. Without a unit, the time is in ms.
     pub fn read(text: &str) -> Option<Self> {
         let (number, divisor) = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
             (Some(number), _) => (number, 1e3),
@@ -71,7 +71,7 @@ impl Time {
 }
 
 impl Figures {
-    /// The key of a line that every report has, but this one does not have.
+    /// The key of a line that is missing although every report has it.
     pub fn missing(&self) -> Option<&'static str> {
         let latency = &self.latency;
         [
@@ -88,8 +88,8 @@ impl Figures {
         .find_map(|(key, is_there)| (!is_there).then_some(key))
     }
 
-    /// Why the numbers cannot be those of one run. `test`: which, where it is known; `is_part`: a report of
-    /// several.
+    /// Why the numbers cannot be from one run. `test`: the test, if it is known; `is_part`: it is one of
+    /// several reports of a run.
     pub fn contradiction(&self, test: Option<&str>, is_part: bool) -> Option<String> {
         let events = self.events.unwrap_or(0.0);
         let time = self.total_time.unwrap_or(0.0);
@@ -100,12 +100,13 @@ impl Figures {
         if events == 0.0 {
             return Some("sysbench did not complete an event".to_owned());
         }
-        // Also refuses what is no number.
+        // This also refuses NaN.
         if !(time > 0.0 && (events / time).is_finite()) {
             return Some(format!("sysbench took {time} s"));
         }
         let per_thread = self.events_per_thread.unwrap_or(0.0);
-        // A report in the middle counts while threads go on.
+        // A report during the run is printed while the threads continue, so their counts do not agree
+        // exactly.
         if !is_part && !is_near(per_thread * threads, events, 0.5 + threads * 1e-4) {
             return Some(format!(
                 "the figures contradict each other: {events} events, but {per_thread} for each of {threads} threads"
@@ -157,10 +158,10 @@ impl Figures {
         })
     }
 
-    /// Zeros are left out: a latency below the printed resolution of 10 us is not zero, and a rate of what a
-    /// mode does not do is no rate. Counts of errors are kept.
+    /// Zeros are left out. A latency of zero is below the printed resolution of 10 us. A rate of zero belongs
+    /// to something that the test did not do. Counts of errors are kept, even if they are zero.
     pub fn metrics(&self, is_part: bool) -> Vec<Metric> {
-        // In a part, the printed time is that since the beginning, and events are those since the part
+        // In a part, the printed time is the time since the beginning, but events are counted since the part
         // before.
         let time = self.total_time.filter(|_| !is_part);
         let per_second = |count: Option<f64>| Some(count? / time?);
@@ -206,13 +207,13 @@ impl Figures {
     }
 }
 
-/// Whether a rate's time is that of the run. The rate's clock is read after the one of the total time, by as
-/// much as a busy machine lets pass.
+/// Whether the time that follows from a rate is that of the run. sysbench reads the clock for the rate a
+/// little after the clock for the total time. On a busy machine the difference is larger.
 fn agrees(implied: f64, time: f64) -> bool {
     (0.98 * time..=1.02 * time + 0.05).contains(&implied)
 }
 
-/// What is no number is near nothing.
+/// Whether two numbers are close to each other. NaN is not close to any number.
 fn is_near(one: f64, other: f64, distance: f64) -> bool {
     (one - other).abs() <= distance
 }

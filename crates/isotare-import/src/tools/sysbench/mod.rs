@@ -1,14 +1,14 @@
 //! `sysbench` of the lines 0.4, 0.5, 1.0 and 1.1.
 //!
-//! It prints a line with its version, the options of the run, one line an interval if it was asked to, and at
-//! the end a report: a section of the test's own, general statistics, latencies and how even the threads
-//! were. From 0.4 to 1.1 headings and units changed (`Test execution summary`, `General statistics`,
-//! `Throughput`; `12.3ms` below `response time`, `12.3` below `Latency (ms)`), the lines' keys hardly. What
-//! is understood was taken from recorded outputs and from `sysbench.c`, `db_driver.c`, `sb_cpu.c`,
-//! `sb_memory.c` and `sb_fileio.c` of those lines.
+//! It prints a line with its version, the options of the run, if requested one line for each interval, and at
+//! the end a report. The report has a section of the test, general statistics, latencies, and how evenly the
+//! threads worked. From 0.4 to 1.1 headings and units changed (`Test execution summary`, `General
+//! statistics`, `Throughput`; `12.3ms` below `response time`, `12.3` below `Latency (ms)`), but the keys of
+//! lines hardly did. The decoder was written from recorded outputs and from `sysbench.c`, `db_driver.c`,
+//! `sb_cpu.c`, `sb_memory.c` and `sb_fileio.c` of these versions.
 //!
-//! From 0.5 on, `threads` and `mutex` do not print which of them they are. A run of neither name that has as
-//! many events as threads is one of `mutex`: each of its threads does one.
+//! From 0.5 on, the tests `threads` and `mutex` do not print their names. A run without a known test is
+//! assumed to be `mutex` if it has as many events as threads, because each thread of `mutex` makes one event.
 
 mod block;
 mod figures;
@@ -38,14 +38,14 @@ fn recognises(head: &str) -> bool {
     }) || is_report(head)
 }
 
-/// Whether there are the headings of a report, whose head may be missing.
+/// Whether a text has the headings of a report. Its first lines may be missing.
 fn is_report(head: &str) -> bool {
     let has = |headings: &[&str]| head.lines().any(|line| headings.contains(&line.trim_end()));
     has(&["General statistics:", "Test execution summary:"]) && has(&["Threads fairness:", "Latency (ms):"])
 }
 
-/// `1.0.20` in `sysbench 1.0.20 (using …)`, `0.4.12` in `sysbench 0.4.12: multi-threaded system evaluation
-/// benchmark`.
+/// The version: `1.0.20` in `sysbench 1.0.20 (using …)`, `0.4.12` in `sysbench 0.4.12: multi-threaded system
+/// evaluation benchmark`.
 fn version(line: &str) -> Option<&str> {
     let (version, rest) = line.strip_prefix("sysbench ")?.split_once(' ')?;
     let rest = rest.trim_start();
@@ -67,9 +67,10 @@ fn decode(text: &str) -> Decoded {
 struct Reader<'a> {
     version: Option<&'a str>,
     open: Option<Block<'a>>,
-    /// Those that have been read.
+    /// The blocks that were read completely.
     blocks: Vec<Block<'a>>,
-    /// What it said of its arguments, on its standard error and so perhaps before its first line.
+    /// The message about arguments that sysbench refused. It is on the standard error, so it may come before
+    /// the first line.
     refusal: Option<&'a str>,
 }
 
@@ -110,7 +111,7 @@ impl<'a> Reader<'a> {
     fn settle(mut self) -> Decoded {
         let warnings = join(&mut self.blocks);
         let mut runs: Vec<Run> = Vec::new();
-        // Runs that have no report yet: one that comes later without a head is that of one of them.
+        // Runs that have no report yet. A later report without first lines belongs to one of them.
         let mut unfinished: Vec<usize> = Vec::new();
         for block in self.blocks {
             let (has_beginning, has_report) = (block.has_beginning, block.has_report());
@@ -133,9 +134,10 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Runs that were started at once print their heads and then their reports: of `n` heads the last has the
-/// first report, and `n - 1` reports without a head follow. If all heads are the same, each report is of one
-/// of them, whichever it is. Returns a warning for each such group.
+/// Joins the heads and the reports of runs that were started together. Such runs first print their heads and
+/// then their reports. The last of `n` heads has the first report, and `n - 1` reports without a head follow.
+/// If all heads are equal, it does not matter which report belongs to which head. Returns a warning for each
+/// such group.
 fn join(blocks: &mut Vec<Block<'_>>) -> Vec<String> {
     let mut warnings = Vec::new();
     let mut at = 0;
@@ -148,7 +150,7 @@ fn join(blocks: &mut Vec<Block<'_>>) -> Vec<String> {
             at += heads + 1;
             continue;
         }
-        // The first report counts as that of the first head.
+        // The first report is used for the first head.
         let lines: Vec<usize> = rest.iter().take(heads + 1).map(|block| block.line).collect();
         let line = lines[0];
         let taken: Vec<Block<'_>> = blocks.drain(at..at + heads).collect();

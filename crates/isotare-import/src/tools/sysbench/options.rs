@@ -1,4 +1,4 @@
-//! The lines of a run's options, and those without a key.
+//! The lines with the options of a run, and lines without a key.
 
 use super::block::{Block, Section};
 use super::numbers::{first, size};
@@ -46,15 +46,15 @@ impl<'a> Block<'a> {
             (Section::Options, "Read/Write ratio for combined random IO test") => {
                 self.label("read_write_ratio", value)
             }
-            // Of `help`.
+            // These are lines of `help`.
             (Section::Options, _) if value.is_empty() && key.ends_with(" options") => self.is_aside = true,
             (_, "Total operations" | "Operations performed") => self.operations(value),
             _ => self.figure(key, value),
         }
     }
 
-    /// `1024 (14097.04 per second)` and `1024 ( 1932.18 ops/sec)` of memory, `60 Read, 40 Write, 12 Other =
-    /// 112 Total` and `60 reads, 40 writes, …` of files.
+    /// Reads `1024 (14097.04 per second)` and `1024 ( 1932.18 ops/sec)` of the test `memory`, and `60 Read,
+    /// 40 Write, 12 Other = 112 Total` and `60 reads, 40 writes, …` of the test `fileio`.
     fn operations(&mut self, value: &str) {
         let mut counts = value.split(['=', ',']).map(str::trim);
         let mut count = |units: [&str; 2]| {
@@ -70,7 +70,7 @@ impl<'a> Block<'a> {
         }
     }
 
-    /// Lines without a key.
+    /// Reads a line without a key.
     pub(super) fn sentence(&mut self, text: &'a str) {
         if let Some(doing) = text.strip_prefix("Doing ") {
             let doing = doing.trim_end_matches('.');
@@ -90,7 +90,8 @@ impl<'a> Block<'a> {
             let mib = rate.and_then(|rate| rate.strip_suffix("MiB").or_else(|| rate.strip_suffix("MB")));
             self.put(mib.and_then(first), |figures| &mut figures.memory_mib);
         } else if let (Some((_, rate)), true) = (text.rsplit_once('('), text.starts_with("Read ")) {
-            // `Read 93.75Mb  Written 62.5Mb  Total transferred 156.25Mb  (3.2Mb/sec)` of 0.4 and 0.5.
+            // For example `Read 93.75Mb  Written 62.5Mb  Total transferred 156.25Mb  (3.2Mb/sec)` of 0.4 and
+            // 0.5.
             self.put(rate.strip_suffix("b/sec)").and_then(size), |figures| &mut figures.file_bytes);
         } else if let Some(size) = text.strip_suffix(" total file size") {
             self.label("total_size", size);

@@ -1,4 +1,4 @@
-//! Tests of what no recorded output shows.
+//! Tests with texts that differ from all recorded outputs.
 
 use super::*;
 use crate::read;
@@ -31,7 +31,7 @@ fn check(text: &str, expect: &[Result<f64, &str>]) {
 }
 
 #[test]
-fn figures_that_cannot_be_of_one_run_are_refused() {
+fn figures_that_contradict_each_other_are_refused() {
     check(REPORT, &[Ok(2211.93)]);
     for (from, to, why) in [
         ("events:              2232", "events:              0", "did not complete an event"),
@@ -52,10 +52,10 @@ fn figures_that_cannot_be_of_one_run_are_refused() {
 }
 
 #[test]
-fn what_is_mixed_yields_no_number() {
+fn mixed_runs_have_no_numbers() {
     let (first, second) = REPORT.split_at(REPORT.find("CPU speed").unwrap_or(0));
     check(&format!("{REPORT}{REPORT}"), &[Ok(2211.93), Ok(2211.93)]);
-    // The reports of other options may be of either.
+    // If options differ, it is not known which report belongs to which options.
     let other = first.replace("Number of threads: 2", "Number of threads: 3");
     check(&format!("{first}{other}{second}{second}"), &[Err("mixed"), Err("mixed")]);
     check(
@@ -69,9 +69,9 @@ fn what_is_mixed_yields_no_number() {
     assert!(read("", twice.as_bytes(), None).complete == 0);
 }
 
-/// A complaint: of five runs that a script had started at once, nine were incomplete.
+/// From a bug report: a script started five runs at the same time, and nine runs were reported as incomplete.
 #[test]
-fn runs_that_were_started_at_once_are_as_many_as_there_are() {
+fn runs_that_were_started_together_are_counted_correctly() {
     let (first, second) = REPORT.split_at(REPORT.find("CPU speed").unwrap_or(0));
     for count in 2..6 {
         let text = first.repeat(count) + &second.repeat(count);
@@ -85,20 +85,20 @@ fn runs_that_were_started_at_once_are_as_many_as_there_are() {
         );
         assert!(found.runs.iter().all(|run| run.labels == found.runs[0].labels));
         check(&format!("{REPORT}{text}{REPORT}"), &vec![Ok(2211.93); count + 2]);
-        // One that was killed has no report, and nobody knows which.
+        // One run was killed and has no report. It is not known which one.
         check(&(first.repeat(count + 1) + &second.repeat(count)), &vec![Err("mixed"); count + 1]);
     }
 }
 
 #[test]
-fn a_report_without_its_head_is_one_of_sysbenchs() {
+fn a_report_without_first_lines_is_recognised() {
     let (_, report) = REPORT.split_at(REPORT.find("CPU speed").unwrap_or(0));
     let found = read("", report.as_bytes(), None);
     assert_eq!((found.tool, found.incomplete), (Some("sysbench"), 1), "{found:?}");
 }
 
 #[test]
-fn steps_around_a_run_are_none() {
+fn prepare_cleanup_and_help_are_not_runs() {
     let header = "sysbench 1.0.20 (using system LuaJIT 2.1.0-beta3)\n\n";
     let prepare = format!("{header}Creating files for the test...\nCreating file test_file.0\n");
     check(&format!("{prepare}{REPORT}{header}Removing test files...\n"), &[Ok(2211.93)]);

@@ -1,14 +1,16 @@
 //! `YCSB`: the output of its text and JSON exporters.
 //!
-//! In text, `[READ], AverageLatency(us), 344.12`; in JSON, objects with `metric`, `measurement` and `value`:
-//! in an array, or, from `JSONMeasurementsExporter`, one after the other
-//! (`core/src/main/java/…/measurements/exporter/`). A run begins with `[OVERALL], RunTime(ms)`. Its
-//! operations come in no order, and nothing follows the last; that it is there is known by the return codes,
-//! which add up to the throughput (`Client.java`, `OneMeasurement.java`). The unit of each time is in its
-//! name: percentiles of the `histogram` type are whole milliseconds, up to 0.2 in `ms`. Up to 0.10 a version
-//! of 0.1 is printed.
+//! Text has lines such as `[READ], AverageLatency(us), 344.12`. JSON has objects with `metric`, `measurement`
+//! and `value`. They are in an array or, from `JSONMeasurementsExporter`, one after the other
+//! (`core/src/main/java/…/measurements/exporter/`).
 //!
-//! `Command line:` and the version are on the error stream: they are read where a file holds both.
+//! A run begins with `[OVERALL], RunTime(ms)`. Its operations are in no particular order, and there is no end
+//! mark. A run is complete if its return codes add up to the throughput (`Client.java`,
+//! `OneMeasurement.java`). The name of each time contains its unit. Percentiles of the `histogram` type are
+//! whole milliseconds, and up to 0.2 their unit is `ms`. Versions up to 0.10 print 0.1 as their version.
+//!
+//! `Command line:` and the version are on the standard error. They are read if the file contains both
+//! outputs.
 
 mod numbers;
 
@@ -45,11 +47,11 @@ struct Entry {
     line: usize,
     operation: String,
     name: String,
-    /// `None`: it is none, as the mean of nothing.
+    /// `None`: it is not a number, for example the mean of no values.
     value: Option<f64>,
 }
 
-/// The entry in a line of text.
+/// The entry on a line of text.
 fn entry(line: usize, text: &str) -> Option<Entry> {
     let (operation, rest) = text.trim().strip_prefix('[')?.split_once("], ")?;
     let (name, value) = rest.rsplit_once(", ")?;
@@ -62,14 +64,14 @@ fn entry(line: usize, text: &str) -> Option<Entry> {
     })
 }
 
-/// The entry in an object of JSON.
+/// The entry in a JSON object.
 fn of_object(line: usize, object: &Value) -> Option<Entry> {
     let text = |key: &str| Some(object.get(key)?.as_str()?.to_owned());
     let value = object.get("value")?.as_f64().filter(|value| value.is_finite());
     Some(Entry { line, operation: text("metric")?, name: text("measurement")?, value })
 }
 
-/// What belongs to one run.
+/// The entries of one run.
 #[derive(Default)]
 struct Group {
     line: usize,
@@ -107,20 +109,20 @@ fn decode(text: &str) -> Decoded {
     Decoded { version, runs, ..Decoded::default() }
 }
 
-/// What documents of JSON hold.
+/// The content of JSON documents.
 #[derive(Default)]
 struct Json {
     entries: Vec<Entry>,
-    /// Arrays that are broken, each of which is a run, and what is wrong.
+    /// Arrays that are damaged, with the reason. Each of them is a run.
     broken: Vec<(usize, String)>,
-    /// Objects that are: each tears the run whose objects precede it.
+    /// Objects that are damaged, with the reason. The run of the objects before each of them is incomplete.
     torn: Vec<(usize, String)>,
 }
 
 impl Json {
     fn read(&mut self, text: &str) {
         let mut in_row = false;
-        // Without the blank between them, the objects follow each other as documents do.
+        // Without the blank between them, objects follow each other like documents.
         for document in apart(documents(&text.replace("} {", "}{")), true) {
             let (line, why) = match document {
                 Document::Whole { line, value: Value::Array(objects) } => {
@@ -145,8 +147,8 @@ impl Json {
     }
 }
 
-/// The entries of each run, with the command line before them. A command line without entries is a run that
-/// did not end.
+/// Groups entries by run, and assigns the command line before each run. A command line without entries is a
+/// run that did not end.
 fn grouped(entries: Vec<Entry>, commands: Vec<(usize, BTreeMap<String, String>)>) -> (Vec<Group>, Vec<Run>) {
     let mut groups: Vec<Group> = Vec::new();
     for entry in entries {
@@ -172,7 +174,7 @@ fn grouped(entries: Vec<Entry>, commands: Vec<(usize, BTreeMap<String, String>)>
     (groups, unended)
 }
 
-/// What identifies the configuration in `-db site.ycsb.BasicDB -P workloads/workloada -threads 8 -t`.
+/// The labels in a command line such as `-db site.ycsb.BasicDB -P workloads/workloada -threads 8 -t`.
 fn labels(command: &str) -> BTreeMap<String, String> {
     let words: Vec<&str> = command.split_whitespace().collect();
     let after = |option: &str| {
@@ -217,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn objects_one_after_the_other_are_one_run() {
+    fn objects_that_follow_each_other_are_one_run() {
         let object = |operation: &str, name: &str, value: f64| {
             format!(
                 "{{\n  \"metric\" : \"{operation}\",\n  \"measurement\" : \"{name}\",\n  \"value\" : {value}\n}}"

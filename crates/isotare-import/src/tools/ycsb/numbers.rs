@@ -1,4 +1,4 @@
-//! The numbers of one run of YCSB, and whether all of them are there.
+//! The numbers of one run of YCSB, and checks whether the run is complete.
 
 use super::{Entry, OVERALL, RUNTIME};
 use crate::Metric;
@@ -6,24 +6,24 @@ use crate::tools::report::{Fault, agree, ascend, count, mixed, percentile, time}
 use std::collections::{BTreeMap, BTreeSet};
 
 const THROUGHPUT: &str = "Throughput(ops/sec)";
-/// A transaction that is counted as its read and its update, too.
+/// An operation that is also counted as a read and as an update.
 const READ_MODIFY_WRITE: &str = "READ-MODIFY-WRITE";
 const CLEANUP: &str = "CLEANUP";
-/// Not of the workload: closing the connections, and what `measurement.trackjvm` measures.
+/// Entries that are not of the workload: closing connections, and what `measurement.trackjvm` measures.
 const BESIDE: &[&str] = &[CLEANUP, "THREAD_COUNT", "USED_MEM_MB", "SYS_LOAD_AVG", "GCS", "GCS_TIME"];
 
 const INTENDED: &str = "Intended-";
 
 type Values<'a> = BTreeMap<&'a str, Option<f64>>;
 
-/// What the entries of a run come to.
+/// The metrics of a run.
 pub fn metrics(entries: &[Entry]) -> Result<Vec<Metric>, Fault> {
     let (operations, order) = by_operation(entries)?;
     let overall = |name: &str| operations.get(OVERALL).and_then(|values| values.get(name).copied());
     let (Some(runtime), Some(throughput)) = (overall(RUNTIME), overall(THROUGHPUT)) else {
         return Err(Fault::incomplete("the run's time and throughput ('[OVERALL]') are missing"));
     };
-    // The throughput of nothing is no number.
+    // Without any operation, the throughput is not a number.
     let (Some(runtime), Some(throughput)) = (runtime, throughput) else {
         return Err(Fault::unreadable("no operation was completed"));
     };
@@ -32,8 +32,8 @@ pub fn metrics(entries: &[Entry]) -> Result<Vec<Metric>, Fault> {
     if done < 0.5 {
         return Err(Fault::unreadable("no operation was completed"));
     }
-    // Measured both ways, latencies from when an operation was due follow those from when it began. They are
-    // left out: nothing tells whether they were cut off.
+    // If latencies are measured in both ways, those from the planned time of an operation follow those from
+    // its actual beginning. They are left out, because nothing shows whether they were cut off.
     let twice = |name: &str| name.strip_prefix(INTENDED).is_some_and(|plain| operations.contains_key(plain));
     let counted = order.into_iter().filter(|name| is_operation(name) && !twice(name));
     let counts: Vec<(&str, Counts)> =
@@ -52,7 +52,7 @@ pub fn metrics(entries: &[Entry]) -> Result<Vec<Metric>, Fault> {
                 .extend(count(format!("{name}_failed"), Some(counts.failed).filter(|&failed| failed > 0.0)));
         }
     }
-    // Of operations all of which failed there is nothing else.
+    // If all operations of a kind failed, this is the only entry.
     for (name, counts) in counts.iter().filter(|(name, _)| name.ends_with("-FAILED")) {
         let name = name.trim_end_matches("-FAILED");
         let known = operations.get(name).is_some_and(|values| Counts::of(name, values).failed > 0.0);
@@ -70,8 +70,8 @@ fn is_operation(name: &str) -> bool {
     !beside && !of_jvm
 }
 
-/// The values of each operation, and the order of the operations. A value that is there twice is another
-/// run's.
+/// The values of each operation, and the order of the operations. If a value occurs twice, the second one is
+/// from another run.
 fn by_operation(entries: &[Entry]) -> Result<(BTreeMap<&str, Values<'_>>, Vec<&str>), Fault> {
     let mut found: BTreeMap<&str, Values<'_>> = BTreeMap::new();
     let mut order = Vec::new();
@@ -87,11 +87,11 @@ fn by_operation(entries: &[Entry]) -> Result<(BTreeMap<&str, Values<'_>>, Vec<&s
     Ok((found, order))
 }
 
-/// How often an operation was done.
+/// The number of times that an operation was done.
 struct Counts {
-    /// By its return codes; none if there are none.
+    /// The sum of its return codes; `None`: there are no return codes.
     returned: Option<f64>,
-    /// Those of them that are no success.
+    /// The number of return codes that mean failure.
     failed: f64,
     operations: f64,
 }
@@ -103,7 +103,7 @@ impl Counts {
         let (mut returned, mut failed) = (None, 0.0);
         for (code, times) in codes {
             *returned.get_or_insert(0.0) += times;
-            // Before 0.5 the code of success was a number.
+            // Before 0.5, the code of success was a number.
             if !["OK", "BATCHED_OK", "0"].contains(&code) {
                 failed += times;
             }
@@ -118,8 +118,9 @@ impl Counts {
     }
 }
 
-/// Whether the connections were closed, which is measured from 0.2 on: where each read is also that of an
-/// update, reads alone come to what was done.
+/// Fails if closing the connections was not measured. It is measured from 0.2 on. In a workload where each
+/// update also counts as a read, the reads alone can add up to the number of operations, so this check is
+/// needed.
 fn closed(operations: &BTreeMap<&str, Values<'_>>) -> Result<(), Fault> {
     let is_old =
         operations.values().any(|values| values.keys().any(|name| name.ends_with("PercentileLatency(ms)")));
@@ -129,8 +130,8 @@ fn closed(operations: &BTreeMap<&str, Values<'_>>) -> Result<(), Fault> {
     }
 }
 
-/// Whether the operations come to what was done, as the throughput has it. One that is tried again counts
-/// more than once.
+/// Fails if the operations do not add up to the number that follows from the throughput. An operation that is
+/// tried again counts several times.
 fn all_there(done: f64, counts: &[(&str, Counts)]) -> Result<(), Fault> {
     let returns = counts.iter().any(|(_, counts)| counts.returned.is_some());
     let (mut sum, mut failed) = (0.0, 0.0);
@@ -150,15 +151,16 @@ fn all_there(done: f64, counts: &[(&str, Counts)]) -> Result<(), Fault> {
             "the operations add up to {sum}, but {done:.0} were completed: it is incomplete, or mixed"
         ))
     };
-    // Without return codes some bindings measure more than the operations.
+    // Without return codes, some bindings measure more than the operations.
     match sum < done - slack || (returns && sum > done + failed + slack) {
         true => Err(said(sum)),
         false => Ok(()),
     }
 }
 
-/// Whether the last operation has what the others have: all are measured in the same way. Where no return
-/// codes follow the latencies, it has to have the last of those that are the default.
+/// Fails if the last operation is not complete. All operations are measured in the same way, so it must have
+/// the same values as the others. If no return codes follow the latencies, it must have the last percentile
+/// of the default.
 fn whole(counts: &[(&str, Counts)], operations: &BTreeMap<&str, Values<'_>>) -> Result<(), Fault> {
     let names = |operation: &str| -> BTreeSet<String> {
         let names = operations.get(operation).into_iter().flat_map(|values| values.keys());
@@ -177,7 +179,7 @@ fn whole(counts: &[(&str, Counts)], operations: &BTreeMap<&str, Values<'_>>) -> 
     }
 }
 
-/// The latencies of an operation.
+/// The metrics for the latencies of an operation.
 fn latencies(operation: &str, values: &Values<'_>) -> Result<Vec<Metric>, Fault> {
     let mut found: BTreeMap<String, f64> = BTreeMap::new();
     for (name, value) in values {
@@ -187,7 +189,7 @@ fn latencies(operation: &str, values: &Values<'_>) -> Result<Vec<Metric>, Fault>
     }
     let value = |name: &str| found.get(name).copied();
     let apart = value("max").zip(value("min")).is_some_and(|(max, min)| agree(max, min, 0.0, 0.0));
-    // Percentiles are rounded, up or down: only of one value all are the same.
+    // Percentiles are rounded up or down. The order is not checked if minimum and maximum are equal.
     if !apart && !ascend(&[value("min"), value("mean"), value("max")]) {
         return Err(mixed(format!(
             "the mean latency of '{operation}' is not between its minimum and its maximum"
@@ -199,8 +201,9 @@ fn latencies(operation: &str, values: &Values<'_>) -> Result<Vec<Metric>, Fault>
         .collect())
 }
 
-/// Ours for its name of a latency, and what makes seconds of it: of `AverageLatency(us)`,
-/// `99thPercentileLatency(ms)`, and of `Average` and `p99`, which the `raw` type prints in microseconds.
+/// Isotare's name for a latency, and the factor that converts it to seconds. It is read from
+/// `AverageLatency(us)`, `99thPercentileLatency(ms)`, and from `Average` and `p99`, which the `raw` type
+/// prints in microseconds.
 fn statistic(name: &str) -> Option<(String, f64)> {
     let (name, unit) = match name.split_once("Latency(") {
         Some((name, "us)")) => (name, 1e-6),
@@ -258,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_operation_is_missed() {
+    fn a_missing_operation_makes_the_run_incomplete() {
         let read = [("READ", "Operations", 6.0), ("READ", "Return=OK", 6.0)];
         assert!(matches!(of(&read), Err(Fault::Incomplete(_))));
         let more = [read[0], read[1], ("UPDATE", "Operations", 4.0), ("UPDATE", "Return=OK", 4.0)];
@@ -279,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn names_have_their_units() {
+    fn names_are_read_with_their_units() {
         let names =
             ["AverageLatency(us)", "99.9PercentileLatency(us)", "95thPercentileLatency(ms)", "p99.99", "0"];
         let found = names

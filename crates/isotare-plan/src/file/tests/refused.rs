@@ -1,4 +1,4 @@
-//! Files that are refused, and what is said about them.
+//! Tests of files that are refused, and of the messages about them.
 
 use super::*;
 
@@ -96,7 +96,7 @@ fn a_bad_size() {
 }
 
 #[test]
-fn a_text_that_is_no_toml() {
+fn a_text_that_is_not_toml() {
     assert_snapshot!(refusal("environments = [\"native\"\nblocks = = 3\nseed = 1\n"), @r#"
      x this is not valid TOML: missing comma between array elements, expected `,`
       ,-[a.toml:2:1]
@@ -263,7 +263,7 @@ fn a_baseline_with_a_typo() {
 }
 
 #[test]
-fn workloads_that_cannot_be() {
+fn impossible_workloads() {
     assert_snapshot!(refusal(r#"environments = ["container"]
 [[workload]]
 name = "cqu"
@@ -381,8 +381,7 @@ fn combinations_are_bounded() {
 }
 
 proptest! {
-    /// Whatever is done to a file, reading it ends in an experiment or in problems with places inside the
-    /// file.
+    /// However a file is damaged, reading it gives an experiment, or problems with places inside the file.
     #[test]
     fn broken_files_are_refused_in_order(at in 0..COMPLETE.len(), cut in 0_usize..40, put in "[\"'=\\[\\]{}a-z0-9.,\n ü#-]{0,8}") {
         let end = (at + cut).min(COMPLETE.len());

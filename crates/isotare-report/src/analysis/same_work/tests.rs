@@ -1,4 +1,4 @@
-//! Sessions of one command, with outputs made up.
+//! Tests with sessions of one command, whose outputs are invented.
 
 use super::*;
 use isotare_core::{Better, Budget, CpuSet, HostFacts, MetricDef, Sample, Slot, WorkloadSpec};
@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 const BLOCKS: u32 = 6;
 
-/// A session of one command; `written` gives stdout and stderr by block and environment.
+/// A session of one command. `written` returns stdout and stderr for a block and an environment.
 fn session(written: impl Fn(u32, &str) -> (String, &'static str)) -> (Session, Vec<Trial>) {
     let budget = Budget { cpus: CpuSet::new([0]).expect("one"), memory: 1 << 30, processes: None };
     let command: WorkloadSpec = "command".parse().expect("valid");
@@ -54,7 +54,7 @@ fn reason(trials: &[Trial], found: &[usize]) -> String {
     trials[found[0]].failure.as_ref().expect("a reason").reason.clone()
 }
 
-/// The warnings of the sandbox's first row.
+/// The warnings of the first row of the environment `sandbox`.
 fn kinds(session: &Session, trials: &[Trial]) -> Vec<(WarningKind, String)> {
     let report = crate::analyse(session, trials, None);
     let row = report.results.iter().find(|row| row.environment == "sandbox" && row.metric == "wall_time");
@@ -74,7 +74,7 @@ fn the_same_output_is_the_same_work() {
 }
 
 #[test]
-fn other_output_than_the_baselines_is_invalid_with_both_quoted() {
+fn output_that_differs_from_the_baseline_is_invalid_and_both_are_quoted() {
     let (session, mut trials) = session(|_, environment| match environment {
         "sandbox" => ("0\ndone\n".to_owned(), "sh: 1: sort: not found\n"),
         _ => (format!("{}\ndone\n", "12345 ".repeat(100)), ""),
@@ -97,7 +97,7 @@ fn other_output_than_the_baselines_is_invalid_with_both_quoted() {
 }
 
 #[test]
-fn standard_error_alone_shows_other_work() {
+fn a_difference_on_standard_error_is_enough() {
     let (session, mut trials) = session(|_, environment| {
         ("done\n".to_owned(), if environment == "sandbox" { "sort: cannot read" } else { "" })
     });
@@ -134,7 +134,7 @@ fn output_that_changes_in_the_baseline_is_a_warning() {
 }
 
 #[test]
-fn other_output_can_be_accepted_and_is_quoted_beside_the_row() {
+fn different_output_can_be_accepted_and_is_quoted_as_a_warning() {
     let (mut session, mut trials) = session(|_, environment| match environment {
         "sandbox" => ("host a".to_owned(), "warning: no locale"),
         _ => ("host b".to_owned(), ""),
@@ -150,7 +150,7 @@ fn other_output_can_be_accepted_and_is_quoted_beside_the_row() {
 }
 
 #[test]
-fn cpu_time_that_falls_with_the_time_is_less_work() {
+fn less_cpu_time_and_less_time_mean_less_work() {
     let (session, trials) = session(|_, _| ("done".to_owned(), ""));
     let found = kinds(&session, &trials);
     assert!(

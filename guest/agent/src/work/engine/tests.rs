@@ -1,4 +1,4 @@
-//! The engine with a work of known size.
+//! Tests of the engine with a work of known size.
 
 use super::*;
 use hdrhistogram::serialization::Deserializer;

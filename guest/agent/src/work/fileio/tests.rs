@@ -1,4 +1,4 @@
-//! Files that are as they must be, and files that are not.
+//! Tests with correct and with wrong files.
 
 use super::*;
 
@@ -28,7 +28,7 @@ fn prepare(job: &FileioJob, data: &Path) -> Fileio {
 }
 
 #[test]
-fn every_mode_does_its_operations_and_leaves_nothing() {
+fn every_mode_does_its_operations_and_leaves_no_files() {
     let data = tempfile::tempdir().expect("folder");
     for mode in MODES {
         let files = prepare(&job(mode), data.path());
