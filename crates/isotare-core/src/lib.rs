@@ -36,7 +36,7 @@ mod visible;
 mod workload;
 
 pub use budget::{Budget, CpuSet, CpuSetError};
-pub use chain::with_sources;
+pub use chain::{causes, with_sources};
 pub use checksum::Sha256;
 pub use clock::ClockCheck;
 pub use csv_table::{CsvTable, csv_cell, csv_text};

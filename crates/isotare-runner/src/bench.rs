@@ -70,7 +70,7 @@ struct Ready {
 #[derive(Debug, thiserror::Error)]
 pub enum BenchError {
     /// A folder or record could not be created.
-    #[error("{operation} {subject}: {source}")]
+    #[error("{operation} {subject}")]
     Io {
         /// What was being done.
         operation: &'static str,
@@ -80,7 +80,7 @@ pub enum BenchError {
         source: io::Error,
     },
     /// The results could not be stored.
-    #[error("store the result: {0}")]
+    #[error("store the result")]
     Sink(#[from] SinkError),
 }
 

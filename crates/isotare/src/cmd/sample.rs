@@ -42,7 +42,7 @@ pub fn sample(arguments: &Sample) -> Result<Exit, Report> {
         idle: named,
     };
     let mut watch = Watch::new(Path::new("/"), scope, wanted)
-        .map_err(|unavailable| refuse(&unavailable.reason, unavailable.remedy.clone()))?;
+        .map_err(|unavailable| refuse(unavailable.reason.as_str(), unavailable.remedy.clone()))?;
     let mut pace = Pace::new(arguments.interval);
     watch.read(pace.began);
     let mut sheet = Sheet {
