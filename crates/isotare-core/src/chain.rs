@@ -9,7 +9,7 @@ pub fn causes(error: &(dyn Error + 'static)) -> Vec<String> {
     let mut source = error.source();
     while let Some(cause) = source {
         let said = cause.to_string();
-        if told.last().is_none_or(|above| !above.ends_with(&said)) {
+        if told.last().is_none_or(|above| !above.contains(&said)) {
             told.push(said);
         }
         source = cause.source();

@@ -6,7 +6,7 @@ use crate::phases::Phases;
 use crate::trial::{TrialError, TrialWork, run_trial};
 use isotare_core::{
     Deadline, Dependence, Driver, DriverError, Environment, IMAGE_SETTING, Image, ImageReference, Interrupt,
-    Outcome, Plan, PrepareContext, SessionEnd, Settings, Slot, Trial, TrialContext, Workload,
+    Outcome, Plan, PrepareContext, SessionEnd, Settings, Slot, Trial, TrialContext, Workload, with_sources,
 };
 use isotare_files::remove_tree;
 use isotare_host::{SessionState, WholeOutput, deadline_in};
@@ -320,7 +320,7 @@ fn key(condition: &isotare_core::Condition) -> String {
 }
 
 fn prepare_outcome(error: DriverError) -> (Outcome, String) {
-    let text = error.to_string();
+    let text = with_sources(&error);
     (TrialError::Driver(error).outcome(), text)
 }
 

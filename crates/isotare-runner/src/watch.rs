@@ -4,6 +4,7 @@
 use crate::canary::Canaries;
 use isotare_core::{
     Canary, CpuSet, Footprint, HostNoise, Interrupt, Noise, Reading, Sample, Throttled, Timestamp,
+    with_sources,
 };
 use isotare_host::{deadline_in, now, pause};
 use isotare_samplers::{Samplers, meters, summarise};
@@ -74,7 +75,7 @@ impl Before {
         let at = now();
         for sampler in &mut self.samplers.list {
             if let Err(error) = sampler.read(&Footprint::default(), at, &mut self.readings) {
-                tracing::debug!("sampler: {error}");
+                tracing::debug!("sampler: {}", with_sources(&error));
             }
         }
     }

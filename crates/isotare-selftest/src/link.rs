@@ -203,8 +203,7 @@ impl Driver for Link {
         });
         match shaping {
             Ok(_) => Native.probe(settings, cx),
-            Err(DriverError::Unavailable(why)) => Err(why),
-            Err(error) => Err(Unavailable::new(error.to_string(), "correct what it says")),
+            Err(error) => Err(error.unavailable("correct what it says")),
         }
     }
 

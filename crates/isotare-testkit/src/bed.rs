@@ -80,7 +80,7 @@ impl Place {
             deadline: deadline_in(STEP, &Interrupt::default()),
             mark: &|_| {},
         };
-        then(&cx).map_err(|error| error.to_string())
+        then(&cx).map_err(|error| with_sources(&error))
     }
 }
 
@@ -142,8 +142,9 @@ impl<'a> Bed<'a> {
 
     /// Prepares it.
     pub fn prepare(&mut self, driver: &dyn Driver, settings: &Settings, image: &Image) -> Result<(), String> {
-        let environment =
-            self.preparing(|cx| driver.prepare(settings, image, cx))?.map_err(|error| error.to_string())?;
+        let environment = self
+            .preparing(|cx| driver.prepare(settings, image, cx))?
+            .map_err(|error| with_sources(&error))?;
         self.environment = Some(environment);
         self.owns_kernel = driver.capabilities().own_kernel;
         Ok(())
@@ -251,7 +252,8 @@ impl Life {
         let stream = stream.map_err(|error| format!("{error}\n{}", instance.diagnostics()))?;
         *wire = stream.try_clone().ok();
         let greeted = AgentClient::greet(stream, &deadline);
-        *agent = Some(greeted.map_err(|error| format!("{error}\n{}", instance.diagnostics()))?);
+        *agent =
+            Some(greeted.map_err(|error| format!("{}\n{}", with_sources(&error), instance.diagnostics()))?);
         Ok(())
     }
 
@@ -282,7 +284,7 @@ impl Life {
         let mut done = Ok(());
         let ran = run(agent, &job, &mut |_| done = heard());
         done?;
-        ran.map_err(|error| error.to_string())
+        ran.map_err(|error| with_sources(&error))
     }
 
     /// Runs a job.
@@ -300,7 +302,7 @@ impl Life {
     /// The facts that the agent sees.
     pub fn facts(&mut self) -> Result<BTreeMap<String, String>, String> {
         let agent = self.agent.as_mut().ok_or("no agent")?;
-        agent.facts(&deadline_in(STEP, &Interrupt::default())).map_err(|error| error.to_string())
+        agent.facts(&deadline_in(STEP, &Interrupt::default())).map_err(|error| with_sources(&error))
     }
 
     /// Whether a process of this host does its work.
@@ -324,7 +326,9 @@ impl Life {
     /// Ends it normally.
     pub fn end(mut self) -> Result<(), String> {
         if let Some(agent) = &mut self.agent {
-            agent.power_off(&deadline_in(STEP, &Interrupt::default())).map_err(|error| error.to_string())?;
+            agent
+                .power_off(&deadline_in(STEP, &Interrupt::default()))
+                .map_err(|error| with_sources(&error))?;
         }
         let Life { instance, place, .. } = &mut self;
         place.with(|cx| instance.stop(STEP / 2, cx))?;

@@ -22,7 +22,7 @@ pub(crate) enum SeccompError {
     #[error(transparent)]
     Table(#[from] BadLine),
     /// The compiler refused the filter.
-    #[error("the system call filter does not compile: {0}")]
+    #[error("the system call filter does not compile")]
     Compile(#[from] seccompiler::BackendError),
     /// This processor architecture has no filter compiler.
     #[error("no system call filters for the architecture {}", std::env::consts::ARCH)]
