@@ -244,7 +244,7 @@ mod tests {
 
     fn shaping(given: &[(&str, &str)]) -> Result<Shaping, String> {
         let settings = Settings::check("link", SETTINGS, given.iter().copied()).expect("valid");
-        Shaping::of(&settings).map_err(|error| error.to_string())
+        Shaping::of(&settings).map_err(|error| isotare_core::with_sources(&error))
     }
 
     #[test]

@@ -100,7 +100,7 @@ impl<'a> Bed<'a> {
 
     /// A session in a folder of [`Bed::folder`], which is left to its owner.
     pub(crate) fn below(root: &Path, agent: &'a Path) -> Result<Self, String> {
-        let text = |error: std::io::Error| error.to_string();
+        let text = |error: std::io::Error| with_sources(&error);
         std::fs::create_dir(root.join("work")).map_err(text)?;
         let session = session_of(root);
         let state = SessionState::create(&root.join("s"), &session).map_err(text)?;
@@ -171,7 +171,7 @@ impl<'a> Bed<'a> {
     pub fn create_named(&mut self, name: &str) -> Result<Life, String> {
         let number = self.instances;
         self.instances += 1;
-        let text = |error: std::io::Error| error.to_string();
+        let text = |error: std::io::Error| with_sources(&error);
         let run = self.state.new_folder(&format!("t{number}")).map_err(text)?;
         let work = self.root.join(format!("work/t{number}"));
         std::fs::create_dir(&work).map_err(text)?;
@@ -217,7 +217,7 @@ impl<'a> Bed<'a> {
         let mut left = Vec::new();
         // The group that holds the instances' groups is the session's own, and goes with it.
         let group = Resource::Cgroup { path: format!("isotare/{}", self.session) };
-        for resource in self.state.recorded().map_err(|error| error.to_string())?.iter().rev() {
+        for resource in self.state.recorded().map_err(|error| with_sources(&error))?.iter().rev() {
             match sweep(resource, &deadline) {
                 Swept::Removed if *resource == group => {}
                 Swept::Absent => {}

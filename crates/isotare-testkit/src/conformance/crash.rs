@@ -98,7 +98,7 @@ fn lasting_traces(session: &str) -> Vec<String> {
 
 /// Removes what the killed copy recorded, twice: the second time nothing may be there.
 fn clean(root: &Path, driver: &dyn Driver) -> Result<(), String> {
-    let stale = StaleSession::list(&root.join("s")).map_err(|error| error.to_string())?;
+    let stale = StaleSession::list(&root.join("s")).map_err(|error| with_sources(&error))?;
     let [Ok(session)] = stale.as_slice() else {
         return Err(format!("not one session was recorded: {stale:?}"));
     };
