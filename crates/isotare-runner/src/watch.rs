@@ -12,7 +12,7 @@ use isotare_stats::median;
 use std::time::Duration;
 
 /// Number of canaries for the reference, which is their median.
-const REFERENCES: usize = 9;
+const REFERENCES: u32 = 9;
 /// Time between them, so that one short disturbance does not affect all of them.
 const BETWEEN: Duration = Duration::from_millis(40);
 /// A canary that is no older stands for the moment before the next trial, too: nothing runs in between.
@@ -41,8 +41,8 @@ impl Watch {
     pub(crate) fn new(cpus: &CpuSet, interrupt: &Interrupt) -> Self {
         let mut canaries = Canaries::new(cpus);
         let mut seen = vec![canaries.run()];
-        let deadline = deadline_in(BETWEEN * (2 * REFERENCES as u32), interrupt);
-        while seen.len() < REFERENCES && pause(BETWEEN, &deadline).is_ok() {
+        let deadline = deadline_in(BETWEEN * (2 * REFERENCES), interrupt);
+        while seen.len() < REFERENCES as usize && pause(BETWEEN, &deadline).is_ok() {
             seen.push(canaries.run());
         }
         Self { canaries, reference: middle(&seen), cpus: cpus.clone(), last: None }

@@ -54,7 +54,9 @@ pub(crate) fn raise_loopback() -> Result<(), BrokerError> {
     for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {
         *to = from.cast_signed();
     }
-    request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
+    #[expect(clippy::cast_possible_truncation, reason = "the flags 1 and 0x40")]
+    let flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
+    request.ifr_ifru.ifru_flags = flags;
     // SAFETY: the request names a device and its flags, as SIOCSIFFLAGS reads them.
     match unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) } {
         0 => Ok(()),
