@@ -1,21 +1,25 @@
-//! An error with what caused it, for where only text is kept.
+//! An error with what caused it, for where only text is kept or shown.
 
 use std::error::Error;
 
-/// What happened and why, from the outermost error to the first cause: `open store /s.db: permission denied`. A cause that an error
-/// says itself is not said twice.
-pub fn with_sources(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
+/// What happened and why, from the outermost error to the first cause. A cause that the error above it says
+/// itself, as some of other crates do, is left out.
+pub fn causes(error: &(dyn Error + 'static)) -> Vec<String> {
+    let mut told = vec![error.to_string()];
     let mut source = error.source();
     while let Some(cause) = source {
         let said = cause.to_string();
-        if !text.ends_with(&said) {
-            text.push_str(": ");
-            text.push_str(&said);
+        if told.last().is_none_or(|above| !above.contains(&said)) {
+            told.push(said);
         }
         source = cause.source();
     }
-    text
+    told
+}
+
+/// [`causes`] as one text: `open store /s.db: permission denied`.
+pub fn with_sources(error: &(dyn Error + 'static)) -> String {
+    causes(error).join(": ")
 }
 
 #[cfg(test)]
@@ -42,5 +46,7 @@ mod tests {
             assert_eq!(with_sources(&error), "open x: read y: gone");
         }
         assert_eq!(with_sources(&Outer::Same(cause())), "read y: gone");
+        assert_eq!(causes(&Outer::Silent(cause())), ["open x", "read y", "gone"]);
+        assert_eq!(causes(&Outer::Said(cause())), ["open x: read y", "gone"]);
     }
 }

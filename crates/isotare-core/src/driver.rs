@@ -5,9 +5,10 @@
 //! for each trial. The runner reads its clock before and after each call, so drivers do not measure time
 //! themselves.
 
-use crate::{Budget, Deadline, Image, Ledger, Resource, SettingDef, Settings, Timestamp};
+use crate::{Budget, Deadline, Image, Ledger, Resource, SettingDef, Settings, Timestamp, with_sources};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -262,18 +263,21 @@ impl Member {
     }
 }
 
+/// What made an operation fail: an error, or a text where there is none.
+pub type Cause = Box<dyn Error + Send + Sync>;
+
 /// An operation of a driver that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum DriverError {
     /// It failed.
-    #[error("{operation} {subject}: {cause}")]
+    #[error("{operation} {subject}")]
     Failed {
         /// What was being done, such as `start container`.
         operation: &'static str,
         /// What it was done to: a path, an id or a command line.
         subject: String,
         /// Why it did not work, with all that is known.
-        cause: String,
+        source: Cause,
     },
     /// It passed the deadline.
     #[error("{operation} {subject}: not done by the deadline")]
@@ -296,12 +300,16 @@ pub enum DriverError {
 
 impl DriverError {
     /// An operation that failed.
-    pub fn failed(
-        operation: &'static str,
-        subject: impl Into<String>,
-        cause: impl std::fmt::Display,
-    ) -> Self {
-        DriverError::Failed { operation, subject: subject.into(), cause: cause.to_string() }
+    pub fn failed(operation: &'static str, subject: impl Into<String>, cause: impl Into<Cause>) -> Self {
+        DriverError::Failed { operation, subject: subject.into(), source: cause.into() }
+    }
+
+    /// The same as a reason not to use the environment. `remedy` is for errors that have none.
+    pub fn unavailable(self, remedy: impl Into<String>) -> Unavailable {
+        match self {
+            DriverError::Unavailable(unavailable) => unavailable,
+            other => Unavailable::new(with_sources(&other), remedy),
+        }
     }
 }
 

@@ -36,12 +36,12 @@ mod visible;
 mod workload;
 
 pub use budget::{Budget, CpuSet, CpuSetError};
-pub use chain::with_sources;
+pub use chain::{causes, with_sources};
 pub use checksum::Sha256;
 pub use clock::ClockCheck;
 pub use csv_table::{CsvTable, csv_cell, csv_text};
 pub use driver::{
-    CONTROL_FOLDER, Capabilities, Driver, DriverError, Environment, Exclusion, Footprint, Instance,
+    CONTROL_FOLDER, Capabilities, Cause, Driver, DriverError, Environment, Exclusion, Footprint, Instance,
     Isolation, Member, PrepareContext, Role, RuntimeInfo, TrialContext, Unavailable,
 };
 pub use environment::{EnvironmentSpec, SpecError, WorkloadSpec};

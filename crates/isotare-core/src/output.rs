@@ -187,7 +187,7 @@ mod tests {
             piece in 1..3 * KEPT_END,
             needed in 0..3 * KEPT_END,
         ) {
-            let bytes: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
+            let bytes: Vec<u8> = (0..251).cycle().take(length).collect();
             let mut capture = Capture::needing(needed);
             bytes.chunks(piece).for_each(|piece| capture.take(piece));
             let stream = capture.finish();

@@ -1,6 +1,6 @@
 //! The interface to the counters that the host has of a running instance.
 
-use crate::{Footprint, Role, Timestamp};
+use crate::{Cause, Footprint, Role, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -31,10 +31,10 @@ pub struct Reading {
 
 /// Counters that could not be read at all.
 #[derive(Debug, thiserror::Error)]
-#[error("read {subject}: {cause}")]
+#[error("read {subject}")]
 pub struct SamplerError {
     /// Which file or interface.
     pub subject: String,
     /// Why.
-    pub cause: String,
+    pub source: Cause,
 }

@@ -1,7 +1,7 @@
 //! A bridge with a small private net for a private engine. It does not change the user's networks or the
 //! firewall.
 
-use isotare_core::{Deadline, DriverError, Interrupt, Ledger, Resource};
+use isotare_core::{Cause, Deadline, DriverError, Interrupt, Ledger, Resource};
 use isotare_host::{deadline_in, find_program, output_of, sweep};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
@@ -48,8 +48,9 @@ impl BridgeNet {
 
     /// Creates it, for an engine that does not create it itself.
     pub(crate) fn make(&self, deadline: &Deadline) -> Result<(), DriverError> {
-        let failed = |cause: &dyn std::fmt::Display| DriverError::failed("make bridge", &self.link, cause);
-        let ip = find_program("ip").ok_or_else(|| failed(&"there is no program 'ip' (Debian: iproute2)"))?;
+        let failed = |cause: Cause| DriverError::failed("make bridge", &self.link, cause);
+        let ip =
+            find_program("ip").ok_or_else(|| failed("there is no program 'ip' (Debian: iproute2)".into()))?;
         let address = format!("{}/24", self.gateway());
         let commands: [&[&str]; 3] = [
             &["link", "add", &self.link, "type", "bridge"],
@@ -60,7 +61,7 @@ impl BridgeNet {
             let output =
                 output_of(&ip, arguments, deadline).map_err(|e| e.during("make bridge", &self.link))?;
             if !output.status.success() {
-                return Err(failed(&String::from_utf8_lossy(&output.stderr).trim()));
+                return Err(failed(String::from_utf8_lossy(&output.stderr).trim().into()));
             }
         }
         Ok(())

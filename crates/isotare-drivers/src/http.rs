@@ -8,7 +8,7 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::header::{ACCEPT, CONTENT_TYPE, HOST};
 use hyper::{HeaderMap, Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
-use isotare_core::Deadline;
+use isotare_core::{Cause, Deadline};
 use isotare_host::{WaitError, now};
 use serde_json::Value;
 use std::future::Future;
@@ -61,8 +61,8 @@ pub(crate) enum HttpError {
     #[error(transparent)]
     Wait(#[from] WaitError),
     /// The connection failed, or the answer is too long.
-    #[error("{0}")]
-    Broken(String),
+    #[error(transparent)]
+    Broken(Cause),
 }
 
 fn full(bytes: Bytes) -> Body {
@@ -113,17 +113,17 @@ impl Http {
             }
             Content::Stream(body) => body,
         };
-        let request = request.body(body).map_err(|error| HttpError::Broken(error.to_string()))?;
+        let request = request.body(body).map_err(|error| HttpError::Broken(error.into()))?;
         let exchange = async {
             let answer = connection.0.send_request(request).await.map_err(broken)?;
             let (head, body) = answer.into_parts();
             match Limited::new(body, LARGEST).collect().await {
                 Ok(body) => Ok(Answer { status: head.status, headers: head.headers, body: body.to_bytes() }),
-                Err(error) if error.is::<LengthLimitError>() => Err(HttpError::Broken(format!(
-                    "the answer to {path} has more than {} MiB and is not read",
-                    LARGEST >> 20
-                ))),
-                Err(error) => Err(HttpError::Broken(error.to_string())),
+                Err(error) if error.is::<LengthLimitError>() => Err(HttpError::Broken(
+                    format!("the answer to {path} has more than {} MiB and is not read", LARGEST >> 20)
+                        .into(),
+                )),
+                Err(error) => Err(HttpError::Broken(error)),
             }
         };
         until(&self.runtime, deadline, exchange)?
@@ -131,7 +131,7 @@ impl Http {
 }
 
 fn broken(error: hyper::Error) -> HttpError {
-    HttpError::Broken(error.to_string())
+    HttpError::Broken(error.into())
 }
 
 /// Runs a future until it ends, or until the deadline or an interrupt.

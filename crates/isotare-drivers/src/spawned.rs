@@ -2,7 +2,10 @@
 
 use crate::root::MountedRoot;
 use isotare_cgroup::{Cgroup, Hierarchies};
-use isotare_core::{DriverError, Footprint, Instance, Member, PrepareContext, Resource, Role, TrialContext};
+use isotare_core::{
+    Cause, DriverError, Footprint, Instance, Member, PrepareContext, Resource, Role, TrialContext,
+    with_sources,
+};
 use isotare_host::{Child, Spawn, Swept, accept, listen, now, peer_pid, sweep};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
@@ -24,7 +27,7 @@ pub(crate) struct Spawned {
 
 /// The hierarchies if groups with a budget can be created in them, otherwise the reason why not.
 pub(crate) fn usable_cgroups() -> Result<Hierarchies, String> {
-    let hierarchies = Hierarchies::discover().map_err(|error| error.to_string())?;
+    let hierarchies = Hierarchies::discover().map_err(|error| with_sources(&error))?;
     hierarchies.writable("isotare").map_err(|unavailable| unavailable.to_string())?;
     Ok(hierarchies)
 }
@@ -35,10 +38,12 @@ pub(crate) fn session_group(
     hierarchies: &Hierarchies,
     cx: &PrepareContext<'_>,
 ) -> Result<Cgroup, DriverError> {
-    let failed = |what, error: &dyn std::fmt::Display| DriverError::failed(what, cx.session, error);
+    let failed = |what, error: Cause| DriverError::failed(what, cx.session, error);
     let path = format!("isotare/{}", cx.session);
-    cx.ledger.record(&Resource::Cgroup { path: path.clone() }).map_err(|e| failed("record cgroup of", &e))?;
-    hierarchies.create(&path, None).map_err(|e| failed("create cgroup of", &e))
+    cx.ledger
+        .record(&Resource::Cgroup { path: path.clone() })
+        .map_err(|e| failed("record cgroup of", e.into()))?;
+    hierarchies.create(&path, None).map_err(|e| failed("create cgroup of", e.into()))
 }
 
 /// The fact that says whether the budget is enforced, and why not.
@@ -56,16 +61,17 @@ impl Spawned {
         hierarchies: Option<&Hierarchies>,
         cx: &TrialContext<'_>,
     ) -> Result<Self, DriverError> {
-        let failed = |what, error: &dyn std::fmt::Display| DriverError::failed(what, cx.instance, error);
-        let listener = listen(&cx.control_socket()).map_err(|e| failed("listen for agent of", &e))?;
+        let failed = |what, error: Cause| DriverError::failed(what, cx.instance, error);
+        let listener = listen(&cx.control_socket()).map_err(|e| failed("listen for agent of", e.into()))?;
         let log = cx.work.join("agent.log");
         let mut spawn = spawn.output_to(&log);
         if let Some(hierarchies) = hierarchies {
             cx.ledger
                 .record(&Resource::Cgroup { path: cx.cgroup.to_owned() })
-                .map_err(|e| failed("record cgroup of", &e))?;
-            let cgroup =
-                hierarchies.create(cx.cgroup, Some(cx.budget)).map_err(|e| failed("create cgroup of", &e))?;
+                .map_err(|e| failed("record cgroup of", e.into()))?;
+            let cgroup = hierarchies
+                .create(cx.cgroup, Some(cx.budget))
+                .map_err(|e| failed("create cgroup of", e.into()))?;
             spawn = spawn.in_cgroups(cgroup.joining_files());
         }
         let cgroup = hierarchies.map(|hierarchies| (hierarchies.clone(), cx.cgroup.to_owned()));

@@ -1,7 +1,7 @@
 //! Tests that an environment works: one instance runs until its agent has connected. It is not enough that a
 //! program or a device node exists.
 
-use isotare_core::{DriverError, Environment, PrepareContext, TrialContext};
+use isotare_core::{DriverError, Environment, PrepareContext, TrialContext, with_sources};
 use isotare_host::{make_run_folder, now};
 use std::fs;
 use std::time::Duration;
@@ -37,13 +37,13 @@ pub(crate) fn live(
     let begin = now();
     let patience = patience.saturating_mul(if isotare_facts::is_emulated() { EMULATED } else { 1 });
     let hurry = trial.until(cx.deadline.at.min(begin.plus(patience)));
-    let mut life = environment.create(&hurry).map_err(|error| error.to_string())?;
+    let mut life = environment.create(&hurry).map_err(|error| with_sources(&error))?;
     let ready = life.start(&hurry).and_then(|()| life.wait_ready(&hurry)).map(drop);
     let lived = ready.map_err(|error| {
         let time = now().since(begin).as_secs_f64();
         let error = match error {
             DriverError::TimedOut { .. } => format!("it was not ready within {time:.1} s"),
-            other => other.to_string(),
+            other => with_sources(&other),
         };
         let said = life.diagnostics();
         match said.lines().rev().map(str::trim).find(|line| !line.is_empty()) {
@@ -53,7 +53,7 @@ pub(crate) fn live(
         }
     });
     // Not within the timeout, which may be over.
-    let deleted = life.delete(&trial).map_err(|error| error.to_string());
+    let deleted = life.delete(&trial).map_err(|error| with_sources(&error));
     for folder in [&work, &run] {
         // They are in the environment's work folder, which its owner removes as well.
         let _left = isotare_files::remove_tree(folder);

@@ -5,7 +5,7 @@
 
 use isotare_core::{
     Budget, CpuSet, DATA_DIR, Deadline, Driver, DriverError, Environment, Image, Instance, Interrupt, Ledger,
-    PrepareContext, Resource, Role, Settings, Source, TrialContext,
+    PrepareContext, Resource, Role, Settings, Source, TrialContext, with_sources,
 };
 use isotare_drivers::find;
 use isotare_host::{AgentClient, SessionState, deadline_in, make_run_folder, now};
@@ -184,7 +184,9 @@ fn median(mut times: Vec<Duration>) -> f64 {
 }
 
 fn ready(instance: &mut dyn Instance, cx: &TrialContext<'_>) -> AgentClient {
-    let stream = instance.wait_ready(cx).unwrap_or_else(|e| panic!("{e}\n{}", instance.diagnostics()));
+    let stream = instance
+        .wait_ready(cx)
+        .unwrap_or_else(|e| panic!("{}\n{}", with_sources(&e), instance.diagnostics()));
     AgentClient::greet(stream, &cx.deadline).expect("hello")
 }
 

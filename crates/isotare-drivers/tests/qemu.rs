@@ -5,7 +5,7 @@
 
 use isotare_core::{
     Base, Budget, Deadline, Driver, DriverError, Environment, Image, Instance, Interrupt, PrepareContext,
-    Resource, Role, Settings, TrialContext,
+    Resource, Role, Settings, TrialContext, with_sources,
 };
 use isotare_host::{
     AgentClient, OutputTap, SessionState, Swept, deadline_in, find_program, make_run_folder, now, output_of,
@@ -131,14 +131,16 @@ impl Drop for Field {
 fn bring_up(environment: &mut dyn Environment, cx: &TrialContext<'_>) -> (Box<dyn Instance>, AgentClient) {
     let mut instance = environment.create(cx).expect("created");
     let ready = instance.start(cx).and_then(|()| instance.wait_ready(cx));
-    let stream = ready.unwrap_or_else(|error| panic!("{error}\n{}", instance.diagnostics()));
+    let stream = ready.unwrap_or_else(|error| panic!("{}\n{}", with_sources(&error), instance.diagnostics()));
     let agent = AgentClient::greet(stream, &cx.deadline).expect("greets");
     (instance, agent)
 }
 
 fn take_down(mut instance: Box<dyn Instance>, mut agent: AgentClient, cx: &TrialContext<'_>) {
     agent.power_off(&cx.deadline).expect("told");
-    instance.stop(Duration::from_secs(10), cx).unwrap_or_else(|e| panic!("{e}\n{}", instance.diagnostics()));
+    instance
+        .stop(Duration::from_secs(10), cx)
+        .unwrap_or_else(|e| panic!("{}\n{}", with_sources(&e), instance.diagnostics()));
     instance.delete(cx).expect("deleted");
     instance.delete(cx).expect("deleted twice");
 }
@@ -205,7 +207,7 @@ fn a_program_reaches_the_host_over_each_network() {
                     eprintln!("skipped {settings:?}: {why}");
                     continue;
                 }
-                Err(error) => panic!("{settings:?}: {error}"),
+                Err(error) => panic!("{settings:?}: {}", with_sources(&error)),
             };
         field.trial("a", |cx| {
             let (instance, mut agent) = bring_up(&mut *environment, cx);
@@ -269,7 +271,7 @@ fn the_guest_sees_the_chosen_bus_and_root() {
                     eprintln!("skipped {settings:?}: {why}");
                     continue;
                 }
-                Err(error) => panic!("{settings:?}: {error}"),
+                Err(error) => panic!("{settings:?}: {}", with_sources(&error)),
             };
         field.trial("a", |cx| {
             let begin = now();
@@ -308,7 +310,7 @@ fn memory_may_exceed_the_host_or_use_huge_pages() {
                 eprintln!("skipped {settings:?}: {why}");
                 continue;
             }
-            Err(error) => panic!("{settings:?}: {error}"),
+            Err(error) => panic!("{settings:?}: {}", with_sources(&error)),
         };
         let wanted: u64 = environment.facts()["memory"].parse().expect("bytes");
         field.trial(settings[0].0, |cx| {
@@ -347,7 +349,7 @@ fn qemu_filters_its_system_calls_and_runs_as_a_user_of_its_own() {
                     eprintln!("skipped {settings:?}: {why}");
                     continue;
                 }
-                Err(error) => panic!("{settings:?}: {error}"),
+                Err(error) => panic!("{settings:?}: {}", with_sources(&error)),
             };
         let mut users = Vec::new();
         for name in ["a", "b"] {
@@ -385,7 +387,8 @@ fn a_killed_machine_is_an_error_and_leaves_nothing_behind() {
         let pid = rustix::process::Pid::from_raw(pid).expect("a pid");
         rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("there");
         assert!(agent.facts(&cx.deadline).is_err());
-        let error = instance.stop(Duration::from_secs(5), cx).expect_err("killed").to_string();
+        let error = instance.stop(Duration::from_secs(5), cx).expect_err("killed");
+        let error = with_sources(&error);
         assert!(error.contains("signal: 9"), "{error}");
         instance.delete(cx).expect("deleted");
     });
@@ -409,7 +412,8 @@ fn a_guest_that_cannot_run_its_init_is_reported_before_the_deadline() {
     field.trial("a", |cx| {
         let mut instance = environment.create(cx).expect("created");
         let ready = instance.start(cx).and_then(|()| instance.wait_ready(cx).map(drop));
-        let error = ready.expect_err("no init").to_string();
+        let error = ready.expect_err("no init");
+        let error = with_sources(&error);
         assert!(error.contains("Kernel panic"), "{error}\n{}", instance.diagnostics());
         instance.delete(cx).expect("deleted");
     });

@@ -55,6 +55,7 @@ impl Source {
 
     fn shuffle(&mut self, items: &mut [usize]) {
         for i in (1..items.len()).rev() {
+            #[expect(clippy::cast_possible_truncation, reason = "at most `i`")]
             let other = (self.0.next_u64() % (i as u64 + 1)) as usize;
             items.swap(i, other);
         }

@@ -13,7 +13,7 @@ use std::path::Path;
 pub fn lay_out(image: &Image, root: &Path) -> io::Result<()> {
     for file in &image.files {
         let path = root.join(file.path.strip_prefix("/").unwrap_or(&file.path));
-        let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+        let named = |error| at(path.display())(error);
         match &file.source {
             Source::Folder => fs::create_dir_all(&path).map_err(named)?,
             Source::Link(target) => symlink(target, &path).map_err(named)?,
@@ -95,6 +95,7 @@ fn append_tree(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use isotare_core::with_sources;
     use std::sync::Arc;
 
     fn image() -> Image {
@@ -149,7 +150,7 @@ mod tests {
         image.add(Path::new("/a"), Source::Host(fifo), 0o644);
         let to = tempfile::tempdir().expect("a folder");
         for written in [lay_out(&image, to.path()), write_tar(&image, io::sink())] {
-            assert!(written.expect_err("refused").to_string().contains("fifo: it is a FIFO"));
+            assert!(with_sources(&written.expect_err("refused")).contains("fifo: it is a FIFO"));
         }
     }
 
@@ -158,7 +159,7 @@ mod tests {
         let mut image = Image::default();
         image.add(Path::new("/a"), Source::Host("/no/such/file".into()), 0o644);
         let folder = tempfile::tempdir().expect("a folder");
-        let error = lay_out(&image, folder.path()).expect_err("missing").to_string();
+        let error = with_sources(&lay_out(&image, folder.path()).expect_err("missing"));
         assert!(error.contains("/no/such/file"), "{error}");
     }
 }

@@ -10,8 +10,8 @@
 //! a session's folder is filled or emptied, its name begins with a dot and contains the number of the process
 //! that does it, so that it is not regarded as a session.
 
-use crate::{identify, is_alive};
-use isotare_core::{CONTROL_FOLDER, Ledger, ProcessId, Resource, is_plain_name};
+use crate::{at, identify, is_alive};
+use isotare_core::{CONTROL_FOLDER, Cause, Ledger, ProcessId, Resource, is_plain_name};
 use isotare_files::{check_private, make_private, own_file};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, DirBuilder, File, Permissions};
@@ -175,7 +175,7 @@ fn read_stale(folder: &Path, name: &str) -> io::Result<Option<StaleSession>> {
     }
     check_private(folder)?;
     let owner: Owner = serde_json::from_slice(&read(&folder.join(OWNER))?)
-        .map_err(|error| wrong(&folder.join(OWNER), &error.to_string()))?;
+        .map_err(|error| wrong(&folder.join(OWNER), error))?;
     if is_alive(owner.process) {
         return Ok(None);
     }
@@ -240,8 +240,8 @@ fn read_resources(folder: &Path) -> io::Result<Vec<Resource>> {
     let lines = whole.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).enumerate();
     lines
         .map(|(number, line)| {
-            let told = |error| wrong(&path, &format!("line {}: {error}", number + 1));
-            serde_json::from_slice(line).map_err(told)
+            let told = |error: serde_json::Error| at(format_args!("line {}", number + 1))(error.into());
+            serde_json::from_slice(line).map_err(|error| wrong(&path, told(error)))
         })
         .collect()
 }
@@ -249,14 +249,12 @@ fn read_resources(folder: &Path) -> io::Result<Vec<Resource>> {
 /// A file of a record, if nobody else can have written it.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    own_file(path)
-        .and_then(|mut file| file.read_to_end(&mut bytes))
-        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
+    own_file(path).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(at(path.display()))?;
     Ok(bytes)
 }
 
-fn wrong(path: &Path, why: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("{}: {why}", path.display()))
+fn wrong(path: &Path, why: impl Into<Cause>) -> io::Error {
+    at(path.display())(io::Error::new(io::ErrorKind::InvalidData, why))
 }
 
 #[cfg(test)]

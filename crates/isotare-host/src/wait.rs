@@ -50,12 +50,20 @@ impl WaitError {
     }
 }
 
-/// Says where an error came up. What stopped the work ([`in_time`]) is passed on as it is: it came up by
-/// chance there.
+/// Where an error came up.
+#[derive(Debug, thiserror::Error)]
+#[error("{place}")]
+struct Placed {
+    place: String,
+    source: io::Error,
+}
+
+/// Says where an error came up: it is the source of the one that names the place, and has the same kind. What
+/// stopped the work ([`in_time`]) is passed on as it is: it came up by chance there.
 pub fn at(place: impl std::fmt::Display) -> impl FnOnce(io::Error) -> io::Error {
-    move |error| match error.get_ref().is_some_and(|inner| inner.is::<WaitError>()) {
-        true => error,
-        false => io::Error::new(error.kind(), format!("{place}: {error}")),
+    move |source| match source.get_ref().is_some_and(|inner| inner.is::<WaitError>()) {
+        true => source,
+        false => io::Error::new(source.kind(), Placed { place: place.to_string(), source }),
     }
 }
 
@@ -143,4 +151,23 @@ pub fn pause(time: Duration, deadline: &Deadline) -> Result<(), WaitError> {
         std::thread::sleep(end.since(now()).min(SLICE));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use isotare_core::with_sources;
+    use std::error::Error;
+
+    #[test]
+    fn a_place_is_put_before_an_error_and_what_stops_the_work_is_passed_on() {
+        let refused = || io::Error::from(io::ErrorKind::PermissionDenied);
+        let placed = at("b")(at("a")(refused()));
+        assert_eq!(placed.kind(), io::ErrorKind::PermissionDenied);
+        assert_eq!(with_sources(&placed), format!("b: a: {}", refused()));
+        let cause = placed.source().and_then(|source| source.downcast_ref::<io::Error>());
+        assert_eq!(cause.map(ToString::to_string), Some("a".to_owned()));
+        let stopped = at("a")(io::Error::other(WaitError::TimedOut));
+        assert!(matches!(WaitError::from_io(stopped), WaitError::TimedOut));
+    }
 }

@@ -6,6 +6,8 @@ use crate::layer::{Kind, unpack};
 use crate::limits::Meter;
 use crate::root::Root;
 use crate::source::{Hashed, digest, plain, read_text, regular};
+use isotare_host::at;
+use oci_spec::OciSpecError;
 use oci_spec::image::{Arch, Descriptor, ImageIndex, ImageManifest, MediaType, Os};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -44,12 +46,11 @@ struct Layout {
 impl Layout {
     fn index(&self) -> io::Result<ImageIndex> {
         let bytes = self.text(Path::new("index.json"))?;
-        ImageIndex::from_reader(&bytes[..]).map_err(|error| io::Error::other(format!("index.json: {error}")))
+        ImageIndex::from_reader(&bytes[..]).map_err(|error| at("index.json")(io::Error::other(error)))
     }
 
     fn text(&self, path: &Path) -> io::Result<Vec<u8>> {
-        let told = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-        regular(&self.root, path).and_then(|file| read_text(file).map_err(told))
+        regular(&self.root, path).and_then(|file| read_text(file).map_err(at(path.display())))
     }
 
     /// Bytes of a descriptor's blob, which are what its digest says.
@@ -65,8 +66,7 @@ impl Layout {
     /// The manifest that a descriptor leads to, with its digest.
     fn manifest(&self, descriptor: Descriptor, depth: u32) -> io::Result<(String, ImageManifest)> {
         let bytes = self.blob(&descriptor)?;
-        let said =
-            |error: oci_spec::OciSpecError| io::Error::other(format!("{}: {error}", descriptor.digest()));
+        let said = |error: OciSpecError| at(descriptor.digest())(io::Error::other(error));
         if *descriptor.media_type() != MediaType::ImageIndex {
             let manifest = ImageManifest::from_reader(&bytes[..]).map_err(said)?;
             return Ok((descriptor.digest().to_string(), manifest));

@@ -12,6 +12,7 @@ use crate::root::Root;
 use crate::source::{Hashed, digest, plain};
 use isotare_core::{Base, Deadline, Image, ImageReference};
 use isotare_files::Links;
+use isotare_host::at;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -132,8 +133,7 @@ fn kept(
 fn identify(path: &Path) -> io::Result<(PathBuf, String)> {
     let path = path.canonicalize()?;
     let file = if path.is_dir() { path.join("index.json") } else { path.clone() };
-    let told = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", file.display()));
-    let found = fs::metadata(&file).map_err(told)?;
+    let found = fs::metadata(&file).map_err(at(file.display()))?;
     let identity =
         format!("{}:{} {} {}.{}", found.dev(), found.ino(), found.size(), found.mtime(), found.mtime_nsec());
     Ok((path, identity))

@@ -31,6 +31,6 @@ mod suggest;
 pub use design::{
     Blocks, Design, DesignError, GATE, LIMIT_BLOCKS, LIMIT_TRIALS, NULL_REPLICA, fewest_blocks, plan,
 };
-pub use file::{Experiment, FileError, Known, OPEN_BLOCKS, Problem, command, parse};
+pub use file::{Experiment, FileError, Known, OPEN_BLOCKS, Problem, SyntaxError, command, parse};
 pub use schedule::{hash, schedule};
 pub use schema::json_schema;

@@ -56,7 +56,9 @@ fn by_workload(conditions: &[Condition]) -> Vec<Vec<usize>> {
 /// Fisher and Yates: every permutation is equally probable.
 fn shuffle<T>(items: &mut [T], random: &mut impl Rng) {
     for last in (1..items.len()).rev() {
-        items.swap(last, below(last as u64 + 1, random) as usize);
+        #[expect(clippy::cast_possible_truncation, reason = "at most `last`")]
+        let other = below(last as u64 + 1, random) as usize;
+        items.swap(last, other);
     }
 }
 

@@ -17,7 +17,7 @@ pub enum FrameError {
     #[error("frame of {0} bytes is larger than the limit of {MAX_FRAME}")]
     TooLarge(usize),
     /// A frame that is not a valid message.
-    #[error("frame cannot be decoded: {0}")]
+    #[error("frame cannot be decoded")]
     Malformed(#[from] postcard::Error),
     /// The first frame is not that of an agent.
     #[error("the other side is not an isotare agent (its first bytes are {0:?})")]

@@ -83,8 +83,8 @@ pub enum RenderError {
     #[error("write the report as CSV")]
     Csv(#[source] std::io::Error),
     /// A figure of the page.
-    #[error("draw a figure: {0}")]
-    Figure(String),
+    #[error("draw a figure")]
+    Figure(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// Writes the comparison of two sessions.

@@ -17,7 +17,7 @@ const COLUMNS: usize = 5;
 /// The column of values.
 const VALUE: usize = 1;
 /// What each column takes beside its content: one on each side.
-const PADDING: usize = 2;
+const PADDING: u16 = 2;
 
 /// The report as text.
 pub(crate) fn render(report: &Report, options: &Options) -> String {
@@ -137,7 +137,7 @@ fn header(interval: &str) -> Vec<Cell> {
 
 /// The intervals of a group, the scale first; nothing where nobody asked for them or there is no room beside the table.
 fn drawn(group: &Group<'_>, widths: &[u16], margin: f64, options: &Options) -> Vec<String> {
-    let left = usize::from(options.width).saturating_sub(needed(widths) + PADDING);
+    let left = usize::from(options.width).saturating_sub(needed(widths) + usize::from(PADDING));
     match options.plot.filter(|_| left >= *plot::WIDTHS.start()) {
         Some(glyphs) => {
             let baseline = group.baseline.value.map(|_| Line::Baseline);
@@ -152,7 +152,7 @@ fn drawn(group: &Group<'_>, widths: &[u16], margin: f64, options: &Options) -> V
 
 /// Columns that a table of these widths takes.
 fn needed(widths: &[u16]) -> usize {
-    widths.iter().map(|width| usize::from(*width) + PADDING).sum()
+    widths.iter().map(|width| usize::from(*width) + usize::from(PADDING)).sum()
 }
 
 fn table(
@@ -181,9 +181,7 @@ fn table(
         false => longest_words(&table),
     };
     for (column, width) in table.column_iter_mut().zip(least) {
-        column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(
-            width.saturating_add(PADDING as u16),
-        )));
+        column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(width.saturating_add(PADDING))));
     }
     let lines: Vec<String> = table.lines().map(|line| format!(" {}\n", line.trim_end())).collect();
     lines.concat()

@@ -6,7 +6,7 @@ use crate::phases::Phases;
 use crate::trial::{TrialError, TrialWork, run_trial};
 use isotare_core::{
     Deadline, Dependence, Driver, DriverError, Environment, IMAGE_SETTING, Image, ImageReference, Interrupt,
-    Outcome, Plan, PrepareContext, SessionEnd, Settings, Slot, Trial, TrialContext, Workload,
+    Outcome, Plan, PrepareContext, SessionEnd, Settings, Slot, Trial, TrialContext, Workload, with_sources,
 };
 use isotare_files::remove_tree;
 use isotare_host::{SessionState, WholeOutput, deadline_in};
@@ -70,7 +70,7 @@ struct Ready {
 #[derive(Debug, thiserror::Error)]
 pub enum BenchError {
     /// A folder or record could not be created.
-    #[error("{operation} {subject}: {source}")]
+    #[error("{operation} {subject}")]
     Io {
         /// What was being done.
         operation: &'static str,
@@ -80,7 +80,7 @@ pub enum BenchError {
         source: io::Error,
     },
     /// The results could not be stored.
-    #[error("store the result: {0}")]
+    #[error("store the result")]
     Sink(#[from] SinkError),
 }
 
@@ -320,7 +320,7 @@ fn key(condition: &isotare_core::Condition) -> String {
 }
 
 fn prepare_outcome(error: DriverError) -> (Outcome, String) {
-    let text = error.to_string();
+    let text = with_sources(&error);
     (TrialError::Driver(error).outcome(), text)
 }
 

@@ -104,7 +104,9 @@ fn ring(count: u32) -> Vec<Line> {
     let mut state = 0;
     for last in (1..next.len()).rev() {
         state = mix(state);
-        next.swap(last, (state % last as u64) as usize);
+        #[expect(clippy::cast_possible_truncation, reason = "below `last`")]
+        let other = (state % last as u64) as usize;
+        next.swap(last, other);
     }
     next.into_iter()
         .map(|at| {

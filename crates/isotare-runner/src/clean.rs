@@ -1,6 +1,6 @@
 //! Removes resources that a session recorded and did not remove.
 
-use isotare_core::{Deadline, Driver, Resource};
+use isotare_core::{Deadline, Driver, Resource, with_sources};
 use isotare_host::{Swept, sweep};
 
 /// What was done.
@@ -26,7 +26,7 @@ pub fn clean(
                 Some(driver) => match driver.release(&resource, deadline) {
                     Ok(true) => Swept::Removed,
                     Ok(false) => Swept::Absent,
-                    Err(error) => Swept::Failed(error.to_string()),
+                    Err(error) => Swept::Failed(with_sources(&error)),
                 },
                 None => Swept::Failed(format!("there is no driver '{name}' here")),
             },

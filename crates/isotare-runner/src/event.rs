@@ -2,6 +2,7 @@
 
 use isotare_core::{Condition, Trial};
 use isotare_host::WholeOutput;
+use std::error::Error;
 
 /// Something that happened.
 #[derive(Debug)]
@@ -101,5 +102,5 @@ pub trait Sink {
 
 /// An event that could not be handled.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct SinkError(pub String);
+#[error(transparent)]
+pub struct SinkError(pub Box<dyn Error + Send + Sync>);

@@ -197,7 +197,7 @@ mod tests {
         assert_eq!(forecast.condition.environment.to_string(), "wild");
         let needed = forecast.for_margin.expect("less than the most");
         assert!(forecast.effect > plan.margin && needed > 40, "{forecast:?}");
-        assert!(forecasts(needed as u32)[0].effect <= plan.margin);
+        assert!(forecasts(u32::try_from(needed).unwrap())[0].effect <= plan.margin);
         let [calm] = figures.forecasts(6, 40, &[false, false, true])[..] else { panic!("one is given up") };
         assert_eq!(calm.condition.environment.to_string(), "steady");
         assert!(figures.forecasts(21, 40, &[false; 3]).is_empty(), "too little is known");

@@ -98,7 +98,7 @@ pub(crate) enum TrialError {
     Driver(#[from] DriverError),
     #[error(transparent)]
     Agent(#[from] AgentError),
-    #[error("the work was not done: {0}")]
+    #[error("the work was not done")]
     Invalid(#[from] Invalid),
     #[error("{}", clock_words(*.strayed, *.tolerance))]
     Clock { strayed: f64, tolerance: f64 },
@@ -265,7 +265,7 @@ fn inside(counters: Vec<(String, f64)>) -> impl Iterator<Item = Sample> {
 
 fn finished(collector: Collector) -> Vec<Reading> {
     let (readings, errors) = collector.finish();
-    errors.iter().for_each(|error| tracing::debug!("sampler: {error}"));
+    errors.iter().for_each(|error| tracing::debug!("sampler: {}", with_sources(error)));
     readings
 }
 

@@ -4,6 +4,7 @@
 use crate::canary::Canaries;
 use isotare_core::{
     Canary, CpuSet, Footprint, HostNoise, Interrupt, Noise, Reading, Sample, Throttled, Timestamp,
+    with_sources,
 };
 use isotare_host::{deadline_in, now, pause};
 use isotare_samplers::{Samplers, meters, summarise};
@@ -11,7 +12,7 @@ use isotare_stats::median;
 use std::time::Duration;
 
 /// Number of canaries for the reference, which is their median.
-const REFERENCES: usize = 9;
+const REFERENCES: u32 = 9;
 /// Time between them, so that one short disturbance does not affect all of them.
 const BETWEEN: Duration = Duration::from_millis(40);
 /// A canary that is no older stands for the moment before the next trial, too: nothing runs in between.
@@ -40,8 +41,8 @@ impl Watch {
     pub(crate) fn new(cpus: &CpuSet, interrupt: &Interrupt) -> Self {
         let mut canaries = Canaries::new(cpus);
         let mut seen = vec![canaries.run()];
-        let deadline = deadline_in(BETWEEN * (2 * REFERENCES as u32), interrupt);
-        while seen.len() < REFERENCES && pause(BETWEEN, &deadline).is_ok() {
+        let deadline = deadline_in(BETWEEN * (2 * REFERENCES), interrupt);
+        while seen.len() < REFERENCES as usize && pause(BETWEEN, &deadline).is_ok() {
             seen.push(canaries.run());
         }
         Self { canaries, reference: middle(&seen), cpus: cpus.clone(), last: None }
@@ -74,7 +75,7 @@ impl Before {
         let at = now();
         for sampler in &mut self.samplers.list {
             if let Err(error) = sampler.read(&Footprint::default(), at, &mut self.readings) {
-                tracing::debug!("sampler: {error}");
+                tracing::debug!("sampler: {}", with_sources(&error));
             }
         }
     }

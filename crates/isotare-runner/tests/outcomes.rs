@@ -5,6 +5,7 @@
 
 use isotare_core::{
     Budget, Captured, CpuSet, Driver, Gate, Interrupt, KEPT_END, Outcome, Plan, SessionEnd, Settings, Trial,
+    with_sources,
 };
 use isotare_host::SessionState;
 use isotare_plan::{Blocks, Design, plan};
@@ -47,7 +48,7 @@ impl Sink for Kept {
                 interrupt.raise();
             }
             if self.full_after == Some(self.trials.len()) {
-                return Err(SinkError("no space left".to_owned()));
+                return Err(SinkError("no space left".into()));
             }
         }
         if let Event::Interim { estimates } = event {
@@ -123,7 +124,7 @@ fn execute(
     let interrupt = kept.stop_after.as_ref().map(|(_, interrupt)| interrupt.clone()).unwrap_or_default();
     let end = Bench::prepare(plan, works, &BTreeMap::new(), places, &interrupt, &mut kept)
         .and_then(|mut bench| bench.run(&mut kept))
-        .map_err(|error| error.to_string());
+        .map_err(|error| with_sources(&error));
     let folders = std::fs::read_dir(&work)
         .unwrap()
         .filter(|e| e.as_ref().unwrap().file_name().to_string_lossy().starts_with('t'));

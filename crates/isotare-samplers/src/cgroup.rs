@@ -2,7 +2,7 @@
 
 use crate::meter::{Meter, MeterKind};
 use isotare_cgroup::{CgroupStats, Hierarchies};
-use isotare_core::{Footprint, Reading, Sampler, SamplerError, Timestamp, Unavailable};
+use isotare_core::{Footprint, Reading, Sampler, SamplerError, Timestamp, Unavailable, with_sources};
 
 use MeterKind::{Counter, Last, Peak};
 
@@ -35,7 +35,7 @@ impl CgroupSampler {
         match Hierarchies::discover() {
             Ok(hierarchies) => Ok(Self::with(hierarchies)),
             Err(error) => Err(Unavailable::new(
-                format!("cannot {error}: {}", error.source),
+                format!("cannot {}", with_sources(&error)),
                 "mount one: mount -t cgroup2 none /sys/fs/cgroup",
             )),
         }
@@ -61,7 +61,7 @@ impl Sampler for CgroupSampler {
         let values = values(&group.stats());
         if values.iter().all(Option::is_none) {
             let cause = if group.exists() { "none of its files can be read" } else { "it does not exist" };
-            return Err(SamplerError { subject: format!("cgroup {path}"), cause: cause.to_owned() });
+            return Err(SamplerError { subject: format!("cgroup {path}"), source: cause.into() });
         }
         let read = METERS.iter().zip(values).filter_map(|(meter, value)| {
             Some(Reading { at, metric: meter.def.name.clone(), role: None, value: value? })

@@ -1,7 +1,7 @@
 //! The thread that reads samplers over a window.
 
 use crate::Samplers;
-use isotare_core::{CpuSet, Footprint, Reading, SamplerError, Timestamp};
+use isotare_core::{CpuSet, Footprint, Reading, SamplerError, Timestamp, with_sources};
 use rustix::thread::{CpuSet as Affinity, sched_getaffinity, sched_setaffinity};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -90,7 +90,7 @@ impl Collector {
     /// began. Each error is reported once, even if it occurred several times.
     pub fn finish(mut self) -> (Vec<Reading>, Vec<SamplerError>) {
         let lost = |cause: &str| {
-            (Vec::new(), vec![SamplerError { subject: "samplers".to_owned(), cause: cause.to_owned() }])
+            (Vec::new(), vec![SamplerError { subject: "samplers".to_owned(), source: cause.into() }])
         };
         match self.stop() {
             None => lost("their thread could not be started"),
@@ -179,7 +179,7 @@ fn wait(shared: &Shared, turn: Option<Instant>) -> bool {
 fn read(samplers: &mut Samplers, footprint: &Footprint, at: Timestamp, (readings, errors): &mut Collected) {
     for sampler in &mut samplers.list {
         if let Err(error) = sampler.read(footprint, at, readings) {
-            let known = |e: &SamplerError| e.subject == error.subject && e.cause == error.cause;
+            let known = |e: &SamplerError| with_sources(e) == with_sources(&error);
             if !errors.iter().any(known) {
                 errors.push(error);
             }

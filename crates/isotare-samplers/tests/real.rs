@@ -241,7 +241,7 @@ fn errors_are_reported_once_and_sampling_continues() {
         fn read(&mut self, _: &Footprint, at: Timestamp, out: &mut Vec<Reading>) -> Result<(), SamplerError> {
             self.0 += 1;
             out.push(Reading { at, metric: "n".into(), role: None, value: self.0.into() });
-            Err(SamplerError { subject: "it".to_owned(), cause: "is broken".to_owned() })
+            Err(SamplerError { subject: "it".to_owned(), source: "is broken".into() })
         }
     }
     let list: Vec<Box<dyn Sampler>> = vec![Box::new(Broken(0))];

@@ -203,8 +203,7 @@ impl Driver for Link {
         });
         match shaping {
             Ok(_) => Native.probe(settings, cx),
-            Err(DriverError::Unavailable(why)) => Err(why),
-            Err(error) => Err(Unavailable::new(error.to_string(), "correct what it says")),
+            Err(error) => Err(error.unavailable("correct what it says")),
         }
     }
 
@@ -245,7 +244,7 @@ mod tests {
 
     fn shaping(given: &[(&str, &str)]) -> Result<Shaping, String> {
         let settings = Settings::check("link", SETTINGS, given.iter().copied()).expect("valid");
-        Shaping::of(&settings).map_err(|error| error.to_string())
+        Shaping::of(&settings).map_err(|error| isotare_core::with_sources(&error))
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use isotare_cgroup::Hierarchies;
 use isotare_core::{
     Capabilities, Driver, DriverError, Environment, Image, Instance, Isolation, Kind, PrepareContext,
-    RuntimeInfo, SettingDef, Settings, TrialContext, Unavailable,
+    RuntimeInfo, SettingDef, Settings, TrialContext, Unavailable, with_sources,
 };
 use isotare_drivers::Native;
 use std::collections::BTreeMap;
@@ -33,8 +33,9 @@ struct QuotaEnvironment {
 }
 
 fn hierarchies() -> Result<Hierarchies, Unavailable> {
-    let found = Hierarchies::discover()
-        .map_err(|error| Unavailable::new(format!("a CPU quota needs cgroups: {error}"), "mount them"))?;
+    let found = Hierarchies::discover().map_err(|error| {
+        Unavailable::new(format!("a CPU quota needs cgroups: {}", with_sources(&error)), "mount them")
+    })?;
     found.writable("isotare").map(|()| found)
 }
 

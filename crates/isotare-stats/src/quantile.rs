@@ -26,7 +26,11 @@ pub fn median(values: &[f64]) -> Option<f64> {
 pub(crate) fn quantile_of_sorted(sorted: &[f64], q: f64) -> f64 {
     let last = sorted.len() - 1;
     let position = last as f64 * q;
-    #[expect(clippy::cast_sign_loss, reason = "a position is never below zero")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a position, from 0 to `last`"
+    )]
     let below = (position.floor() as usize).min(last);
     let above = (below + 1).min(last);
     let (low, high) = (sorted[below], sorted[above]);

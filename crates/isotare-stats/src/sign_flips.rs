@@ -164,10 +164,10 @@ mod tests {
     fn gray_code_visits_each_flip_once() {
         let blocks: Vec<Vec<f64>> = (0..6).map(|b| vec![f64::from(1 << b)]).collect();
         let mut seen = Vec::new();
-        assert_eq!(enumerate(&blocks, &mut |sums| seen.push(sums[0] as i32)), 32);
-        seen.sort_unstable();
+        assert_eq!(enumerate(&blocks, &mut |sums| seen.push(sums[0])), 32);
+        seen.sort_unstable_by(f64::total_cmp);
         // The last block contributes 32. The others give every odd number from -31 to 31.
-        assert_eq!(seen, (0..32).map(|i| 2 * i + 1).collect::<Vec<_>>());
+        assert_eq!(seen, (0..32).map(|i| f64::from(2 * i + 1)).collect::<Vec<_>>());
     }
 
     #[test]

@@ -63,7 +63,11 @@ pub(crate) fn critical_count(n: usize, level: f64) -> Option<usize> {
     let mean = n * (n + 1.0) / 4.0;
     let deviation = (n * (n + 1.0) * (2.0 * n + 1.0) / 24.0).sqrt();
     let critical = mean + deviation * Normal::standard().inverse_cdf(tail) - 0.5;
-    #[expect(clippy::cast_sign_loss, reason = "a negative count is filtered out")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a count below the mean, and a negative one is filtered out"
+    )]
     (critical >= 0.0).then_some(critical.floor() as usize)
 }
 

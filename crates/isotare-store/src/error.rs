@@ -3,23 +3,27 @@
 use crate::VERSION;
 use crate::migrate::OPEN;
 use rusqlite::ErrorCode;
+use std::error::Error;
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+
+const BUG: &str = "this is a bug in isotare; please report it";
 
 /// An operation on a store that did not work.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The file could not be opened, read or written.
-    #[error("{operation} {}: {cause}", path.display())]
+    /// SQLite could not open, read or write the file.
+    #[error("{operation} {}", path.display())]
     Access {
         /// What was being done, such as `open store`.
         operation: &'static str,
         /// The file.
         path: PathBuf,
         /// Why it did not work.
-        cause: String,
+        source: SqliteError,
         /// What the user can do.
-        remedy: String,
+        remedy: &'static str,
     },
     /// The file, or the folder that it is in, could not be made or opened.
     #[error("{operation} {}", path.display())]
@@ -56,13 +60,27 @@ pub enum StoreError {
         /// The newest version that can be read.
         supported: i64,
     },
+    /// Another program has written the file.
+    #[error("open store {}: it is a database of another program", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file contains something that isotare never writes.
-    #[error("read store {}: {what}", path.display())]
+    #[error("read store {}", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
         /// What was found where.
-        what: String,
+        source: SqliteError,
+    },
+    /// A value that cannot be written as a store keeps it.
+    #[error("write store {}", path.display())]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: Box<dyn Error + Send + Sync>,
     },
     /// No session of that name.
     #[error("no session '{asked}' in {}", path.display())]
@@ -94,12 +112,45 @@ pub enum StoreError {
     },
 }
 
+/// What SQLite answered, in our words where they say more. It has no source, because the sources of a
+/// [`rusqlite::Error`] say the same again.
+#[derive(Debug)]
+pub struct SqliteError {
+    words: Option<&'static str>,
+    answer: Box<rusqlite::Error>,
+}
+
+impl SqliteError {
+    /// The error of SQLite itself.
+    pub fn answer(&self) -> &rusqlite::Error {
+        &self.answer
+    }
+}
+
+impl fmt::Display for SqliteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.words {
+            Some(words) => f.write_str(words),
+            None => self.answer.fmt(f),
+        }
+    }
+}
+
+impl Error for SqliteError {}
+
+impl From<rusqlite::Error> for SqliteError {
+    fn from(answer: rusqlite::Error) -> Self {
+        Self { words: None, answer: Box::new(answer) }
+    }
+}
+
 impl StoreError {
     /// Whether the machine failed, such as a full disk, rather than what was asked for: another file, or
     /// another session.
     pub fn is_fault(&self) -> bool {
         match self {
             StoreError::Access { operation, .. } | StoreError::File { operation, .. } => *operation != OPEN,
+            StoreError::Unwritable { .. } => true,
             _ => false,
         }
     }
@@ -107,57 +158,54 @@ impl StoreError {
     /// What the user can do about it.
     pub fn remedy(&self) -> &str {
         match self {
-            StoreError::Access { remedy, .. } | StoreError::NoSession { remedy, .. } => remedy,
-            StoreError::File { remedy, .. } => remedy,
+            StoreError::Access { remedy, .. } | StoreError::File { remedy, .. } => remedy,
+            StoreError::NoSession { remedy, .. } => remedy,
+            StoreError::Foreign { .. } => "use another file",
             StoreError::Outdated { .. } => "make a copy that you can write to and use that (--store)",
             StoreError::TooNew { .. } => "use a newer isotare, or another file (--store)",
             StoreError::Damaged { .. } => {
                 "the file is damaged or was edited: use a copy of it from before (--store)"
             }
             StoreError::Ambiguous { .. } => "write more of its name",
-            StoreError::Twice { .. } => "this is a defect of isotare; please report it",
+            StoreError::Twice { .. } | StoreError::Unwritable { .. } => BUG,
         }
     }
 
     /// An error of SQLite as an error of the store.
-    pub(crate) fn sqlite(operation: &'static str, path: &Path, error: &rusqlite::Error) -> Self {
-        let code = error.sqlite_error_code();
-        let (cause, remedy) = match code {
+    pub(crate) fn sqlite(operation: &'static str, path: &Path, answer: rusqlite::Error) -> Self {
+        let (words, remedy) = match answer.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
-                "another process has locked it".to_owned(),
+                Some("another process has locked it"),
                 "wait until the other isotare is done, or use another file (--store)",
             ),
             Some(ErrorCode::ReadOnly) => {
-                ("it is read-only".to_owned(), "make file and folder writable, or use another file (--store)")
+                (Some("it is read-only"), "make file and folder writable, or use another file (--store)")
             }
             Some(ErrorCode::DiskFull) => {
-                ("the disk is full".to_owned(), "free some space; every trial recorded so far is safe")
+                (Some("the disk is full"), "free some space; every trial recorded so far is safe")
             }
             Some(ErrorCode::NotADatabase) => {
-                ("it is not a database".to_owned(), "use another file (--store), or move this one away")
+                (Some("it is not a database"), "use another file (--store), or move this one away")
             }
             Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
-                (unopened(path), "use a file in a folder that you can write to (--store)")
+                let remedy = "use a file in a folder that you can write to (--store)";
+                // SQLite does not report why it could not open a file; the system does.
+                if let Err(source) = std::fs::File::open(path) {
+                    return Self::File { operation, path: path.to_owned(), source, remedy };
+                }
+                let folder = path.is_dir().then_some("it is a folder");
+                (folder.or(Some("the files next to it cannot be created or opened")), remedy)
             }
             Some(ErrorCode::DatabaseCorrupt) => (
-                "the database is damaged".to_owned(),
+                Some("the database is damaged"),
                 "move it away and use a copy; `sqlite3 FILE .recover` can perhaps save its content",
             ),
-            Some(ErrorCode::SystemIoFailure) => (
-                format!("input or output failed ({error})"),
-                "check the disk and its free space; a store cannot be on a network file system",
-            ),
-            _ => (error.to_string(), "this is a bug in isotare; please report it"),
+            Some(ErrorCode::SystemIoFailure) => {
+                (None, "check the disk and its free space; a store cannot be on a network file system")
+            }
+            _ => (None, BUG),
         };
-        Self::Access { operation, path: path.to_owned(), cause, remedy: remedy.to_owned() }
-    }
-}
-
-/// The reason why SQLite could not open a file, because SQLite does not report it.
-fn unopened(path: &Path) -> String {
-    match std::fs::File::open(path) {
-        _ if path.is_dir() => "it is a folder".to_owned(),
-        Err(error) => error.to_string(),
-        Ok(_) => "the files next to it cannot be created or opened".to_owned(),
+        let source = SqliteError { words, answer: Box::new(answer) };
+        Self::Access { operation, path: path.to_owned(), source, remedy }
     }
 }

@@ -29,7 +29,7 @@ mod space;
 mod words;
 mod write;
 
-pub use error::StoreError;
+pub use error::{SqliteError, StoreError};
 pub use export::{ExportFormat, ExportScope, export};
 pub use log::{LOG_LIMIT, LogLine};
 pub use migrate::VERSION;

@@ -68,12 +68,7 @@ pub(crate) fn supported(content: Content, path: &Path, newest: i64) -> Result<i6
         Content::Empty => Ok(0),
         Content::Store(found) if (0..=newest).contains(&found) => Ok(found),
         Content::Store(found) => Err(StoreError::TooNew { path: path.to_owned(), found, supported: newest }),
-        Content::Foreign => Err(StoreError::Access {
-            operation: OPEN,
-            path: path.to_owned(),
-            cause: "it is a database of another program".to_owned(),
-            remedy: "use another file".to_owned(),
-        }),
+        Content::Foreign => Err(StoreError::Foreign { path: path.to_owned() }),
     }
 }
 
@@ -91,7 +86,7 @@ pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), St
 
 /// Runs the steps that are missing. Returns the version that was found.
 fn run(connection: &mut Connection, path: &Path, steps: &[Step]) -> Result<i64, StoreError> {
-    let failed = |error: rusqlite::Error| StoreError::sqlite(OPEN, path, &error);
+    let failed = |error: rusqlite::Error| StoreError::sqlite(OPEN, path, error);
     let newest = i64::try_from(steps.len()).unwrap_or(i64::MAX);
     // Checking first avoids the lock of a writer for every later opener.
     if supported(content(connection).map_err(failed)?, path, newest)? == newest {

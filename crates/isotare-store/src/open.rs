@@ -54,7 +54,7 @@ impl Store {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let failed = |error: rusqlite::Error| StoreError::sqlite(OPEN, path, &error);
+        let failed = |error: rusqlite::Error| StoreError::sqlite(OPEN, path, error);
         let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
         prepare(&connection).map_err(failed)?;
         // SQLite opens a file that it may not write to without an error.
@@ -86,7 +86,7 @@ impl Store {
             source,
             remedy: "name a store of sessions that you can read (--store)",
         })?;
-        let failed = |error: rusqlite::Error| StoreError::sqlite(OPEN, path, &error);
+        let failed = |error: rusqlite::Error| StoreError::sqlite(OPEN, path, error);
         // Where the folder is not writable either, SQLite cannot make the files that readers share. If there
         // is no log next to the file, no process is writing, so it can be read as a file that never changes.
         let (connection, content) = match reader(path, OpenFlags::empty()) {
@@ -116,7 +116,7 @@ impl Store {
     }
 
     pub(crate) fn failed(&self, operation: &'static str) -> impl Fn(rusqlite::Error) -> StoreError + '_ {
-        move |error| StoreError::sqlite(operation, &self.path, &error)
+        move |error| StoreError::sqlite(operation, &self.path, error)
     }
 }
 
@@ -180,7 +180,7 @@ mod tests {
         let other = Connection::open(&path).expect("opens");
         other.execute_batch("BEGIN IMMEDIATE").expect("locks");
         let error = store.finish("a", SessionEnd::Complete).expect_err("locked");
-        assert!(error.to_string().ends_with("another process has locked it"), "{error}");
+        assert!(with_sources(&error).ends_with("another process has locked it"), "{error}");
         assert!(error.remedy().starts_with("wait until"), "{error:?}");
         other.execute_batch("ROLLBACK").expect("unlocks");
         store.finish("a", SessionEnd::Complete).expect("works again");

@@ -86,7 +86,7 @@ impl Store {
     /// or `last~N` for the one N before it.
     pub fn load(&self, asked: &str) -> Result<Record, StoreError> {
         // One transaction, so that a session that is being written does not change between the tables.
-        let _snapshot = self.connection.unchecked_transaction().map_err(|error| self.unread(&error))?;
+        let _snapshot = self.connection.unchecked_transaction().map_err(|error| self.unread(error))?;
         let (number, _) = self.resolve(asked)?;
         let sql = "SELECT id, started, version, argv, plan, host, environments, workloads, ended FROM session WHERE number = ?1";
         let whole = |row: &Row<'_>| {
@@ -103,7 +103,7 @@ impl Store {
             Ok((session, optional_word(row, 8)?))
         };
         let (session, end) =
-            self.connection.query_row(sql, [number], whole).map_err(|error| self.unread(&error))?;
+            self.connection.query_row(sql, [number], whole).map_err(|error| self.unread(error))?;
         Ok(Record { session, trials: self.trials(number)?, end })
     }
 
@@ -232,7 +232,7 @@ impl Store {
             }
             Ok(())
         };
-        read().map_err(|error| self.unread(&error))
+        read().map_err(|error| self.unread(error))
     }
 
     fn rows<T>(
@@ -244,16 +244,16 @@ impl Store {
         let all = || -> rusqlite::Result<Vec<T>> {
             self.connection.prepare_cached(sql)?.query_map(parameters, read)?.collect()
         };
-        all().map_err(|error| self.unread(&error))
+        all().map_err(|error| self.unread(error))
     }
 
     /// A value that does not fit its column is damage; the rest is SQLite's.
-    fn unread(&self, error: &rusqlite::Error) -> StoreError {
+    fn unread(&self, error: rusqlite::Error) -> StoreError {
         match error {
             rusqlite::Error::FromSqlConversionFailure(..)
             | rusqlite::Error::InvalidColumnType(..)
             | rusqlite::Error::IntegralValueOutOfRange(..) => {
-                StoreError::Damaged { path: self.path.clone(), what: error.to_string() }
+                StoreError::Damaged { path: self.path.clone(), source: error.into() }
             }
             error => StoreError::sqlite(READ, &self.path, error),
         }

@@ -6,6 +6,7 @@ use crate::{Store, StoreError};
 use isotare_core::{Captured, MetricDef, Role, Session, SessionEnd, Trial};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior, params};
 use serde::Serialize;
+use std::error::Error;
 use std::fs::File;
 use std::io::{Read, Seek};
 
@@ -30,7 +31,7 @@ impl Store {
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
         match self.connection.execute(sql, row) {
             Ok(_) => Ok(()),
-            Err(error) => Err(self.unwritten(&error, || format!("session {}", session.id))),
+            Err(error) => Err(self.unwritten(error, || format!("session {}", session.id))),
         }
     }
 
@@ -45,7 +46,7 @@ impl Store {
         let stdout = streams.map(|streams| self.packed(&streams.stdout)).transpose()?;
         let stderr = streams.map(|streams| self.packed(&streams.stderr)).transpose()?;
         let failed =
-            |error: &rusqlite::Error| self.unwritten(error, || format!("trial {} of {session}", trial.index));
+            |error: rusqlite::Error| self.unwritten(error, || format!("trial {} of {session}", trial.index));
         let write = || {
             // Immediate: a lock that is taken at once is waited for, one that is widened later is not.
             let behavior = TransactionBehavior::Immediate;
@@ -83,7 +84,7 @@ impl Store {
             details(&transaction, transaction.last_insert_rowid(), trial)?;
             transaction.commit()
         };
-        write().map_err(|error| failed(&error))
+        write().map_err(failed)
     }
 
     /// Adds all that a recorded trial wrote: its standard output and standard error, zstd files that are read
@@ -164,11 +165,11 @@ impl Store {
         };
         find().map_err(|error| match error {
             rusqlite::Error::QueryReturnedNoRows => self.no_session(id),
-            error => StoreError::sqlite(WRITE, &self.path, &error),
+            error => StoreError::sqlite(WRITE, &self.path, error),
         })
     }
 
-    fn unwritten(&self, error: &rusqlite::Error, what: impl Fn() -> String) -> StoreError {
+    fn unwritten(&self, error: rusqlite::Error, what: impl Fn() -> String) -> StoreError {
         match error.sqlite_error_code() {
             Some(ErrorCode::ConstraintViolation) => {
                 StoreError::Twice { path: self.path.clone(), what: what() }
@@ -191,13 +192,8 @@ impl Store {
         })
     }
 
-    fn unwritable(&self, error: impl std::fmt::Display) -> StoreError {
-        StoreError::Access {
-            operation: WRITE,
-            path: self.path.clone(),
-            cause: error.to_string(),
-            remedy: "this is a bug in isotare; please report it".to_owned(),
-        }
+    fn unwritable(&self, error: impl Into<Box<dyn Error + Send + Sync>>) -> StoreError {
+        StoreError::Unwritable { path: self.path.clone(), source: error.into() }
     }
 }
 

@@ -309,7 +309,7 @@ fn a_damaged_row_is_named() {
     let other = rusqlite::Connection::open(store.path()).expect("opens");
     other.execute_batch("UPDATE trial SET outcome = 'splendid'").expect("edited");
     let error = store.load("a").expect_err("refused");
-    assert!(matches!(&error, StoreError::Damaged { what, .. } if what.contains("splendid")), "{error}");
+    assert!(matches!(&error, StoreError::Damaged { source, .. } if source.to_string().contains("splendid")));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod support;
 
+use isotare_core::with_sources;
 use isotare_store::{Store, StoreError};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -99,7 +100,7 @@ fn a_full_disk_loses_only_what_does_not_fit() {
         assert!(kept < 10_000, "the disk never fills");
     };
     assert!(matches!(error, StoreError::Access { .. }), "{error}");
-    assert!(error.to_string().ends_with("isotare.db: the disk is full"), "{error}");
+    assert!(with_sources(&error).ends_with("isotare.db: the disk is full"), "{error}");
     assert!(error.remedy().starts_with("free some space"), "{error}");
     assert!(kept > 10, "{kept}");
     let expected: Vec<_> = (0..kept).map(|index| trial(index, 100)).collect();

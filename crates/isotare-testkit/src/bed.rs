@@ -81,7 +81,7 @@ impl Place {
             deadline: deadline_in(STEP, &Interrupt::default()),
             mark: &|_| {},
         };
-        then(&cx).map_err(|error| error.to_string())
+        then(&cx).map_err(|error| with_sources(&error))
     }
 }
 
@@ -101,7 +101,7 @@ impl<'a> Bed<'a> {
 
     /// A session in a folder of [`Bed::folder`]. The owner of the folder removes it.
     pub(crate) fn below(root: &Path, agent: &'a Path) -> Result<Self, String> {
-        let text = |error: std::io::Error| error.to_string();
+        let text = |error: std::io::Error| with_sources(&error);
         std::fs::create_dir(root.join("work")).map_err(text)?;
         let session = session_of(root);
         let state = SessionState::create(&root.join("s"), &session).map_err(text)?;
@@ -143,8 +143,9 @@ impl<'a> Bed<'a> {
 
     /// Prepares the environment.
     pub fn prepare(&mut self, driver: &dyn Driver, settings: &Settings, image: &Image) -> Result<(), String> {
-        let environment =
-            self.preparing(|cx| driver.prepare(settings, image, cx))?.map_err(|error| error.to_string())?;
+        let environment = self
+            .preparing(|cx| driver.prepare(settings, image, cx))?
+            .map_err(|error| with_sources(&error))?;
         self.environment = Some(environment);
         self.owns_kernel = driver.capabilities().own_kernel;
         Ok(())
@@ -171,7 +172,7 @@ impl<'a> Bed<'a> {
     pub fn create_named(&mut self, name: &str) -> Result<Life, String> {
         let number = self.instances;
         self.instances += 1;
-        let text = |error: std::io::Error| error.to_string();
+        let text = |error: std::io::Error| with_sources(&error);
         let run = self.state.new_folder(&format!("t{number}")).map_err(text)?;
         let work = self.root.join(format!("work/t{number}"));
         std::fs::create_dir(&work).map_err(text)?;
@@ -217,7 +218,7 @@ impl<'a> Bed<'a> {
         let mut left = Vec::new();
         // The group that contains the groups of instances belongs to the session and is removed with it.
         let group = Resource::Cgroup { path: format!("isotare/{}", self.session) };
-        for resource in self.state.recorded().map_err(|error| error.to_string())?.iter().rev() {
+        for resource in self.state.recorded().map_err(|error| with_sources(&error))?.iter().rev() {
             match sweep(resource, &deadline) {
                 Swept::Removed if *resource == group => {}
                 Swept::Absent => {}
@@ -252,7 +253,8 @@ impl Life {
         let stream = stream.map_err(|error| format!("{error}\n{}", instance.diagnostics()))?;
         *wire = stream.try_clone().ok();
         let greeted = AgentClient::greet(stream, &deadline);
-        *agent = Some(greeted.map_err(|error| format!("{error}\n{}", instance.diagnostics()))?);
+        *agent =
+            Some(greeted.map_err(|error| format!("{}\n{}", with_sources(&error), instance.diagnostics()))?);
         Ok(())
     }
 
@@ -283,7 +285,7 @@ impl Life {
         let mut done = Ok(());
         let ran = run(agent, &job, &mut |_| done = heard());
         done?;
-        ran.map_err(|error| error.to_string())
+        ran.map_err(|error| with_sources(&error))
     }
 
     /// Runs a job.
@@ -301,7 +303,7 @@ impl Life {
     /// The facts that the agent sees.
     pub fn facts(&mut self) -> Result<BTreeMap<String, String>, String> {
         let agent = self.agent.as_mut().ok_or("no agent")?;
-        agent.facts(&deadline_in(STEP, &Interrupt::default())).map_err(|error| error.to_string())
+        agent.facts(&deadline_in(STEP, &Interrupt::default())).map_err(|error| with_sources(&error))
     }
 
     /// Whether the workload is a process of this host.
@@ -325,7 +327,9 @@ impl Life {
     /// Ends it normally.
     pub fn end(mut self) -> Result<(), String> {
         if let Some(agent) = &mut self.agent {
-            agent.power_off(&deadline_in(STEP, &Interrupt::default())).map_err(|error| error.to_string())?;
+            agent
+                .power_off(&deadline_in(STEP, &Interrupt::default()))
+                .map_err(|error| with_sources(&error))?;
         }
         let Life { instance, place, .. } = &mut self;
         place.with(|cx| instance.stop(STEP / 2, cx))?;

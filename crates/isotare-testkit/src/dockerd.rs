@@ -1,6 +1,6 @@
 //! A Docker daemon for tests, in a temporary folder.
 
-use isotare_core::{Deadline, Interrupt, NoLedger};
+use isotare_core::{Deadline, Interrupt, NoLedger, with_sources};
 use isotare_drivers::{DaemonSetup, PrivateDaemon};
 use isotare_host::{deadline_in, now};
 use std::io::{self, Read, Write};
@@ -46,7 +46,7 @@ impl PrivateDockerd {
             .map_err(|error| format!("make folder for dockerd: {error}"))?;
         let setup = DaemonSetup { folder: folder.path(), storage: None, bridged };
         let daemon =
-            PrivateDaemon::start(setup, &NoLedger, &patience()).map_err(|error| error.to_string())?;
+            PrivateDaemon::start(setup, &NoLedger, &patience()).map_err(|error| with_sources(&error))?;
         Ok(Self { daemon, folder })
     }
 

@@ -56,7 +56,8 @@ fn ledger(fault: Fault, ledger: &dyn Ledger) -> &dyn Ledger {
 fn budget(fault: Fault, given: &Budget) -> Budget {
     match fault {
         Fault::GivesCpus => {
-            let cpus = std::thread::available_parallelism().map_or(1, |cpus| cpus.get() as u32);
+            let cpus = std::thread::available_parallelism().map_or(1, |cpus| cpus.get());
+            let cpus = u32::try_from(cpus).unwrap_or(1);
             Budget { cpus: CpuSet::new(0..cpus).unwrap_or_else(|| given.cpus.clone()), ..given.clone() }
         }
         Fault::GivesMemory => Budget { memory: 16 * given.memory, ..given.clone() },

@@ -4,7 +4,7 @@
 use crate::cli::Places;
 use crate::exit::{fault, refuse};
 use isotare_cgroup::Hierarchies;
-use isotare_core::{Budget, CpuSet, HostFacts, Interrupt, Ledger, Resource};
+use isotare_core::{Budget, CpuSet, HostFacts, Interrupt, Ledger, Resource, with_sources};
 use isotare_host::{SessionState, Swept, deadline_in, state_root, utc_now};
 use isotare_image::Cache;
 use isotare_runner::{CleanReport, clean};
@@ -47,7 +47,11 @@ impl Machine {
         let root = state_root();
         let state = SessionState::create(&root, &session).map_err(|error| {
             fault(
-                format!("the record of the session cannot be written in {}: {error}", root.display()),
+                format!(
+                    "the record of the session cannot be written in {}: {}",
+                    root.display(),
+                    with_sources(&error)
+                ),
                 "make that folder writable, or name another folder in ISOTARE_STATE",
             )
         })?;
@@ -127,7 +131,7 @@ impl Machine {
         if report.failed.is_empty()
             && let Err(error) = state.close()
         {
-            tracing::warn!("the session's record could not be removed: {error}");
+            tracing::warn!("the session's record could not be removed: {}", with_sources(&error));
         }
         report
     }

@@ -2,9 +2,7 @@
 
 use crate::output::{percent, remember, said, say};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use isotare_core::{
-    Condition, Outcome, Plan, Session, Trial, WorkloadSpec, visible, visible_line, with_sources,
-};
+use isotare_core::{Condition, Outcome, Plan, Session, Trial, WorkloadSpec, visible, visible_line};
 use isotare_report::different_work;
 use isotare_runner::{Event, Forecast, Interim, MOST_FORETOLD, Sink, SinkError};
 use isotare_store::{LOG_LIMIT, Store, StoreError};
@@ -149,7 +147,7 @@ impl Sink for Progress<'_> {
                     }
                     None => Ok(()),
                 });
-                kept.and_then(|()| self.keep_log()).map_err(|error| SinkError(with_sources(&error)))?;
+                kept.and_then(|()| self.keep_log()).map_err(|error| SinkError(error.into()))?;
                 if trial.outcome != Outcome::Completed {
                     let condition = &self.session.plan.conditions[trial.condition];
                     let reason =

@@ -137,7 +137,8 @@ fn programs() -> Result<Vec<(PathBuf, Image)>, Failed> {
 fn write_tree(archive: &Path) -> Result<(), Failed> {
     let mut image = Image::default();
     programs()?.into_iter().for_each(|(_, closure)| image.extend(closure));
-    Ok(isotare_host::write_tar(&image, std::fs::File::create(archive)?)?)
+    let written = isotare_host::write_tar(&image, std::fs::File::create(archive)?);
+    Ok(written.map_err(|error| isotare_core::with_sources(&error))?)
 }
 
 /// Calls `then` with the subject of this name: a spec, or the name of a fault. A fault is tried with a driver

@@ -7,6 +7,7 @@
 use crate::arguments::Channel;
 use crate::control::Control;
 use crate::{clock, vsock};
+use isotare_core::with_sources;
 use isotare_protocol::{FrameBuffer, FromAgent, Hello, ToAgent, encode, encode_hello};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
@@ -43,7 +44,7 @@ impl Writer {
     }
 
     fn send(&self, message: &FromAgent) -> Result<(), String> {
-        self.write(&encode(message).map_err(|e| format!("encode a message: {e}"))?)
+        self.write(&encode(message).map_err(|e| format!("encode a message: {}", with_sources(&e)))?)
     }
 }
 
@@ -128,7 +129,8 @@ impl Link {
 
     /// Says hello, the first frame.
     pub fn hello(&mut self, hello: &Hello) -> Result<(), String> {
-        self.writer.write(&encode_hello(hello).map_err(|e| format!("encode the hello: {e}"))?)
+        self.writer
+            .write(&encode_hello(hello).map_err(|e| format!("encode the hello: {}", with_sources(&e)))?)
     }
 
     /// Sends a message.

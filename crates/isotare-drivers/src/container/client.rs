@@ -2,7 +2,7 @@
 
 use super::rerun;
 use super::wire::{Answer, Order, Question, Reply, Request, Terms, receive, send};
-use isotare_core::{Deadline, DriverError, Interrupt, Ledger, Resource};
+use isotare_core::{Cause, Deadline, DriverError, Interrupt, Ledger, Resource};
 use isotare_host::{Child, Spawn, WaitError, deadline_in, identify, readable};
 use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, shutdown, socketpair};
 use std::collections::HashSet;
@@ -42,18 +42,18 @@ impl Client {
         deadline: &Deadline,
     ) -> Result<Self, DriverError> {
         let program = rerun::program().map_err(|e| DriverError::failed("start", "container broker", e))?;
-        let failed = |error: &dyn std::fmt::Display| {
+        let failed = |error: Cause| {
             DriverError::failed("start container broker", program.display().to_string(), error)
         };
         let pair = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None);
-        let (socket, theirs) = pair.map_err(|e| failed(&e))?;
+        let (socket, theirs) = pair.map_err(|e| failed(e.into()))?;
         // No death signal: the broker has to outlive a session that was killed, to remove what is left.
         let spawn =
             Spawn::new(&program).arg(rerun::BROKER).input_from(theirs).output_to(log).outlives_thread();
-        let child = spawn.start().map_err(|e| failed(&e))?;
+        let child = spawn.start().map_err(|e| failed(e.into()))?;
         drop(spawn);
         if let Some(process) = identify(child.pid()) {
-            ledger.record(&Resource::Process(process)).map_err(|e| failed(&e))?;
+            ledger.record(&Resource::Process(process)).map_err(|e| failed(e.into()))?;
         }
         let mut client = Self { socket, child, asked: 0, names: HashSet::new(), log: log.to_owned() };
         let request = Request::Configure(terms.clone());

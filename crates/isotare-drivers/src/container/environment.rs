@@ -10,7 +10,8 @@ use crate::root::Tree;
 use crate::spawned::{budget_fact, usable_cgroups};
 use isotare_cgroup::Hierarchies;
 use isotare_core::{
-    Budget, CONTROL_DIR, DriverError, Environment, Image, Instance, PrepareContext, Resource, TrialContext,
+    Budget, CONTROL_DIR, Cause, DriverError, Environment, Image, Instance, PrepareContext, Resource,
+    TrialContext,
 };
 use std::collections::BTreeMap;
 use std::fs;
@@ -65,11 +66,11 @@ impl ReusedGroup {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = format!("isotare/{}/reused{number}", cx.session);
-        let failed = |what, error: &dyn std::fmt::Display| DriverError::failed(what, path.as_str(), error);
+        let failed = |what, error: Cause| DriverError::failed(what, path.as_str(), error);
         cx.ledger
             .record(&Resource::Cgroup { path: path.clone() })
-            .map_err(|e| failed("record cgroup", &e))?;
-        hierarchies.create(&path, Some(cx.budget)).map_err(|e| failed("create cgroup", &e))?;
+            .map_err(|e| failed("record cgroup", e.into()))?;
+        hierarchies.create(&path, Some(cx.budget)).map_err(|e| failed("create cgroup", e.into()))?;
         Ok(Self { hierarchies: hierarchies.clone(), path })
     }
 }
@@ -98,7 +99,7 @@ impl ContainerEnvironment {
     ) -> Result<Self, DriverError> {
         let hierarchies = usable_cgroups();
         if let (true, Err(why)) = (rustix::process::geteuid().is_root(), &hierarchies) {
-            return Err(DriverError::failed("prepare", "container", why));
+            return Err(DriverError::failed("prepare", "container", why.as_str()));
         }
         let tree = Tree::lay_out(image, cx)?;
         let tree = if choice.root == RootKind::Overlay { tree } else { tree.flat(cx)? };

@@ -7,7 +7,7 @@ use super::veth;
 use super::wire::{Link, Order};
 use isotare_cgroup::{Cgroup, Hierarchies};
 use isotare_core::{
-    Deadline, DriverError, Footprint, Instance, Interrupt, Member, Resource, Role, TrialContext,
+    Cause, Deadline, DriverError, Footprint, Instance, Interrupt, Member, Resource, Role, TrialContext,
 };
 use isotare_files::remove_tree;
 use isotare_host::{accept, deadline_in, identify, listen, now, readable};
@@ -75,17 +75,18 @@ impl ContainerInstance {
     }
 
     fn make(&mut self, order: Order, cx: &TrialContext<'_>) -> Result<(), DriverError> {
-        let failed = |what, error: &dyn std::fmt::Display| DriverError::failed(what, cx.instance, error);
-        let record =
-            |resource: Resource| cx.ledger.record(&resource).map_err(|e| failed("record resource of", &e));
-        let console = File::create(&self.console).map_err(|e| failed("make console of", &e))?;
-        let null = File::open("/dev/null").map_err(|e| failed("make console of", &e))?;
+        let failed = |what, error: Cause| DriverError::failed(what, cx.instance, error);
+        let record = |resource: Resource| {
+            cx.ledger.record(&resource).map_err(|e| failed("record resource of", e.into()))
+        };
+        let console = File::create(&self.console).map_err(|e| failed("make console of", e.into()))?;
+        let null = File::open("/dev/null").map_err(|e| failed("make console of", e.into()))?;
         let cgroup = match &self.hierarchies {
             Some(hierarchies) if self.keeps_group => Some(hierarchies.open(&self.cgroup)),
             Some(hierarchies) => {
                 record(Resource::Cgroup { path: self.cgroup.clone() })?;
                 let made = hierarchies.create(&self.cgroup, Some(cx.budget));
-                Some(made.map_err(|e| failed("create cgroup of", &e))?)
+                Some(made.map_err(|e| failed("create cgroup of", e.into()))?)
             }
             None => None,
         };
@@ -99,7 +100,7 @@ impl ContainerInstance {
             record(Resource::Process(process))?;
         }
         if let Some(cgroup) = cgroup {
-            join(&cgroup, pid).map_err(|e| failed("fill cgroup of", &e))?;
+            join(&cgroup, pid).map_err(|e| failed("fill cgroup of", e.into()))?;
         }
         self.link.as_ref().map_or(Ok(()), |link| veth::configure(link, &cx.deadline))
     }

@@ -3,7 +3,9 @@
 use super::broker::{ENTER, OVERLAY};
 use super::driver::RUNTIME;
 use super::environment::{Choice, ContainerEnvironment, lock};
-use isotare_core::{DriverError, Image, PrepareContext, Resource, RuntimeInfo, Unavailable};
+use isotare_core::{
+    Cause, DriverError, Image, PrepareContext, Resource, RuntimeInfo, Unavailable, with_sources,
+};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::fd::AsFd;
@@ -22,10 +24,10 @@ pub(super) fn probe(choice: Choice, cx: &PrepareContext<'_>) -> Result<RuntimeIn
 }
 
 fn attempt(environment: &ContainerEnvironment, cx: &PrepareContext<'_>) -> Result<(), DriverError> {
-    let failed = |error: &dyn std::fmt::Display| DriverError::failed("try a container in", cx.session, error);
+    let failed = |error: Cause| DriverError::failed("try a container in", cx.session, error);
     let (layers, control) = (cx.work.join("probe"), cx.work.join("probe-control"));
     for folder in [&layers, &control] {
-        fs::create_dir_all(folder).map_err(|e| failed(&e))?;
+        fs::create_dir_all(folder).map_err(|e| failed(e.into()))?;
     }
     let id = format!("{}-probe", cx.session);
     // Not below the session's group: that may not exist, and then nobody would remove it.
@@ -34,16 +36,16 @@ fn attempt(environment: &ContainerEnvironment, cx: &PrepareContext<'_>) -> Resul
     order.link = None;
     let hierarchies = environment.hierarchies().ok().filter(|_| order.group.is_some() && !order.keep_group);
     if let Some(hierarchies) = hierarchies {
-        cx.ledger.record(&Resource::Cgroup { path: cgroup.clone() }).map_err(|e| failed(&e))?;
-        hierarchies.create(&cgroup, Some(cx.budget)).map_err(|e| failed(&e))?;
+        cx.ledger.record(&Resource::Cgroup { path: cgroup.clone() }).map_err(|e| failed(e.into()))?;
+        hierarchies.create(&cgroup, Some(cx.budget)).map_err(|e| failed(e.into()))?;
     }
-    let null = File::options().read(true).write(true).open("/dev/null").map_err(|e| failed(&e))?;
+    let null = File::options().read(true).write(true).open("/dev/null").map_err(|e| failed(e.into()))?;
     let mut client = lock(environment.client());
     let tried = client
         .create(order, [null.as_fd(); 3], &cx.deadline)
         .and_then(|_created| client.delete(&id, &cx.deadline));
     if let Some(hierarchies) = hierarchies {
-        hierarchies.remove_tree(&cgroup).map_err(|e| failed(&e))?;
+        hierarchies.remove_tree(&cgroup).map_err(|e| failed(e.into()))?;
     }
     tried
 }
@@ -76,7 +78,7 @@ impl Kernel {
 
 /// The reason and the remedy.
 fn diagnose(error: &DriverError, kernel: &Kernel) -> Unavailable {
-    let error = error.to_string();
+    let error = with_sources(error);
     let is = |value: &Option<String>, bad: &str| value.as_deref() == Some(bad);
     let sysctls = [
         (&kernel.userns_clone, "0", "kernel.unprivileged_userns_clone", "1"),

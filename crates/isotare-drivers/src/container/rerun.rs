@@ -2,6 +2,7 @@
 
 use super::broker;
 use crate::ladder;
+use isotare_core::with_sources;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -28,7 +29,7 @@ pub fn helper_process() -> Option<ExitCode> {
         Err(error) => {
             // Standard error is a log that the session quotes. If writing to it fails, the error cannot be
             // reported.
-            let _unheard = writeln!(std::io::stderr(), "{error}");
+            let _unheard = writeln!(std::io::stderr(), "{}", with_sources(&error));
             Some(ExitCode::FAILURE)
         }
     }

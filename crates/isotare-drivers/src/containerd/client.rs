@@ -2,7 +2,7 @@
 
 use super::shim;
 use crate::oci::{Bundle, Runtime, Started, finish};
-use isotare_core::{Deadline, DriverError, Member, Resource, Role, TrialContext, is_plain_name};
+use isotare_core::{Cause, Deadline, DriverError, Member, Resource, Role, TrialContext, is_plain_name};
 use isotare_host::{Spawn, identify, output_of, readable};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -114,14 +114,14 @@ impl Ctr {
     /// Starts it; `ctr` carries its standard streams. `ctr` prints nothing when the container has started, so
     /// the agent's hello shows this.
     fn start_attached(&self, bundle: &Bundle, cx: &TrialContext<'_>) -> Result<Started, DriverError> {
-        let failed = |error: &dyn std::fmt::Display| {
+        let failed = |error: Cause| {
             DriverError::failed("start container", &bundle.id, format!("{error}: {}", bundle.last_words()))
         };
-        let (ours, theirs) = UnixStream::pair().map_err(|e| failed(&e))?;
+        let (ours, theirs) = UnixStream::pair().map_err(|e| failed(e.into()))?;
         let spawn = self.client.call(bundle).args(self.start_arguments(bundle));
-        let child = spawn.streams_over(OwnedFd::from(theirs)).start().map_err(|e| failed(&e))?;
+        let child = spawn.streams_over(OwnedFd::from(theirs)).start().map_err(|e| failed(e.into()))?;
         readable(ours.as_fd(), Some(child.pidfd()), &cx.deadline).map_err(|error| match error {
-            isotare_host::WaitError::Died => failed(&error),
+            isotare_host::WaitError::Died => failed(error.into()),
             other => other.during("start container", &bundle.id),
         })?;
         Ok(Started { pid: Some(bundle.pid()?), stream: Some(ours), carrier: Some(child) })

@@ -198,10 +198,7 @@ impl Driver for Containerd {
                 "start it (systemctl start containerd), or name another socket with address=",
             ));
         }
-        let broken = |error: DriverError| match error {
-            DriverError::Unavailable(unavailable) => unavailable,
-            other => Unavailable::new(other.to_string(), self.remedy),
-        };
+        let broken = |error: DriverError| error.unavailable(self.remedy);
         let said = ctr.client.ask(&["version"], &cx.deadline).map_err(broken)?;
         let mut environment = self.ready(settings, &Image::default(), cx).map_err(broken)?;
         trial_life::live(&mut environment, self.patience, cx)

@@ -82,10 +82,7 @@ impl Driver for Docker {
             let Reached { engine, said, .. } = &reached::reach(settings, cx)?;
             info::describe(engine, said, settings, &cx.deadline)
         };
-        examine().map_err(|error| match error {
-            DriverError::Unavailable(unavailable) => unavailable,
-            other => Unavailable::new(other.to_string(), "look at the daemon's log (journalctl -u docker)"),
-        })
+        examine().map_err(|error| error.unavailable("look at the daemon's log (journalctl -u docker)"))
     }
 
     fn prepare(

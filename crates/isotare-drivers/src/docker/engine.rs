@@ -4,7 +4,7 @@ use super::address::Address;
 use crate::http::until;
 use bollard::errors::Error;
 use bollard::{API_DEFAULT_VERSION, ClientVersion};
-use isotare_core::{Deadline, DriverError, Unavailable};
+use isotare_core::{Cause, Deadline, DriverError, Unavailable};
 use isotare_host::WaitError;
 use std::future::Future;
 use tokio::runtime::{Builder, Runtime};
@@ -26,18 +26,21 @@ pub(super) struct Engine {
 }
 
 /// A call that failed.
+#[derive(Debug, thiserror::Error)]
 pub(super) enum CallError {
+    #[error("not done by the deadline")]
     TimedOut,
+    #[error("interrupted")]
     Interrupted,
     /// The daemon cannot be reached.
+    #[error(transparent)]
     Gone(Unavailable),
     /// The daemon refused, with this HTTP status.
-    Refused {
-        status: u16,
-        message: String,
-    },
+    #[error("the Docker daemon answered: {} (HTTP {status})", message.trim_end())]
+    Refused { status: u16, message: String },
     /// The connection failed.
-    Broken(String),
+    #[error("the Docker daemon's answer is incomplete")]
+    Broken(#[source] Cause),
 }
 
 impl Engine {
@@ -80,7 +83,7 @@ impl Engine {
             Ok(answer) => answer.map_err(|error| self.explain(error)),
             Err(WaitError::TimedOut) => Err(CallError::TimedOut),
             Err(WaitError::Interrupted) => Err(CallError::Interrupted),
-            Err(error) => Err(CallError::Broken(error.to_string())),
+            Err(error) => Err(CallError::Broken(error.into())),
         }
     }
 
@@ -97,7 +100,7 @@ impl Engine {
                     )
                 }))
             }
-            other => CallError::Broken(with_sources(&other)),
+            other => CallError::Broken(other.into()),
         }
     }
 }
@@ -117,32 +120,4 @@ impl CallError {
     pub(super) fn is_status(&self, wanted: u16) -> bool {
         matches!(self, CallError::Refused { status, .. } if *status == wanted)
     }
-}
-
-impl std::fmt::Display for CallError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            CallError::TimedOut => write!(f, "not done by the deadline"),
-            CallError::Interrupted => write!(f, "interrupted"),
-            CallError::Gone(unavailable) => unavailable.fmt(f),
-            CallError::Refused { status, message } => {
-                write!(f, "the Docker daemon answered: {} (HTTP {status})", message.trim_end())
-            }
-            CallError::Broken(cause) => write!(f, "the Docker daemon's answer is incomplete: {cause}"),
-        }
-    }
-}
-
-/// An error with its causes, which the client's own texts omit.
-fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let cause = error.to_string();
-        if !text.ends_with(&cause) {
-            text = format!("{text}: {cause}");
-        }
-        source = error.source();
-    }
-    text
 }

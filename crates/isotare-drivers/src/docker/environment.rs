@@ -15,7 +15,7 @@ use bollard::models::{
 };
 use bollard::query_parameters::CreateContainerOptionsBuilder;
 use isotare_core::{
-    AGENT_PATH, Base, CONTROL_DIR, DATA_DIR, DriverError, Environment, HOST_FOLDERS, Image, Instance,
+    AGENT_PATH, Base, CONTROL_DIR, Cause, DATA_DIR, DriverError, Environment, HOST_FOLDERS, Image, Instance,
     PrepareContext, Settings, TrialContext,
 };
 use isotare_host::listen;
@@ -119,12 +119,12 @@ impl DockerEnvironment {
 
 impl Environment for DockerEnvironment {
     fn create(&mut self, cx: &TrialContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
-        let failed = |what, error: &dyn std::fmt::Display| DriverError::failed(what, cx.instance, error);
-        let listener = listen(&cx.control_socket()).map_err(|e| failed("listen for agent of", &e))?;
+        let failed = |what, error: Cause| DriverError::failed(what, cx.instance, error);
+        let listener = listen(&cx.control_socket()).map_err(|e| failed("listen for agent of", e.into()))?;
         let body = self.container(cx)?;
         cx.ledger
             .record(&resource(What::Container, &self.engine.address, cx.instance))
-            .map_err(|e| failed("record container", &e))?;
+            .map_err(|e| failed("record container", e.into()))?;
         let options = CreateContainerOptionsBuilder::new().name(cx.instance).build();
         let created = self
             .engine

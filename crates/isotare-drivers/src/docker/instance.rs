@@ -61,7 +61,7 @@ impl DockerInstance {
         });
         match ended {
             Ok(true) => Ok(()),
-            Ok(false) => Err(CallError::Broken("it ended without an exit status".to_owned())),
+            Ok(false) => Err(CallError::Broken("it ended without an exit status".into())),
             Err(error) if error.is_status(404) => Ok(()),
             Err(error) => Err(error),
         }

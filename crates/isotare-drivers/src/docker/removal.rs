@@ -155,7 +155,7 @@ mod tests {
             ("image", "unix:///no/d.sock#"),
             ("volume", "unix:///no/d.sock#a"),
         ] {
-            let error = release(what, id, &deadline).expect_err(id).to_string();
+            let error = isotare_core::with_sources(&release(what, id, &deadline).expect_err(id));
             assert!(error.contains("no record of the driver docker"), "{error}");
         }
         assert!(is_folder(Path::new("/run/isotare-docker-1-0")) && is_image_name("isotare/s-1:0"));

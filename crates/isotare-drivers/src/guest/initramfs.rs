@@ -9,7 +9,7 @@ use cpio::newc::{Builder, ModeFileType, trailer};
 use isotare_core::{
     AGENT_PATH, Base, DATA_DIR, Deadline, DriverError, Image, ImageFile, Source, Unavailable,
 };
-use isotare_host::{find_program, output_up_to};
+use isotare_host::{at, find_program, output_up_to};
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -161,10 +161,7 @@ pub(crate) fn pack(base: Vec<ImageFile>, image: &Image) -> io::Result<Vec<u8>> {
             Source::Folder => (ModeFileType::Directory, Vec::new()),
             Source::Link(target) => (ModeFileType::Symlink, target.as_os_str().as_bytes().to_vec()),
             Source::Bytes(bytes) => (ModeFileType::Regular, bytes.to_vec()),
-            Source::Host(path) => {
-                let named = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", path.display()));
-                (ModeFileType::Regular, fs::read(path).map_err(named)?)
-            }
+            Source::Host(path) => (ModeFileType::Regular, fs::read(path).map_err(at(path.display()))?),
         };
         let name = file.path.strip_prefix("/").unwrap_or(&file.path);
         let name = name.to_str().ok_or_else(|| {

@@ -2,7 +2,7 @@
 
 use super::modules::ModuleIndex;
 use super::vmlinuz;
-use isotare_core::{Deadline, Unavailable};
+use isotare_core::{Cause, Deadline, Unavailable, with_sources};
 use isotare_host::{find_program, output_up_to};
 use std::cmp::Ordering;
 use std::fs;
@@ -51,7 +51,7 @@ impl Kernel {
                 (path, "ELF image, booted with PVH".to_owned())
             }
             Err(_) if vmlinuz::is_elf(&content) => (self.path.clone(), "ELF image, unchanged".to_owned()),
-            Err(why) => (self.path.clone(), format!("boot image ({why})")),
+            Err(why) => (self.path.clone(), format!("boot image ({})", with_sources(&why))),
         })
     }
 
@@ -101,7 +101,7 @@ fn best(folder: &Path, suits: &dyn Fn(&str) -> bool) -> Option<PathBuf> {
 const LARGEST_UNPACKED: u64 = 1 << 30;
 
 /// Unpacks these bytes with a program, using a file in the folder.
-fn unpack_by(program: &str, packed: &[u8], folder: &Path, deadline: &Deadline) -> Result<Vec<u8>, String> {
+fn unpack_by(program: &str, packed: &[u8], folder: &Path, deadline: &Deadline) -> Result<Vec<u8>, Cause> {
     let program = find_program(program).ok_or("it is not installed")?;
     let file = folder.join("vmlinux.packed");
     fs::write(&file, packed).map_err(|e| format!("write {}: {e}", file.display()))?;
@@ -110,8 +110,8 @@ fn unpack_by(program: &str, packed: &[u8], folder: &Path, deadline: &Deadline) -
     let _left = fs::remove_file(&file);
     match output {
         Ok(output) if output.status.success() => Ok(output.stdout),
-        Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
-        Err(error) => Err(error.to_string()),
+        Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().into()),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{Logs, Template};
 use isotare_cgroup::{Cgroup, Hierarchies};
 use isotare_core::{
-    Budget, Deadline, DriverError, Footprint, Interrupt, Member, Resource, Role, TrialContext,
+    Budget, Cause, Deadline, DriverError, Footprint, Interrupt, Member, Resource, Role, TrialContext,
 };
 use isotare_host::{Child, Spawn, WaitError, accept, deadline_in, identify, now, readable};
 use rustix::net::{RecvFlags, recv};
@@ -79,12 +79,12 @@ impl Machine {
         limits: &Budget,
         cx: &TrialContext<'_>,
     ) -> Result<(), DriverError> {
-        let failed = |what, error: &dyn std::fmt::Display| DriverError::failed(what, cx.instance, error);
+        let failed = |what, error: Cause| DriverError::failed(what, cx.instance, error);
         cx.ledger
             .record(&Resource::Cgroup { path: cx.cgroup.to_owned() })
-            .map_err(|e| failed("record cgroup of", &e))?;
+            .map_err(|e| failed("record cgroup of", e.into()))?;
         let cgroup =
-            hierarchies.create(cx.cgroup, Some(limits)).map_err(|e| failed("create cgroup of", &e))?;
+            hierarchies.create(cx.cgroup, Some(limits)).map_err(|e| failed("create cgroup of", e.into()))?;
         let spawn = std::mem::replace(&mut self.spawn, Spawn::new(""));
         self.spawn = spawn.in_cgroups(cgroup.joining_files());
         self.cgroup = Some((cx.cgroup.to_owned(), cgroup));

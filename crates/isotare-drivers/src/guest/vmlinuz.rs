@@ -3,6 +3,8 @@
 //! A distribution's `vmlinuz` is setup code, a decompressor and the compressed `vmlinux`. QEMU boots the ELF
 //! image itself through its PVH entry point where the kernel has one (`CONFIG_PVH`), which skips all three.
 
+use isotare_core::Cause;
+
 /// Why a kernel's ELF image could not be extracted. The driver then boots the unchanged `vmlinuz`.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UnpackError {
@@ -13,11 +15,11 @@ pub(crate) enum UnpackError {
     #[error("its compression is not supported (magic {0:02x?})")]
     Compression([u8; 4]),
     /// The program for it failed.
-    #[error("{0}: {1}")]
-    Program(&'static str, String),
+    #[error("{0}")]
+    Program(&'static str, #[source] Cause),
     /// The compressed data are damaged.
-    #[error("its LZ4 payload is damaged: {0}")]
-    Damaged(String),
+    #[error("its LZ4 payload is damaged")]
+    Damaged(#[source] Cause),
     /// No ELF image, or one without the note that names the PVH entry point.
     #[error("it has no PVH entry point")]
     NoPvh,
@@ -28,7 +30,7 @@ const LZ4_LEGACY: [u8; 4] = [0x02, 0x21, 0x4c, 0x18];
 const PROGRAMS: &[([u8; 4], &str)] = &[([0xfd, b'7', b'z', b'X'], "xz"), ([0x28, 0xb5, 0x2f, 0xfd], "zstd")];
 
 /// Runs a program on packed bytes.
-pub(super) type Unpacker<'a> = dyn Fn(&str, &[u8]) -> Result<Vec<u8>, String> + 'a;
+pub(super) type Unpacker<'a> = dyn Fn(&str, &[u8]) -> Result<Vec<u8>, Cause> + 'a;
 
 /// The uncompressed size of every block of LZ4's legacy format but the last.
 const LZ4_BLOCK: usize = 8 << 20;
@@ -96,11 +98,10 @@ fn unpack_lz4(mut blocks: &[u8]) -> Result<Vec<u8>, UnpackError> {
     let (mut image, mut block) = (Vec::new(), vec![0; LZ4_BLOCK]);
     while blocks.len() > 4 {
         let length = word(blocks, 0).unwrap_or(0);
-        let packed = blocks
-            .get(4..4 + length)
-            .ok_or_else(|| UnpackError::Damaged("a block is cut short".to_owned()))?;
+        let packed =
+            blocks.get(4..4 + length).ok_or_else(|| UnpackError::Damaged("a block is cut short".into()))?;
         let unpacked = lz4_flex::block::decompress_into(packed, &mut block)
-            .map_err(|error| UnpackError::Damaged(error.to_string()))?;
+            .map_err(|error| UnpackError::Damaged(error.into()))?;
         image.extend_from_slice(&block[..unpacked]);
         blocks = &blocks[4 + length..];
     }
@@ -133,7 +134,7 @@ mod tests {
 
     #[test]
     fn other_files_than_kernels_are_refused_without_a_panic() {
-        let none: &Unpacker<'_> = &|_, _| Err("none".to_owned());
+        let none: &Unpacker<'_> = &|_, _| Err("none".into());
         for bytes in [&b""[..], b"#!/bin/sh\n", &[0xff; 4096], b"\x7fELF\x02\x01"] {
             assert!(!is_image(bytes) && release(bytes).is_none());
             assert!(matches!(unpack(bytes, none), Err(UnpackError::NoImage)));
@@ -151,13 +152,13 @@ mod tests {
         let payload = 5 * 512;
         image[payload..payload + 4].copy_from_slice(&LZ4_LEGACY);
         image[payload + 4] = 200;
-        let none: &Unpacker<'_> = &|_, _| Err("none".to_owned());
+        let none: &Unpacker<'_> = &|_, _| Err("none".into());
         assert!(matches!(unpack(&image, none), Err(UnpackError::Damaged(_))));
         image[payload] = 0x1f;
         assert!(matches!(unpack(&image, none), Err(UnpackError::Compression(_))));
         image[payload..payload + 4].copy_from_slice(b"\xfd7zX");
-        let of_sixty: &Unpacker<'_> = &|program, bytes| Err(format!("{program} of {}", bytes.len()));
-        let told = unpack(&image, of_sixty).expect_err("refused").to_string();
+        let of_sixty: &Unpacker<'_> = &|program, bytes| Err(format!("{program} of {}", bytes.len()).into());
+        let told = isotare_core::with_sources(&unpack(&image, of_sixty).expect_err("refused"));
         assert_eq!(told, "xz: xz of 60");
     }
 }

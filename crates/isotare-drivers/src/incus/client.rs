@@ -3,9 +3,9 @@
 use crate::http::{Answer, Content, Http, HttpError};
 use futures_util::stream;
 use http_body_util::{BodyExt, StreamBody};
-use hyper::Method;
 use hyper::body::Frame;
-use isotare_core::{Deadline, DriverError, Unavailable};
+use hyper::{Method, StatusCode};
+use isotare_core::{Cause, Deadline, DriverError, Unavailable, with_sources};
 use isotare_host::WaitError;
 use serde_json::Value;
 use std::fs::File;
@@ -23,19 +23,24 @@ pub(super) struct Client {
 }
 
 /// A call that failed.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(super) enum CallError {
+    #[error("not done by the deadline")]
     TimedOut,
+    #[error("interrupted")]
     Interrupted,
     /// There is no daemon.
-    Gone(PathBuf, io::Error),
+    #[error("no daemon accepts a connection at {}", .0.display())]
+    Gone(PathBuf, #[source] io::Error),
     /// The daemon refused, with this HTTP status.
-    Refused {
-        status: u64,
-        message: String,
-    },
+    #[error("{message}")]
+    Refused { status: u64, message: String },
     /// The connection failed.
-    Broken(String),
+    #[error(transparent)]
+    Broken(Cause),
+    /// It was something else that answered.
+    #[error("the answer is not JSON ({status})")]
+    NoJson { status: StatusCode, source: serde_json::Error },
 }
 
 impl CallError {
@@ -49,13 +54,13 @@ impl CallError {
         match self {
             CallError::TimedOut => DriverError::TimedOut { operation, subject: subject.into() },
             CallError::Interrupted => DriverError::Interrupted,
-            CallError::Gone(socket, error) => DriverError::Unavailable(Unavailable::new(
-                format!("no daemon accepts a connection at {}: {error}", socket.display()),
+            CallError::Gone(..) => DriverError::Unavailable(Unavailable::new(
+                with_sources(&self),
                 "start it, run isotare as root or as a member of its group, or name another socket with \
                  socket=/path",
             )),
-            CallError::Refused { message, .. } | CallError::Broken(message) => {
-                DriverError::failed(operation, subject, message)
+            CallError::Refused { .. } | CallError::Broken(_) | CallError::NoJson { .. } => {
+                DriverError::failed(operation, subject, self)
             }
         }
     }
@@ -66,7 +71,7 @@ impl From<WaitError> for CallError {
         match error {
             WaitError::TimedOut => CallError::TimedOut,
             WaitError::Interrupted => CallError::Interrupted,
-            other => CallError::Broken(other.to_string()),
+            other => CallError::Broken(other.into()),
         }
     }
 }
@@ -75,7 +80,7 @@ impl From<HttpError> for CallError {
     fn from(error: HttpError) -> Self {
         match error {
             HttpError::Wait(error) => error.into(),
-            other => CallError::Broken(other.to_string()),
+            other => CallError::Broken(other.into()),
         }
     }
 }
@@ -156,8 +161,8 @@ impl Client {
 /// An answer's body, or the error in it.
 fn read(answer: &Answer) -> Result<Value, CallError> {
     let status = answer.status;
-    let value: Value = serde_json::from_slice(&answer.body)
-        .map_err(|error| CallError::Broken(format!("the answer is not JSON ({status}): {error}")))?;
+    let value: Value =
+        serde_json::from_slice(&answer.body).map_err(|source| CallError::NoJson { status, source })?;
     match value["error"].as_str().filter(|error| !error.is_empty()) {
         Some(error) => {
             let status = value["error_code"].as_u64().unwrap_or_else(|| status.as_u16().into());
@@ -182,9 +187,9 @@ mod tests {
         let body = r#"{"type":"error","status":"","status_code":0,"operation":"","error_code":404,"error":"Instance not found","metadata":null}"#;
         let error = read(&answer(StatusCode::NOT_FOUND, body)).expect_err("refused");
         assert!(error.is_absent(), "{error:?}");
-        assert_eq!(error.during("look at", "x").to_string(), "look at x: Instance not found");
+        assert_eq!(with_sources(&error.during("look at", "x")), "look at x: Instance not found");
         let body = r#"{"type":"sync","status":"Success","status_code":200,"operation":"","error_code":0,"error":"","metadata":[]}"#;
         assert!(read(&answer(StatusCode::OK, body)).is_ok());
-        assert!(matches!(read(&answer(StatusCode::OK, "<html>")), Err(CallError::Broken(_))));
+        assert!(matches!(read(&answer(StatusCode::OK, "<html>")), Err(CallError::NoJson { .. })));
     }
 }

@@ -119,10 +119,8 @@ impl Driver for Daemon {
     }
 
     fn probe(&self, settings: &Settings, cx: &PrepareContext<'_>) -> Result<RuntimeInfo, Unavailable> {
-        let (_, said, storage) = self.examine(settings, &cx.deadline).map_err(|error| match error {
-            DriverError::Unavailable(unavailable) => unavailable,
-            other => Unavailable::new(other.to_string(), self.remedy),
-        })?;
+        let (_, said, storage) =
+            self.examine(settings, &cx.deadline).map_err(|error| error.unavailable(self.remedy))?;
         let text = |key: &str| said["environment"][key].as_str().unwrap_or("unknown").to_owned();
         let details =
             BTreeMap::from([("storage".to_owned(), storage), ("driver".to_owned(), text("driver_version"))]);

@@ -10,8 +10,8 @@ use crate::spawned::session_group;
 use hyper::Method;
 use isotare_cgroup::{Hierarchies, Version};
 use isotare_core::{
-    AGENT_PATH, CONTROL_DIR, CpuSet, DATA_DIR, DriverError, Environment, Image, Instance, PrepareContext,
-    Resource, Settings, TrialContext,
+    AGENT_PATH, CONTROL_DIR, Cause, CpuSet, DATA_DIR, DriverError, Environment, Image, Instance,
+    PrepareContext, Resource, Settings, TrialContext,
 };
 use isotare_host::listen;
 use serde_json::{Value, json};
@@ -99,12 +99,12 @@ fn pinned(cpus: &CpuSet) -> String {
 impl Environment for IncusEnvironment {
     fn create(&mut self, cx: &TrialContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
         let name = host_name(cx.instance);
-        let failed = |what, error: &dyn std::fmt::Display| DriverError::failed(what, &name, error);
-        let listener = listen(&cx.control_socket()).map_err(|e| failed("listen for agent of", &e))?;
+        let failed = |what, error: Cause| DriverError::failed(what, &name, error);
+        let listener = listen(&cx.control_socket()).map_err(|e| failed("listen for agent of", e.into()))?;
         let groups = groups_of(cx.cgroup).map(|path| Resource::Cgroup { path });
         let instance = resource(What::Instance, self.driver, &self.client.socket, &name);
         for resource in groups.into_iter().chain([instance]) {
-            cx.ledger.record(&resource).map_err(|e| failed("record instance", &e))?;
+            cx.ledger.record(&resource).map_err(|e| failed("record instance", e.into()))?;
         }
         self.client
             .act(Method::POST, "/1.0/instances", Some(&self.description(&name, cx)), &cx.deadline)

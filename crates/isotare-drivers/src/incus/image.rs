@@ -4,7 +4,7 @@ use super::client::Client;
 use super::removal::{IMAGE_NAME, LABEL, What, pool, remove, remove_image, resource};
 use crate::root::Tree;
 use hyper::Method;
-use isotare_core::{DriverError, Image, Interrupt, PrepareContext};
+use isotare_core::{Cause, DriverError, Image, Interrupt, PrepareContext};
 use isotare_host::{deadline_in, find_program, output_of};
 use serde_json::json;
 use std::fs::{self, File};
@@ -67,7 +67,7 @@ impl Drop for Imported {
 }
 
 fn archive(name: &str, image: &Image, cx: &PrepareContext<'_>) -> Result<PathBuf, DriverError> {
-    let failed = |error: &dyn std::fmt::Display| DriverError::failed("write image", name, error);
+    let failed = |error: Cause| DriverError::failed("write image", name, error);
     let tree = Tree::lay_out(image, cx)?;
     let (metadata, path) = (cx.work.join("metadata.yaml"), cx.work.join("image.tar"));
     let architecture = std::env::consts::ARCH;
@@ -75,8 +75,8 @@ fn archive(name: &str, image: &Image, cx: &PrepareContext<'_>) -> Result<PathBuf
         &metadata,
         format!("architecture: {architecture}\ncreation_date: 1\nproperties:\n  {IMAGE_NAME}: {name}\n"),
     )
-    .map_err(|e| failed(&e))?;
-    let tar = find_program("tar").ok_or_else(|| failed(&"the program tar is not installed"))?;
+    .map_err(|e| failed(e.into()))?;
+    let tar = find_program("tar").ok_or_else(|| failed("the program tar is not installed".into()))?;
     let text = |path: &std::path::Path| path.to_string_lossy().into_owned();
     // Links' targets stay as they are (flag S).
     let mut arguments =
@@ -92,7 +92,7 @@ fn archive(name: &str, image: &Image, cx: &PrepareContext<'_>) -> Result<PathBuf
     let output = output_of(&tar, &arguments, &cx.deadline).map_err(|e| e.during("write image", name))?;
     match output.status.success() {
         true => Ok(path),
-        false => Err(failed(&String::from_utf8_lossy(&output.stderr).trim())),
+        false => Err(failed(String::from_utf8_lossy(&output.stderr).trim().into())),
     }
 }
 
@@ -117,16 +117,16 @@ impl Pool {
         cx: &PrepareContext<'_>,
     ) -> Result<Self, DriverError> {
         let name = host_name(&format!("{}-{}", cx.session, NUMBER.fetch_add(1, Ordering::Relaxed)));
-        let failed = |what, error: &dyn std::fmt::Display| DriverError::failed(what, &name, error);
+        let failed = |what, error: Cause| DriverError::failed(what, &name, error);
         let mut config = json!({LABEL: cx.session});
         if storage == "dir" {
             let source = cx.work.join("pool");
-            fs::create_dir(&source).map_err(|e| failed("make folder of pool", &e))?;
+            fs::create_dir(&source).map_err(|e| failed("make folder of pool", e.into()))?;
             config["source"] = json!(source);
         }
         cx.ledger
             .record(&resource(What::Pool, driver, &client.socket, &name))
-            .map_err(|e| failed("record pool", &e))?;
+            .map_err(|e| failed("record pool", e.into()))?;
         let made = Self { client, name: name.clone(), ours: true };
         let order = json!({"name": name, "driver": storage, "config": config});
         made.client

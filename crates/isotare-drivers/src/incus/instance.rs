@@ -8,6 +8,7 @@ use hyper::Method;
 use isotare_cgroup::Hierarchies;
 use isotare_core::{
     Deadline, DriverError, Footprint, Instance, Interrupt, Member, Role, Timestamp, TrialContext,
+    with_sources,
 };
 use isotare_host::{WaitError, accept, deadline_in, now, peer_pid, readable};
 use std::cell::OnceCell;
@@ -181,7 +182,7 @@ impl Instance for IncusInstance {
         let deadline = deadline_in(ASIDE, &Interrupt::default());
         match self.client.get(&format!("{}/state", instance(&self.name)), &deadline) {
             Ok(state) => format!("instance {}: {}", self.name, state["metadata"]["status"]),
-            Err(error) => error.during("look at instance", &self.name).to_string(),
+            Err(error) => with_sources(&error.during("look at instance", &self.name)),
         }
     }
 }

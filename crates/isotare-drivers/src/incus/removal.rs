@@ -149,7 +149,7 @@ mod tests {
     fn a_record_in_another_format_is_refused() {
         let deadline = deadline_in(Duration::from_secs(5), &Interrupt::default());
         for id in ["/s.sock#../images/x", "/s.sock#a?project=b", "relative#a", "/s.sock", "/s.sock#"] {
-            let error = release("instance", id, &deadline).expect_err(id).to_string();
+            let error = isotare_core::with_sources(&release("instance", id, &deadline).expect_err(id));
             assert!(error.contains("no record of this driver"), "{error}");
         }
     }

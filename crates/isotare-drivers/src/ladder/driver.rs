@@ -12,7 +12,7 @@ use crate::root::{SOCKET, Tree};
 use crate::spawned::{Spawned, budget_fact, usable_cgroups};
 use isotare_cgroup::Hierarchies;
 use isotare_core::{
-    Capabilities, Driver, DriverError, Environment, IMAGE_SETTING, Image, Instance, Isolation, Kind,
+    Capabilities, Cause, Driver, DriverError, Environment, IMAGE_SETTING, Image, Instance, Isolation, Kind,
     PrepareContext, Resource, RuntimeInfo, SettingDef, Settings, TrialContext, Unavailable,
 };
 use isotare_host::{Spawn, output_of};
@@ -99,11 +99,8 @@ impl Driver for Ladder {
     fn probe(&self, settings: &Settings, cx: &PrepareContext<'_>) -> Result<RuntimeInfo, Unavailable> {
         let see = "docs/drivers/ladder.md says what the kernel has to allow";
         let broken = |error: &dyn std::fmt::Display| Unavailable::new(error.to_string(), see);
-        let environment =
-            LadderEnvironment::prepare(settings, &Image::default(), cx).map_err(|error| match error {
-                DriverError::Unavailable(why) => why,
-                other => broken(&other),
-            })?;
+        let environment = LadderEnvironment::prepare(settings, &Image::default(), cx)
+            .map_err(|error| error.unavailable(see))?;
         // Runs a launcher until the agent reports that its socket does not exist.
         let (work, control) = (cx.work.join("probe"), cx.work.join("probe-control"));
         for folder in [&work, &control] {
@@ -141,18 +138,18 @@ impl LadderEnvironment {
         root_only("the ladder")?;
         let chosen = choose(settings, apparmor)?;
         let has = |rung| chosen.rungs.contains(&rung);
-        let failed = |error: &dyn std::fmt::Display| DriverError::failed("prepare", "ladder", error);
+        let failed = |error: Cause| DriverError::failed("prepare", "ladder", error);
         let filter = cx.work.join("filter");
         if has(Rung::Seccomp) {
-            let program = seccomp::compile().map_err(|e| failed(&e))?;
-            fs::write(&filter, filter::encode(&program)).map_err(|e| failed(&e))?;
+            let program = seccomp::compile().map_err(|e| failed(e.into()))?;
+            fs::write(&filter, filter::encode(&program)).map_err(|e| failed(e.into()))?;
         }
         let hierarchies = match has(Rung::Cgroup) {
-            true => Ok(usable_cgroups().map_err(|e| failed(&e))?),
+            true => Ok(usable_cgroups().map_err(|e| failed(e.into()))?),
             false => Err("this rung has no cgroup".to_owned()),
         };
         let ip = if has(Rung::Veth) { Some(veth::usable()?) } else { None };
-        let launcher = rerun::program().map_err(|e| failed(&e))?;
+        let launcher = rerun::program().map_err(|e| failed(e.into()))?;
         let tree = Tree::lay_out(image, cx)?;
         Ok(Self { launcher, chosen, agent: cx.agent.to_owned(), tree, filter, ip, hierarchies })
     }

@@ -23,7 +23,7 @@ use std::time::Duration;
 /// Executes the order from the command line.
 pub(crate) fn launch() -> Result<(), BrokerError> {
     let order = std::env::args().nth(2).ok_or(BrokerError::Protocol)?;
-    let order: Order = serde_json::from_str(&order).map_err(|error| BrokerError::Spec(error.to_string()))?;
+    let order: Order = serde_json::from_str(&order).map_err(|error| BrokerError::Spec(error.into()))?;
     let mut cpus = CpuSet::new();
     order.cpus.iter().for_each(|cpu| cpus.set(cpu as usize));
     sched_setaffinity(None, &cpus).step("stay on the budget's CPUs")?;
@@ -108,7 +108,7 @@ fn attach(link: &Link, child: Pid, scratch: &Path) -> Result<(), BrokerError> {
     connect(link, scratch)?;
     home.back()?;
     veth::configure(link, &deadline_in(Duration::from_secs(10), &Interrupt::default()))
-        .map_err(|error| BrokerError::Network(error.to_string()))
+        .map_err(BrokerError::HostEnd)
 }
 
 #[cfg(test)]

@@ -90,11 +90,8 @@ impl Driver for Libvirt {
 
     fn probe(&self, settings: &Settings, cx: &PrepareContext<'_>) -> Result<RuntimeInfo, Unavailable> {
         let remedy = "see docs/drivers/libvirt.md, and look at the daemon's log";
-        let mut environment =
-            LibvirtEnvironment::prepare(settings, &Image::default(), cx).map_err(|error| match error {
-                DriverError::Unavailable(unavailable) => unavailable,
-                other => Unavailable::new(other.to_string(), remedy),
-            })?;
+        let mut environment = LibvirtEnvironment::prepare(settings, &Image::default(), cx)
+            .map_err(|error| error.unavailable(remedy))?;
         let limit = environment.boot_limit();
         trial_life::live(&mut environment, limit, cx).map_err(|reason| Unavailable::new(reason, remedy))?;
         Ok(RuntimeInfo { version: environment.version.clone(), details: environment.details() })

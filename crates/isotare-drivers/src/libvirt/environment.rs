@@ -8,6 +8,7 @@ use crate::spawned::usable_cgroups;
 use isotare_cgroup::Hierarchies;
 use isotare_core::{
     Budget, DriverError, Environment, Image, Instance, PrepareContext, Settings, TrialContext, Unavailable,
+    with_sources,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -50,7 +51,7 @@ impl LibvirtEnvironment {
         let definition = match &domain {
             Some(name) => virsh.run(&["dumpxml", "--inactive", name], &cx.deadline).map_err(|error| {
                 Unavailable::new(
-                    error.to_string(),
+                    with_sources(&error),
                     "name a domain that 'virsh list --all' shows, or another uri",
                 )
             })?,
@@ -151,7 +152,7 @@ impl Environment for LibvirtEnvironment {
 fn version(virsh: &Virsh, cx: &PrepareContext<'_>) -> Result<String, Unavailable> {
     let said = virsh.run(&["version"], &cx.deadline).map_err(|error| {
         Unavailable::new(
-            error.to_string(),
+            with_sources(&error),
             "start libvirtd (Debian: libvirt-daemon-system), or name another daemon with uri=…",
         )
     })?;

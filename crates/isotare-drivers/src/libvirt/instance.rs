@@ -5,7 +5,7 @@ use super::virsh::Virsh;
 use super::xml::{Ours, rewrite};
 use crate::guest::{Logs, first_byte, qemu_process};
 use isotare_cgroup::{Cgroup, Hierarchies};
-use isotare_core::{Deadline, DriverError, Footprint, Instance, Resource, TrialContext};
+use isotare_core::{Cause, Deadline, DriverError, Footprint, Instance, Resource, TrialContext};
 use isotare_host::{WaitError, accept, now, peer_pid, readable};
 use rustix::process::{Pid, PidfdFlags, geteuid, pidfd_open};
 use std::fs;
@@ -40,9 +40,9 @@ impl LibvirtInstance {
         environment: &LibvirtEnvironment,
         cx: &TrialContext<'_>,
     ) -> Result<Self, DriverError> {
-        let failed = |what, error: &dyn std::fmt::Display| DriverError::failed(what, cx.instance, error);
+        let failed = |what, error: Cause| DriverError::failed(what, cx.instance, error);
         let (control, definition) = (cx.control_socket(), cx.run.join("domain.xml"));
-        let listener = UnixListener::bind(&control).map_err(|e| failed("listen for agent of", &e))?;
+        let listener = UnixListener::bind(&control).map_err(|e| failed("listen for agent of", e.into()))?;
         let log = daemon_log(&environment.virsh.uri, cx.instance);
         let logs = Logs { monitor: "QEMU", output: log.clone(), console: cx.work.join("console.log") };
         let disk = cx.work.join("data.disk");
@@ -59,9 +59,12 @@ impl LibvirtInstance {
             disk: environment.boot.template.as_ref().map(|_| (disk.as_path(), environment.cache.as_str())),
             as_root: geteuid().is_root(),
         };
-        let text = rewrite(&environment.definition, &ours).map_err(|e| failed("write definition of", &e))?;
+        let text =
+            rewrite(&environment.definition, &ours).map_err(|e| failed("write definition of", e.into()))?;
         // Libvirt keeps the log of a domain that has ended.
-        cx.ledger.record(&Resource::Path { path: log.clone() }).map_err(|e| failed("record log of", &e))?;
+        cx.ledger
+            .record(&Resource::Path { path: log.clone() })
+            .map_err(|e| failed("record log of", e.into()))?;
         let mut instance = Self {
             name: cx.instance.to_owned(),
             virsh: environment.virsh.clone(),
@@ -91,18 +94,18 @@ impl LibvirtInstance {
         disk: &Path,
         cx: &TrialContext<'_>,
     ) -> Result<(), DriverError> {
-        let failed = |what, error: &dyn std::fmt::Display| DriverError::failed(what, cx.instance, error);
-        fs::write(&self.definition, text).map_err(|e| failed("write definition of", &e))?;
+        let failed = |what, error: Cause| DriverError::failed(what, cx.instance, error);
+        fs::write(&self.definition, text).map_err(|e| failed("write definition of", e.into()))?;
         if let Some(template) = &environment.boot.template {
             template.instantiate(disk, &cx.deadline)?;
         }
         if let Ok(hierarchies) = &environment.hierarchies {
             cx.ledger
                 .record(&Resource::Cgroup { path: cx.cgroup.to_owned() })
-                .map_err(|e| failed("record cgroup of", &e))?;
+                .map_err(|e| failed("record cgroup of", e.into()))?;
             let cgroup = hierarchies
                 .create(cx.cgroup, Some(&environment.limits(cx)))
-                .map_err(|e| failed("create cgroup of", &e))?;
+                .map_err(|e| failed("create cgroup of", e.into()))?;
             self.cgroup = Some((cx.cgroup.to_owned(), cgroup));
         }
         Ok(())
@@ -112,29 +115,29 @@ impl LibvirtInstance {
     /// its process is known. The process joins the cgroup before the guest runs and touches its memory.
     fn make(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
         const START: &str = "start domain";
-        let failed = |error: &dyn std::fmt::Display| DriverError::failed(START, cx.instance, error);
-        let listener = self.control.take().ok_or_else(|| failed(&"it has already been started"))?;
+        let failed = |error: Cause| DriverError::failed(START, cx.instance, error);
+        let listener = self.control.take().ok_or_else(|| failed("it has already been started".into()))?;
         let domain = format!("{}#{}", self.virsh.uri, self.name);
         let managed =
             Resource::Managed { driver: "libvirt".to_owned(), what: "domain".to_owned(), id: domain };
-        cx.ledger.record(&managed).map_err(|e| failed(&e))?;
+        cx.ledger.record(&managed).map_err(|e| failed(e.into()))?;
         self.asked = true;
         let definition = self.definition.display().to_string();
         self.virsh.run(&["create", "--paused", &definition], &cx.deadline)?;
         (cx.mark)("vmm.spawned");
         let stream = accept(&listener, None, &cx.deadline).map_err(|e| e.during(START, cx.instance))?;
-        let pid = peer_pid(&stream).ok_or_else(|| failed(&"QEMU's process was not found"))?;
+        let pid = peer_pid(&stream).ok_or_else(|| failed("QEMU's process was not found".into()))?;
         let pidfd = i32::try_from(pid)
             .ok()
             .and_then(Pid::from_raw)
             .ok_or(rustix::io::Errno::SRCH)
             .and_then(|pid| pidfd_open(pid, PidfdFlags::empty()))
-            .map_err(|e| failed(&e))?;
+            .map_err(|e| failed(e.into()))?;
         if let Some(process) = isotare_host::identify(pid) {
-            cx.ledger.record(&Resource::Process(process)).map_err(|e| failed(&e))?;
+            cx.ledger.record(&Resource::Process(process)).map_err(|e| failed(e.into()))?;
         }
         if let Some((_, cgroup)) = &self.cgroup {
-            cgroup.add(pid).map_err(|e| failed(&e))?;
+            cgroup.add(pid).map_err(|e| failed(e.into()))?;
         }
         self.stream = Some(stream);
         self.process = Some(Process { pid, pidfd });

@@ -5,7 +5,7 @@
 #![expect(unsafe_code, reason = "requests of btrfs are structures of C")]
 
 use crate::loop_mount::LoopMount;
-use isotare_core::{DriverError, PrepareContext};
+use isotare_core::{Cause, DriverError, PrepareContext};
 use rustix::fs::{Mode, OFlags, open, statfs};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -53,15 +53,13 @@ pub(super) struct Btrfs {
 impl Btrfs {
     /// The work folder itself if it is on btrfs, else a file system in a file there.
     pub(super) fn below(cx: &PrepareContext<'_>) -> Result<Self, DriverError> {
-        let failed = |what, error: &dyn std::fmt::Display| {
-            DriverError::failed(what, cx.work.display().to_string(), error)
-        };
-        let kind = statfs(cx.work).map_err(|e| failed("look at file system of", &e))?.f_type;
+        let failed = |what, error: Cause| DriverError::failed(what, cx.work.display().to_string(), error);
+        let kind = statfs(cx.work).map_err(|e| failed("look at file system of", e.into()))?.f_type;
         if kind == MAGIC {
             return Ok(Self { folder: cx.work.to_owned(), _mounted: None });
         }
         let folder = cx.work.join("btrfs");
-        std::fs::create_dir(&folder).map_err(|e| failed("make a folder in", &e))?;
+        std::fs::create_dir(&folder).map_err(|e| failed("make a folder in", e.into()))?;
         let mounted = LoopMount::btrfs(&folder, cx)?;
         Ok(Self { folder, _mounted: Some(mounted) })
     }

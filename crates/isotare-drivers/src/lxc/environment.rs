@@ -8,7 +8,7 @@ use crate::container::veth;
 use crate::root::Tree;
 use crate::spawned::session_group;
 use isotare_cgroup::{Hierarchies, Version};
-use isotare_core::{DriverError, Environment, Image, Instance, PrepareContext, TrialContext};
+use isotare_core::{Cause, DriverError, Environment, Image, Instance, PrepareContext, TrialContext};
 use isotare_host::Spawn;
 use std::collections::BTreeMap;
 use std::fs;
@@ -29,9 +29,9 @@ impl LxcEnvironment {
         image: &Image,
         cx: &PrepareContext<'_>,
     ) -> Result<Self, DriverError> {
-        let failed = |what, error: &dyn std::fmt::Display| DriverError::failed(what, cx.session, error);
+        let failed = |what, error: Cause| DriverError::failed(what, cx.session, error);
         let storage = Storage::prepare(&choice.storage, Tree::lay_out(image, cx)?, cx)?;
-        let hierarchies = Hierarchies::discover().map_err(|e| failed("find cgroups for", &e))?;
+        let hierarchies = Hierarchies::discover().map_err(|e| failed("find cgroups for", e.into()))?;
         let session = session_group(&hierarchies, cx)?;
         Ok(Self { choice, storage: Arc::new(storage), hierarchies, limits: session.limits(cx.budget) })
     }
@@ -39,15 +39,15 @@ impl LxcEnvironment {
 
 impl Environment for LxcEnvironment {
     fn create(&mut self, cx: &TrialContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
-        let failed = |what, error: &dyn std::fmt::Display| DriverError::failed(what, cx.instance, error);
+        let failed = |what, error: Cause| DriverError::failed(what, cx.instance, error);
         // liblxc creates the group, and would use another name.
-        self.hierarchies.refuse_taken(cx.cgroup).map_err(|e| failed("create container", &e))?;
+        self.hierarchies.refuse_taken(cx.cgroup).map_err(|e| failed("create container", e.into()))?;
         let link = self.choice.ip.clone().map(|ip| veth::plan(cx.instance, ip));
         let rootfs = self.storage.make(cx)?;
         let show_in = rootfs.strip_prefix("dir:").filter(|_| self.choice.unprivileged).map(Path::new);
         let commands = cx.work.join("link.batch");
         if let Some(link) = &link {
-            fs::write(&commands, batch(link)).map_err(|e| failed("write network commands of", &e))?;
+            fs::write(&commands, batch(link)).map_err(|e| failed("write network commands of", e.into()))?;
         }
         let control = cx.control();
         let cgroup = self.hierarchies.runtime_path(cx.cgroup);
@@ -60,7 +60,7 @@ impl Environment for LxcEnvironment {
             unprivileged: self.choice.unprivileged,
         };
         let config = cx.work.join("lxc.conf");
-        fs::write(&config, container.text()).map_err(|e| failed("write configuration of", &e))?;
+        fs::write(&config, container.text()).map_err(|e| failed("write configuration of", e.into()))?;
         let spawn = Spawn::new(&self.choice.start)
             .args(["--foreground", "--name", cx.instance, "--rcfile"])
             .arg(&config);

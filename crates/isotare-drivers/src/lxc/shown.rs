@@ -4,7 +4,7 @@
 //! folder. But it can see the root file system with everything that is mounted below it.
 
 use crate::root::{bind_socket, socket_inside};
-use isotare_core::{DriverError, Resource, TrialContext};
+use isotare_core::{Cause, DriverError, Resource, TrialContext};
 use rustix::mount::{UnmountFlags, unmount};
 use std::path::{Path, PathBuf};
 
@@ -19,11 +19,11 @@ impl Shown {
     pub(super) fn inside(root: &Path, cx: &TrialContext<'_>) -> Result<Self, DriverError> {
         let inside = socket_inside();
         let path = root.join(inside.strip_prefix("/").unwrap_or(&inside));
-        let failed = |what, error: &dyn std::fmt::Display| DriverError::failed(what, cx.instance, error);
+        let failed = |what, error: Cause| DriverError::failed(what, cx.instance, error);
         cx.ledger
             .record(&Resource::Mount { path: path.clone() })
-            .map_err(|e| failed("record mount of", &e))?;
-        bind_socket(&cx.control(), root).map_err(|e| failed("show control socket to", &e))?;
+            .map_err(|e| failed("record mount of", e.into()))?;
+        bind_socket(&cx.control(), root).map_err(|e| failed("show control socket to", e.into()))?;
         Ok(Self { path, mounted: true })
     }
 

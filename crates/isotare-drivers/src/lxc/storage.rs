@@ -2,7 +2,7 @@
 
 use super::btrfs::Btrfs;
 use crate::root::Tree;
-use isotare_core::{Deadline, DriverError, PrepareContext, TrialContext};
+use isotare_core::{Cause, Deadline, DriverError, PrepareContext, TrialContext};
 use isotare_files::remove_tree;
 use isotare_host::{find_program, output_of};
 use std::fs;
@@ -72,14 +72,13 @@ impl Storage {
 
     /// Removes it. It is not an error if it does not exist.
     pub(super) fn remove(&self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
-        let failed =
-            |error: &dyn std::fmt::Display| DriverError::failed("remove root of", cx.instance, error);
+        let failed = |error: Cause| DriverError::failed("remove root of", cx.instance, error);
         if let Storage::Snapshot { volumes, .. } = self {
-            return volumes.remove(cx.instance).map_err(|e| failed(&e));
+            return volumes.remove(cx.instance).map_err(|e| failed(e.into()));
         }
         // liblxc creates `olwork` and `work` next to the writable layer.
         for name in ["upper", "olwork", "work", "root"] {
-            remove_tree(&cx.work.join(name)).map_err(|e| failed(&e))?;
+            remove_tree(&cx.work.join(name)).map_err(|e| failed(e.into()))?;
         }
         Ok(())
     }

@@ -181,10 +181,9 @@ impl Driver for Oci {
     fn probe(&self, settings: &Settings, cx: &PrepareContext<'_>) -> Result<RuntimeInfo, Unavailable> {
         let program = self.program(settings)?;
         let version = version(&program, &["--version"], &cx.deadline)?;
-        let mut environment = self.ready(settings, &Image::default(), cx).map_err(|error| match error {
-            DriverError::Unavailable(unavailable) => unavailable,
-            other => Unavailable::new(other.to_string(), "see docs/drivers/oci.md"),
-        })?;
+        let mut environment = self
+            .ready(settings, &Image::default(), cx)
+            .map_err(|error| error.unavailable("see docs/drivers/oci.md"))?;
         trial_life::live(&mut environment, START, cx)
             .map_err(|why| Unavailable::new(why, self.remedy(settings)))?;
         let mut details = BTreeMap::from([("program".to_owned(), program.display().to_string())]);

@@ -8,7 +8,7 @@ use crate::root::Tree;
 use crate::spawned::usable_cgroups;
 use isotare_cgroup::Hierarchies;
 use isotare_core::{
-    DriverError, Environment, Image, Instance, PrepareContext, Resource, TrialContext, Unavailable,
+    Cause, DriverError, Environment, Image, Instance, PrepareContext, Resource, TrialContext, Unavailable,
 };
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use std::collections::BTreeMap;
@@ -84,12 +84,11 @@ struct MemoryFolder {
 impl MemoryFolder {
     fn mount(cx: &PrepareContext<'_>) -> Result<Self, DriverError> {
         let path = cx.work.join("state");
-        let failed =
-            |error: &dyn std::fmt::Display| DriverError::failed("mount", path.display().to_string(), error);
-        std::fs::create_dir_all(&path).map_err(|e| failed(&e))?;
-        cx.ledger.record(&Resource::Mount { path: path.clone() }).map_err(|e| failed(&e))?;
+        let failed = |error: Cause| DriverError::failed("mount", path.display().to_string(), error);
+        std::fs::create_dir_all(&path).map_err(|e| failed(e.into()))?;
+        cx.ledger.record(&Resource::Mount { path: path.clone() }).map_err(|e| failed(e.into()))?;
         let flags = MountFlags::NOSUID | MountFlags::NODEV;
-        mount("isotare", &path, "tmpfs", flags, Some(c"mode=700")).map_err(|e| failed(&e))?;
+        mount("isotare", &path, "tmpfs", flags, Some(c"mode=700")).map_err(|e| failed(e.into()))?;
         Ok(Self { path })
     }
 }

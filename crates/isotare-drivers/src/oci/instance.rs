@@ -6,7 +6,7 @@ use super::spec::{self, Container, Group, Privilege};
 use crate::root::MountedRoot;
 use isotare_cgroup::Hierarchies;
 use isotare_core::{
-    CONTROL_DIR, DriverError, Footprint, Instance, Interrupt, Member, Resource, Role, TrialContext,
+    CONTROL_DIR, Cause, DriverError, Footprint, Instance, Interrupt, Member, Resource, Role, TrialContext,
 };
 use isotare_files::remove_tree;
 use isotare_host::{Child, accept, deadline_in, identify, listen, now, readable};
@@ -71,11 +71,12 @@ impl BundleInstance {
     }
 
     fn make(&mut self, environment: &BundleEnvironment, cx: &TrialContext<'_>) -> Result<(), DriverError> {
-        let failed = |what, error: &dyn std::fmt::Display| DriverError::failed(what, cx.instance, error);
+        let failed = |what, error: Cause| DriverError::failed(what, cx.instance, error);
         let args = match environment.stdio {
             true => spec::agent_over_stdio(),
             false => {
-                let listener = listen(&cx.control_socket()).map_err(|e| failed("listen for agent of", &e))?;
+                let listener =
+                    listen(&cx.control_socket()).map_err(|e| failed("listen for agent of", e.into()))?;
                 self.listener = Some(listener);
                 spec::agent_command()
             }
@@ -83,12 +84,12 @@ impl BundleInstance {
         let root = self.root.insert(MountedRoot::mount(&environment.tree, cx)?);
         cx.ledger
             .record(&Resource::Cgroup { path: cx.cgroup.to_owned() })
-            .map_err(|e| failed("record cgroup of", &e))?;
+            .map_err(|e| failed("record cgroup of", e.into()))?;
         self.cgroup = Some(cx.cgroup.to_owned());
         environment
             .hierarchies
             .create(cx.cgroup, Some(cx.budget))
-            .map_err(|e| failed("create cgroup of", &e))?;
+            .map_err(|e| failed("create cgroup of", e.into()))?;
         let group = Group::new(&environment.hierarchies, cx.cgroup, cx.budget);
         let specified = Container {
             id: cx.instance,
@@ -100,11 +101,11 @@ impl BundleInstance {
             own_network: environment.own_network,
             filtered: true,
         };
-        let spec = spec::build(&specified).map_err(|e| failed("specify", &e))?;
+        let spec = spec::build(&specified).map_err(|e| failed("specify", e.into()))?;
         serde_json::to_vec(&spec)
             .map_err(std::io::Error::from)
             .and_then(|spec| fs::write(self.bundle.config(), spec))
-            .map_err(|e| failed("write bundle of", &e))?;
+            .map_err(|e| failed("write bundle of", e.into()))?;
         let pid = self.runtime.create(&self.bundle, cx)?;
         self.watch(pid, cx)
     }
@@ -177,7 +178,7 @@ impl Instance for BundleInstance {
         if self.deleted {
             return Ok(());
         }
-        let failed = |what, error: &dyn std::fmt::Display| DriverError::failed(what, cx.instance, error);
+        let failed = |what, error: Cause| DriverError::failed(what, cx.instance, error);
         self.kill()?;
         // It notices the end too and cleans up. If it is killed during this, the runtime's state stays
         // incomplete.
@@ -192,10 +193,10 @@ impl Instance for BundleInstance {
         if let Some(path) = &self.cgroup {
             Hierarchies::discover()
                 .and_then(|hierarchies| hierarchies.remove_tree(path))
-                .map_err(|e| failed("remove cgroup of", &e))?;
+                .map_err(|e| failed("remove cgroup of", e.into()))?;
         }
         self.root.as_mut().map_or(Ok(()), MountedRoot::remove)?;
-        remove_tree(&self.bundle.folder).map_err(|e| failed("remove bundle of", &e))?;
+        remove_tree(&self.bundle.folder).map_err(|e| failed("remove bundle of", e.into()))?;
         told?;
         self.first = None;
         self.deleted = true;

@@ -49,12 +49,8 @@ impl Driver for Podman {
             store.record_holder(cx)?;
             info
         };
-        examine().map_err(|error| match error {
-            DriverError::Unavailable(unavailable) => unavailable,
-            other => Unavailable::new(
-                other.to_string(),
-                "check that 'podman info' works, and that all parts of Podman are installed",
-            ),
+        examine().map_err(|error| {
+            error.unavailable("check that 'podman info' works, and that all parts of Podman are installed")
         })
     }
 

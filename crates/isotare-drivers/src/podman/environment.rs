@@ -5,7 +5,9 @@ use super::store::Store;
 use crate::root::archive;
 use crate::spawned::{session_group, usable_cgroups};
 use isotare_cgroup::Hierarchies;
-use isotare_core::{DriverError, Environment, Image, Instance, PrepareContext, Resource, TrialContext};
+use isotare_core::{
+    Cause, DriverError, Environment, Image, Instance, PrepareContext, Resource, TrialContext,
+};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -63,15 +65,15 @@ impl PodmanEnvironment {
 
 impl Environment for PodmanEnvironment {
     fn create(&mut self, cx: &TrialContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
-        let failed = |what, error: &dyn std::fmt::Display| DriverError::failed(what, cx.instance, error);
+        let failed = |what, error: Cause| DriverError::failed(what, cx.instance, error);
         let place = self
             .store
             .place
             .of_instance(&self.store.options, cx)
-            .map_err(|error| failed("make folder of", &error))?;
-        let listener = place.listen().map_err(|error| failed("listen for agent of", &error))?;
+            .map_err(|error| failed("make folder of", error.into()))?;
+        let listener = place.listen().map_err(|error| failed("listen for agent of", error.into()))?;
         if let Ok(hierarchies) = &self.hierarchies {
-            hierarchies.refuse_taken(cx.cgroup).map_err(|error| failed("create container", &error))?;
+            hierarchies.refuse_taken(cx.cgroup).map_err(|error| failed("create container", error.into()))?;
         }
         let (parent, joining) = self.cgroup(cx)?;
         let words = self.store.options.create(IMAGE, &place.seen, parent.as_deref(), cx)?;

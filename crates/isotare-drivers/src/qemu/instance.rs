@@ -10,7 +10,7 @@ use super::share::Share;
 use super::spec::Accelerator;
 use super::tap::Tap;
 use crate::guest::{Logs, first_byte, qemu_process};
-use isotare_core::{Deadline, DriverError, Footprint, Instance, Resource, TrialContext};
+use isotare_core::{Cause, Deadline, DriverError, Footprint, Instance, Resource, TrialContext};
 use isotare_host::{Child, Spawn, WaitError, accept, deadline_in, identify, now, readable};
 use std::io;
 use std::os::fd::AsFd;
@@ -36,10 +36,12 @@ pub(super) struct QemuInstance {
 
 impl QemuInstance {
     pub(super) fn create(environment: &QemuEnvironment, cx: &TrialContext<'_>) -> Result<Self, DriverError> {
-        let failed = |what, error: &dyn std::fmt::Display| DriverError::failed(what, cx.instance, error);
+        let failed = |what, error: Cause| DriverError::failed(what, cx.instance, error);
         let (control, monitor) = (cx.control_socket(), cx.run.join("qmp.sock"));
-        let control_listener = UnixListener::bind(&control).map_err(|e| failed("listen for agent of", &e))?;
-        let monitor_listener = UnixListener::bind(&monitor).map_err(|e| failed("listen for QEMU of", &e))?;
+        let control_listener =
+            UnixListener::bind(&control).map_err(|e| failed("listen for agent of", e.into()))?;
+        let monitor_listener =
+            UnixListener::bind(&monitor).map_err(|e| failed("listen for QEMU of", e.into()))?;
         let logs =
             Logs { monitor: "QEMU", output: cx.work.join("qemu.log"), console: cx.work.join("console.log") };
         let parts = Parts::make(environment, cx)?;

@@ -4,7 +4,7 @@ use super::environment::QemuEnvironment;
 use super::share::Share;
 use super::tap::Tap;
 use isotare_cgroup::{Cgroup, Hierarchies};
-use isotare_core::{DriverError, Resource, TrialContext};
+use isotare_core::{Cause, DriverError, Resource, TrialContext};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -41,7 +41,7 @@ impl Parts {
     }
 
     fn fill(&mut self, environment: &QemuEnvironment, cx: &TrialContext<'_>) -> Result<(), DriverError> {
-        let failed = |what, error: &dyn std::fmt::Display| DriverError::failed(what, cx.instance, error);
+        let failed = |what, error: Cause| DriverError::failed(what, cx.instance, error);
         for (name, template) in environment.spec.disks().iter().zip(&environment.templates) {
             let disk = cx.work.join(format!("{name}.disk"));
             self.disks.push(disk.clone());
@@ -56,10 +56,10 @@ impl Parts {
         if let Ok(hierarchies) = &environment.hierarchies {
             cx.ledger
                 .record(&Resource::Cgroup { path: cx.cgroup.to_owned() })
-                .map_err(|e| failed("record cgroup of", &e))?;
+                .map_err(|e| failed("record cgroup of", e.into()))?;
             let cgroup = hierarchies
                 .create(cx.cgroup, Some(&environment.limits(cx)))
-                .map_err(|e| failed("create cgroup of", &e))?;
+                .map_err(|e| failed("create cgroup of", e.into()))?;
             self.cgroup = Some((cx.cgroup.to_owned(), cgroup));
         }
         Ok(())

@@ -4,7 +4,7 @@
 use super::environment::QemuEnvironment;
 use super::spec::{Accelerator, Spec};
 use crate::trial_life;
-use isotare_core::{DriverError, Image, PrepareContext, RuntimeInfo, Unavailable};
+use isotare_core::{Image, PrepareContext, RuntimeInfo, Unavailable};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -14,11 +14,8 @@ const KVM_BOOT: Duration = Duration::from_secs(8);
 /// Prepares and boots a machine as a trial would, with an empty image.
 pub(super) fn probe(spec: Spec, cx: &PrepareContext<'_>) -> Result<RuntimeInfo, Unavailable> {
     let accelerator = spec.accelerator;
-    let mut environment =
-        QemuEnvironment::prepare(spec, &Image::default(), cx).map_err(|error| match error {
-            DriverError::Unavailable(unavailable) => unavailable,
-            other => Unavailable::new(other.to_string(), remedy(accelerator)),
-        })?;
+    let mut environment = QemuEnvironment::prepare(spec, &Image::default(), cx)
+        .map_err(|error| error.unavailable(remedy(accelerator)))?;
     let patience = if accelerator == Accelerator::Kvm { KVM_BOOT } else { Duration::MAX };
     trial_life::live(&mut environment, patience, cx)
         .map_err(|reason| Unavailable::new(reason, remedy(accelerator)))?;

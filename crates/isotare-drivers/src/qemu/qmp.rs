@@ -17,11 +17,11 @@ type Connection = Stream<BufReader<Answers>, BufWriter<UnixStream>>;
 #[derive(Debug, thiserror::Error)]
 pub(super) enum MonitorError {
     /// The connection broke, the deadline passed, or what comes is no answer.
-    #[error("QEMU's monitor does not answer: {0}")]
+    #[error("QEMU's monitor does not answer")]
     Silent(#[from] io::Error),
     /// QEMU refused a command.
-    #[error("QEMU's monitor: {0}")]
-    Refused(qapi::Error),
+    #[error("QEMU's monitor refuses")]
+    Refused(#[source] qapi::Error),
 }
 
 impl From<qapi::ExecuteError> for MonitorError {
@@ -90,7 +90,7 @@ impl Monitor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use isotare_core::Interrupt;
+    use isotare_core::{Interrupt, with_sources};
     use isotare_host::deadline_in;
     use std::io::Write;
 
@@ -105,8 +105,8 @@ mod tests {
             sent
         });
         let deadline = deadline_in(Duration::from_secs(60), &Interrupt::default());
-        let error = Monitor::connect(ours, &deadline).map(drop).expect_err("too long").to_string();
-        assert_eq!(error, "QEMU's monitor does not answer: it wrote more than 1048576 bytes");
+        let error = Monitor::connect(ours, &deadline).map(drop).expect_err("too long");
+        assert_eq!(with_sources(&error), "QEMU's monitor does not answer: it wrote more than 1048576 bytes");
         let sent: u64 = talker.join().expect("it ends with the connection");
         assert!(sent < 2 * LARGEST, "{sent}");
     }

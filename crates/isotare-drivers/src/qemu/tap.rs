@@ -1,7 +1,7 @@
 //! The link of one machine on the host: a tap, on a bridge of its own with an address.
 
 use crate::subnet::{PREFIX, addresses, link_name};
-use isotare_core::{DriverError, Resource, TrialContext};
+use isotare_core::{Cause, DriverError, Resource, TrialContext};
 use isotare_host::output_of;
 use std::fs;
 use std::net::Ipv4Addr;
@@ -61,14 +61,14 @@ impl Tap {
     }
 
     fn run(&self, commands: &str, cx: &TrialContext<'_>) -> Result<(), DriverError> {
-        let failed = |cause: &dyn std::fmt::Display| DriverError::failed("set link", &self.name, cause);
+        let failed = |cause: Cause| DriverError::failed("set link", &self.name, cause);
         let batch = cx.run.join("link.batch");
-        fs::write(&batch, commands).map_err(|e| failed(&e))?;
+        fs::write(&batch, commands).map_err(|e| failed(e.into()))?;
         let output = output_of(&self.ip, &["-batch", &batch.to_string_lossy()], &cx.deadline)
             .map_err(|e| e.during("set link", &self.name))?;
         match output.status.success() {
             true => Ok(()),
-            false => Err(failed(&String::from_utf8_lossy(&output.stderr).trim())),
+            false => Err(failed(String::from_utf8_lossy(&output.stderr).trim().into())),
         }
     }
 }

@@ -8,7 +8,7 @@
 //! `/` are not visible.
 
 use super::options;
-use isotare_core::{DriverError, HOST_FOLDERS, PrepareContext, Resource, Unavailable};
+use isotare_core::{Cause, DriverError, HOST_FOLDERS, PrepareContext, Resource, Unavailable};
 use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use std::fs;
@@ -35,17 +35,16 @@ impl HostView {
         }
         one_file_system()?;
         let view = Self { view: cx.work.join("host"), mask: cx.work.join("mask") };
-        let failed =
-            |error: &dyn std::fmt::Display| DriverError::failed("show", "the host's userland", error);
+        let failed = |error: Cause| DriverError::failed("show", "the host's userland", error);
         for path in [&view.mask, &view.view] {
-            fs::create_dir(path).map_err(|e| failed(&e))?;
-            cx.ledger.record(&Resource::Mount { path: path.clone() }).map_err(|e| failed(&e))?;
+            fs::create_dir(path).map_err(|e| failed(e.into()))?;
+            cx.ledger.record(&Resource::Mount { path: path.clone() }).map_err(|e| failed(e.into()))?;
         }
         let flags = MountFlags::NOSUID | MountFlags::NOEXEC;
-        mount("tmpfs", &view.mask, "tmpfs", flags, Some(c"mode=755")).map_err(|e| failed(&e))?;
+        mount("tmpfs", &view.mask, "tmpfs", flags, Some(c"mode=755")).map_err(|e| failed(e.into()))?;
         let layer = view.mask.join("layer");
-        mask(&layer).map_err(|e| failed(&e))?;
-        let options = options(&[layer, "/".into()], None, false).map_err(|e| failed(&e))?;
+        mask(&layer).map_err(|e| failed(e.into()))?;
+        let options = options(&[layer, "/".into()], None, false).map_err(|e| failed(e.into()))?;
         mount("overlay", &view.view, "overlay", MountFlags::RDONLY, options.as_c_str()).map_err(|error| {
             match error {
                 rustix::io::Errno::INVAL => Unavailable::new(
@@ -53,7 +52,7 @@ impl HostView {
                     "run isotare on the host itself, or use image=dir:PATH",
                 )
                 .into(),
-                other => failed(&other),
+                other => failed(other.into()),
             }
         })?;
         Ok(view)

@@ -1,7 +1,7 @@
 //! A root file system that is mounted for one instance, if the runtime does not mount it.
 
 use super::{Tree, bind_socket, options};
-use isotare_core::{DriverError, Ledger, Resource, TrialContext};
+use isotare_core::{Cause, DriverError, Ledger, Resource, TrialContext};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, chmodat, makedev, mkdirat, mknodat};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use std::fs;
@@ -28,15 +28,17 @@ impl MountedRoot {
         ledger: &dyn Ledger,
     ) -> Result<Self, DriverError> {
         let [path, upper, work] = ["root", "upper", "overlay"].map(|name| folder.join(name));
-        let failed = |what, error: &dyn std::fmt::Display| DriverError::failed(what, subject, error);
+        let failed = |what, error: Cause| DriverError::failed(what, subject, error);
         for folder in [&path, &upper, &work] {
-            fs::create_dir(folder).map_err(|e| failed("make a layer of", &e))?;
+            fs::create_dir(folder).map_err(|e| failed("make a layer of", e.into()))?;
         }
-        let options =
-            options(&tree.lowers, Some((&upper, &work)), false).map_err(|e| failed("mount root of", &e))?;
-        ledger.record(&Resource::Mount { path: path.clone() }).map_err(|e| failed("record root of", &e))?;
+        let options = options(&tree.lowers, Some((&upper, &work)), false)
+            .map_err(|e| failed("mount root of", e.into()))?;
+        ledger
+            .record(&Resource::Mount { path: path.clone() })
+            .map_err(|e| failed("record root of", e.into()))?;
         mount("overlay", &path, "overlay", MountFlags::empty(), options.as_c_str())
-            .map_err(|e| failed("mount root of", &e))?;
+            .map_err(|e| failed("mount root of", e.into()))?;
         Ok(Self { path, mounted: true })
     }
 

@@ -3,7 +3,9 @@
 use super::driver::record;
 use super::instance::SshInstance;
 use super::target::Target;
-use isotare_core::{DriverError, Environment, Instance, Interrupt, PrepareContext, Settings, TrialContext};
+use isotare_core::{
+    Cause, DriverError, Environment, Instance, Interrupt, PrepareContext, Settings, TrialContext,
+};
 use isotare_host::deadline_in;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -27,11 +29,10 @@ impl SshEnvironment {
     pub(super) fn prepare(settings: &Settings, cx: &PrepareContext<'_>) -> Result<Self, DriverError> {
         let number = FOLDERS.fetch_add(1, Ordering::Relaxed);
         let target = Target::read(settings, &format!("{}-{number}", cx.session))?;
-        let failed =
-            |error: &dyn std::fmt::Display| DriverError::failed("copy agent to", &target.folder, error);
-        let resource = record(&target).map_err(|e| failed(&e))?;
-        let agent = File::open(cx.agent).map_err(|e| failed(&e))?;
-        cx.ledger.record(&resource).map_err(|e| failed(&e))?;
+        let failed = |error: Cause| DriverError::failed("copy agent to", &target.folder, error);
+        let resource = record(&target).map_err(|e| failed(e.into()))?;
+        let agent = File::open(cx.agent).map_err(|e| failed(e.into()))?;
+        cx.ledger.record(&resource).map_err(|e| failed(e.into()))?;
         // Fails if a folder of this name already exists.
         let place = &target.folder;
         let command = format!("umask 077; mkdir {place} && cat > {place}/agent && chmod 700 {place}/agent");

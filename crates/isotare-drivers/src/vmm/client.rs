@@ -146,7 +146,8 @@ mod tests {
         let mut client = Client::connect(&path, child.pidfd(), &soon()).expect("connected");
         let body = serde_json::json!({"vcpu_count": 1});
         client.call(&Request::put("/machine", body), &soon()).expect("done");
-        let error = client.call(&Request::put("/actions", None), &soon()).expect_err("refused").to_string();
+        let error = client.call(&Request::put("/actions", None), &soon()).expect_err("refused");
+        let error = isotare_core::with_sources(&error);
         assert_eq!(error, "ask the monitor PUT /actions: {\"fault_message\":\"too small\"} (HTTP 400)");
         let asked = asked.join().expect("served");
         assert!(asked[0].starts_with("PUT /machine HTTP/1.1\r\n"), "{asked:?}");

@@ -64,11 +64,8 @@ impl Driver for Xen {
 
     fn probe(&self, settings: &Settings, cx: &PrepareContext<'_>) -> Result<RuntimeInfo, Unavailable> {
         let remedy = "see docs/drivers/xen.md, and look at /var/log/xen";
-        let mut environment =
-            XenEnvironment::prepare(settings, &Image::default(), cx).map_err(|error| match error {
-                DriverError::Unavailable(unavailable) => unavailable,
-                other => Unavailable::new(other.to_string(), remedy),
-            })?;
+        let mut environment = XenEnvironment::prepare(settings, &Image::default(), cx)
+            .map_err(|error| error.unavailable(remedy))?;
         trial_life::live(&mut environment, BOOT, cx).map_err(|reason| Unavailable::new(reason, remedy))?;
         let boot = &environment.boot;
         let details = BTreeMap::from([

@@ -7,6 +7,7 @@ use crate::guest::{Boot, Kernel, Shape};
 use crate::installed::root_only;
 use isotare_core::{
     DriverError, Environment, Image, Instance, PrepareContext, Settings, TrialContext, Unavailable,
+    with_sources,
 };
 use std::collections::BTreeMap;
 use std::fs;
@@ -39,7 +40,7 @@ impl XenEnvironment {
         let xl = Xl::find()?;
         let version = xl.version(&cx.deadline).map_err(|error| {
             Unavailable::new(
-                error.to_string(),
+                with_sources(&error),
                 "load xen-privcmd, xen-evtchn, xen-gntdev and xenfs, and start Xen's services (systemctl start xen)",
             )
         })?;

@@ -5,7 +5,7 @@ use super::environment::XenEnvironment;
 use super::line::Line;
 use super::xl::Xl;
 use crate::guest::Logs;
-use isotare_core::{DriverError, Footprint, Instance, Member, Resource, Role, TrialContext};
+use isotare_core::{Cause, DriverError, Footprint, Instance, Member, Resource, Role, TrialContext};
 use isotare_host::{WaitError, now, readable};
 use std::fs;
 use std::io;
@@ -31,7 +31,7 @@ pub(super) struct XenInstance {
 
 impl XenInstance {
     pub(super) fn create(environment: &XenEnvironment, cx: &TrialContext<'_>) -> Result<Self, DriverError> {
-        let failed = |what, error: &dyn std::fmt::Display| DriverError::failed(what, cx.instance, error);
+        let failed = |what, error: Cause| DriverError::failed(what, cx.instance, error);
         let log = |name: String| PathBuf::from("/var/log/xen").join(name);
         let config = cx.run.join("domain.cfg");
         let logs = Logs {
@@ -53,14 +53,14 @@ impl XenInstance {
             console: &logs.console,
         }
         .text()
-        .map_err(|e| failed("write configuration of", &e))?;
-        fs::write(&config, text).map_err(|e| failed("write configuration of", &e))?;
+        .map_err(|e| failed("write configuration of", e.into()))?;
+        fs::write(&config, text).map_err(|e| failed("write configuration of", e.into()))?;
         // The tools keep the logs of a domain that has ended.
         let kept = [logs.output.clone(), log(format!("qemu-dm-{}.log", cx.instance))];
         for path in &kept {
             cx.ledger
                 .record(&Resource::Path { path: path.clone() })
-                .map_err(|e| failed("record log of", &e))?;
+                .map_err(|e| failed("record log of", e.into()))?;
         }
         Ok(Self {
             name: cx.instance.to_owned(),
@@ -84,17 +84,17 @@ impl XenInstance {
 impl Instance for XenInstance {
     /// The domain is created paused and runs only after its console is open, so that no output is lost.
     fn start(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
-        let failed = |error: &dyn std::fmt::Display| DriverError::failed("start domain", cx.instance, error);
+        let failed = |error: Cause| DriverError::failed("start domain", cx.instance, error);
         let (driver, what) = ("xen".to_owned(), "domain".to_owned());
         let managed = Resource::Managed { driver, what, id: self.name.clone() };
-        cx.ledger.record(&managed).map_err(|e| failed(&e))?;
+        cx.ledger.record(&managed).map_err(|e| failed(e.into()))?;
         self.asked = true;
         self.xl.run(&["create", "-p", &self.config.display().to_string()], &cx.deadline)?;
         (cx.mark)("domain.created");
         let number = self.xl.number(&self.name, &cx.deadline)?;
-        let number = number.ok_or_else(|| failed(&"xl created it, but does not list it"))?;
+        let number = number.ok_or_else(|| failed("xl created it, but does not list it".into()))?;
         let terminal = self.xl.console(number, &cx.deadline)?;
-        self.line = Some(Line::open(&terminal, self.logs.console.clone()).map_err(|e| failed(&e))?);
+        self.line = Some(Line::open(&terminal, self.logs.console.clone()).map_err(|e| failed(e.into()))?);
         (cx.mark)("console.connected");
         self.xl.run(&["unpause", &self.name], &cx.deadline)?;
         Ok(())

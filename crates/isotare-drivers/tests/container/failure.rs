@@ -1,7 +1,7 @@
 //! Tests with parts that fail or hang.
 
 use crate::field::{Field, bring_up, field, take_down};
-use isotare_core::{DriverError, Environment, TrialContext};
+use isotare_core::{DriverError, Environment, TrialContext, with_sources};
 use isotare_host::{deadline_in, now};
 use rustix::process::{Pid, Signal, kill_process};
 use std::time::Duration;
@@ -42,7 +42,8 @@ fn a_killed_broker_is_an_error_and_the_next_trial_has_a_new_one() {
     let cx = trial.context(&field.state, &field.session);
     let (mut instance, agent) = bring_up(&mut *environment, &cx);
     signal(instance.footprint().members[1].pid, Signal::KILL);
-    let error = instance.stop(Duration::from_secs(5), &cx).expect_err("the broker is gone").to_string();
+    let error = instance.stop(Duration::from_secs(5), &cx).expect_err("the broker is gone");
+    let error = with_sources(&error);
     assert!(error.contains("container broker has ended") && error.contains("signal: 9"), "{error}");
     drop(agent);
     instance.delete(&cx).expect("removed without the broker");

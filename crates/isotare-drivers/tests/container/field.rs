@@ -2,7 +2,7 @@
 
 use isotare_core::{
     Budget, Deadline, Driver, Environment, Image, Instance, Interrupt, Ledger, PrepareContext, Settings,
-    TrialContext,
+    TrialContext, with_sources,
 };
 use isotare_host::{AgentClient, SessionState, Swept, deadline_in, make_run_folder, sweep};
 use std::path::{Path, PathBuf};
@@ -181,7 +181,7 @@ pub fn bring_up(
 ) -> (Box<dyn Instance>, AgentClient) {
     let mut instance = environment.create(cx).expect("created");
     let ready = instance.start(cx).and_then(|()| instance.wait_ready(cx));
-    let stream = ready.unwrap_or_else(|error| panic!("{error}\n{}", instance.diagnostics()));
+    let stream = ready.unwrap_or_else(|error| panic!("{}\n{}", with_sources(&error), instance.diagnostics()));
     let agent = AgentClient::greet(stream, &cx.deadline).expect("greets");
     (instance, agent)
 }

@@ -1,6 +1,7 @@
 //! Tests with records of sessions, and with records of attackers.
 
 use super::*;
+use isotare_core::with_sources;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,7 +13,7 @@ fn listed(root: &Path) -> Vec<io::Result<StaleSession>> {
 fn refusal(root: &Path) -> String {
     let mut found = listed(root);
     assert_eq!(found.len(), 1);
-    found.remove(0).expect_err("refused").to_string()
+    with_sources(&found.remove(0).expect_err("refused"))
 }
 
 /// A record of a process that has ended, with one path that has to be removed.
@@ -88,16 +89,16 @@ fn a_folder_of_records_that_somebody_else_made_is_refused() {
     left_behind(&root, "s1");
     fs::set_permissions(&root, fs::Permissions::from_mode(0o777)).expect("set");
     for refused in [StaleSession::list(&root).map(drop), SessionState::create(&root, "s2").map(drop)] {
-        assert!(refused.expect_err("refused").to_string().contains("other users may write to it"));
+        assert!(with_sources(&refused.expect_err("refused")).contains("other users may write to it"));
     }
     fs::set_permissions(&root, fs::Permissions::from_mode(0o700)).expect("set");
     let link = place.path().join("link");
     symlink(&root, &link).expect("linked");
-    assert!(StaleSession::list(&link).expect_err("refused").to_string().contains("link"));
+    assert!(with_sources(&StaleSession::list(&link).expect_err("refused")).contains("link"));
     // Only root can give a folder away.
     if rustix::process::geteuid().is_root() {
         chown(&root, Some(65534), Some(65534)).expect("given away");
-        let why = StaleSession::list(&root).expect_err("refused").to_string();
+        let why = with_sources(&StaleSession::list(&root).expect_err("refused"));
         assert!(why.contains("belongs to uid 65534"), "{why}");
     }
 }

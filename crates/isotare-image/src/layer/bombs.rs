@@ -3,7 +3,7 @@
 use super::tests::Place;
 use super::*;
 use crate::limits::Limits;
-use isotare_core::{Deadline, Interrupt};
+use isotare_core::{Deadline, Interrupt, with_sources};
 use isotare_host::{WaitError, deadline_in};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -29,7 +29,7 @@ fn refusal(archive: impl Read) -> (String, u64) {
     }
     let (place, mut archive) = (Place::new(), Counting(archive, 0));
     let error = place.unpack_bytes(Kind::Layer, &mut archive, limits()).expect_err("refused");
-    (error.to_string(), archive.1)
+    (with_sources(&error), archive.1)
 }
 
 /// A header of this kind for content of this size.
@@ -215,7 +215,7 @@ fn links_do_not_make_a_tree_deeper_than_its_bound() {
         let place = Place::new();
         place.unpack_bytes(Kind::Layer, &archive(kind, 3)[..], limits).expect("90 nested folders");
         let error = place.unpack_bytes(Kind::Layer, &archive(kind, 40)[..], limits).expect_err("refused");
-        let why = error.to_string();
+        let why = with_sources(&error);
         assert!(why.contains("member l2/d/d") && why.contains("101 nested folders"), "{why}");
         assert!(why.contains("is 100") && why.contains("--image-limits depth="), "{why}");
     }
@@ -228,7 +228,7 @@ fn links_do_not_make_a_tree_deeper_than_its_bound() {
         builder.into_inner().expect("ended")
     }] {
         let error = place.unpack_bytes(Kind::Tree, &archive[..], limits).expect_err("refused");
-        let why = error.to_string();
+        let why = with_sources(&error);
         assert!(why.contains("its path has 101 names") && why.contains("--image-limits depth="), "{why}");
     }
 }

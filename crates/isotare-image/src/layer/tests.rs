@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::limits::Limits;
-use isotare_core::Interrupt;
+use isotare_core::{Interrupt, with_sources};
 use isotare_host::deadline_in;
 use proptest::prelude::*;
 use std::fs;
@@ -95,7 +95,7 @@ fn paths_that_leave_the_tree_are_refused() {
     let absolute = format!("{}/new", place.outside());
     for name in ["../outside/new", "a/../../outside/new", "..", &absolute, "/new", "a/.."] {
         for kind in [FILE, FOLDER, SYMLINK] {
-            let error = place.unpack(Kind::Tree, &[(kind, name, "x")]).expect_err(name).to_string();
+            let error = with_sources(&place.unpack(Kind::Tree, &[(kind, name, "x")]).expect_err(name));
             assert!(error.contains("refused") && error.contains(name), "{error}");
         }
     }
@@ -144,7 +144,7 @@ fn hard_links_cannot_reach_files_outside_the_tree() {
     let place = Place::new();
     let precious = format!("{}/precious", place.outside());
     for target in ["../outside/precious", &precious] {
-        let error = place.unpack(Kind::Tree, &[(HARD, "stolen", target)]).expect_err(target).to_string();
+        let error = with_sources(&place.unpack(Kind::Tree, &[(HARD, "stolen", target)]).expect_err(target));
         assert!(error.contains("outside the tree"), "{error}");
     }
     let through =

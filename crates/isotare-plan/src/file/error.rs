@@ -28,7 +28,21 @@ pub struct Problem {
     pub column: usize,
     /// The marked place, in bytes.
     pub span: Range<usize>,
+    /// What the reader of TOML says, where it could not read the file.
+    pub source: Option<SyntaxError>,
 }
+
+/// An error of the reader of TOML, without the lines of the file that it quotes: a problem marks its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SyntaxError(pub toml::de::Error);
+
+impl fmt::Display for SyntaxError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message().replace('\n', ", "))
+    }
+}
+
+impl std::error::Error for SyntaxError {}
 
 impl FileError {
     /// Everything that is wrong, in the order of the file. At least one.
@@ -44,7 +58,11 @@ impl FileError {
     }
 }
 
-impl std::error::Error for FileError {}
+impl std::error::Error for FileError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.only().and_then(std::error::Error::source)
+    }
+}
 
 impl fmt::Display for FileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -117,6 +135,7 @@ impl<'a> Problems<'a> {
             line: before.matches('\n').count() + 1,
             column: before[line_start..].chars().count() + 1,
             span,
+            source: None,
         });
     }
 
@@ -129,8 +148,7 @@ impl<'a> Problems<'a> {
             .filter(|error| !twice(error))
             .min_by_key(|error| error.span().map(|span| span.start));
         for error in first.into_iter().chain(errors.iter().filter(twice)) {
-            let message = error.message().replace('\n', ", ");
-            let help = match message.as_str() {
+            let help = match error.message() {
                 message if message.contains("duplicate") => "remove one of the two",
                 message if message.contains("array") => {
                     "put commas between the items and ] at the end of the list"
@@ -139,7 +157,10 @@ impl<'a> Problems<'a> {
                 _ => "write it as key = value; a text needs \"quotes\", a list needs [brackets]",
             };
             let span = error.span().unwrap_or(0..0);
-            self.add(span, format!("this is not valid TOML: {message}"), "here".to_owned(), help.to_owned());
+            self.add(span, "this is not valid TOML".to_owned(), "here".to_owned(), help.to_owned());
+            if let Some(problem) = self.found.last_mut() {
+                problem.source = Some(SyntaxError(error.clone()));
+            }
         }
     }
 

@@ -8,7 +8,7 @@ mod error;
 mod given;
 mod values;
 
-pub use error::{FileError, Problem};
+pub use error::{FileError, Problem, SyntaxError};
 pub(crate) use given::{Sort, given_key};
 pub(crate) use values::kind_schema;
 

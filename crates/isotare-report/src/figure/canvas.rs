@@ -85,8 +85,8 @@ fn escape(text: &str) -> String {
     one_line(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-fn failed(error: impl std::fmt::Display) -> RenderError {
-    RenderError::Figure(error.to_string())
+fn failed(error: impl std::error::Error + Send + Sync + 'static) -> RenderError {
+    RenderError::Figure(error.into())
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "pixels, limited to what fits")]

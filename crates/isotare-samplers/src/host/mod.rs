@@ -98,7 +98,7 @@ impl Sampler for HostSampler {
         let stat = self.text("stat").unwrap_or_default();
         let cpu = text::cpu_seconds(&stat).ok_or_else(|| SamplerError {
             subject: self.proc.join("stat").display().to_string(),
-            cause: "it has no line for all CPUs".to_owned(),
+            source: "it has no line for all CPUs".into(),
         })?;
         let mut tell = |metric: Cow<'static, str>, value: Option<f64>| {
             out.extend(value.map(|value| Reading { at, metric, role: None, value }));

@@ -76,7 +76,7 @@ impl Sampler for PerfSampler {
             let said = event.counters.iter_mut().map(said).collect::<Result<Vec<_>, _>>();
             let said = said.map_err(|error| SamplerError {
                 subject: format!("the counters of {}", event.metric),
-                cause: error.to_string(),
+                source: error.into(),
             })?;
             if is_first {
                 event.before.clone_from(&said);

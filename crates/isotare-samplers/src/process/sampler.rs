@@ -246,7 +246,7 @@ impl Sampler for ProcessSampler {
         if self.ledger.totals.is_empty() && !footprint.members.is_empty() {
             let pids: Vec<_> = footprint.members.iter().map(|member| member.pid.to_string()).collect();
             let subject = format!("processes {} of the instance", pids.join(", "));
-            return Err(SamplerError { subject, cause: "none of them is running".to_owned() });
+            return Err(SamplerError { subject, source: "none of them is running".into() });
         }
         self.tell(at, depth, out);
         Ok(())

@@ -108,10 +108,10 @@ pub fn trial(index: u32, readings: u64) -> Trial {
             .chain([sample("cpu", Some(Role::Vmm), f64::INFINITY)])
             .collect(),
         readings: (0..readings)
-            .map(|i| Reading {
+            .zip(["cpu.user", "cpu.system", "memory.current", "io.read", "psi.cpu"].into_iter().cycle())
+            .map(|(i, metric)| Reading {
                 at: Timestamp(n * 1_000_000_000 + i),
-                metric: ["cpu.user", "cpu.system", "memory.current", "io.read", "psi.cpu"][i as usize % 5]
-                    .into(),
+                metric: metric.into(),
                 role: (i % 2 == 0).then_some(Role::Workload),
                 value: 1e9 + 0.1 * i as f64,
             })

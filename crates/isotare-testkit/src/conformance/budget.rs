@@ -4,7 +4,7 @@ use super::exec::{builtin_job, shell};
 use crate::bed::{Bed, Life};
 use crate::tally;
 use isotare_cgroup::{CgroupStats, Hierarchies};
-use isotare_core::{JobOutput, Member, Role};
+use isotare_core::{JobOutput, Member, Role, with_sources};
 use isotare_host::AgentError;
 use isotare_protocol::{Access, Exit, JobResult, Kind, MemoryJob, Operation};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -108,7 +108,7 @@ pub(super) fn processes(bed: &mut Bed<'_>) -> Result<(), String> {
     if bed.unlimited().is_some() || bed.owns_kernel() {
         return Ok(());
     }
-    let hierarchies = Hierarchies::discover().map_err(|error| error.to_string())?;
+    let hierarchies = Hierarchies::discover().map_err(|error| with_sources(&error))?;
     if !hierarchies.limits_tasks() {
         tally::tell("skipped limit of processes: this machine has no cgroup controller pids");
         return Ok(());

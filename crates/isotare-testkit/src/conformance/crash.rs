@@ -6,7 +6,7 @@
 use super::Subject;
 use super::exec::shell;
 use crate::bed::{Bed, session_of, traces};
-use isotare_core::{Driver, Interrupt, Resource};
+use isotare_core::{Driver, Interrupt, Resource, with_sources};
 use isotare_host::{StaleSession, Swept, deadline_in, sweep};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -98,7 +98,7 @@ fn lasting_traces(session: &str) -> Vec<String> {
 
 /// Removes what the killed copy recorded, twice. The second time there must be nothing left.
 fn clean(root: &Path, driver: &dyn Driver) -> Result<(), String> {
-    let stale = StaleSession::list(&root.join("s")).map_err(|error| error.to_string())?;
+    let stale = StaleSession::list(&root.join("s")).map_err(|error| with_sources(&error))?;
     let [Ok(session)] = stale.as_slice() else {
         return Err(format!("not one session was recorded: {stale:?}"));
     };
@@ -107,9 +107,9 @@ fn clean(root: &Path, driver: &dyn Driver) -> Result<(), String> {
     for (last, resource) in resources.iter().map(|r| (false, r)).chain(resources.iter().map(|r| (true, r))) {
         let deadline = deadline_in(CLEANING, &Interrupt::default());
         let found = match sweep(resource, &deadline) {
-            Swept::NeedsDriver => {
-                driver.release(resource, &deadline).map_err(|error| format!("{resource:?}: {error}"))?
-            }
+            Swept::NeedsDriver => driver
+                .release(resource, &deadline)
+                .map_err(|error| format!("{resource:?}: {}", with_sources(&error)))?,
             Swept::Failed(why) => return Err(format!("{resource:?}: {why}")),
             Swept::Removed => true,
             Swept::Absent => false,

@@ -4,7 +4,7 @@ use crate::cli::Clean;
 use crate::exit::{Exit, fault, refuse};
 use crate::machine::remove_session_cgroup;
 use crate::table::Table;
-use isotare_core::Interrupt;
+use isotare_core::{Interrupt, with_sources};
 use isotare_host::{StaleSession, deadline_in, state_root};
 use miette::Report;
 use serde_json::json;
@@ -29,7 +29,7 @@ pub fn clean(arguments: &Clean) -> Result<Exit, Report> {
         let session = match session {
             Ok(session) => session,
             Err(error) => {
-                let why = error.to_string();
+                let why = with_sources(&error);
                 table.row(["–".to_owned(), "this record is not trusted".to_owned(), why.clone()]);
                 refused.push(why);
                 continue;
@@ -49,9 +49,9 @@ pub fn clean(arguments: &Clean) -> Result<Exit, Report> {
             failed.push(json!({ "session": id, "resource": resource, "reason": why }));
         }
         if done.failed.is_empty() {
-            session
-                .close()
-                .map_err(|error| fault(format!("the record of {id} was not removed: {error}"), ""))?;
+            session.close().map_err(|error| {
+                fault(format!("the record of {id} was not removed: {}", with_sources(&error)), "")
+            })?;
             table.note(format!("{id}: nothing is left"));
         }
     }

@@ -42,7 +42,7 @@ pub fn sample(arguments: &Sample) -> Result<Exit, Report> {
         idle: named,
     };
     let mut watch = Watch::new(Path::new("/"), scope, wanted)
-        .map_err(|unavailable| refuse(&unavailable.reason, unavailable.remedy.clone()))?;
+        .map_err(|unavailable| refuse(unavailable.reason.as_str(), unavailable.remedy.clone()))?;
     let mut pace = Pace::new(arguments.interval);
     watch.read(pace.began);
     let mut sheet = Sheet {
@@ -94,9 +94,8 @@ pub fn sample(arguments: &Sample) -> Result<Exit, Report> {
 
 fn scope(arguments: &Sample) -> Result<Scope, Report> {
     if let Some(path) = &arguments.cgroup {
-        let hierarchies = Hierarchies::discover().map_err(|error| {
-            refuse(format!("{error}: {}", error.source), "mount one: mount -t cgroup2 none /sys/fs/cgroup")
-        })?;
+        let hierarchies = Hierarchies::discover()
+            .map_err(|error| refuse(error, "mount one: mount -t cgroup2 none /sys/fs/cgroup"))?;
         let group = hierarchies.open(path.trim_start_matches('/'));
         if !group.exists() {
             let remedy = "give its path below the root of its hierarchy, as /proc/PID/cgroup shows it";

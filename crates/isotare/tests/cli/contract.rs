@@ -177,7 +177,7 @@ fn plan_shows_the_order_that_run_follows() {
     let order = plan["order"].as_array().unwrap();
     assert_eq!((order.len(), trials.len()), (36, 36));
     for (slot, trial) in order.iter().zip(trials) {
-        let condition = &plan["conditions"][slot["condition"].as_u64().unwrap() as usize];
+        let condition = &plan["conditions"][usize::try_from(slot["condition"].as_u64().unwrap()).unwrap()];
         assert_eq!(condition["environment"], trial["environment"]);
         assert_eq!(slot["block"], trial["block"]);
     }

@@ -56,7 +56,7 @@ impl Contained {
                 if terms.host_network && privilege == Privilege::Rootless { bind_sys(spec) } else { Ok(spec) }
             })
             .and_then(|spec| spec.save(layers.bundle().join("config.json")))
-            .map_err(|error| BrokerError::Spec(error.to_string()))?;
+            .map_err(|error| BrokerError::Spec(error.into()))?;
         let container = ContainerBuilder::new(order.id.clone(), SyscallType::default())
             .with_executor(Filtered::new(filter))
             .with_root_path(state.join("runtime"))

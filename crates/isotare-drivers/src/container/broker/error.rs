@@ -1,6 +1,7 @@
-//! Errors of the broker. They are sent as text.
+//! Errors of the broker. They are sent as text, with their causes.
 
 use super::seccomp::SeccompError;
+use isotare_core::{Cause, DriverError};
 use libcontainer::error::LibcontainerError;
 use std::io;
 
@@ -8,20 +9,23 @@ use std::io;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BrokerError {
     /// A system call or a file operation.
-    #[error("{0}: {1}")]
+    #[error("{0}")]
     Os(&'static str, #[source] io::Error),
-    /// The runtime refused a step. The reason is in the sources of its error.
-    #[error("{step}: {why}", step = .0, why = chain(.1.as_ref()))]
+    /// The runtime refused a step.
+    #[error("{0}")]
     Runtime(&'static str, #[source] Box<LibcontainerError>),
     /// The order cannot be expressed as a specification.
-    #[error("container specification: {0}")]
-    Spec(String),
+    #[error("container specification")]
+    Spec(#[source] Cause),
     /// The filter table.
     #[error(transparent)]
     Seccomp(#[from] SeccompError),
-    /// A program that the network needs.
-    #[error("{0}")]
-    Network(String),
+    /// A program that the network needs refused.
+    #[error("connect the network with {0}")]
+    Network(String, #[source] Cause),
+    /// The host's end of a link.
+    #[error(transparent)]
+    HostEnd(DriverError),
     /// An unexpected request.
     #[error("the session sent a request that the broker does not know")]
     Protocol,
@@ -45,18 +49,4 @@ impl<T, E: Into<io::Error>> Step<T> for Result<T, E> {
 /// Names the step of an error of the runtime.
 pub(super) fn runtime(step: &'static str) -> impl FnOnce(LibcontainerError) -> BrokerError {
     move |error| BrokerError::Runtime(step, Box::new(error))
-}
-
-/// An error with its sources, without repetitions (some texts already contain their source's).
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        let more = source.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        next = source.source();
-    }
-    text
 }

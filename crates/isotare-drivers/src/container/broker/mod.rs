@@ -12,6 +12,7 @@ use super::wire::{Answer, Order, Question, Reply, Request, Terms, receive, send}
 use crate::oci::Privilege;
 use contained::Contained;
 use error::Step;
+use isotare_core::with_sources;
 use network::Home;
 use seccompiler::sock_filter;
 use std::collections::HashMap;
@@ -42,7 +43,7 @@ pub(super) fn serve() -> Result<(), BrokerError> {
     let mut broker = match Broker::new(terms) {
         Ok(broker) => broker,
         Err(error) => {
-            let answer = Answer::Failed(error.to_string());
+            let answer = Answer::Failed(with_sources(&error));
             return send(&socket, &Reply { number, answer }, &[]).step("send");
         }
     };
@@ -65,8 +66,9 @@ impl Broker {
     /// Answers until the session closes the connection or a message cannot be sent.
     fn talk(&mut self, socket: &OwnedFd) -> Result<(), BrokerError> {
         while let Some((Question { number, request }, fds)) = receive(socket).step("receive")? {
-            let (answer, fd) =
-                self.answer(request, fds).unwrap_or_else(|error| (Answer::Failed(error.to_string()), None));
+            let (answer, fd) = self
+                .answer(request, fds)
+                .unwrap_or_else(|error| (Answer::Failed(with_sources(&error)), None));
             let fds: Vec<_> = fd.iter().map(AsFd::as_fd).collect();
             send(socket, &Reply { number, answer }, &fds).step("send")?;
         }

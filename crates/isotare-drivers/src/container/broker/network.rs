@@ -9,7 +9,7 @@
 use super::error::{BrokerError, Step};
 use crate::container::wire::Link;
 use crate::subnet::PREFIX;
-use isotare_core::Interrupt;
+use isotare_core::{Cause, Interrupt};
 use isotare_host::{deadline_in, output_of};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space, unshare_unsafe};
@@ -54,7 +54,9 @@ pub(crate) fn raise_loopback() -> Result<(), BrokerError> {
     for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {
         *to = from.cast_signed();
     }
-    request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
+    #[expect(clippy::cast_possible_truncation, reason = "the flags 1 and 0x40")]
+    let flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
+    request.ifr_ifru.ifru_flags = flags;
     // SAFETY: the request names a device and its flags, as SIOCSIFFLAGS reads them.
     match unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) } {
         0 => Ok(()),
@@ -71,12 +73,12 @@ pub(crate) fn connect(link: &Link, scratch: &Path) -> Result<(), BrokerError> {
          addr add {inside}/{PREFIX} dev {INSIDE}\nlink set {INSIDE} up\nroute add default via {outside}\n"
     );
     fs::write(&batch, commands).step("write the network commands")?;
-    let failed = |cause: &str| BrokerError::Network(format!("connect the network with {name}: {cause}"));
+    let failed = |cause: Cause| BrokerError::Network(name.clone(), cause);
     let deadline = deadline_in(Duration::from_secs(10), &Interrupt::default());
     let output = output_of(ip, &["-batch", &batch.to_string_lossy()], &deadline)
-        .map_err(|error| failed(&error.to_string()))?;
+        .map_err(|error| failed(error.into()))?;
     match output.status.success() {
         true => Ok(()),
-        false => Err(failed(String::from_utf8_lossy(&output.stderr).trim())),
+        false => Err(failed(String::from_utf8_lossy(&output.stderr).trim().into())),
     }
 }

@@ -22,7 +22,7 @@ pub(crate) enum SeccompError {
     #[error(transparent)]
     Table(#[from] BadLine),
     /// The compiler refused the filter.
-    #[error("the system call filter does not compile: {0}")]
+    #[error("the system call filter does not compile")]
     Compile(#[from] seccompiler::BackendError),
     /// This processor architecture has no filter compiler.
     #[error("no system call filters for the architecture {}", std::env::consts::ARCH)]
@@ -89,6 +89,7 @@ fn answer(nr: u32, code: u16) -> [sock_filter; 3] {
     let load = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
     let jump = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
     let give = libc::BPF_RET | libc::BPF_K;
+    #[expect(clippy::cast_possible_truncation, reason = "all codes of classic BPF fit into a byte")]
     let op = |code: u32, jf: u8, k: u32| sock_filter { code: code as u16, jt: 0, jf, k };
     [op(load, 0, 0), op(jump, 1, nr), op(give, 0, libc::SECCOMP_RET_ERRNO | u32::from(code))]
 }

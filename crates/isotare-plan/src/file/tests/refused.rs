@@ -98,7 +98,8 @@ fn a_bad_size() {
 #[test]
 fn a_text_that_is_not_toml() {
     assert_snapshot!(refusal("environments = [\"native\"\nblocks = = 3\nseed = 1\n"), @r#"
-     x this is not valid TOML: missing comma between array elements, expected `,`
+     x this is not valid TOML
+     `-> missing comma between array elements, expected `,`
       ,-[a.toml:2:1]
     1 | environments = ["native"
     2 | blocks = = 3
@@ -112,7 +113,8 @@ fn a_text_that_is_not_toml() {
       x a.toml has 2 errors
 
     Error: 
-      x this is not valid TOML: duplicate key
+      x this is not valid TOML
+      `-> duplicate key
        ,-[a.toml:2:1]
      1 | seed = 1
      2 | seed = 2
@@ -123,7 +125,8 @@ fn a_text_that_is_not_toml() {
       help: remove one of the two
 
     Error: 
-      x this is not valid TOML: string values must be quoted, expected literal string
+      x this is not valid TOML
+      `-> string values must be quoted, expected literal string
        ,-[a.toml:3:8]
      2 | seed = 2
      3 | name = x
