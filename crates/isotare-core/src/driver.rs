@@ -52,9 +52,9 @@ pub trait Driver: Send + Sync {
 }
 
 /// A driver's settings made ready for trials. Dropping it undoes `prepare`.
-pub trait Environment: Send {
+pub trait Environment: Send + Sync {
     /// Creates an instance. After this, nothing inside the instance runs yet.
-    fn create(&mut self, cx: &TrialContext<'_>) -> Result<Box<dyn Instance>, DriverError>;
+    fn create(&self, cx: &InstanceContext<'_>) -> Result<Box<dyn Instance>, DriverError>;
     /// Facts for the fairness ledger that only the driver knows, as names and values.
     fn facts(&self) -> BTreeMap<String, String>;
 }
@@ -62,16 +62,16 @@ pub trait Environment: Send {
 /// One container, virtual machine or plain process tree. The runner always reaches [`Instance::delete`].
 pub trait Instance: Send {
     /// Starts it; returns when the runtime says that it has started.
-    fn start(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError>;
+    fn start(&mut self, cx: &InstanceContext<'_>) -> Result<(), DriverError>;
     /// Waits for the agent's connection, on which its `Hello` is the next thing to read. Returns early with
     /// an error when the instance dies.
-    fn wait_ready(&mut self, cx: &TrialContext<'_>) -> Result<UnixStream, DriverError>;
+    fn wait_ready(&mut self, cx: &InstanceContext<'_>) -> Result<UnixStream, DriverError>;
     /// Its processes and cgroups on the host by role, now.
     fn footprint(&self) -> Footprint;
     /// Waits until it has ended by itself. The agent has been told to end before. After `grace` it is killed.
-    fn stop(&mut self, grace: Duration, cx: &TrialContext<'_>) -> Result<(), DriverError>;
+    fn stop(&mut self, grace: Duration, cx: &InstanceContext<'_>) -> Result<(), DriverError>;
     /// Removes it and all that `create` made. Idempotent; works in every state; kills what still runs.
-    fn delete(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError>;
+    fn delete(&mut self, cx: &InstanceContext<'_>) -> Result<(), DriverError>;
     /// What it wrote outside the agent's connection, such as its console and the runtime's stderr. Used in
     /// failure reports.
     fn diagnostics(&self) -> String;
@@ -97,7 +97,7 @@ pub struct PrepareContext<'a> {
 pub const CONTROL_FOLDER: &str = "control";
 
 /// What one trial needs.
-pub struct TrialContext<'a> {
+pub struct InstanceContext<'a> {
     /// Session, safe for file, container and cgroup names.
     pub session: &'a str,
     /// Instance, unique on this host and safe for file, container, cgroup and (first 15 bytes) link names.
@@ -320,7 +320,7 @@ impl Unavailable {
     }
 }
 
-impl TrialContext<'_> {
+impl InstanceContext<'_> {
     /// The folder that holds the agent's control socket and nothing else: what an instance on the host's
     /// kernel sees at [`CONTROL_DIR`](crate::CONTROL_DIR), read-only. It exists.
     pub fn control(&self) -> PathBuf {

@@ -42,7 +42,7 @@ pub use clock::ClockCheck;
 pub use csv_table::{CsvTable, csv_cell, csv_text};
 pub use driver::{
     CONTROL_FOLDER, Capabilities, Cause, Driver, DriverError, Environment, Exclusion, Footprint, Instance,
-    Isolation, Member, PrepareContext, Role, RuntimeInfo, TrialContext, Unavailable,
+    InstanceContext, Isolation, Member, PrepareContext, Role, RuntimeInfo, Unavailable,
 };
 pub use environment::{EnvironmentSpec, SpecError, WorkloadSpec};
 pub use image::{

@@ -3,7 +3,7 @@
 use crate::root::MountedRoot;
 use isotare_cgroup::{Cgroup, Hierarchies};
 use isotare_core::{
-    Cause, DriverError, Footprint, Instance, Member, PrepareContext, Resource, Role, TrialContext,
+    Cause, DriverError, Footprint, Instance, InstanceContext, Member, PrepareContext, Resource, Role,
     with_sources,
 };
 use isotare_host::{Child, Spawn, Swept, accept, listen, now, peer_pid, sweep};
@@ -59,7 +59,7 @@ impl Spawned {
         spawn: Spawn,
         root: Option<MountedRoot>,
         hierarchies: Option<&Hierarchies>,
-        cx: &TrialContext<'_>,
+        cx: &InstanceContext<'_>,
     ) -> Result<Self, DriverError> {
         let failed = |what, error: Cause| DriverError::failed(what, cx.instance, error);
         let listener = listen(&cx.control_socket()).map_err(|e| failed("listen for agent of", e.into()))?;
@@ -88,14 +88,18 @@ impl Spawned {
     }
 
     /// Shows the agent's socket in the mounted root, for programs that do not do so themselves.
-    pub(crate) fn showing_socket(self, cx: &TrialContext<'_>) -> Result<Self, DriverError> {
+    pub(crate) fn showing_socket(self, cx: &InstanceContext<'_>) -> Result<Self, DriverError> {
         self.root.as_ref().map_or(Ok(()), |root| root.show_socket(&cx.control()))?;
         Ok(self)
     }
 
     /// Also removes this when the instance is deleted: something that the program creates on the host besides
     /// its processes.
-    pub(crate) fn leaving(mut self, resource: Resource, cx: &TrialContext<'_>) -> Result<Self, DriverError> {
+    pub(crate) fn leaving(
+        mut self,
+        resource: Resource,
+        cx: &InstanceContext<'_>,
+    ) -> Result<Self, DriverError> {
         cx.ledger.record(&resource).map_err(|e| DriverError::failed("record resource of", cx.instance, e))?;
         self.leftovers.push(resource);
         Ok(self)
@@ -103,7 +107,7 @@ impl Spawned {
 }
 
 impl Instance for Spawned {
-    fn start(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn start(&mut self, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         let child = self.spawn.start().map_err(|e| DriverError::failed("start", self.spawn.line(), e))?;
         if let Some(process) = isotare_host::identify(child.pid()) {
             cx.ledger
@@ -114,7 +118,7 @@ impl Instance for Spawned {
         Ok(())
     }
 
-    fn wait_ready(&mut self, cx: &TrialContext<'_>) -> Result<UnixStream, DriverError> {
+    fn wait_ready(&mut self, cx: &InstanceContext<'_>) -> Result<UnixStream, DriverError> {
         let (Some(listener), Some(child)) = (self.listener.take(), &self.child) else {
             return Err(DriverError::failed("wait for agent of", cx.instance, "it was not started"));
         };
@@ -134,7 +138,7 @@ impl Instance for Spawned {
         }
     }
 
-    fn stop(&mut self, grace: Duration, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn stop(&mut self, grace: Duration, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         let Some(child) = &mut self.child else { return Ok(()) };
         match child.wait(&cx.until(now().plus(grace)).deadline) {
             Ok(_) => Ok(()),
@@ -149,7 +153,7 @@ impl Instance for Spawned {
         }
     }
 
-    fn delete(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn delete(&mut self, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         self.child = None;
         if let Some((hierarchies, path)) = &self.cgroup {
             hierarchies

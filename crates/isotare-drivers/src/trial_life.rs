@@ -1,7 +1,7 @@
 //! Tests that an environment works: one instance runs until its agent has connected. It is not enough that a
 //! program or a device node exists.
 
-use isotare_core::{DriverError, Environment, PrepareContext, TrialContext, with_sources};
+use isotare_core::{DriverError, Environment, InstanceContext, PrepareContext, with_sources};
 use isotare_host::{make_run_folder, now};
 use std::fs;
 use std::time::Duration;
@@ -12,7 +12,7 @@ const EMULATED: u32 = 8;
 /// Creates, starts and deletes an instance as a trial would; why that did not work. It has `patience` to be
 /// ready, and in any case no longer than the context.
 pub(crate) fn live(
-    environment: &mut dyn Environment,
+    environment: &dyn Environment,
     patience: Duration,
     cx: &PrepareContext<'_>,
 ) -> Result<(), String> {
@@ -23,7 +23,7 @@ pub(crate) fn live(
     let instance = format!("{}-probe", cx.session);
     // Not below the session's group: that may not exist, and then nobody would remove it.
     let cgroup = format!("isotare/{instance}");
-    let trial = TrialContext {
+    let trial = InstanceContext {
         session: cx.session,
         instance: &instance,
         cgroup: &cgroup,

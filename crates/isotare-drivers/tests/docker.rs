@@ -4,8 +4,8 @@
 //! and does nothing.
 
 use isotare_core::{
-    Budget, CpuSet, DATA_DIR, Deadline, Driver, DriverError, Environment, Image, Instance, Interrupt, Ledger,
-    PrepareContext, Resource, Role, Settings, Source, TrialContext, with_sources,
+    Budget, CpuSet, DATA_DIR, Deadline, Driver, DriverError, Environment, Image, Instance, InstanceContext,
+    Interrupt, Ledger, PrepareContext, Resource, Role, Settings, Source, with_sources,
 };
 use isotare_drivers::find;
 use isotare_host::{AgentClient, SessionState, deadline_in, make_run_folder, now};
@@ -84,13 +84,13 @@ impl Bench {
     }
 
     /// Calls `body` with the context of one trial.
-    fn trial<T>(&self, name: &str, body: impl FnOnce(&TrialContext<'_>) -> T) -> T {
+    fn trial<T>(&self, name: &str, body: impl FnOnce(&InstanceContext<'_>) -> T) -> T {
         let instance = format!("{}-{name}", self.session);
         let [work, run] = ["work", "run"].map(|kind| self.folder.path().join(kind).join(name));
         fs::create_dir_all(&work).expect("a folder");
         fs::create_dir_all(self.folder.path().join("run")).expect("a folder");
         make_run_folder(&run).expect("a folder");
-        let result = body(&TrialContext {
+        let result = body(&InstanceContext {
             session: &self.session,
             instance: &instance,
             cgroup: &format!("isotare/{}/{instance}", self.session),
@@ -183,7 +183,7 @@ fn median(mut times: Vec<Duration>) -> f64 {
     times[times.len() / 2].as_secs_f64() * 1e3
 }
 
-fn ready(instance: &mut dyn Instance, cx: &TrialContext<'_>) -> AgentClient {
+fn ready(instance: &mut dyn Instance, cx: &InstanceContext<'_>) -> AgentClient {
     let stream = instance
         .wait_ready(cx)
         .unwrap_or_else(|e| panic!("{}\n{}", with_sources(&e), instance.diagnostics()));

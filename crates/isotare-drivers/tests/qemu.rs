@@ -4,8 +4,8 @@
 #![expect(clippy::print_stderr, reason = "tests tell why they are skipped and what they measured")]
 
 use isotare_core::{
-    Base, Budget, Deadline, Driver, DriverError, Environment, Image, Instance, Interrupt, PrepareContext,
-    Resource, Role, Settings, TrialContext, with_sources,
+    Base, Budget, Deadline, Driver, DriverError, Environment, Image, Instance, InstanceContext, Interrupt,
+    PrepareContext, Resource, Role, Settings, with_sources,
 };
 use isotare_host::{
     AgentClient, OutputTap, SessionState, Swept, deadline_in, find_program, make_run_folder, now, output_of,
@@ -93,14 +93,14 @@ impl Field {
             .expect("prepared")
     }
 
-    fn trial<T>(&self, name: &str, then: impl FnOnce(&TrialContext<'_>) -> T) -> T {
+    fn trial<T>(&self, name: &str, then: impl FnOnce(&InstanceContext<'_>) -> T) -> T {
         let instance = format!("{}-{name}", self.session);
         let cgroup = format!("isotare/{}/{instance}", self.session);
         let (work, run) =
             (self.folder.path().join(name).join("work"), self.folder.path().join(name).join("run"));
         fs::create_dir_all(&work).expect("a folder");
         make_run_folder(&run).expect("a folder");
-        then(&TrialContext {
+        then(&InstanceContext {
             session: &self.session,
             instance: &instance,
             cgroup: &cgroup,
@@ -128,7 +128,7 @@ impl Drop for Field {
     }
 }
 
-fn bring_up(environment: &mut dyn Environment, cx: &TrialContext<'_>) -> (Box<dyn Instance>, AgentClient) {
+fn bring_up(environment: &dyn Environment, cx: &InstanceContext<'_>) -> (Box<dyn Instance>, AgentClient) {
     let mut instance = environment.create(cx).expect("created");
     let ready = instance.start(cx).and_then(|()| instance.wait_ready(cx));
     let stream = ready.unwrap_or_else(|error| panic!("{}\n{}", with_sources(&error), instance.diagnostics()));
@@ -136,7 +136,7 @@ fn bring_up(environment: &mut dyn Environment, cx: &TrialContext<'_>) -> (Box<dy
     (instance, agent)
 }
 
-fn take_down(mut instance: Box<dyn Instance>, mut agent: AgentClient, cx: &TrialContext<'_>) {
+fn take_down(mut instance: Box<dyn Instance>, mut agent: AgentClient, cx: &InstanceContext<'_>) {
     agent.power_off(&cx.deadline).expect("told");
     instance
         .stop(Duration::from_secs(10), cx)
@@ -474,7 +474,7 @@ fn files_and_clocks(machine: &str) {
         });
         let limit = Limit { duration_ms: Some(3000), events: None };
         let job = Job::Builtin(Builtin { kind, threads: 1, limit, warmup_ms: 10, interval_ms: 100 });
-        let used = |cx: &TrialContext<'_>| {
+        let used = |cx: &InstanceContext<'_>| {
             let file = fs::read_dir(cx.work).expect("read").flatten().next().expect("a disk");
             std::os::unix::fs::MetadataExt::blocks(&file.metadata().expect("there")) * 512
         };
@@ -495,7 +495,7 @@ fn files_and_clocks(machine: &str) {
 }
 
 /// The lengths of the phases of a machine, and the number of file events that it made in two seconds.
-fn timed_life(field: &Field, name: &str, environment: &mut dyn Environment) -> [f64; 6] {
+fn timed_life(field: &Field, name: &str, environment: &dyn Environment) -> [f64; 6] {
     field.trial(name, |cx| {
         let mut last = now();
         let mut lap = || {

@@ -5,8 +5,9 @@ use crate::event::{Event, Sink, SinkError};
 use crate::phases::Phases;
 use crate::trial::{TrialError, TrialWork, run_trial};
 use isotare_core::{
-    Deadline, Dependence, Driver, DriverError, Environment, IMAGE_SETTING, Image, ImageReference, Interrupt,
-    Outcome, Plan, PrepareContext, SessionEnd, Settings, Slot, Trial, TrialContext, Workload, with_sources,
+    Deadline, Dependence, Driver, DriverError, Environment, IMAGE_SETTING, Image, ImageReference,
+    InstanceContext, Interrupt, Outcome, Plan, PrepareContext, SessionEnd, Settings, Slot, Trial, Workload,
+    with_sources,
 };
 use isotare_files::remove_tree;
 use isotare_host::{SessionState, WholeOutput, deadline_in};
@@ -204,7 +205,7 @@ impl<'a> Bench<'a> {
         let phases = Phases::new(course.start());
         let mark = |name: &'static str| phases.mark(name);
         let cgroup = format!("isotare/{}/t{position}", self.places.session);
-        let cx = TrialContext {
+        let cx = InstanceContext {
             session: self.places.session,
             instance: &instance,
             cgroup: &cgroup,

@@ -3,8 +3,8 @@
 use crate::phases::Phases;
 use isotare_cgroup::{Cgroup, Hierarchies, Tasks};
 use isotare_core::{
-    ClockCheck, DriverError, Environment, Failure, Footprint, Instance, Interrupt, Invalid, JobOutput,
-    MetricDef, Outcome, Phase, Reading, Sample, Settings, Streams, Throttled, Timestamp, Trial, TrialContext,
+    ClockCheck, DriverError, Environment, Failure, Footprint, Instance, InstanceContext, Interrupt, Invalid,
+    JobOutput, MetricDef, Outcome, Phase, Reading, Sample, Settings, Streams, Throttled, Timestamp, Trial,
     Workload, shortened, with_sources,
 };
 use isotare_host::{AgentClient, AgentError, JobEvent, OutputTap, WaitError, WholeOutput, deadline_in, now};
@@ -123,9 +123,9 @@ impl TrialError {
 
 /// Runs the whole life of one instance. It is always deleted, and an error of `delete` counts.
 pub(crate) fn run_trial(
-    environment: &mut dyn Environment,
+    environment: &dyn Environment,
     work: &TrialWork<'_>,
-    cx: &TrialContext<'_>,
+    cx: &InstanceContext<'_>,
     phases: &Phases,
     session_start: Timestamp,
 ) -> (Findings, Result<(), (TrialError, Failure)>) {
@@ -157,7 +157,7 @@ pub(crate) fn run_trial(
 fn live(
     instance: &mut dyn Instance,
     work: &TrialWork<'_>,
-    cx: &TrialContext<'_>,
+    cx: &InstanceContext<'_>,
     phases: &Phases,
     session_start: Timestamp,
     findings: &mut Findings,
@@ -246,7 +246,7 @@ fn decode(work: &TrialWork<'_>, output: &JobOutput) -> Result<Vec<Sample>, Inval
 
 /// Reads the host's counters while the work is measured. It is prepared before, so that only the readings are
 /// part of the measured time.
-fn collector(footprint: Footprint, work: &TrialWork<'_>, cx: &TrialContext<'_>) -> Collector {
+fn collector(footprint: Footprint, work: &TrialWork<'_>, cx: &InstanceContext<'_>) -> Collector {
     let samplers = Samplers::all_that_work(&cx.budget.cpus);
     Collector::prepare(footprint, work.rate, samplers, &cx.budget.cpus, now)
 }
@@ -335,13 +335,13 @@ fn contained<T>(work: impl FnOnce() -> Result<T, TrialError>) -> Result<T, Trial
     })
 }
 
-fn within<'a>(cx: &TrialContext<'a>, time: Duration) -> TrialContext<'a> {
+fn within<'a>(cx: &InstanceContext<'a>, time: Duration) -> InstanceContext<'a> {
     cx.until(now().plus(time))
 }
 
 /// The context for cleaning up. An interrupt of the user does not shorten it.
-fn undisturbed<'a>(cx: &TrialContext<'a>) -> TrialContext<'a> {
-    TrialContext { deadline: deadline_in(CLEANUP, &Interrupt::default()), ..cx.until(Timestamp(0)) }
+fn undisturbed<'a>(cx: &InstanceContext<'a>) -> InstanceContext<'a> {
+    InstanceContext { deadline: deadline_in(CLEANUP, &Interrupt::default()), ..cx.until(Timestamp(0)) }
 }
 
 fn clock_words(strayed: f64, tolerance: f64) -> String {

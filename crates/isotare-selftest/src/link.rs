@@ -5,8 +5,8 @@
 //! trip.
 
 use isotare_core::{
-    Capabilities, Deadline, Driver, DriverError, Environment, Image, Instance, Interrupt, Isolation, Kind,
-    Ledger, PrepareContext, Resource, RuntimeInfo, SettingDef, Settings, TrialContext, Unavailable,
+    Capabilities, Deadline, Driver, DriverError, Environment, Image, Instance, InstanceContext, Interrupt,
+    Isolation, Kind, Ledger, PrepareContext, Resource, RuntimeInfo, SettingDef, Settings, Unavailable,
 };
 use isotare_drivers::Native;
 use isotare_host::{deadline_in, find_program, output_of, sweep};
@@ -226,7 +226,7 @@ impl Driver for Link {
 }
 
 impl Environment for LinkEnvironment {
-    fn create(&mut self, cx: &TrialContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
+    fn create(&self, cx: &InstanceContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
         self.native.create(cx)
     }
 

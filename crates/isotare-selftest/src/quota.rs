@@ -2,8 +2,8 @@
 
 use isotare_cgroup::Hierarchies;
 use isotare_core::{
-    Capabilities, Driver, DriverError, Environment, Image, Instance, Isolation, Kind, PrepareContext,
-    RuntimeInfo, SettingDef, Settings, TrialContext, Unavailable, with_sources,
+    Capabilities, Driver, DriverError, Environment, Image, Instance, InstanceContext, Isolation, Kind,
+    PrepareContext, RuntimeInfo, SettingDef, Settings, Unavailable, with_sources,
 };
 use isotare_drivers::Native;
 use std::collections::BTreeMap;
@@ -81,7 +81,7 @@ impl Driver for Quota {
 }
 
 impl Environment for QuotaEnvironment {
-    fn create(&mut self, cx: &TrialContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
+    fn create(&self, cx: &InstanceContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
         let instance = self.native.create(cx)?;
         let group = self.hierarchies.open(cx.cgroup);
         group

@@ -3,8 +3,9 @@
 
 use isotare_cgroup::Hierarchies;
 use isotare_core::{
-    Budget, CONTROL_FOLDER, CpuSet, Driver, DriverError, Environment, Image, Instance, Interrupt, JobOutput,
-    Member, PrepareContext, Resource, Role, RuntimeInfo, Settings, TrialContext, Unavailable, with_sources,
+    Budget, CONTROL_FOLDER, CpuSet, Driver, DriverError, Environment, Image, Instance, InstanceContext,
+    Interrupt, JobOutput, Member, PrepareContext, Resource, Role, RuntimeInfo, Settings, Unavailable,
+    with_sources,
 };
 use isotare_host::{AgentClient, AgentError, JobEvent, OutputTap, SessionState, Swept, deadline_in, sweep};
 use isotare_protocol::Job;
@@ -60,7 +61,10 @@ struct Place {
 }
 
 impl Place {
-    fn with<T>(&self, then: impl FnOnce(&TrialContext<'_>) -> Result<T, DriverError>) -> Result<T, String> {
+    fn with<T>(
+        &self,
+        then: impl FnOnce(&InstanceContext<'_>) -> Result<T, DriverError>,
+    ) -> Result<T, String> {
         let state = isotare_core::NoLedger;
         self.with_ledger(&state, then)
     }
@@ -68,9 +72,9 @@ impl Place {
     fn with_ledger<T>(
         &self,
         ledger: &dyn isotare_core::Ledger,
-        then: impl FnOnce(&TrialContext<'_>) -> Result<T, DriverError>,
+        then: impl FnOnce(&InstanceContext<'_>) -> Result<T, DriverError>,
     ) -> Result<T, String> {
-        let cx = TrialContext {
+        let cx = InstanceContext {
             session: &self.session,
             instance: &self.instance,
             cgroup: &self.cgroup,

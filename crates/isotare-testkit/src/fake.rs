@@ -6,8 +6,8 @@ use isotare_core::{
     Unavailable,
 };
 use isotare_core::{
-    DriverError, Environment, Footprint, Image, Instance, Invalid, JobOutput, MetricDef, Present, Sample,
-    SettingDef, Settings, TrialContext, Workload, WorkloadInfo,
+    DriverError, Environment, Footprint, Image, Instance, InstanceContext, Invalid, JobOutput, MetricDef,
+    Present, Sample, SettingDef, Settings, Workload, WorkloadInfo,
 };
 use isotare_host::now;
 use isotare_protocol::{
@@ -127,7 +127,7 @@ impl Driver for &'static FakeDriver {
 struct FakeEnvironment(&'static FakeDriver);
 
 impl Environment for FakeEnvironment {
-    fn create(&mut self, cx: &TrialContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
+    fn create(&self, cx: &InstanceContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
         self.0.called("create");
         if self.0.script == Script::CannotBeCreated {
             return Err(DriverError::failed("create", cx.instance, "the script says so"));
@@ -147,7 +147,7 @@ struct FakeInstance {
 }
 
 impl Instance for FakeInstance {
-    fn start(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn start(&mut self, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         self.driver.called("start");
         assert!(self.driver.script != Script::PanicsAtStart, "the script says so");
         let (ours, theirs) = UnixStream::pair().map_err(|e| DriverError::failed("start", cx.instance, e))?;
@@ -160,18 +160,18 @@ impl Instance for FakeInstance {
         }
         Ok(())
     }
-    fn wait_ready(&mut self, cx: &TrialContext<'_>) -> Result<UnixStream, DriverError> {
+    fn wait_ready(&mut self, cx: &InstanceContext<'_>) -> Result<UnixStream, DriverError> {
         self.driver.called("ready");
         self.stream.take().ok_or_else(|| DriverError::failed("wait for", cx.instance, "not started"))
     }
     fn footprint(&self) -> Footprint {
         Footprint::default()
     }
-    fn stop(&mut self, _: Duration, _: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn stop(&mut self, _: Duration, _: &InstanceContext<'_>) -> Result<(), DriverError> {
         self.driver.called("stop");
         Ok(())
     }
-    fn delete(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn delete(&mut self, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         self.driver.called("delete");
         self.driver.deleted.fetch_add(1, Ordering::SeqCst);
         match self.driver.script {

@@ -1,8 +1,9 @@
 //! A driver that works except for one fault. The conformance suite must find each fault.
 
 use isotare_core::{
-    Budget, Capabilities, CpuSet, Driver, DriverError, Environment, Footprint, Image, Instance, Isolation,
-    Ledger, NoLedger, PrepareContext, Resource, RuntimeInfo, SettingDef, Settings, TrialContext, Unavailable,
+    Budget, Capabilities, CpuSet, Driver, DriverError, Environment, Footprint, Image, Instance,
+    InstanceContext, Isolation, Ledger, NoLedger, PrepareContext, Resource, RuntimeInfo, SettingDef,
+    Settings, Unavailable,
 };
 use std::collections::BTreeMap;
 use std::os::unix::net::UnixStream;
@@ -109,10 +110,13 @@ impl Driver for Faulty {
 }
 
 impl Environment for FaultyEnvironment {
-    fn create(&mut self, cx: &TrialContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
+    fn create(&self, cx: &InstanceContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
         let budget = budget(self.1, cx.budget);
-        let cx =
-            TrialContext { ledger: ledger(self.1, cx.ledger), budget: &budget, ..cx.until(cx.deadline.at) };
+        let cx = InstanceContext {
+            ledger: ledger(self.1, cx.ledger),
+            budget: &budget,
+            ..cx.until(cx.deadline.at)
+        };
         let mut inner = self.0.create(&cx)?;
         if self.1 == Fault::StartsEarly {
             inner.start(&cx)?;
@@ -125,9 +129,9 @@ impl Environment for FaultyEnvironment {
 }
 
 impl Instance for FaultyInstance {
-    fn start(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn start(&mut self, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         let budget = budget(self.fault, cx.budget);
-        let cx = TrialContext {
+        let cx = InstanceContext {
             ledger: ledger(self.fault, cx.ledger),
             budget: &budget,
             ..cx.until(cx.deadline.at)
@@ -137,7 +141,7 @@ impl Instance for FaultyInstance {
             _ => self.inner.start(&cx),
         }
     }
-    fn wait_ready(&mut self, cx: &TrialContext<'_>) -> Result<UnixStream, DriverError> {
+    fn wait_ready(&mut self, cx: &InstanceContext<'_>) -> Result<UnixStream, DriverError> {
         self.inner.wait_ready(cx)
     }
     fn footprint(&self) -> Footprint {
@@ -146,13 +150,13 @@ impl Instance for FaultyInstance {
             _ => self.inner.footprint(),
         }
     }
-    fn stop(&mut self, grace: Duration, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn stop(&mut self, grace: Duration, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         match self.fault {
             Fault::StopsNothing => Ok(()),
             _ => self.inner.stop(grace, cx),
         }
     }
-    fn delete(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn delete(&mut self, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         match self.fault {
             Fault::DeletesNothing => Ok(()),
             Fault::DeletesOnce if std::mem::replace(&mut self.deleted, true) => {

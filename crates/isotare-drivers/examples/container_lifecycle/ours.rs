@@ -2,7 +2,7 @@
 
 use crate::Result;
 use isotare_core::{
-    Budget, Environment, Image, Instance, Interrupt, NoLedger, PrepareContext, Settings, TrialContext,
+    Budget, Environment, Image, Instance, InstanceContext, Interrupt, NoLedger, PrepareContext, Settings,
 };
 use isotare_host::{AgentClient, deadline_in, make_run_folder, now};
 use serde_json::Value;
@@ -80,14 +80,14 @@ impl Ours {
     fn begin(
         &mut self,
         round: usize,
-        then: impl FnOnce(&mut dyn Instance, &TrialContext<'_>) -> Result<()>,
+        then: impl FnOnce(&mut dyn Instance, &InstanceContext<'_>) -> Result<()>,
     ) -> Result<()> {
         let instance = format!("{}-{round}", self.session);
         let [work, run] = ["work", "run"].map(|name| self.folder.join(format!("{name}{round}")));
         fs::create_dir(&work)?;
         make_run_folder(&run)?;
         let budget = Budget { cpus: cpus().parse()?, memory: MEMORY, processes: None };
-        let cx = TrialContext {
+        let cx = InstanceContext {
             session: &self.session,
             instance: &instance,
             cgroup: &format!("isotare/{}/{instance}", self.session),

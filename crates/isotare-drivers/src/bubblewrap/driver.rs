@@ -6,8 +6,8 @@ use crate::root::{MountedRoot, Tree};
 use crate::spawned::{Spawned, budget_fact, usable_cgroups};
 use isotare_cgroup::Hierarchies;
 use isotare_core::{
-    Capabilities, Driver, DriverError, Environment, IMAGE_SETTING, Image, Instance, Isolation, Kind,
-    PrepareContext, RuntimeInfo, SettingDef, Settings, TrialContext, Unavailable,
+    Capabilities, Driver, DriverError, Environment, IMAGE_SETTING, Image, Instance, InstanceContext,
+    Isolation, Kind, PrepareContext, RuntimeInfo, SettingDef, Settings, Unavailable,
 };
 use isotare_host::{Spawn, output_of};
 use std::collections::BTreeMap;
@@ -136,7 +136,7 @@ fn try_one(bwrap: &std::path::Path, cx: &PrepareContext<'_>) -> Result<(), Unava
 }
 
 impl Environment for BubblewrapEnvironment {
-    fn create(&mut self, cx: &TrialContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
+    fn create(&self, cx: &InstanceContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
         let data = cx.work.join("data");
         let wrap = |shown| Spawn::new(&self.bwrap).args(arguments(shown, &cx.control(), self.host_network));
         let (spawn, root) = match &self.base {

@@ -6,7 +6,7 @@ use crate::spawned::{Spawned, budget_fact, usable_cgroups};
 use isotare_cgroup::Hierarchies;
 use isotare_core::{
     AGENT_PATH, CONTROL_DIR, Capabilities, DATA_DIR, Driver, DriverError, Environment, IMAGE_SETTING, Image,
-    Instance, Isolation, PrepareContext, RuntimeInfo, SettingDef, Settings, TrialContext, Unavailable,
+    Instance, InstanceContext, Isolation, PrepareContext, RuntimeInfo, SettingDef, Settings, Unavailable,
 };
 use isotare_host::Spawn;
 use std::collections::BTreeMap;
@@ -70,7 +70,7 @@ impl Driver for Chroot {
 }
 
 impl Environment for ChrootEnvironment {
-    fn create(&mut self, cx: &TrialContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
+    fn create(&self, cx: &InstanceContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
         let root = MountedRoot::mount(&self.tree, cx)?;
         root.pseudo("proc")?;
         root.devices()?;

@@ -10,8 +10,8 @@ use crate::root::Tree;
 use crate::spawned::{budget_fact, usable_cgroups};
 use isotare_cgroup::Hierarchies;
 use isotare_core::{
-    Budget, CONTROL_DIR, Cause, DriverError, Environment, Image, Instance, PrepareContext, Resource,
-    TrialContext,
+    Budget, CONTROL_DIR, Cause, DriverError, Environment, Image, Instance, InstanceContext, PrepareContext,
+    Resource,
 };
 use std::collections::BTreeMap;
 use std::fs;
@@ -165,7 +165,7 @@ impl ContainerEnvironment {
 }
 
 impl Environment for ContainerEnvironment {
-    fn create(&mut self, cx: &TrialContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
+    fn create(&self, cx: &InstanceContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
         if lock(&self.client).is_dead() {
             // The trial in which it died has failed; the next trials need not fail.
             let client = Client::spawn(&self.terms, &self.log, cx.ledger, &cx.deadline)?;

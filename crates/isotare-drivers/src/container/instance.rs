@@ -7,7 +7,7 @@ use super::veth;
 use super::wire::{Link, Order};
 use isotare_cgroup::{Cgroup, Hierarchies};
 use isotare_core::{
-    Cause, Deadline, DriverError, Footprint, Instance, Interrupt, Member, Resource, Role, TrialContext,
+    Cause, Deadline, DriverError, Footprint, Instance, InstanceContext, Interrupt, Member, Resource, Role,
 };
 use isotare_files::remove_tree;
 use isotare_host::{accept, deadline_in, identify, listen, now, readable};
@@ -44,7 +44,7 @@ impl ContainerInstance {
         order: Order,
         (hierarchies, cgroup): (Option<&Hierarchies>, &str),
         client: &SharedClient,
-        cx: &TrialContext<'_>,
+        cx: &InstanceContext<'_>,
     ) -> Result<Self, DriverError> {
         let listener = listen(&cx.control_socket())
             .map_err(|e| DriverError::failed("listen for agent of", cx.instance, e))?;
@@ -74,7 +74,7 @@ impl ContainerInstance {
         }
     }
 
-    fn make(&mut self, order: Order, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn make(&mut self, order: Order, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         let failed = |what, error: Cause| DriverError::failed(what, cx.instance, error);
         let record = |resource: Resource| {
             cx.ledger.record(&resource).map_err(|e| failed("record resource of", e.into()))
@@ -157,11 +157,11 @@ fn join(cgroup: &Cgroup, pid: u32) -> io::Result<()> {
 }
 
 impl Instance for ContainerInstance {
-    fn start(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn start(&mut self, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         lock(&self.client).start(&self.id, &cx.deadline)
     }
 
-    fn wait_ready(&mut self, cx: &TrialContext<'_>) -> Result<UnixStream, DriverError> {
+    fn wait_ready(&mut self, cx: &InstanceContext<'_>) -> Result<UnixStream, DriverError> {
         let created = self.created("wait for agent of")?;
         let Some(listener) = &self.listener else {
             return Err(DriverError::failed("wait for agent of", cx.instance, "it has already connected"));
@@ -182,7 +182,7 @@ impl Instance for ContainerInstance {
         }
     }
 
-    fn stop(&mut self, grace: Duration, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn stop(&mut self, grace: Duration, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         let Some(created) = &self.created else { return Ok(()) };
         let patience = cx.until(now().plus(grace).min(cx.deadline.at)).deadline;
         if let Err(error) = readable(created.pidfd.as_fd(), None, &patience) {
@@ -192,7 +192,7 @@ impl Instance for ContainerInstance {
         lock(&self.client).reap(&self.id, &cx.deadline)
     }
 
-    fn delete(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn delete(&mut self, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         if self.deleted {
             return Ok(());
         }

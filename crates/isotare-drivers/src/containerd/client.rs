@@ -2,7 +2,7 @@
 
 use super::shim;
 use crate::oci::{Bundle, Runtime, Started, finish};
-use isotare_core::{Cause, Deadline, DriverError, Member, Resource, Role, TrialContext, is_plain_name};
+use isotare_core::{Cause, Deadline, DriverError, InstanceContext, Member, Resource, Role, is_plain_name};
 use isotare_host::{Spawn, identify, output_of, readable};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -113,7 +113,7 @@ impl Ctr {
 
     /// Starts it; `ctr` carries its standard streams. `ctr` prints nothing when the container has started, so
     /// the agent's hello shows this.
-    fn start_attached(&self, bundle: &Bundle, cx: &TrialContext<'_>) -> Result<Started, DriverError> {
+    fn start_attached(&self, bundle: &Bundle, cx: &InstanceContext<'_>) -> Result<Started, DriverError> {
         let failed = |error: Cause| {
             DriverError::failed("start container", &bundle.id, format!("{error}: {}", bundle.last_words()))
         };
@@ -130,7 +130,7 @@ impl Ctr {
 
 impl Runtime for Ctr {
     /// containerd only records the container; its shim creates it at the start.
-    fn create(&self, bundle: &Bundle, cx: &TrialContext<'_>) -> Result<Option<u32>, DriverError> {
+    fn create(&self, bundle: &Bundle, cx: &InstanceContext<'_>) -> Result<Option<u32>, DriverError> {
         cx.ledger
             .record(&self.client.resource(self.driver, &bundle.id))
             .map_err(|e| DriverError::failed("record container", &bundle.id, e))?;
@@ -139,7 +139,7 @@ impl Runtime for Ctr {
         Ok(None)
     }
 
-    fn start(&self, bundle: &Bundle, cx: &TrialContext<'_>) -> Result<Started, DriverError> {
+    fn start(&self, bundle: &Bundle, cx: &InstanceContext<'_>) -> Result<Started, DriverError> {
         if self.stdio {
             return self.start_attached(bundle, cx);
         }
@@ -148,7 +148,7 @@ impl Runtime for Ctr {
         Ok(Started { pid: Some(bundle.pid()?), ..Started::default() })
     }
 
-    fn delete(&self, bundle: &Bundle, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn delete(&self, bundle: &Bundle, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         // One call is enough for a container that never started, or whose end the shim has seen.
         let call = self.client.call(bundle).args(["containers", "delete", &bundle.id]);
         match finish("delete container", &call, bundle, cx) {

@@ -16,7 +16,7 @@ use bollard::models::{
 use bollard::query_parameters::CreateContainerOptionsBuilder;
 use isotare_core::{
     AGENT_PATH, Base, CONTROL_DIR, Cause, DATA_DIR, DriverError, Environment, HOST_FOLDERS, Image, Instance,
-    PrepareContext, Settings, TrialContext,
+    InstanceContext, PrepareContext, Settings,
 };
 use isotare_host::listen;
 use std::collections::BTreeMap;
@@ -67,7 +67,7 @@ impl DockerEnvironment {
         })
     }
 
-    fn container(&self, cx: &TrialContext<'_>) -> Result<ContainerCreateBody, DriverError> {
+    fn container(&self, cx: &InstanceContext<'_>) -> Result<ContainerCreateBody, DriverError> {
         let socket = format!("{CONTROL_DIR}/agent.sock");
         let command = [AGENT_PATH, "--socket", &socket, "--data", DATA_DIR];
         let labels = [(SESSION_LABEL, cx.session), (INSTANCE_LABEL, cx.instance)];
@@ -83,7 +83,7 @@ impl DockerEnvironment {
         })
     }
 
-    fn host_config(&self, cx: &TrialContext<'_>) -> Result<HostConfig, DriverError> {
+    fn host_config(&self, cx: &InstanceContext<'_>) -> Result<HostConfig, DriverError> {
         let memory = i64::try_from(cx.budget.memory)
             .map_err(|error| DriverError::failed("limit memory of", cx.instance, error))?;
         let source = cx.control().into_os_string().into_string().map_err(|path| {
@@ -118,7 +118,7 @@ impl DockerEnvironment {
 }
 
 impl Environment for DockerEnvironment {
-    fn create(&mut self, cx: &TrialContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
+    fn create(&self, cx: &InstanceContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
         let failed = |what, error: Cause| DriverError::failed(what, cx.instance, error);
         let listener = listen(&cx.control_socket()).map_err(|e| failed("listen for agent of", e.into()))?;
         let body = self.container(cx)?;

@@ -7,7 +7,7 @@ use super::removal::remove_container;
 use bollard::errors::Error;
 use bollard::query_parameters::{KillContainerOptionsBuilder, WaitContainerOptionsBuilder};
 use futures_util::TryStreamExt;
-use isotare_core::{Deadline, DriverError, Footprint, Instance, Interrupt, Timestamp, TrialContext};
+use isotare_core::{Deadline, DriverError, Footprint, Instance, InstanceContext, Interrupt, Timestamp};
 use isotare_host::{WaitError, accept, deadline_in, now};
 use std::cell::OnceCell;
 use std::os::fd::AsFd;
@@ -79,13 +79,13 @@ impl DockerInstance {
 }
 
 impl Instance for DockerInstance {
-    fn start(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn start(&mut self, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         self.engine
             .call(&cx.deadline, |docker| docker.start_container(&self.id, None))
             .map_err(|error| error.during("start container", cx.instance))
     }
 
-    fn wait_ready(&mut self, cx: &TrialContext<'_>) -> Result<UnixStream, DriverError> {
+    fn wait_ready(&mut self, cx: &InstanceContext<'_>) -> Result<UnixStream, DriverError> {
         const OPERATION: &str = "wait for agent of";
         let listener = self.listener.take().ok_or_else(|| {
             DriverError::failed(OPERATION, cx.instance, "its connection was already waited for")
@@ -113,7 +113,7 @@ impl Instance for DockerInstance {
         }
     }
 
-    fn stop(&mut self, grace: Duration, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn stop(&mut self, grace: Duration, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         self.wait_for_end(&sooner(cx, now().plus(grace))).map_err(|error| {
             if matches!(error, CallError::TimedOut)
                 && let Err(unkillable) = self.kill()
@@ -124,7 +124,7 @@ impl Instance for DockerInstance {
         })
     }
 
-    fn delete(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn delete(&mut self, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         if self.deleted {
             return Ok(());
         }
@@ -148,6 +148,6 @@ impl Instance for DockerInstance {
 }
 
 /// The phase's deadline, or `at` if that is sooner.
-fn sooner(cx: &TrialContext<'_>, at: Timestamp) -> Deadline {
+fn sooner(cx: &InstanceContext<'_>, at: Timestamp) -> Deadline {
     cx.until(at.min(cx.deadline.at)).deadline
 }

@@ -3,7 +3,7 @@
 use super::{Logs, Template};
 use isotare_cgroup::{Cgroup, Hierarchies};
 use isotare_core::{
-    Budget, Cause, Deadline, DriverError, Footprint, Interrupt, Member, Resource, Role, TrialContext,
+    Budget, Cause, Deadline, DriverError, Footprint, InstanceContext, Interrupt, Member, Resource, Role,
 };
 use isotare_host::{Child, Spawn, WaitError, accept, deadline_in, identify, now, readable};
 use rustix::net::{RecvFlags, recv};
@@ -45,7 +45,7 @@ pub(crate) struct Machine {
 
 impl Machine {
     /// Listens for the agent, and makes disk and cgroup.
-    pub(crate) fn create(parts: Parts<'_>, cx: &TrialContext<'_>) -> Result<Self, DriverError> {
+    pub(crate) fn create(parts: Parts<'_>, cx: &InstanceContext<'_>) -> Result<Self, DriverError> {
         let listener = UnixListener::bind(&parts.control)
             .map_err(|e| DriverError::failed("listen for agent of", cx.instance, e))?;
         let (template, disk) = parts.disk.unzip();
@@ -77,7 +77,7 @@ impl Machine {
         &mut self,
         hierarchies: &Hierarchies,
         limits: &Budget,
-        cx: &TrialContext<'_>,
+        cx: &InstanceContext<'_>,
     ) -> Result<(), DriverError> {
         let failed = |what, error: Cause| DriverError::failed(what, cx.instance, error);
         cx.ledger
@@ -92,7 +92,7 @@ impl Machine {
     }
 
     /// Starts the monitor.
-    pub(crate) fn start(&mut self, cx: &TrialContext<'_>) -> Result<&Child, DriverError> {
+    pub(crate) fn start(&mut self, cx: &InstanceContext<'_>) -> Result<&Child, DriverError> {
         let child = self.spawn.start().map_err(|e| DriverError::failed("start", self.spawn.line(), e))?;
         let process = identify(child.pid());
         let child = self.child.insert(child);
@@ -106,7 +106,7 @@ impl Machine {
     }
 
     /// Waits for the agent's connection.
-    pub(crate) fn wait_ready(&mut self, cx: &TrialContext<'_>) -> Result<UnixStream, DriverError> {
+    pub(crate) fn wait_ready(&mut self, cx: &InstanceContext<'_>) -> Result<UnixStream, DriverError> {
         const WAIT: &str = "wait for agent of";
         let (Some(listener), Some(child)) = (self.control.take(), &self.child) else {
             return Err(DriverError::failed(WAIT, cx.instance, "it was not started"));
@@ -140,7 +140,7 @@ impl Machine {
         }
     }
 
-    pub(crate) fn stop(&mut self, grace: Duration, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    pub(crate) fn stop(&mut self, grace: Duration, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         let Some(child) = &mut self.child else { return Ok(()) };
         let failed = |cause: String| Err(DriverError::failed("stop", cx.instance, cause));
         match child.wait(&cx.until(now().plus(grace)).deadline) {
@@ -157,7 +157,7 @@ impl Machine {
         }
     }
 
-    pub(crate) fn delete(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    pub(crate) fn delete(&mut self, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         if let Some(child) = &mut self.child {
             child.kill().map_err(|e| DriverError::failed("kill monitor of", cx.instance, e))?;
         }

@@ -11,7 +11,7 @@ use hyper::Method;
 use isotare_cgroup::{Hierarchies, Version};
 use isotare_core::{
     AGENT_PATH, CONTROL_DIR, Cause, CpuSet, DATA_DIR, DriverError, Environment, Image, Instance,
-    PrepareContext, Resource, Settings, TrialContext,
+    InstanceContext, PrepareContext, Resource, Settings,
 };
 use isotare_host::listen;
 use serde_json::{Value, json};
@@ -50,7 +50,7 @@ impl IncusEnvironment {
     }
 
     /// Settings for which the daemon has no keys, in the syntax of lxc.container.conf(5).
-    fn raw(&self, cx: &TrialContext<'_>) -> String {
+    fn raw(&self, cx: &InstanceContext<'_>) -> String {
         let kind = if self.hierarchies.version() == Version::V2 { "cgroup2" } else { "cgroup" };
         let group = self.hierarchies.runtime_path(cx.cgroup);
         let group = group.trim_start_matches('/');
@@ -67,7 +67,7 @@ impl IncusEnvironment {
         lines.map(|(key, value)| format!("{key} = {value}")).join("\n")
     }
 
-    fn description(&self, name: &str, cx: &TrialContext<'_>) -> Value {
+    fn description(&self, name: &str, cx: &InstanceContext<'_>) -> Value {
         let mut config = json!({
             LABEL: cx.session,
             "raw.lxc": self.raw(cx),
@@ -97,7 +97,7 @@ fn pinned(cpus: &CpuSet) -> String {
 }
 
 impl Environment for IncusEnvironment {
-    fn create(&mut self, cx: &TrialContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
+    fn create(&self, cx: &InstanceContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
         let name = host_name(cx.instance);
         let failed = |what, error: Cause| DriverError::failed(what, &name, error);
         let listener = listen(&cx.control_socket()).map_err(|e| failed("listen for agent of", e.into()))?;

@@ -7,7 +7,7 @@ use crate::lxc::groups_of;
 use hyper::Method;
 use isotare_cgroup::Hierarchies;
 use isotare_core::{
-    Deadline, DriverError, Footprint, Instance, Interrupt, Member, Role, Timestamp, TrialContext,
+    Deadline, DriverError, Footprint, Instance, InstanceContext, Interrupt, Member, Role, Timestamp,
     with_sources,
 };
 use isotare_host::{WaitError, accept, deadline_in, now, peer_pid, readable};
@@ -97,7 +97,7 @@ impl IncusInstance {
 }
 
 impl Instance for IncusInstance {
-    fn start(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn start(&mut self, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         self.halted = false;
         let path = format!("{}/state", instance(&self.name));
         let order = serde_json::json!({"action": "start", "timeout": -1});
@@ -107,7 +107,7 @@ impl Instance for IncusInstance {
             .map_err(|error| error.during("start instance", &self.name))
     }
 
-    fn wait_ready(&mut self, cx: &TrialContext<'_>) -> Result<UnixStream, DriverError> {
+    fn wait_ready(&mut self, cx: &InstanceContext<'_>) -> Result<UnixStream, DriverError> {
         const OPERATION: &str = "wait for agent of";
         let listener = self.listener.take().ok_or_else(|| {
             DriverError::failed(OPERATION, &self.name, "its connection was already waited for")
@@ -140,7 +140,7 @@ impl Instance for IncusInstance {
         Footprint { members: members.into_iter().flatten().collect(), cgroup: Some(self.cgroup.clone()) }
     }
 
-    fn stop(&mut self, grace: Duration, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn stop(&mut self, grace: Duration, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         self.wait_for_end(&sooner(cx, now().plus(grace))).map_err(|error| {
             if matches!(error, CallError::TimedOut)
                 && let Err(unkillable) = self.halt(&deadline_in(ASIDE, &Interrupt::default()))
@@ -151,7 +151,7 @@ impl Instance for IncusInstance {
         })
     }
 
-    fn delete(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn delete(&mut self, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         if self.deleted {
             return Ok(());
         }
@@ -188,6 +188,6 @@ impl Instance for IncusInstance {
 }
 
 /// The phase's deadline, or `at` if that is sooner.
-fn sooner(cx: &TrialContext<'_>, at: Timestamp) -> Deadline {
+fn sooner(cx: &InstanceContext<'_>, at: Timestamp) -> Deadline {
     cx.until(at.min(cx.deadline.at)).deadline
 }

@@ -12,8 +12,8 @@ use crate::root::{SOCKET, Tree};
 use crate::spawned::{Spawned, budget_fact, usable_cgroups};
 use isotare_cgroup::Hierarchies;
 use isotare_core::{
-    Capabilities, Cause, Driver, DriverError, Environment, IMAGE_SETTING, Image, Instance, Isolation, Kind,
-    PrepareContext, Resource, RuntimeInfo, SettingDef, Settings, TrialContext, Unavailable,
+    Capabilities, Cause, Driver, DriverError, Environment, IMAGE_SETTING, Image, Instance, InstanceContext,
+    Isolation, Kind, PrepareContext, Resource, RuntimeInfo, SettingDef, Settings, Unavailable,
 };
 use isotare_host::{Spawn, output_of};
 use std::collections::BTreeMap;
@@ -185,7 +185,7 @@ impl LadderEnvironment {
 }
 
 impl Environment for LadderEnvironment {
-    fn create(&mut self, cx: &TrialContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
+    fn create(&self, cx: &InstanceContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
         let mut order = self.order(cx.work, &cx.control(), cx.budget.cpus.clone());
         order.link = self.ip.clone().map(|ip| veth::plan(cx.instance, ip));
         let text = serde_json::to_string(&order)

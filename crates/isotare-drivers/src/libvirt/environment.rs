@@ -7,8 +7,8 @@ use crate::guest::{Boot, DATA_NAME, DiskFormat, Kernel, Shape, monitor_limits, t
 use crate::spawned::usable_cgroups;
 use isotare_cgroup::Hierarchies;
 use isotare_core::{
-    Budget, DriverError, Environment, Image, Instance, PrepareContext, Settings, TrialContext, Unavailable,
-    with_sources,
+    Budget, DriverError, Environment, Image, Instance, InstanceContext, PrepareContext, Settings,
+    Unavailable, with_sources,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -94,7 +94,7 @@ impl LibvirtEnvironment {
     }
 
     /// The limits of QEMU's cgroup: the budget's CPUs, and memory and threads for the guest and for QEMU.
-    pub(super) fn limits(&self, cx: &TrialContext<'_>) -> Budget {
+    pub(super) fn limits(&self, cx: &InstanceContext<'_>) -> Budget {
         monitor_limits(cx.budget, self.shape.vcpus, self.shape.memory.saturating_add(HEADROOM))
     }
 
@@ -118,7 +118,7 @@ impl LibvirtEnvironment {
 }
 
 impl Environment for LibvirtEnvironment {
-    fn create(&mut self, cx: &TrialContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
+    fn create(&self, cx: &InstanceContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
         Ok(Box::new(LibvirtInstance::create(self, cx)?))
     }
 

@@ -5,7 +5,7 @@ use super::virsh::Virsh;
 use super::xml::{Ours, rewrite};
 use crate::guest::{Logs, first_byte, qemu_process};
 use isotare_cgroup::{Cgroup, Hierarchies};
-use isotare_core::{Cause, Deadline, DriverError, Footprint, Instance, Resource, TrialContext};
+use isotare_core::{Cause, Deadline, DriverError, Footprint, Instance, InstanceContext, Resource};
 use isotare_host::{WaitError, accept, now, peer_pid, readable};
 use rustix::process::{Pid, PidfdFlags, geteuid, pidfd_open};
 use std::fs;
@@ -38,7 +38,7 @@ struct Process {
 impl LibvirtInstance {
     pub(super) fn create(
         environment: &LibvirtEnvironment,
-        cx: &TrialContext<'_>,
+        cx: &InstanceContext<'_>,
     ) -> Result<Self, DriverError> {
         let failed = |what, error: Cause| DriverError::failed(what, cx.instance, error);
         let (control, definition) = (cx.control_socket(), cx.run.join("domain.xml"));
@@ -92,7 +92,7 @@ impl LibvirtInstance {
         environment: &LibvirtEnvironment,
         text: &str,
         disk: &Path,
-        cx: &TrialContext<'_>,
+        cx: &InstanceContext<'_>,
     ) -> Result<(), DriverError> {
         let failed = |what, error: Cause| DriverError::failed(what, cx.instance, error);
         fs::write(&self.definition, text).map_err(|e| failed("write definition of", e.into()))?;
@@ -113,7 +113,7 @@ impl LibvirtInstance {
 
     /// The daemon creates the machine, but does not run it yet. QEMU has already connected to our socket, so
     /// its process is known. The process joins the cgroup before the guest runs and touches its memory.
-    fn make(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn make(&mut self, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         const START: &str = "start domain";
         let failed = |error: Cause| DriverError::failed(START, cx.instance, error);
         let listener = self.control.take().ok_or_else(|| failed("it has already been started".into()))?;
@@ -162,11 +162,11 @@ impl LibvirtInstance {
 }
 
 impl Instance for LibvirtInstance {
-    fn start(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn start(&mut self, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         self.make(cx)
     }
 
-    fn wait_ready(&mut self, cx: &TrialContext<'_>) -> Result<UnixStream, DriverError> {
+    fn wait_ready(&mut self, cx: &InstanceContext<'_>) -> Result<UnixStream, DriverError> {
         const WAIT: &str = "wait for agent of";
         let (Some(stream), Some(process)) = (self.stream.take(), &self.process) else {
             return Err(DriverError::failed(WAIT, cx.instance, "it was not started"));
@@ -184,7 +184,7 @@ impl Instance for LibvirtInstance {
         }
     }
 
-    fn stop(&mut self, grace: Duration, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn stop(&mut self, grace: Duration, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         match (self.wait_for_end(&cx.until(now().plus(grace)).deadline), self.logs.panic()) {
             (Ok(()), None) => Ok(()),
             (Ok(()), Some(line)) => {
@@ -197,7 +197,7 @@ impl Instance for LibvirtInstance {
         }
     }
 
-    fn delete(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn delete(&mut self, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         (self.control, self.stream) = (None, None);
         if self.asked {
             self.virsh.destroy(&self.name, &cx.deadline)?;

@@ -8,7 +8,7 @@ use crate::container::veth;
 use crate::root::Tree;
 use crate::spawned::session_group;
 use isotare_cgroup::{Hierarchies, Version};
-use isotare_core::{Cause, DriverError, Environment, Image, Instance, PrepareContext, TrialContext};
+use isotare_core::{Cause, DriverError, Environment, Image, Instance, InstanceContext, PrepareContext};
 use isotare_host::Spawn;
 use std::collections::BTreeMap;
 use std::fs;
@@ -38,7 +38,7 @@ impl LxcEnvironment {
 }
 
 impl Environment for LxcEnvironment {
-    fn create(&mut self, cx: &TrialContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
+    fn create(&self, cx: &InstanceContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
         let failed = |what, error: Cause| DriverError::failed(what, cx.instance, error);
         // liblxc creates the group, and would use another name.
         self.hierarchies.refuse_taken(cx.cgroup).map_err(|e| failed("create container", e.into()))?;

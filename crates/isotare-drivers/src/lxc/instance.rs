@@ -7,7 +7,7 @@ use super::storage::Storage;
 use crate::container::veth::{self, Link};
 use crate::spawned::Spawned;
 use isotare_cgroup::Hierarchies;
-use isotare_core::{DriverError, Footprint, Instance, Resource, TrialContext};
+use isotare_core::{DriverError, Footprint, Instance, InstanceContext, Resource};
 use isotare_host::Spawn;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -32,7 +32,7 @@ impl LxcInstance {
         hierarchies: &Hierarchies,
         link: Option<Link>,
         show_in: Option<&Path>,
-        cx: &TrialContext<'_>,
+        cx: &InstanceContext<'_>,
     ) -> Result<Self, DriverError> {
         let groups = groups_of(cx.cgroup).map(|path| Resource::Cgroup { path });
         let links = link.iter().map(|link| Resource::Link { name: link.name.clone() });
@@ -56,11 +56,11 @@ impl LxcInstance {
 }
 
 impl Instance for LxcInstance {
-    fn start(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn start(&mut self, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         self.program.start(cx)
     }
 
-    fn wait_ready(&mut self, cx: &TrialContext<'_>) -> Result<UnixStream, DriverError> {
+    fn wait_ready(&mut self, cx: &InstanceContext<'_>) -> Result<UnixStream, DriverError> {
         self.program.wait_ready(cx)
     }
 
@@ -68,11 +68,11 @@ impl Instance for LxcInstance {
         Footprint { cgroup: Some(self.cgroup.clone()), ..self.program.footprint() }
     }
 
-    fn stop(&mut self, grace: Duration, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn stop(&mut self, grace: Duration, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         self.program.stop(grace, cx)
     }
 
-    fn delete(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn delete(&mut self, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         self.program.delete(cx)?;
         for path in groups_of(&self.cgroup) {
             self.hierarchies

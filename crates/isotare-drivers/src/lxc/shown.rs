@@ -4,7 +4,7 @@
 //! folder. But it can see the root file system with everything that is mounted below it.
 
 use crate::root::{bind_socket, socket_inside};
-use isotare_core::{Cause, DriverError, Resource, TrialContext};
+use isotare_core::{Cause, DriverError, InstanceContext, Resource};
 use rustix::mount::{UnmountFlags, unmount};
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ pub(super) struct Shown {
 
 impl Shown {
     /// Shows the instance's socket below this root.
-    pub(super) fn inside(root: &Path, cx: &TrialContext<'_>) -> Result<Self, DriverError> {
+    pub(super) fn inside(root: &Path, cx: &InstanceContext<'_>) -> Result<Self, DriverError> {
         let inside = socket_inside();
         let path = root.join(inside.strip_prefix("/").unwrap_or(&inside));
         let failed = |what, error: Cause| DriverError::failed(what, cx.instance, error);

@@ -2,7 +2,7 @@
 
 use super::btrfs::Btrfs;
 use crate::root::Tree;
-use isotare_core::{Cause, Deadline, DriverError, PrepareContext, TrialContext};
+use isotare_core::{Cause, Deadline, DriverError, InstanceContext, PrepareContext};
 use isotare_files::remove_tree;
 use isotare_host::{find_program, output_of};
 use std::fs;
@@ -39,7 +39,7 @@ impl Storage {
     }
 
     /// Creates the root of one container and returns it in the format of `lxc.rootfs.path`.
-    pub(super) fn make(&self, cx: &TrialContext<'_>) -> Result<String, DriverError> {
+    pub(super) fn make(&self, cx: &InstanceContext<'_>) -> Result<String, DriverError> {
         let folder = |name: &str| {
             let path = cx.work.join(name);
             fs::create_dir(&path)
@@ -71,7 +71,7 @@ impl Storage {
     }
 
     /// Removes it. It is not an error if it does not exist.
-    pub(super) fn remove(&self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    pub(super) fn remove(&self, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         let failed = |error: Cause| DriverError::failed("remove root of", cx.instance, error);
         if let Storage::Snapshot { volumes, .. } = self {
             return volumes.remove(cx.instance).map_err(|e| failed(e.into()));

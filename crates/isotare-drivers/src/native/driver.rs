@@ -3,8 +3,8 @@
 use crate::spawned::{Spawned, budget_fact, usable_cgroups};
 use isotare_cgroup::Hierarchies;
 use isotare_core::{
-    Capabilities, Driver, DriverError, Environment, Image, Instance, Isolation, PrepareContext, RuntimeInfo,
-    SettingDef, Settings, TrialContext, Unavailable,
+    Capabilities, Driver, DriverError, Environment, Image, Instance, InstanceContext, Isolation,
+    PrepareContext, RuntimeInfo, SettingDef, Settings, Unavailable,
 };
 use isotare_host::Spawn;
 use std::collections::BTreeMap;
@@ -61,7 +61,7 @@ impl Driver for Native {
 }
 
 impl Environment for NativeEnvironment {
-    fn create(&mut self, cx: &TrialContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
+    fn create(&self, cx: &InstanceContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
         let data = cx.work.join("data");
         std::fs::create_dir(&data).map_err(|e| DriverError::failed("make", data.display().to_string(), e))?;
         let spawn = Spawn::new(&self.agent).arg("--socket").arg(cx.control_socket()).arg("--data").arg(data);

@@ -6,8 +6,8 @@ use crate::spawned::{Spawned, budget_fact, usable_cgroups};
 use isotare_cgroup::Hierarchies;
 use isotare_core::{
     AGENT_PATH, Base, CONTROL_DIR, Capabilities, DATA_DIR, Driver, DriverError, Environment, IMAGE_SETTING,
-    Image, Instance, Isolation, Kind, PrepareContext, Resource, RuntimeInfo, SettingDef, Settings, Source,
-    TrialContext, Unavailable,
+    Image, Instance, InstanceContext, Isolation, Kind, PrepareContext, Resource, RuntimeInfo, SettingDef,
+    Settings, Source, Unavailable,
 };
 use isotare_host::Spawn;
 use std::collections::BTreeMap;
@@ -129,7 +129,7 @@ fn arguments(root: &Path, control: &Path, machine: &str, host_network: bool) -> 
 }
 
 impl Environment for NspawnEnvironment {
-    fn create(&mut self, cx: &TrialContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
+    fn create(&self, cx: &InstanceContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
         let root = MountedRoot::mount(&self.tree, cx)?;
         let machine = cx.instance;
         let tree =

@@ -2,7 +2,7 @@
 
 use super::gvisor;
 use super::runtime::{Bundle, Runtime, Started};
-use isotare_core::{DriverError, Member, TrialContext};
+use isotare_core::{DriverError, InstanceContext, Member};
 use isotare_host::Spawn;
 use std::path::{Path, PathBuf};
 
@@ -37,7 +37,7 @@ pub(crate) fn finish(
     operation: &'static str,
     spawn: &Spawn,
     bundle: &Bundle,
-    cx: &TrialContext<'_>,
+    cx: &InstanceContext<'_>,
 ) -> Result<(), DriverError> {
     let mut child = spawn.start().map_err(|e| DriverError::failed("start", spawn.line(), e))?;
     let status = child.wait(&cx.deadline).map_err(|e| e.during(operation, &bundle.id))?;
@@ -50,19 +50,19 @@ pub(crate) fn finish(
 }
 
 impl Runtime for CommandLine {
-    fn create(&self, bundle: &Bundle, cx: &TrialContext<'_>) -> Result<Option<u32>, DriverError> {
+    fn create(&self, bundle: &Bundle, cx: &InstanceContext<'_>) -> Result<Option<u32>, DriverError> {
         let call = self.call(bundle).args(["create", "--bundle"]).arg(&bundle.folder);
         let call = call.arg("--pid-file").arg(bundle.pid_file()).arg(&bundle.id);
         finish("create container", &call, bundle, cx)?;
         bundle.pid().map(Some)
     }
 
-    fn start(&self, bundle: &Bundle, cx: &TrialContext<'_>) -> Result<Started, DriverError> {
+    fn start(&self, bundle: &Bundle, cx: &InstanceContext<'_>) -> Result<Started, DriverError> {
         finish("start container", &self.call(bundle).args(["start", &bundle.id]), bundle, cx)?;
         Ok(Started::default())
     }
 
-    fn delete(&self, bundle: &Bundle, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn delete(&self, bundle: &Bundle, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         // With --force one that it does not know (any more) is no error to any of these runtimes.
         let call = self.call(bundle).args(["delete", "--force", &bundle.id]);
         finish("delete container", &call, bundle, cx)

@@ -8,7 +8,7 @@ use crate::root::Tree;
 use crate::spawned::usable_cgroups;
 use isotare_cgroup::Hierarchies;
 use isotare_core::{
-    Cause, DriverError, Environment, Image, Instance, PrepareContext, Resource, TrialContext, Unavailable,
+    Cause, DriverError, Environment, Image, Instance, InstanceContext, PrepareContext, Resource, Unavailable,
 };
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use std::collections::BTreeMap;
@@ -58,7 +58,7 @@ impl BundleEnvironment {
 }
 
 impl Environment for BundleEnvironment {
-    fn create(&mut self, cx: &TrialContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
+    fn create(&self, cx: &InstanceContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
         Ok(Box::new(BundleInstance::create(self, cx)?))
     }
 

@@ -6,7 +6,7 @@ use super::spec::{self, Container, Group, Privilege};
 use crate::root::MountedRoot;
 use isotare_cgroup::Hierarchies;
 use isotare_core::{
-    CONTROL_DIR, Cause, DriverError, Footprint, Instance, Interrupt, Member, Resource, Role, TrialContext,
+    CONTROL_DIR, Cause, DriverError, Footprint, Instance, InstanceContext, Interrupt, Member, Resource, Role,
 };
 use isotare_files::remove_tree;
 use isotare_host::{Child, accept, deadline_in, identify, listen, now, readable};
@@ -44,7 +44,7 @@ impl BundleInstance {
     /// Mounts the root, makes the cgroup and has the runtime make the container.
     pub(super) fn create(
         environment: &BundleEnvironment,
-        cx: &TrialContext<'_>,
+        cx: &InstanceContext<'_>,
     ) -> Result<Self, DriverError> {
         let folder = environment.bundle(cx.instance);
         // If the folder exists, another container has this name, and nothing of it may be changed here.
@@ -70,7 +70,7 @@ impl BundleInstance {
         }
     }
 
-    fn make(&mut self, environment: &BundleEnvironment, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn make(&mut self, environment: &BundleEnvironment, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         let failed = |what, error: Cause| DriverError::failed(what, cx.instance, error);
         let args = match environment.stdio {
             true => spec::agent_over_stdio(),
@@ -111,7 +111,7 @@ impl BundleInstance {
     }
 
     /// Opens a handle of the first process, if it is new.
-    fn watch(&mut self, pid: Option<u32>, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn watch(&mut self, pid: Option<u32>, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         let Some(pid) = pid else { return Ok(()) };
         if let Some(process) = identify(pid) {
             cx.ledger
@@ -140,13 +140,13 @@ impl BundleInstance {
 }
 
 impl Instance for BundleInstance {
-    fn start(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn start(&mut self, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         let Started { pid, stream, carrier } = self.runtime.start(&self.bundle, cx)?;
         (self.stream, self.carrier) = (stream, carrier);
         self.watch(pid, cx)
     }
 
-    fn wait_ready(&mut self, cx: &TrialContext<'_>) -> Result<UnixStream, DriverError> {
+    fn wait_ready(&mut self, cx: &InstanceContext<'_>) -> Result<UnixStream, DriverError> {
         if let Some(stream) = self.stream.take() {
             return Ok(stream);
         }
@@ -165,7 +165,7 @@ impl Instance for BundleInstance {
         Footprint { members: members.collect(), cgroup: self.cgroup.clone() }
     }
 
-    fn stop(&mut self, grace: Duration, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn stop(&mut self, grace: Duration, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         let Some(first) = &self.first else { return Ok(()) };
         let patience = cx.until(now().plus(grace).min(cx.deadline.at)).deadline;
         readable(first.pidfd.as_fd(), None, &patience).or_else(|error| {
@@ -174,7 +174,7 @@ impl Instance for BundleInstance {
         })
     }
 
-    fn delete(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn delete(&mut self, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         if self.deleted {
             return Ok(());
         }

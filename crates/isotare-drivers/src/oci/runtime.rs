@@ -1,6 +1,6 @@
 //! The operations of a runtime on a bundle.
 
-use isotare_core::{DriverError, Member, TrialContext};
+use isotare_core::{DriverError, InstanceContext, Member};
 use isotare_host::Child;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -30,11 +30,11 @@ pub(crate) struct Started {
 /// A runtime with its settings. Each call is one step of the life that the runner brackets with its clock.
 pub(crate) trait Runtime: Send + Sync {
     /// Creates a container of the bundle. Returns its first process, if there is one before the start.
-    fn create(&self, bundle: &Bundle, cx: &TrialContext<'_>) -> Result<Option<u32>, DriverError>;
+    fn create(&self, bundle: &Bundle, cx: &InstanceContext<'_>) -> Result<Option<u32>, DriverError>;
     /// Runs its program.
-    fn start(&self, bundle: &Bundle, cx: &TrialContext<'_>) -> Result<Started, DriverError>;
+    fn start(&self, bundle: &Bundle, cx: &InstanceContext<'_>) -> Result<Started, DriverError>;
     /// Removes what it created, in any state. Its processes have been killed before.
-    fn delete(&self, bundle: &Bundle, cx: &TrialContext<'_>) -> Result<(), DriverError>;
+    fn delete(&self, bundle: &Bundle, cx: &InstanceContext<'_>) -> Result<(), DriverError>;
     /// Processes in addition to the container's own. `pid` is its first one.
     fn beside(&self, bundle: &Bundle, pid: u32) -> Vec<Member>;
     /// Facts about its containers that differ from their specification, as names and values.

@@ -6,7 +6,7 @@ use crate::root::archive;
 use crate::spawned::{session_group, usable_cgroups};
 use isotare_cgroup::Hierarchies;
 use isotare_core::{
-    Cause, DriverError, Environment, Image, Instance, PrepareContext, Resource, TrialContext,
+    Cause, DriverError, Environment, Image, Instance, InstanceContext, PrepareContext, Resource,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -47,7 +47,7 @@ impl PodmanEnvironment {
     /// container runs in a group made here.
     fn cgroup(
         &self,
-        cx: &TrialContext<'_>,
+        cx: &InstanceContext<'_>,
     ) -> Result<(Option<String>, Vec<std::path::PathBuf>), DriverError> {
         let Ok(hierarchies) = &self.hierarchies else { return Ok((None, Vec::new())) };
         cx.ledger
@@ -64,7 +64,7 @@ impl PodmanEnvironment {
 }
 
 impl Environment for PodmanEnvironment {
-    fn create(&mut self, cx: &TrialContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
+    fn create(&self, cx: &InstanceContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
         let failed = |what, error: Cause| DriverError::failed(what, cx.instance, error);
         let place = self
             .store

@@ -3,7 +3,7 @@
 use super::store::Store;
 use super::user::{self, User};
 use isotare_cgroup::Hierarchies;
-use isotare_core::{DriverError, Footprint, Instance, Member, Resource, Role, TrialContext};
+use isotare_core::{DriverError, Footprint, Instance, InstanceContext, Member, Resource, Role};
 use isotare_files::remove_tree;
 use isotare_host::{WaitError, accept, identify, now, readable, sweep};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -61,7 +61,7 @@ impl PodmanInstance {
         words: &[&str],
         operation: &'static str,
         joining: &[PathBuf],
-        cx: &TrialContext<'_>,
+        cx: &InstanceContext<'_>,
     ) -> Result<(), DriverError> {
         let Parts { store, name, log, .. } = &self.parts;
         let words: Vec<String> = words.iter().map(|&word| word.to_owned()).chain([name.clone()]).collect();
@@ -74,7 +74,7 @@ impl PodmanInstance {
 }
 
 impl Instance for PodmanInstance {
-    fn start(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn start(&mut self, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         let started = self.podman(&["start"], "start container", &self.parts.joining, cx);
         let read = |name: &str| Process::read(&self.parts.folder.join(name), self.parts.store.options.user);
         (self.init, self.conmon) = (read("init.pid"), read("conmon.pid"));
@@ -90,7 +90,7 @@ impl Instance for PodmanInstance {
         started
     }
 
-    fn wait_ready(&mut self, cx: &TrialContext<'_>) -> Result<UnixStream, DriverError> {
+    fn wait_ready(&mut self, cx: &InstanceContext<'_>) -> Result<UnixStream, DriverError> {
         const OPERATION: &str = "wait for agent of";
         let Some(init) = &self.init else { return Err(WaitError::Died.during(OPERATION, cx.instance)) };
         accept(&self.parts.listener, Some(init.fd.as_fd()), &cx.deadline)
@@ -103,7 +103,7 @@ impl Instance for PodmanInstance {
         Footprint { members: init.chain(conmon).collect(), cgroup: self.parts.cgroup.clone() }
     }
 
-    fn stop(&mut self, grace: Duration, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn stop(&mut self, grace: Duration, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         // conmon ends after it has cleaned up the container.
         let Some(conmon) = &self.conmon else { return Ok(()) };
         let until = cx.until(now().plus(grace).min(cx.deadline.at)).deadline;
@@ -116,7 +116,7 @@ impl Instance for PodmanInstance {
         })
     }
 
-    fn delete(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn delete(&mut self, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         if self.deleted {
             return Ok(());
         }

@@ -2,8 +2,8 @@
 
 use super::user::User;
 use isotare_core::{
-    AGENT_PATH, CONTROL_DIR, CONTROL_FOLDER, DATA_DIR, DriverError, IMAGE_SETTING, Kind, SettingDef,
-    Settings, TrialContext,
+    AGENT_PATH, CONTROL_DIR, CONTROL_FOLDER, DATA_DIR, DriverError, IMAGE_SETTING, InstanceContext, Kind,
+    SettingDef, Settings,
 };
 use isotare_host::find_program;
 use rustix::process::{Resource, getrlimit};
@@ -119,7 +119,7 @@ impl Options {
         image: &str,
         folder: &Path,
         parent: Option<&str>,
-        cx: &TrialContext<'_>,
+        cx: &InstanceContext<'_>,
     ) -> Result<Vec<String>, DriverError> {
         let folder = folder.to_str().ok_or_else(|| {
             DriverError::failed("mount", folder.display().to_string(), "the path is not UTF-8")

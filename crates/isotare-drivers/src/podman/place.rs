@@ -1,7 +1,7 @@
 //! The paths of a private store, on the host and for Podman.
 
 use super::options::Options;
-use isotare_core::{CONTROL_FOLDER, DriverError, PrepareContext, Resource, TrialContext};
+use isotare_core::{CONTROL_FOLDER, DriverError, InstanceContext, PrepareContext, Resource};
 use isotare_host::{MountNamespace, cover, hide_unified_cgroup, listen, make_run_folder};
 use rustix::mount::mount_bind_recursive;
 use std::fs::{self, DirBuilder, Permissions};
@@ -48,7 +48,7 @@ impl Place {
     }
 
     /// An instance's run folder: pid files, and the control folder that its container sees.
-    pub(super) fn of_instance(&self, options: &Options, cx: &TrialContext<'_>) -> io::Result<Self> {
+    pub(super) fn of_instance(&self, options: &Options, cx: &InstanceContext<'_>) -> io::Result<Self> {
         if options.user.is_none() {
             return Ok(Self { host: cx.run.to_owned(), seen: cx.run.to_owned() });
         }

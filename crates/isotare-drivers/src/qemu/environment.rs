@@ -10,7 +10,7 @@ use crate::guest::{DiskPlan, Kernel, Template, initramfs, monitor_limits, size_f
 use crate::root::{MountedRoot, Tree};
 use crate::spawned::usable_cgroups;
 use isotare_cgroup::Hierarchies;
-use isotare_core::{Budget, DriverError, Environment, Image, Instance, PrepareContext, TrialContext};
+use isotare_core::{Budget, DriverError, Environment, Image, Instance, InstanceContext, PrepareContext};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -92,7 +92,7 @@ impl QemuEnvironment {
     }
 
     /// The limits of QEMU's cgroup: the budget's CPUs, and memory and threads for the guest and for QEMU.
-    pub(super) fn limits(&self, cx: &TrialContext<'_>) -> Budget {
+    pub(super) fn limits(&self, cx: &InstanceContext<'_>) -> Budget {
         monitor_limits(cx.budget, self.spec.vcpus, self.spec.memory.bytes.saturating_add(HEADROOM))
     }
 }
@@ -124,7 +124,7 @@ fn root_disk(
 }
 
 impl Environment for QemuEnvironment {
-    fn create(&mut self, cx: &TrialContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
+    fn create(&self, cx: &InstanceContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
         Ok(Box::new(QemuInstance::create(self, cx)?))
     }
 

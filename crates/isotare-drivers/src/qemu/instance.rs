@@ -10,7 +10,7 @@ use super::share::Share;
 use super::spec::Accelerator;
 use super::tap::Tap;
 use crate::guest::{Logs, first_byte, qemu_process};
-use isotare_core::{Cause, Deadline, DriverError, Footprint, Instance, Resource, TrialContext};
+use isotare_core::{Cause, Deadline, DriverError, Footprint, Instance, InstanceContext, Resource};
 use isotare_host::{Child, Spawn, WaitError, accept, deadline_in, identify, now, readable};
 use std::io;
 use std::os::fd::AsFd;
@@ -35,7 +35,10 @@ pub(super) struct QemuInstance {
 }
 
 impl QemuInstance {
-    pub(super) fn create(environment: &QemuEnvironment, cx: &TrialContext<'_>) -> Result<Self, DriverError> {
+    pub(super) fn create(
+        environment: &QemuEnvironment,
+        cx: &InstanceContext<'_>,
+    ) -> Result<Self, DriverError> {
         let failed = |what, error: Cause| DriverError::failed(what, cx.instance, error);
         let (control, monitor) = (cx.control_socket(), cx.run.join("qmp.sock"));
         let control_listener =
@@ -82,7 +85,7 @@ impl QemuInstance {
     }
 
     /// Connects to the monitor and sends the necessary requests.
-    fn connect(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn connect(&mut self, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         let not_started = || DriverError::failed("connect to QEMU of", cx.instance, "it was not started");
         let child = self.child.as_ref().ok_or_else(not_started)?;
         let listener = self.monitor_socket.take().ok_or_else(not_started)?;
@@ -131,7 +134,7 @@ impl QemuInstance {
 }
 
 impl Instance for QemuInstance {
-    fn start(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn start(&mut self, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         if let Some(share) = &mut self.parts.share {
             let files = self.parts.cgroup.as_ref().map(|(_, cgroup)| cgroup.procs_files());
             share.start(files.unwrap_or_default(), cx)?;
@@ -152,7 +155,7 @@ impl Instance for QemuInstance {
 
     /// QEMU itself connects to the agent's socket when it starts, so only data on the connection shows that
     /// the agent is running.
-    fn wait_ready(&mut self, cx: &TrialContext<'_>) -> Result<UnixStream, DriverError> {
+    fn wait_ready(&mut self, cx: &InstanceContext<'_>) -> Result<UnixStream, DriverError> {
         const WAIT: &str = "wait for agent of";
         let (Some(listener), Some(child)) = (self.control.take(), &self.child) else {
             return Err(DriverError::failed(WAIT, cx.instance, "it was not started"));
@@ -172,7 +175,7 @@ impl Instance for QemuInstance {
         }
     }
 
-    fn stop(&mut self, grace: Duration, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn stop(&mut self, grace: Duration, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         let Some(child) = &mut self.child else { return Ok(()) };
         match child.wait(&cx.until(now().plus(grace)).deadline) {
             // If the guest panics, QEMU ends in the same way as after a power-off.
@@ -191,7 +194,7 @@ impl Instance for QemuInstance {
         }
     }
 
-    fn delete(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn delete(&mut self, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         self.monitor = None;
         if let Some(child) = &mut self.child {
             child.kill().map_err(|e| DriverError::failed("kill QEMU of", cx.instance, e))?;

@@ -4,7 +4,7 @@ use super::environment::QemuEnvironment;
 use super::share::Share;
 use super::tap::Tap;
 use isotare_cgroup::{Cgroup, Hierarchies};
-use isotare_core::{Cause, DriverError, Resource, TrialContext};
+use isotare_core::{Cause, DriverError, InstanceContext, Resource};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ pub(super) struct Parts {
 
 impl Parts {
     /// Makes them all, or none.
-    pub(super) fn make(environment: &QemuEnvironment, cx: &TrialContext<'_>) -> Result<Self, DriverError> {
+    pub(super) fn make(environment: &QemuEnvironment, cx: &InstanceContext<'_>) -> Result<Self, DriverError> {
         if let Ok(hierarchies) = &environment.hierarchies {
             // Links are named after the instance. If a link of this name belongs to another instance, it has
             // to stay.
@@ -40,7 +40,7 @@ impl Parts {
         }
     }
 
-    fn fill(&mut self, environment: &QemuEnvironment, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn fill(&mut self, environment: &QemuEnvironment, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         let failed = |what, error: Cause| DriverError::failed(what, cx.instance, error);
         for (name, template) in environment.spec.disks().iter().zip(&environment.templates) {
             let disk = cx.work.join(format!("{name}.disk"));
@@ -71,7 +71,7 @@ impl Parts {
     }
 
     /// Removes them. Doing it twice does no harm.
-    pub(super) fn remove(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    pub(super) fn remove(&mut self, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         if let Some(share) = &mut self.share {
             share.remove(cx)?;
         }

@@ -3,7 +3,7 @@
 use super::spec::Root;
 use crate::installed::root_only;
 use crate::root::{MountedRoot, Tree};
-use isotare_core::{DriverError, Member, Resource, Role, TrialContext, Unavailable};
+use isotare_core::{DriverError, InstanceContext, Member, Resource, Role, Unavailable};
 use isotare_host::{Child, Spawn, find_program, identify};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
@@ -52,7 +52,7 @@ pub(super) fn usable(root: Root) -> Result<Option<PathBuf>, Unavailable> {
 
 impl Export {
     /// Mounts the root of one machine and prepares its server.
-    pub(super) fn mount(&self, cx: &TrialContext<'_>) -> Result<Share, DriverError> {
+    pub(super) fn mount(&self, cx: &InstanceContext<'_>) -> Result<Share, DriverError> {
         let root = MountedRoot::mount(&self.tree, cx)?;
         let daemon = self.virtiofsd.as_ref().map(|program| {
             let [socket, log] = [cx.run.join("virtiofs.sock"), cx.work.join("virtiofsd.log")];
@@ -82,7 +82,7 @@ impl Share {
     pub(super) fn start(
         &mut self,
         procs_files: Vec<PathBuf>,
-        cx: &TrialContext<'_>,
+        cx: &InstanceContext<'_>,
     ) -> Result<(), DriverError> {
         let Some(daemon) = &mut self.daemon else { return Ok(()) };
         let spawn = std::mem::replace(&mut daemon.spawn, Spawn::new(""));
@@ -112,7 +112,7 @@ impl Share {
     }
 
     /// Ends the server and unmounts the root.
-    pub(super) fn remove(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    pub(super) fn remove(&mut self, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         if let Some(child) = self.daemon.as_mut().and_then(|daemon| daemon.child.as_mut()) {
             child.kill().map_err(|e| DriverError::failed("kill virtiofsd of", cx.instance, e))?;
         }

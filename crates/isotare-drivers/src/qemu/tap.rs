@@ -1,7 +1,7 @@
 //! The link of one machine on the host: a tap, on a bridge of its own with an address.
 
 use crate::subnet::{PREFIX, addresses, link_name};
-use isotare_core::{Cause, DriverError, Resource, TrialContext};
+use isotare_core::{Cause, DriverError, InstanceContext, Resource};
 use isotare_host::output_of;
 use std::fs;
 use std::net::Ipv4Addr;
@@ -36,7 +36,7 @@ impl Tap {
     }
 
     /// Makes both and connects them.
-    pub(super) fn make(&self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    pub(super) fn make(&self, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         for name in [&self.bridge, &self.name] {
             cx.ledger
                 .record(&Resource::Link { name: name.clone() })
@@ -53,14 +53,14 @@ impl Tap {
     }
 
     /// Removes what there is of them.
-    pub(super) fn remove(&self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    pub(super) fn remove(&self, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         let there = |name: &&String| Path::new("/sys/class/net").join(name).exists();
         let names = [&self.name, &self.bridge].into_iter().filter(there);
         let commands: String = names.map(|name| format!("link delete {name}\n")).collect();
         if commands.is_empty() { Ok(()) } else { self.run(&commands, cx) }
     }
 
-    fn run(&self, commands: &str, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn run(&self, commands: &str, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         let failed = |cause: Cause| DriverError::failed("set link", &self.name, cause);
         let batch = cx.run.join("link.batch");
         fs::write(&batch, commands).map_err(|e| failed(e.into()))?;

@@ -1,7 +1,7 @@
 //! A root file system that is mounted for one instance, if the runtime does not mount it.
 
 use super::{Tree, bind_socket, options};
-use isotare_core::{Cause, DriverError, Ledger, Resource, TrialContext};
+use isotare_core::{Cause, DriverError, InstanceContext, Ledger, Resource};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, chmodat, makedev, mkdirat, mknodat};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use std::fs;
@@ -16,7 +16,7 @@ pub(crate) struct MountedRoot {
 
 impl MountedRoot {
     /// Mounts the overlay. Mounts below it are removed with it.
-    pub(crate) fn mount(tree: &Tree, cx: &TrialContext<'_>) -> Result<Self, DriverError> {
+    pub(crate) fn mount(tree: &Tree, cx: &InstanceContext<'_>) -> Result<Self, DriverError> {
         Self::mount_in(tree, cx.work, cx.instance, cx.ledger)
     }
 

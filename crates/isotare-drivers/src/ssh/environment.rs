@@ -4,7 +4,7 @@ use super::driver::record;
 use super::instance::SshInstance;
 use super::target::Target;
 use isotare_core::{
-    Cause, DriverError, Environment, Instance, Interrupt, PrepareContext, Settings, TrialContext,
+    Cause, DriverError, Environment, Instance, InstanceContext, Interrupt, PrepareContext, Settings,
 };
 use isotare_host::deadline_in;
 use std::collections::BTreeMap;
@@ -43,7 +43,7 @@ impl SshEnvironment {
 }
 
 impl Environment for SshEnvironment {
-    fn create(&mut self, cx: &TrialContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
+    fn create(&self, cx: &InstanceContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
         Ok(Box::new(SshInstance::create(&self.target, cx)?))
     }
 

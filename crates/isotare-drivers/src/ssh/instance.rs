@@ -2,7 +2,7 @@
 
 use super::diagnosis::diagnose;
 use super::target::Target;
-use isotare_core::{DriverError, Footprint, Instance, Member, Resource, Role, TrialContext};
+use isotare_core::{DriverError, Footprint, Instance, InstanceContext, Member, Resource, Role};
 use isotare_host::{Child, Spawn, WaitError, identify, now, readable};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -19,7 +19,7 @@ pub(super) struct SshInstance {
 impl SshInstance {
     /// Makes ready to connect. The data folder is made and removed by the remote shell around the agent,
     /// which ends with its connection; so a trial needs one connection only.
-    pub(super) fn create(target: &Target, cx: &TrialContext<'_>) -> Result<Self, DriverError> {
+    pub(super) fn create(target: &Target, cx: &InstanceContext<'_>) -> Result<Self, DriverError> {
         let (ours, theirs) =
             UnixStream::pair().map_err(|e| DriverError::failed("make a connection for", cx.instance, e))?;
         let data = format!("{}/{}", target.folder, cx.instance);
@@ -32,7 +32,7 @@ impl SshInstance {
 }
 
 impl Instance for SshInstance {
-    fn start(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn start(&mut self, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         // Taken, so that only the client has its end of the connection.
         let spawn = self
             .spawn
@@ -48,7 +48,7 @@ impl Instance for SshInstance {
         Ok(())
     }
 
-    fn wait_ready(&mut self, cx: &TrialContext<'_>) -> Result<UnixStream, DriverError> {
+    fn wait_ready(&mut self, cx: &InstanceContext<'_>) -> Result<UnixStream, DriverError> {
         let (Some(stream), Some(child)) = (self.stream.take(), &mut self.child) else {
             return Err(DriverError::failed("wait for agent of", cx.instance, "it was not started"));
         };
@@ -74,7 +74,7 @@ impl Instance for SshInstance {
         Footprint { members: client.into_iter().collect(), cgroup: None }
     }
 
-    fn stop(&mut self, grace: Duration, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn stop(&mut self, grace: Duration, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         let Some(child) = &mut self.child else { return Ok(()) };
         match child.wait(&cx.until(now().plus(grace)).deadline) {
             Ok(_) => Ok(()),
@@ -85,7 +85,7 @@ impl Instance for SshInstance {
         }
     }
 
-    fn delete(&mut self, _: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn delete(&mut self, _: &InstanceContext<'_>) -> Result<(), DriverError> {
         // Without its client the session ends, and with that the agent.
         (self.spawn, self.stream, self.child) = (None, None, None);
         Ok(())

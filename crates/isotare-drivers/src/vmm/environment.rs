@@ -8,8 +8,8 @@ use crate::spawned::usable_cgroups;
 use crate::trial_life;
 use isotare_cgroup::Hierarchies;
 use isotare_core::{
-    Budget, DriverError, Environment, Image, Instance, PrepareContext, RuntimeInfo, Settings, TrialContext,
-    Unavailable,
+    Budget, DriverError, Environment, Image, Instance, InstanceContext, PrepareContext, RuntimeInfo,
+    Settings, Unavailable,
 };
 use isotare_host::find_program;
 use std::collections::BTreeMap;
@@ -99,13 +99,13 @@ impl VmmEnvironment {
 
     /// The limits of a monitor's cgroup: the budget's CPUs, and memory and threads for the guest and for
     /// itself.
-    pub(super) fn limits(&self, cx: &TrialContext<'_>) -> Budget {
+    pub(super) fn limits(&self, cx: &InstanceContext<'_>) -> Budget {
         monitor_limits(cx.budget, self.shape.vcpus, self.shape.memory.saturating_add(HEADROOM))
     }
 }
 
 impl Environment for VmmEnvironment {
-    fn create(&mut self, cx: &TrialContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
+    fn create(&self, cx: &InstanceContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
         Ok(Box::new(VmmInstance::create(self, cx)?))
     }
 

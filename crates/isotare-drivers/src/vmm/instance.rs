@@ -3,7 +3,7 @@
 use super::environment::{PORT, VmmEnvironment};
 use super::{Client, Dialect, Places, Request};
 use crate::guest::{Logs, Machine, Parts};
-use isotare_core::{DriverError, Footprint, Instance, TrialContext};
+use isotare_core::{DriverError, Footprint, Instance, InstanceContext};
 use isotare_host::Spawn;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -17,7 +17,10 @@ pub(super) struct VmmInstance {
 }
 
 impl VmmInstance {
-    pub(super) fn create(environment: &VmmEnvironment, cx: &TrialContext<'_>) -> Result<Self, DriverError> {
+    pub(super) fn create(
+        environment: &VmmEnvironment,
+        cx: &InstanceContext<'_>,
+    ) -> Result<Self, DriverError> {
         let dialect = environment.dialect;
         let (socket, vsock) = (cx.run.join("api.sock"), cx.run.join("vsock"));
         let output = cx.work.join("vmm.log");
@@ -52,7 +55,7 @@ impl VmmInstance {
 }
 
 impl Instance for VmmInstance {
-    fn start(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn start(&mut self, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         let child = self.machine.start(cx)?;
         let client = Client::connect(&self.socket, child.pidfd(), &cx.deadline);
         let mut client = client.map_err(|error| self.machine.explain("connect to monitor of", error))?;
@@ -63,7 +66,7 @@ impl Instance for VmmInstance {
         Ok(())
     }
 
-    fn wait_ready(&mut self, cx: &TrialContext<'_>) -> Result<UnixStream, DriverError> {
+    fn wait_ready(&mut self, cx: &InstanceContext<'_>) -> Result<UnixStream, DriverError> {
         self.machine.wait_ready(cx)
     }
 
@@ -71,11 +74,11 @@ impl Instance for VmmInstance {
         self.machine.footprint(self.dialect.threads)
     }
 
-    fn stop(&mut self, grace: Duration, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn stop(&mut self, grace: Duration, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         self.machine.stop(grace, cx)
     }
 
-    fn delete(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn delete(&mut self, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         self.machine.delete(cx)
     }
 

@@ -6,7 +6,7 @@ use super::xl::Xl;
 use crate::guest::{Boot, Kernel, Shape};
 use crate::installed::root_only;
 use isotare_core::{
-    DriverError, Environment, Image, Instance, PrepareContext, Settings, TrialContext, Unavailable,
+    DriverError, Environment, Image, Instance, InstanceContext, PrepareContext, Settings, Unavailable,
     with_sources,
 };
 use std::collections::BTreeMap;
@@ -52,7 +52,7 @@ impl XenEnvironment {
 }
 
 impl Environment for XenEnvironment {
-    fn create(&mut self, cx: &TrialContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
+    fn create(&self, cx: &InstanceContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
         Ok(Box::new(XenInstance::create(self, cx)?))
     }
 

@@ -5,7 +5,7 @@ use super::environment::XenEnvironment;
 use super::line::Line;
 use super::xl::Xl;
 use crate::guest::Logs;
-use isotare_core::{Cause, DriverError, Footprint, Instance, Member, Resource, Role, TrialContext};
+use isotare_core::{Cause, DriverError, Footprint, Instance, InstanceContext, Member, Resource, Role};
 use isotare_host::{WaitError, now, readable};
 use std::fs;
 use std::io;
@@ -30,7 +30,10 @@ pub(super) struct XenInstance {
 }
 
 impl XenInstance {
-    pub(super) fn create(environment: &XenEnvironment, cx: &TrialContext<'_>) -> Result<Self, DriverError> {
+    pub(super) fn create(
+        environment: &XenEnvironment,
+        cx: &InstanceContext<'_>,
+    ) -> Result<Self, DriverError> {
         let failed = |what, error: Cause| DriverError::failed(what, cx.instance, error);
         let log = |name: String| PathBuf::from("/var/log/xen").join(name);
         let config = cx.run.join("domain.cfg");
@@ -73,7 +76,7 @@ impl XenInstance {
         })
     }
 
-    fn wait_for_end(&self, cx: &TrialContext<'_>) -> Result<(), WaitError> {
+    fn wait_for_end(&self, cx: &InstanceContext<'_>) -> Result<(), WaitError> {
         match &self.line {
             Some(line) => readable(line.end.as_fd(), None, &cx.deadline),
             None => Ok(()),
@@ -83,7 +86,7 @@ impl XenInstance {
 
 impl Instance for XenInstance {
     /// The domain is created paused and runs only after its console is open, so that no output is lost.
-    fn start(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn start(&mut self, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         let failed = |error: Cause| DriverError::failed("start domain", cx.instance, error);
         let (driver, what) = ("xen".to_owned(), "domain".to_owned());
         let managed = Resource::Managed { driver, what, id: self.name.clone() };
@@ -100,7 +103,7 @@ impl Instance for XenInstance {
         Ok(())
     }
 
-    fn wait_ready(&mut self, cx: &TrialContext<'_>) -> Result<UnixStream, DriverError> {
+    fn wait_ready(&mut self, cx: &InstanceContext<'_>) -> Result<UnixStream, DriverError> {
         const WAIT: &str = "wait for agent of";
         let line = self.line.as_mut();
         let Some((line, stream)) = line.and_then(|line| line.stream.take().map(|stream| (line, stream)))
@@ -125,7 +128,7 @@ impl Instance for XenInstance {
         Footprint { members: member.into_iter().collect(), cgroup: None }
     }
 
-    fn stop(&mut self, grace: Duration, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn stop(&mut self, grace: Duration, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         match (self.wait_for_end(&cx.until(now().plus(grace))), self.logs.panic()) {
             (Ok(()), None) => Ok(()),
             (Ok(()), Some(line)) => {
@@ -138,7 +141,7 @@ impl Instance for XenInstance {
         }
     }
 
-    fn delete(&mut self, cx: &TrialContext<'_>) -> Result<(), DriverError> {
+    fn delete(&mut self, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         if self.asked {
             self.xl.destroy(&self.name, &cx.deadline)?;
             self.wait_for_end(cx).map_err(|e| e.during("end console of", cx.instance))?;

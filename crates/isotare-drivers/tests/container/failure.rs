@@ -1,7 +1,7 @@
 //! Tests with parts that fail or hang.
 
 use crate::field::{Field, bring_up, field, take_down};
-use isotare_core::{DriverError, Environment, TrialContext, with_sources};
+use isotare_core::{DriverError, Environment, InstanceContext, with_sources};
 use isotare_host::{deadline_in, now};
 use rustix::process::{Pid, Signal, kill_process};
 use std::time::Duration;
@@ -26,7 +26,7 @@ fn settled(field: &Field) -> Vec<String> {
     field.leftovers()
 }
 
-fn broker_of(environment: &mut dyn Environment, cx: &TrialContext<'_>) -> u32 {
+fn broker_of(environment: &dyn Environment, cx: &InstanceContext<'_>) -> u32 {
     let mut instance = environment.create(cx).expect("created");
     let broker = instance.footprint().members[1].pid;
     instance.delete(cx).expect("deleted without a start");

@@ -1,8 +1,8 @@
 //! A session for each test, with everything that drivers need, and a check of what is left of it.
 
 use isotare_core::{
-    Budget, Deadline, Driver, Environment, Image, Instance, Interrupt, Ledger, PrepareContext, Settings,
-    TrialContext, with_sources,
+    Budget, Deadline, Driver, Environment, Image, Instance, InstanceContext, Interrupt, Ledger,
+    PrepareContext, Settings, with_sources,
 };
 use isotare_host::{AgentClient, SessionState, Swept, deadline_in, make_run_folder, sweep};
 use std::path::{Path, PathBuf};
@@ -153,8 +153,8 @@ impl Drop for Field {
 }
 
 impl Trial {
-    pub fn context<'a>(&'a self, ledger: &'a dyn Ledger, session: &'a str) -> TrialContext<'a> {
-        TrialContext {
+    pub fn context<'a>(&'a self, ledger: &'a dyn Ledger, session: &'a str) -> InstanceContext<'a> {
+        InstanceContext {
             session,
             instance: &self.instance,
             cgroup: &self.cgroup,
@@ -175,10 +175,7 @@ pub fn checked(settings: &[(&str, &str)]) -> (&'static dyn Driver, Settings) {
 }
 
 /// Creates an instance, starts it and waits until it is ready.
-pub fn bring_up(
-    environment: &mut dyn Environment,
-    cx: &TrialContext<'_>,
-) -> (Box<dyn Instance>, AgentClient) {
+pub fn bring_up(environment: &dyn Environment, cx: &InstanceContext<'_>) -> (Box<dyn Instance>, AgentClient) {
     let mut instance = environment.create(cx).expect("created");
     let ready = instance.start(cx).and_then(|()| instance.wait_ready(cx));
     let stream = ready.unwrap_or_else(|error| panic!("{}\n{}", with_sources(&error), instance.diagnostics()));
@@ -187,7 +184,7 @@ pub fn bring_up(
 }
 
 /// Ends the agent, then stops and deletes the instance.
-pub fn take_down(mut instance: Box<dyn Instance>, mut agent: AgentClient, cx: &TrialContext<'_>) {
+pub fn take_down(mut instance: Box<dyn Instance>, mut agent: AgentClient, cx: &InstanceContext<'_>) {
     agent.power_off(&cx.deadline).expect("told");
     instance.stop(Duration::from_secs(5), cx).expect("stopped");
     instance.delete(cx).expect("deleted");
