@@ -9,6 +9,7 @@ use crate::{Budget, Deadline, Image, Ledger, Resource, SettingDef, Settings, Tim
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::net::Ipv4Addr;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -57,6 +58,11 @@ pub trait Environment: Send + Sync {
     fn create(&self, cx: &InstanceContext<'_>) -> Result<Box<dyn Instance>, DriverError>;
     /// Facts for the fairness ledger that only the driver knows, as names and values.
     fn facts(&self) -> BTreeMap<String, String>;
+    /// Why its instances cannot be attached to a segment, although others of its driver can; `None`: they
+    /// are attached as [`Capabilities::segment`] says.
+    fn unattached(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 /// One container, virtual machine or plain process tree. The runner always reaches [`Instance::delete`].
@@ -75,6 +81,53 @@ pub trait Instance: Send {
     /// What it wrote outside the agent's connection, such as its console and the runtime's stderr. Used in
     /// failure reports.
     fn diagnostics(&self) -> String;
+    /// Stops all its processes, or its virtual CPUs, where they are. Declared by [`Capabilities::pause`], like
+    /// `resume`.
+    fn pause(&mut self, _cx: &InstanceContext<'_>) -> Result<(), DriverError> {
+        Err(DriverError::Unsupported("this environment cannot pause an instance".to_owned()))
+    }
+    /// Lets them go on after [`Instance::pause`].
+    fn resume(&mut self, _cx: &InstanceContext<'_>) -> Result<(), DriverError> {
+        Err(DriverError::Unsupported("this environment cannot resume an instance".to_owned()))
+    }
+    /// Writes its complete state to the trial's work folder and ends it. The agent's connection ends, too.
+    /// Declared by [`Capabilities::snapshot`], like `restore`.
+    fn snapshot(&mut self, _cx: &InstanceContext<'_>) -> Result<(), DriverError> {
+        Err(DriverError::Unsupported("this environment cannot write a snapshot of an instance".to_owned()))
+    }
+    /// Starts it from that state, after [`Instance::snapshot`]. Returns the new connection of its agent, which
+    /// says hello again.
+    fn restore(&mut self, _cx: &InstanceContext<'_>) -> Result<UnixStream, DriverError> {
+        Err(DriverError::Unsupported("this environment cannot restore an instance".to_owned()))
+    }
+    /// Starts its kernel again, without making a new instance. Returns the new connection of its agent, which
+    /// says hello again. Declared by [`Capabilities::reboot`].
+    fn reboot(&mut self, _cx: &InstanceContext<'_>) -> Result<UnixStream, DriverError> {
+        Err(DriverError::Unsupported("this environment cannot restart an instance".to_owned()))
+    }
+}
+
+/// One end of a segment, a private network link that isotare makes for the instances of one trial. A driver
+/// gives it to its instance in the one way that its runtime has. Dropping the segment removes every end.
+/// [`Capabilities::segment`] says which way a driver's instances take.
+pub trait Attachment: Send + Sync {
+    /// The instance's address on the segment.
+    fn address(&self) -> Ipv4Addr;
+    /// Bits of the segment's net.
+    fn prefix(&self) -> u8;
+    /// The host's address on the segment.
+    fn host(&self) -> Ipv4Addr;
+    /// A new network namespace with this end (`seg0`, up, with its address) and a loopback link that is up,
+    /// for runtimes that put a container into an existing namespace. A path to open it by.
+    fn namespace(&self, deadline: &Deadline) -> Result<PathBuf, DriverError>;
+    /// Moves this end (`seg0`, up, with its address) into the network namespace of a process, for runtimes
+    /// that only make namespaces of their own.
+    fn join(&self, pid: u32, deadline: &Deadline) -> Result<(), DriverError>;
+    /// A tap for a virtual machine monitor: the name of the interface, and a path to open the network
+    /// namespace by in which the monitor has to run.
+    fn tap(&self, deadline: &Deadline) -> Result<(String, PathBuf), DriverError>;
+    /// Gives the host this end's address, for instances that use the host's network.
+    fn on_host(&self, deadline: &Deadline) -> Result<(), DriverError>;
 }
 
 /// What [`Driver::probe`] and [`Driver::prepare`] work with.
@@ -87,6 +140,8 @@ pub struct PrepareContext<'a> {
     pub agent: &'a Path,
     /// CPUs, memory and processes of an instance.
     pub budget: &'a Budget,
+    /// Whether instances will be attached to segments.
+    pub is_attached: bool,
     /// Where to record resources that outlive a call.
     pub ledger: &'a dyn Ledger,
     /// The deadline.
@@ -96,7 +151,7 @@ pub struct PrepareContext<'a> {
 /// Name of the control folder in an instance's run folder.
 pub const CONTROL_FOLDER: &str = "control";
 
-/// What one trial needs.
+/// What one instance needs.
 pub struct InstanceContext<'a> {
     /// Session, safe for file, container and cgroup names.
     pub session: &'a str,
@@ -113,6 +168,8 @@ pub struct InstanceContext<'a> {
     pub run: &'a Path,
     /// CPUs, memory and processes.
     pub budget: &'a Budget,
+    /// Its end of the trial's segment; `None`: it gets none.
+    pub network: Option<&'a dyn Attachment>,
     /// Where to record resources that outlive a call.
     pub ledger: &'a dyn Ledger,
     /// When the present phase must end.
@@ -122,7 +179,7 @@ pub struct InstanceContext<'a> {
 }
 
 /// What a driver's instances can do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capabilities {
     /// The instance runs a kernel of its own.
     pub own_kernel: bool,
@@ -130,8 +187,30 @@ pub struct Capabilities {
     pub host_files: bool,
     /// It works without root.
     pub rootless: bool,
-    /// The runtime can suspend and resume it.
+    /// It can be paused and resumed.
     pub pause: bool,
+    /// Its state can be written to a file, and it can be restored from there.
+    pub snapshot: bool,
+    /// Its kernel can be started again.
+    pub reboot: bool,
+    /// How it is attached to a segment.
+    pub segment: Attaching,
+}
+
+/// How an instance gets its end of a segment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Attaching {
+    /// It cannot be attached.
+    #[default]
+    Unsupported,
+    /// It uses the host's network, which gets the address.
+    Host,
+    /// It has a network namespace of its own, and is on the host's kernel. The runner moves the end there when
+    /// the agent is ready.
+    WhenReady,
+    /// Its driver attaches it in `create`, from [`InstanceContext::network`].
+    Created,
 }
 
 /// Which probes would take each other's time, or wait for each other.

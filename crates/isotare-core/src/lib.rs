@@ -29,6 +29,7 @@ mod output;
 mod plan;
 mod resource;
 mod sampler;
+mod scenario;
 mod session;
 mod setting;
 mod time;
@@ -41,8 +42,8 @@ pub use checksum::Sha256;
 pub use clock::ClockCheck;
 pub use csv_table::{CsvTable, csv_cell, csv_text};
 pub use driver::{
-    CONTROL_FOLDER, Capabilities, Cause, Driver, DriverError, Environment, Exclusion, Footprint, Instance,
-    InstanceContext, Isolation, Member, PrepareContext, Role, RuntimeInfo, Unavailable,
+    Attaching, Attachment, CONTROL_FOLDER, Capabilities, Cause, Driver, DriverError, Environment, Exclusion,
+    Footprint, Instance, InstanceContext, Isolation, Member, PrepareContext, Role, RuntimeInfo, Unavailable,
 };
 pub use environment::{EnvironmentSpec, SpecError, WorkloadSpec};
 pub use image::{
@@ -58,6 +59,7 @@ pub use output::{Capture, Captured, KEPT_END, OUTPUT_LIMIT, Streams, shortened};
 pub use plan::{Condition, DEFAULT_MARGIN, Plan, Sampling, Slot};
 pub use resource::{Ledger, NoLedger, ProcessId, Resource, is_plain_name};
 pub use sampler::{Reading, Sampler, SamplerError};
+pub use scenario::{Part, Place, PlayError, Scenario, Solo, Stage};
 pub use session::{HostFacts, Phase, PhaseTime, Session, SessionEnd, Trial};
 pub use setting::{Kind, SettingDef, SettingError, Settings, Value};
 pub use time::{Deadline, Interrupt, Timestamp};

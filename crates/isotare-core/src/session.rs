@@ -136,6 +136,13 @@ impl Trial {
         }
     }
 
+    /// When it ended, ns since the session began: the end of its last phase.
+    pub fn end_ns(&self) -> u64 {
+        let ends = self.phases.iter().filter(|phase| phase.mark.is_none());
+        let ends = ends.map(|phase| phase.at_ns.saturating_add(phase.took_ns));
+        ends.max().unwrap_or(0).max(self.at_ns)
+    }
+
     /// The first metric of the workload that tables show. The rule for the precision uses this metric.
     pub fn headline(&self) -> Option<&Sample> {
         self.samples.iter().find(|sample| sample.metric.headline && sample.role.is_none())

@@ -1,6 +1,6 @@
 //! The interface to a workload: what runs inside an instance, and how its result is read and verified.
 
-use crate::{Image, MetricDef, Sample, SettingDef, Settings, Streams};
+use crate::{Image, MetricDef, Sample, Scenario, SettingDef, Settings, Streams};
 use isotare_protocol::{Job, JobResult};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -38,6 +38,21 @@ pub trait Workload: Send + Sync {
     }
     /// Reads the result and verifies that the work was done.
     fn decode(&self, output: &JobOutput, settings: &Settings) -> Result<Vec<Sample>, Invalid>;
+    /// Its trials, if they have several instances. By default a trial is one instance that runs `job`.
+    fn scenario(&self) -> Option<&dyn Scenario> {
+        None
+    }
+    /// Like `decode`, but refuses an output of which `decode` would not see everything that it needs.
+    fn verified(&self, output: &JobOutput, settings: &Settings) -> Result<Vec<Sample>, Invalid> {
+        let (needed, written) = (self.output_needed(), output.streams.stdout.bytes);
+        if needed > 0 && written > needed as u64 {
+            return Err(Invalid(format!(
+                "it wrote {written} bytes to standard output, but the decoder of {} reads at most {needed}",
+                self.name()
+            )));
+        }
+        self.decode(output, settings)
+    }
 }
 
 /// A workload of a registry can be used wherever a workload is needed.
@@ -71,6 +86,9 @@ impl<W: Workload + ?Sized> Workload for &W {
     }
     fn decode(&self, output: &JobOutput, settings: &Settings) -> Result<Vec<Sample>, Invalid> {
         (**self).decode(output, settings)
+    }
+    fn scenario(&self) -> Option<&dyn Scenario> {
+        (**self).scenario()
     }
 }
 

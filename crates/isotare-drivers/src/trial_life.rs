@@ -30,6 +30,7 @@ pub(crate) fn live(
         work: &work,
         run: &run,
         budget: cx.budget,
+        network: None,
         ledger: cx.ledger,
         deadline: cx.deadline.clone(),
         mark: &|_| {},

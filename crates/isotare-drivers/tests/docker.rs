@@ -73,6 +73,7 @@ impl Bench {
             work,
             agent: &self.agent,
             budget: &self.budget,
+            is_attached: false,
             ledger: &self.state,
             deadline: self.within(Duration::from_secs(60)),
         }
@@ -97,6 +98,7 @@ impl Bench {
             work: &work,
             run: &run,
             budget: &self.budget,
+            network: None,
             ledger: &self.state,
             deadline: self.within(Duration::from_secs(30)),
             mark: &|_| {},
@@ -202,7 +204,7 @@ fn a_container_has_its_budget_and_all_its_processes_are_found() {
     writeln!(std::io::stderr(), "{info:?}").expect("stderr");
     let mut image = Image::default();
     image.add(Path::new("/opt/isotare/hello"), Source::Bytes(Arc::from(*b"hello")), 0o644);
-    let mut environment = bench.prepare(&settings, &image);
+    let environment = bench.prepare(&settings, &image);
     bench.trial("a", |cx| {
         let mut instance = environment.create(cx).expect("created");
         instance.start(cx).expect("started");
@@ -242,7 +244,7 @@ fn a_container_has_its_budget_and_all_its_processes_are_found() {
         instance.delete(cx).expect("deleting twice is nothing");
     });
     // Another condition of the same session has its own image.
-    let mut beside = bench.prepare(&bench.settings(&[("network", "host"), ("runtime", "runc")]), &image);
+    let beside = bench.prepare(&bench.settings(&[("network", "host"), ("runtime", "runc")]), &image);
     drop(environment);
     bench.trial("b", |cx| {
         let mut instance = beside.create(cx).expect("created");
@@ -264,7 +266,7 @@ fn a_container_has_its_budget_and_all_its_processes_are_found() {
 #[test]
 fn twenty_instances_leave_nothing_behind() {
     let Some(bench) = Bench::new("twenty") else { return };
-    let mut environment = bench.prepare(&bench.settings(&[]), &Image::default());
+    let environment = bench.prepare(&bench.settings(&[]), &Image::default());
     let mut phases: [Vec<Duration>; 5] = Default::default();
     for index in 0..20 {
         bench.trial(&index.to_string(), |cx| {
@@ -300,7 +302,7 @@ fn twenty_instances_leave_nothing_behind() {
 #[test]
 fn a_container_that_dies_or_does_not_stop_is_reported_and_removed() {
     let Some(bench) = Bench::new("dies") else { return };
-    let mut environment = bench.prepare(&bench.settings(&[]), &Image::default());
+    let environment = bench.prepare(&bench.settings(&[]), &Image::default());
     bench.trial("dead", |cx| {
         let mut instance = environment.create(cx).expect("created");
         // Without its socket the agent ends.
@@ -349,7 +351,7 @@ fn a_container_that_dies_or_does_not_stop_is_reported_and_removed() {
 #[test]
 fn waiting_for_a_daemon_that_hangs_ends_at_the_deadline_and_at_an_interrupt() {
     let Some(bench) = Bench::new("hangs") else { return };
-    let mut environment = bench.prepare(&bench.settings(&[]), &Image::default());
+    let environment = bench.prepare(&bench.settings(&[]), &Image::default());
     bench.signal(Signal::STOP);
     let begun = now();
     bench.trial("late", |cx| {
@@ -385,7 +387,7 @@ fn waiting_for_a_daemon_that_hangs_ends_at_the_deadline_and_at_an_interrupt() {
 #[test]
 fn a_daemon_that_is_killed_is_an_error_at_once() {
     let Some(mut bench) = Bench::new("killed") else { return };
-    let mut environment = bench.prepare(&bench.settings(&[]), &Image::default());
+    let environment = bench.prepare(&bench.settings(&[]), &Image::default());
     bench.trial("a", |cx| {
         let mut instance = environment.create(cx).expect("created");
         instance.start(cx).expect("started");

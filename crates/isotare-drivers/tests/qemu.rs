@@ -82,6 +82,7 @@ impl Field {
             work: &work,
             agent: &self.agent,
             budget: &self.budget,
+            is_attached: false,
             ledger: &self.state,
             deadline: soon(),
         };
@@ -107,6 +108,7 @@ impl Field {
             work: &work,
             run: &run,
             budget: &self.budget,
+            network: None,
             ledger: &self.state,
             deadline: soon(),
             mark: &|_| {},
@@ -149,10 +151,10 @@ fn take_down(mut instance: Box<dyn Instance>, mut agent: AgentClient, cx: &Insta
 fn a_machine_has_its_disk_and_leaves_nothing_behind() {
     for format in ["raw", "qcow2", "qcow2-overlay"] {
         let Some(field) = field(format) else { return };
-        let mut environment = field.prepare(&[("disk", format)]);
+        let environment = field.prepare(&[("disk", format)]);
         assert_eq!(environment.facts().get("disk.format").map(String::as_str), Some(format));
         field.trial("a", |cx| {
-            let (instance, mut agent) = bring_up(&mut *environment, cx);
+            let (instance, mut agent) = bring_up(&*environment, cx);
             let facts = agent.facts(&cx.deadline).expect("facts");
             let fact = |name: &str| facts.get(name).map(String::as_str);
             assert_eq!((fact("cpus"), fact("data.filesystem")), (Some("1"), Some("ext4")), "{facts:?}");
@@ -200,7 +202,7 @@ fn a_program_reaches_the_host_over_each_network() {
     for settings in networks {
         let Some(field) = field("net") else { return };
         let image = tree_with_bash(&field.folder.path().join("tree"));
-        let mut environment =
+        let environment =
             match field.preparing(settings, |driver, settings, cx| driver.prepare(settings, &image, cx)) {
                 Ok(environment) => environment,
                 Err(DriverError::Unavailable(why)) => {
@@ -210,7 +212,7 @@ fn a_program_reaches_the_host_over_each_network() {
                 Err(error) => panic!("{settings:?}: {}", with_sources(&error)),
             };
         field.trial("a", |cx| {
-            let (instance, mut agent) = bring_up(&mut *environment, cx);
+            let (instance, mut agent) = bring_up(&*environment, cx);
             let listener = TcpListener::bind("0.0.0.0:0").expect("listens");
             let port = listener.local_addr().expect("bound").port();
             let host = std::thread::spawn(move || {
@@ -264,7 +266,7 @@ fn the_guest_sees_the_chosen_bus_and_root() {
     for (settings, root, data) in COMBINATIONS {
         let Some(field) = field("wide") else { return };
         let image = Image::default();
-        let mut environment =
+        let environment =
             match field.preparing(settings, |driver, settings, cx| driver.prepare(settings, &image, cx)) {
                 Ok(environment) => environment,
                 Err(DriverError::Unavailable(why)) => {
@@ -275,7 +277,7 @@ fn the_guest_sees_the_chosen_bus_and_root() {
             };
         field.trial("a", |cx| {
             let begin = now();
-            let (instance, mut agent) = bring_up(&mut *environment, cx);
+            let (instance, mut agent) = bring_up(&*environment, cx);
             let kernel = &environment.facts()["guest.kernel.booted"];
             eprintln!("{settings:?} ({kernel}) after {:?}", now().since(begin));
             let facts = agent.facts(&cx.deadline).expect("facts");
@@ -304,7 +306,7 @@ fn memory_may_exceed_the_host_or_use_huge_pages() {
     let refused = prepare(&[("memory", &more)]).map(drop).expect_err("too much").to_string();
     assert!(refused.contains("overcommit=true"), "{refused}");
     for settings in [&[("memory", &*more), ("overcommit", "true")][..], &[("hugepages", "true")]] {
-        let mut environment = match prepare(settings) {
+        let environment = match prepare(settings) {
             Ok(environment) => environment,
             Err(DriverError::Unavailable(why)) => {
                 eprintln!("skipped {settings:?}: {why}");
@@ -314,7 +316,7 @@ fn memory_may_exceed_the_host_or_use_huge_pages() {
         };
         let wanted: u64 = environment.facts()["memory"].parse().expect("bytes");
         field.trial(settings[0].0, |cx| {
-            let (instance, mut agent) = bring_up(&mut *environment, cx);
+            let (instance, mut agent) = bring_up(&*environment, cx);
             let seen: u64 = agent.facts(&cx.deadline).expect("facts")["memory.total"].parse().expect("bytes");
             assert!(seen < wanted && seen > wanted / 2, "{settings:?}: {seen} of {wanted}");
             take_down(instance, agent, cx);
@@ -342,7 +344,7 @@ fn qemu_filters_its_system_calls_and_runs_as_a_user_of_its_own() {
     ] {
         let Some(field) = field("confined") else { return };
         let image = Image::default();
-        let mut environment =
+        let environment =
             match field.preparing(settings, |driver, settings, cx| driver.prepare(settings, &image, cx)) {
                 Ok(environment) => environment,
                 Err(DriverError::Unavailable(why)) => {
@@ -354,7 +356,7 @@ fn qemu_filters_its_system_calls_and_runs_as_a_user_of_its_own() {
         let mut users = Vec::new();
         for name in ["a", "b"] {
             field.trial(name, |cx| {
-                let (instance, agent) = bring_up(&mut *environment, cx);
+                let (instance, agent) = bring_up(&*environment, cx);
                 let pid = instance.footprint().members[0].pid;
                 let found = |field| status(pid, field);
                 assert_eq!(found("Seccomp"), if filter { "2" } else { "0" }, "{settings:?}");
@@ -380,9 +382,9 @@ fn qemu_filters_its_system_calls_and_runs_as_a_user_of_its_own() {
 #[test]
 fn a_killed_machine_is_an_error_and_leaves_nothing_behind() {
     let Some(field) = field("kill") else { return };
-    let mut environment = field.prepare(&[("disk", "none")]);
+    let environment = field.prepare(&[("disk", "none")]);
     field.trial("a", |cx| {
-        let (mut instance, mut agent) = bring_up(&mut *environment, cx);
+        let (mut instance, mut agent) = bring_up(&*environment, cx);
         let pid = i32::try_from(instance.footprint().members[0].pid).expect("a pid");
         let pid = rustix::process::Pid::from_raw(pid).expect("a pid");
         rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("there");
@@ -408,7 +410,7 @@ fn a_file_that_is_not_a_kernel_makes_it_unavailable() {
 fn a_guest_that_cannot_run_its_init_is_reported_before_the_deadline() {
     let Some(mut field) = field("panic") else { return };
     field.agent = "/etc/hostname".into();
-    let mut environment = field.prepare(&[("disk", "none")]);
+    let environment = field.prepare(&[("disk", "none")]);
     field.trial("a", |cx| {
         let mut instance = environment.create(cx).expect("created");
         let ready = instance.start(cx).and_then(|()| instance.wait_ready(cx).map(drop));
@@ -423,7 +425,7 @@ fn a_guest_that_cannot_run_its_init_is_reported_before_the_deadline() {
 #[test]
 fn waiting_for_a_machine_that_hangs_ends_at_the_deadline() {
     let Some(field) = field("late") else { return };
-    let mut environment = field.prepare(&[]);
+    let environment = field.prepare(&[]);
     field.trial("a", |cx| {
         let mut instance = environment.create(cx).expect("created");
         instance.start(cx).expect("started");
@@ -458,9 +460,9 @@ fn files_are_written_to_the_disk_and_the_clocks_agree() {
 
 fn files_and_clocks(machine: &str) {
     let Some(field) = field(machine) else { return };
-    let mut environment = field.prepare(&[("machine", machine)]);
+    let environment = field.prepare(&[("machine", machine)]);
     field.trial("a", |cx| {
-        let (instance, mut agent) = bring_up(&mut *environment, cx);
+        let (instance, mut agent) = bring_up(&*environment, cx);
         let first = agent.clock(20, &cx.deadline).expect("clocks");
         let kind = Kind::Fileio(FileioJob {
             mode: FileMode::RandomReadWrite,
@@ -540,14 +542,14 @@ fn timed_life(field: &Field, name: &str, environment: &dyn Environment) -> [f64;
 #[ignore = "prints figures"]
 fn ten_pairs_with_and_without_a_sandbox_are_timed() {
     let (Some(on), Some(off)) = (field("with"), field("without")) else { return };
-    let mut environments = [on.prepare(&[]), off.prepare(&[("sandbox", "off")])];
+    let environments = [on.prepare(&[]), off.prepare(&[("sandbox", "off")])];
     let mut rows: Vec<[[f64; 6]; 2]> = Vec::new();
     for number in 0..10 {
         let mut row = [[0.0; 6]; 2];
         // Each of the two is the first one in half of the pairs.
         for place in if number % 2 == 0 { [0, 1] } else { [1, 0] } {
             let field = [&on, &off][place];
-            row[place] = timed_life(field, &number.to_string(), &mut *environments[place]);
+            row[place] = timed_life(field, &number.to_string(), &*environments[place]);
         }
         rows.push(row);
     }

@@ -1,15 +1,17 @@
 //! The host's side of the connection to the agent.
 
 use crate::pings::Pings;
-use crate::{OutputTap, WaitError, now, readable};
+use crate::wait::first_readable;
+use crate::{OutputTap, WaitError, now};
 use isotare_core::Deadline;
 use isotare_protocol::{
-    ClockPair, FrameBuffer, FrameError, FromAgent, Hello, Job, JobResult, Observed, ToAgent, VERSION,
-    decode_hello, encode,
+    ClockPair, FrameBuffer, FrameError, FromAgent, Hello, Job, JobResult, Observed, Service, ServiceEnd,
+    ToAgent, VERSION, decode_hello, encode,
 };
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
 /// A connection over which an agent has said hello.
@@ -58,6 +60,12 @@ pub enum AgentError {
     /// It could not run the job.
     #[error("the agent refused: {0}")]
     Refused(String),
+    /// A service ended, though nobody stopped it, or it did not become ready.
+    #[error("the service ended: {}", ended(.0))]
+    ServiceEnded(Box<ServiceEnd>),
+    /// Another agent has sent something while a job ran, which says why nobody waits for the job any more.
+    #[error("another agent of the trial sent a message that was not expected")]
+    OtherSpoke,
     /// The job wrote too much.
     #[error(
         "the workload wrote more than {limit} bytes to standard output and standard error together, which is \
@@ -82,7 +90,7 @@ impl AgentClient {
             if let Some(body) = client.buffer.next_body()? {
                 break decode_hello(body)?;
             }
-            client.fill(deadline)?;
+            client.fill(&[], deadline)?;
         };
         client.send(&ToAgent::Welcome(VERSION), deadline)?;
         Ok(client)
@@ -134,6 +142,40 @@ impl AgentClient {
         best.ok_or(AgentError::Closed)
     }
 
+    /// Starts a service and waits until it is ready. From then on, its end is an error of whatever is asked
+    /// of this agent next.
+    pub fn serve(&mut self, id: u32, service: &Service, deadline: &Deadline) -> Result<(), AgentError> {
+        self.send(&ToAgent::Serve { id, service: service.clone() }, deadline)?;
+        match self.receive(deadline)? {
+            FromAgent::ServiceReady { id: ready } if ready == id => Ok(()),
+            FromAgent::Refused(why) => Err(AgentError::Refused(why)),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Stops a service and returns how it ended, with its log.
+    pub fn stop_service(&mut self, id: u32, deadline: &Deadline) -> Result<ServiceEnd, AgentError> {
+        self.send(&ToAgent::StopService { id }, deadline)?;
+        match self.receive(deadline) {
+            Err(AgentError::ServiceEnded(end)) => Ok(*end),
+            Ok(other) => Err(unexpected(&other)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads a message that nobody asked for, if one has come. Each of them is an error: a service or the
+    /// instance has ended.
+    pub fn news(&mut self, deadline: &Deadline) -> Result<(), AgentError> {
+        let has_message = || {
+            let mut fds = [PollFd::new(&self.stream, PollFlags::IN)];
+            poll(&mut fds, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+        };
+        match self.buffer.is_empty() && !has_message() {
+            true => Ok(()),
+            false => Err(unexpected(&self.receive(deadline)?)),
+        }
+    }
+
     /// Runs a job to its end. Its output goes to `tap`, which also has it after an error. `event` is called
     /// for each event.
     pub fn run(
@@ -144,10 +186,24 @@ impl AgentClient {
         tap: &mut OutputTap,
         event: &mut dyn FnMut(JobEvent),
     ) -> Result<JobDone, AgentError> {
+        self.run_beside(&[], job, observe_ms, deadline, tap, event)
+    }
+
+    /// [`AgentClient::run`] in a trial with other agents. If one of them sends a message meanwhile, that is an
+    /// error: they have not been asked for anything, so something of theirs has ended.
+    pub fn run_beside(
+        &mut self,
+        others: &[&AgentClient],
+        job: &Job,
+        observe_ms: Option<u32>,
+        deadline: &Deadline,
+        tap: &mut OutputTap,
+        event: &mut dyn FnMut(JobEvent),
+    ) -> Result<JobDone, AgentError> {
         self.send(&ToAgent::Run { job: job.clone(), observe_ms }, deadline)?;
         let mut pings = Pings::new(now());
         loop {
-            match self.receive_pinging(&mut pings, deadline)? {
+            match self.receive_pinging(&mut pings, others, deadline)? {
                 FromAgent::Output { stream, data } => tap.take(stream, &data)?,
                 FromAgent::Measuring => event(JobEvent::Measuring),
                 FromAgent::Measured => event(JobEvent::Measured),
@@ -165,7 +221,12 @@ impl AgentClient {
     }
 
     /// The next message but for answers to pings, which are sent when they are due.
-    fn receive_pinging(&mut self, pings: &mut Pings, deadline: &Deadline) -> Result<FromAgent, AgentError> {
+    fn receive_pinging(
+        &mut self,
+        pings: &mut Pings,
+        others: &[&AgentClient],
+        deadline: &Deadline,
+    ) -> Result<FromAgent, AgentError> {
         loop {
             let due = pings.due().filter(|due| *due < deadline.at);
             if due.is_some_and(|due| due <= now()) {
@@ -173,7 +234,7 @@ impl AgentClient {
                 self.send(&ToAgent::Ping, deadline)?;
             }
             let at = pings.due().map_or(deadline.at, |due| due.min(deadline.at));
-            match self.receive(&Deadline { at, interrupt: deadline.interrupt.clone() }) {
+            match self.receive_beside(others, &Deadline { at, interrupt: deadline.interrupt.clone() }) {
                 Ok(FromAgent::Pong { clock_ns }) if pings.answered(clock_ns, now()) => {}
                 Err(AgentError::Wait(WaitError::TimedOut)) if at < deadline.at => {}
                 other => return other,
@@ -211,20 +272,35 @@ impl AgentClient {
     }
 
     fn receive(&mut self, deadline: &Deadline) -> Result<FromAgent, AgentError> {
+        self.receive_beside(&[], deadline)
+    }
+
+    fn receive_beside(
+        &mut self,
+        others: &[&AgentClient],
+        deadline: &Deadline,
+    ) -> Result<FromAgent, AgentError> {
         loop {
-            if let Some(message) = self.buffer.next_message()? {
-                return Ok(message);
+            match self.buffer.next_message()? {
+                Some(FromAgent::ServiceEnded { end, .. }) => {
+                    return Err(AgentError::ServiceEnded(Box::new(end)));
+                }
+                Some(message) => return Ok(message),
+                None => self.fill(others, deadline)?,
             }
-            self.fill(deadline)?;
         }
     }
 
-    fn fill(&mut self, deadline: &Deadline) -> Result<(), AgentError> {
+    fn fill(&mut self, others: &[&AgentClient], deadline: &Deadline) -> Result<(), AgentError> {
         // A peer that never stops sending is always readable.
         if now() >= deadline.at {
             return Err(AgentError::Wait(WaitError::TimedOut));
         }
-        readable(self.stream.as_fd(), None, deadline)?;
+        let others: Vec<BorrowedFd<'_>> = others.iter().map(|other| other.stream.as_fd()).collect();
+        match first_readable(self.stream.as_fd(), &others, deadline) {
+            Err(WaitError::Died) => return Err(AgentError::OtherSpoke),
+            done => done?,
+        }
         let mut chunk = [0; 1 << 16];
         match self.stream.read(&mut chunk) {
             Ok(0) => Err(AgentError::Closed),
@@ -236,6 +312,19 @@ impl AgentClient {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
             Err(error) => Err(AgentError::Wait(WaitError::Io(error))),
         }
+    }
+}
+
+/// How a service ended, with the end of its log.
+fn ended(end: &ServiceEnd) -> String {
+    let how = match (&end.why, end.exit) {
+        (Some(why), _) => why.clone(),
+        (None, Some(exit)) => exit.to_string(),
+        (None, None) => "its exit status is not known".to_owned(),
+    };
+    match String::from_utf8_lossy(&end.log).trim() {
+        "" => format!("{how}; it wrote nothing"),
+        log => format!("{how}; the end of what it wrote:\n{log}"),
     }
 }
 

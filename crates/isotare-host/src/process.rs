@@ -46,6 +46,8 @@ pub struct Spawn {
     changes_user: bool,
     outlives_thread: bool,
     hidden_mount: Option<CString>,
+    /// The network namespace that it joins.
+    network: Option<PathBuf>,
 }
 
 /// A child process of ours. Dropping it kills and reaps it.
@@ -78,6 +80,7 @@ impl Spawn {
             changes_user: false,
             outlives_thread: false,
             hidden_mount: None,
+            network: None,
         }
     }
 
@@ -142,6 +145,13 @@ impl Spawn {
     #[must_use]
     pub fn changes_user(mut self) -> Self {
         self.changes_user = true;
+        self
+    }
+
+    /// Runs it in the network namespace that this path opens, such as `/proc/PID/ns/net`; for root.
+    #[must_use]
+    pub fn in_network(mut self, namespace: &Path) -> Self {
+        self.network = Some(namespace.to_owned());
         self
     }
 
@@ -223,6 +233,7 @@ impl Spawn {
         let dies_with_us = !self.outlives_thread;
         let dies_with_pipe = lifeline.is_some();
         let hidden_mount = self.hidden_mount.clone();
+        let network = self.network.as_ref().map(File::open).transpose()?;
         let join = move || {
             // "0" means the writing process itself: cgroups.rst, "Attaching processes"; cgroup-v2.rst,
             // "Processes".
@@ -231,6 +242,9 @@ impl Spawn {
             }
             if let Some(namespace) = &namespace {
                 move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Mount))?;
+            }
+            if let Some(network) = &network {
+                move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))?;
             }
             if let Some(path) = &hidden_mount {
                 // SAFETY: the flag unshares neither memory nor file descriptors.

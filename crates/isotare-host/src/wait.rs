@@ -83,6 +83,15 @@ pub fn readable(
     watched: Option<BorrowedFd<'_>>,
     deadline: &Deadline,
 ) -> Result<(), WaitError> {
+    first_readable(wanted, watched.as_slice(), deadline)
+}
+
+/// [`readable`] with any number of descriptors that are watched.
+pub(crate) fn first_readable(
+    wanted: BorrowedFd<'_>,
+    watched: &[BorrowedFd<'_>],
+    deadline: &Deadline,
+) -> Result<(), WaitError> {
     loop {
         if deadline.interrupt.is_raised() {
             return Err(WaitError::Interrupted);
@@ -91,7 +100,7 @@ pub fn readable(
         let slice = left.min(SLICE);
         let timeout = Timespec { tv_sec: 0, tv_nsec: slice.subsec_nanos().into() };
         let mut fds = vec![PollFd::new(&wanted, PollFlags::IN)];
-        fds.extend(watched.as_ref().map(|fd| PollFd::new(fd, PollFlags::IN)));
+        fds.extend(watched.iter().map(|fd| PollFd::new(fd, PollFlags::IN)));
         match poll(&mut fds, Some(&timeout)) {
             Ok(0) if left.is_zero() => return Err(WaitError::TimedOut),
             Ok(0) | Err(rustix::io::Errno::INTR) => {}

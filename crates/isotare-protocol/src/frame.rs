@@ -75,6 +75,11 @@ pub struct FrameBuffer {
 }
 
 impl FrameBuffer {
+    /// Whether there is nothing in it, not even a part of a frame.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.len() == self.start
+    }
+
     /// Adds bytes as they came.
     pub fn feed(&mut self, bytes: &[u8]) {
         if self.start > 0 {

@@ -69,6 +69,21 @@ pub enum Kind {
         /// Bytes of the message.
         size: u64,
     },
+    /// An event sends a message to an echo service and waits until it has come back.
+    Echo(EchoJob),
+}
+
+/// Settings of [`Kind::Echo`]. Each thread has a connection of its own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EchoJob {
+    /// Address of the service.
+    pub address: std::net::SocketAddr,
+    /// Bytes of the message.
+    pub size: u64,
+    /// Messages that all threads together intend to send per second, evenly spaced. The latency of a message
+    /// begins when it was intended to be sent, not when it was sent (open loop). `None`: each thread sends
+    /// the next message when the answer has come (closed loop).
+    pub rate: Option<f64>,
 }
 
 /// Settings of [`Kind::Memory`].

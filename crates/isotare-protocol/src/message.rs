@@ -1,6 +1,6 @@
 //! The messages, one enum for each direction.
 
-use crate::{Job, JobResult, Observed, Usage};
+use crate::{Job, JobResult, Observed, Service, ServiceEnd, Usage};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -43,6 +43,19 @@ pub enum ToAgent {
     },
     /// Sends a signal to the process group of the job under way.
     Signal(i32),
+    /// Starts a service; answered by [`FromAgent::ServiceReady`] or [`FromAgent::ServiceEnded`]. It runs on
+    /// beside jobs.
+    Serve {
+        /// Name for it, of the host's choice; unique on this connection.
+        id: u32,
+        /// What to serve.
+        service: Service,
+    },
+    /// Stops a service; answered by [`FromAgent::ServiceEnded`].
+    StopService {
+        /// Which.
+        id: u32,
+    },
     /// Ends the agent: it exits, or, if it is the init of a virtual machine, powers the machine off.
     PowerOff,
 }
@@ -78,6 +91,18 @@ pub enum FromAgent {
         result: JobResult,
         /// The readings of the instance's own counters.
         observed: Box<Observed>,
+    },
+    /// A service is ready for requests.
+    ServiceReady {
+        /// Which.
+        id: u32,
+    },
+    /// A service has ended: because it was stopped, or, at any time, by itself.
+    ServiceEnded {
+        /// Which.
+        id: u32,
+        /// How.
+        end: ServiceEnd,
     },
     /// The job could not be started or failed; the text contains operation, subject and cause.
     Refused(String),

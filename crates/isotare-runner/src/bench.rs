@@ -3,20 +3,22 @@
 use crate::course::Course;
 use crate::event::{Event, Sink, SinkError};
 use crate::phases::Phases;
-use crate::trial::{TrialError, TrialWork, run_trial};
+use crate::stage::Actor;
+use crate::trial::{Findings, TrialError, TrialWork, explained, run_trial};
 use isotare_core::{
-    Deadline, Dependence, Driver, DriverError, Environment, IMAGE_SETTING, Image, ImageReference,
-    InstanceContext, Interrupt, Outcome, Plan, PrepareContext, SessionEnd, Settings, Slot, Trial, Workload,
-    with_sources,
+    Attaching, Attachment, Capabilities, Deadline, Dependence, Driver, DriverError, Environment,
+    EnvironmentSpec, IMAGE_SETTING, Image, ImageReference, InstanceContext, Interrupt, Outcome, Part, Place,
+    Plan, PrepareContext, SessionEnd, Settings, Slot, Solo, Trial, Workload, with_sources,
 };
 use isotare_files::remove_tree;
 use isotare_host::{SessionState, WholeOutput, deadline_in};
 use isotare_image::{Cache, Userland, resolve};
-use isotare_protocol::Job;
+use isotare_segment::{End, Segment, Shape};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Timeout for preparing one environment.
@@ -38,6 +40,9 @@ pub struct Places<'a> {
     pub cache: &'a Cache,
 }
 
+/// An environment in which a scenario places a part, and its driver with its settings.
+pub type FixedPlace = (EnvironmentSpec, (&'static dyn Driver, Settings));
+
 /// The driver and the workload of a condition, with checked settings.
 pub struct Work {
     /// The driver with its settings.
@@ -46,6 +51,8 @@ pub struct Work {
     pub workload: Box<dyn Workload>,
     /// Its settings.
     pub settings: Settings,
+    /// The environments in which its scenario places parts.
+    pub fixed: Vec<FixedPlace>,
     /// Whether counters are read during the work, on the host and inside the instance. The overhead of
     /// sampling can be measured by comparing with a condition without them.
     pub is_observed: bool,
@@ -56,16 +63,22 @@ pub struct Bench<'a> {
     plan: &'a Plan,
     places: Places<'a>,
     works: Vec<Work>,
-    jobs: Vec<Result<Job, String>>,
+    /// The parts of each condition's trials, or why it cannot run.
+    casts: Vec<Result<Vec<Part>, String>>,
     /// By spec without replica.
     environments: BTreeMap<String, Result<Ready, (Outcome, String)>>,
     interrupt: Interrupt,
 }
 
 struct Ready {
+    name: String,
+    capabilities: Capabilities,
     environment: Box<dyn Environment>,
     facts: BTreeMap<String, String>,
 }
+
+/// A prepared environment, and its facts.
+type Prepared = (Box<dyn Environment>, BTreeMap<String, String>);
 
 /// A session that cannot continue.
 #[derive(Debug, thiserror::Error)]
@@ -96,16 +109,17 @@ impl<'a> Bench<'a> {
         interrupt: &Interrupt,
         sink: &mut dyn Sink,
     ) -> Result<Self, BenchError> {
-        let jobs: Vec<_> = works
-            .iter()
-            .map(|work| {
-                let image = work.workload.image(&work.settings, &|_| false);
-                image.and_then(|_| work.workload.job(&work.settings))
-            })
-            .collect();
+        let casts: Vec<_> = works.iter().map(cast).collect();
         let mut environments = BTreeMap::new();
-        for (condition, work) in plan.conditions.iter().zip(&works) {
-            let name = key(condition);
+        let is_attached = casts.iter().flatten().flatten().any(|part| part.is_attached);
+        let under_test = plan.conditions.iter().zip(&works).map(|(condition, work)| {
+            let (driver, settings) = &work.driver;
+            (&condition.environment, *driver, settings)
+        });
+        let fixed = works.iter().flat_map(|work| &work.fixed);
+        let fixed = fixed.map(|(environment, (driver, settings))| (environment, *driver, settings));
+        for (environment, driver, settings) in under_test.chain(fixed) {
+            let name = key(environment);
             if environments.contains_key(&name) || interrupt.is_raised() {
                 continue;
             }
@@ -120,12 +134,16 @@ impl<'a> Bench<'a> {
                         work: &folder,
                         agent: places.agent,
                         budget: &plan.budget,
+                        is_attached: is_attached && driver.capabilities().segment == Attaching::Created,
                         ledger: places.state,
                         deadline: deadline_in(PREPARATION, interrupt),
                     };
                     let deadline = deadline_in(UNPACKING, interrupt);
-                    let (driver, settings) = &work.driver;
-                    ready(*driver, settings, &works, (&cx, places.cache, &deadline)).map_err(prepare_outcome)
+                    let prepared = prepared(driver, settings, &works, (&cx, places.cache, &deadline));
+                    let capabilities = driver.capabilities();
+                    let ready =
+                        |(environment, facts)| Ready { name: name.clone(), capabilities, environment, facts };
+                    prepared.map(ready).map_err(prepare_outcome)
                 }
             };
             if let Err((_, reason)) = &ready {
@@ -133,19 +151,29 @@ impl<'a> Bench<'a> {
             }
             environments.insert(name, ready);
         }
-        Ok(Self { plan, places, works, jobs, environments, interrupt: interrupt.clone() })
+        Ok(Self { plan, places, works, casts, environments, interrupt: interrupt.clone() })
     }
 
     /// Executes the plan. If it ends early, the trials up to then have been handed to the sink.
-    pub fn run(&mut self, sink: &mut dyn Sink) -> Result<SessionEnd, BenchError> {
+    ///
+    /// `earlier` are the trials of an execution of this plan that was interrupted, in their order. They do not
+    /// run again, and they are not handed to the sink; the plan goes on after them.
+    pub fn run(&mut self, earlier: &[Trial], sink: &mut dyn Sink) -> Result<SessionEnd, BenchError> {
         let plan = self.plan;
-        let mut course = Course::begin(plan, &self.interrupt);
+        let before = earlier.last().map_or(0, Trial::end_ns);
+        let mut course = Course::begin(plan, Duration::from_nanos(before), &self.interrupt);
+        let mut earlier = earlier.iter().peekable();
         loop {
             let turn = match course.next() {
                 Ok(turn) => turn,
                 Err(end) => return Ok(end),
             };
             for slot in plan.block(turn.block) {
+                if earlier.peek().is_some() {
+                    // A condition that cannot run has no trial in most blocks.
+                    course.ended(earlier.next_if(|trial| course.position() == trial.index as usize));
+                    continue;
+                }
                 if self.interrupt.is_raised() {
                     return Ok(SessionEnd::Interrupted);
                 }
@@ -163,6 +191,9 @@ impl<'a> Bench<'a> {
                 course.ended(ran.as_ref().map(|(trial, _)| trial));
             }
             course.block_ended(turn);
+            if earlier.peek().is_some() {
+                continue;
+            }
             if let Some(foretold) = course.foretells() {
                 sink.event(&foretold)?;
             }
@@ -179,92 +210,190 @@ impl<'a> Bench<'a> {
         slot: Slot,
         course: &mut Course<'_>,
     ) -> Result<Option<(Trial, Option<WholeOutput>)>, BenchError> {
-        let condition = &self.plan.conditions[slot.condition];
-        let name = key(condition);
-        let once = |outcome, reason: &str| {
-            (slot.block == 0).then(|| (course.not_run(slot, outcome, reason.to_owned()), None))
+        let work = &self.works[slot.condition];
+        let parts = match self.parts(slot) {
+            Ok(parts) => parts,
+            Err((outcome, reason)) => {
+                let once = || (course.not_run(slot, outcome, reason), None);
+                return Ok((slot.block == 0).then(once));
+            }
         };
-        let job = match &self.jobs[slot.condition] {
-            Ok(job) => job.clone(),
-            Err(reason) => return Ok(once(Outcome::Unsupported, reason)),
+        let (position, is_first) = (course.position(), course.is_first(slot));
+        let places = parts
+            .iter()
+            .enumerate()
+            .map(|(index, (part, _))| {
+                PartPlace::make(&self.places, position, (index > 0).then_some(part.name))
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let phases = Phases::new(course.clock());
+        let mark = |name: &'static str| phases.mark(name);
+        let mut trial = course.empty_trial(slot);
+        let solo = Solo(work.workload.as_ref());
+        let trial_work = TrialWork {
+            workload: work.workload.as_ref(),
+            scenario: work.workload.scenario().unwrap_or(&solo),
+            settings: &work.settings,
+            is_observed: work.is_observed,
+            rate: self.plan.sampling.rate,
+            timeout: Duration::from_secs_f64(self.plan.timeout),
+            clock_tolerance: self.plan.clock_tolerance(),
+            wants_facts: is_first,
+            output_limit: self.plan.output_limit,
+            keep_output_in: self.plan.keep_output.then_some(self.places.work),
         };
-        match self.environments.get(&name) {
-            Some(Ok(_)) => {}
-            Some(Err((outcome, reason))) => return Ok(once(*outcome, reason)),
-            None => return Ok(once(Outcome::Interrupted, "interrupted before it was ready")),
+        let before = course.watch().before();
+        let (segment, refused) = match self.segment(&parts, &places[0]) {
+            Ok(segment) => (segment, None),
+            Err(error) => (None, Some(error)),
+        };
+        let (findings, end) = match refused {
+            Some(error) => (Findings::default(), Err(explained(error))),
+            None => {
+                let ends = parts.iter().zip(0..).map(|((part, _), index)| {
+                    segment.as_ref().filter(|_| part.is_attached).map(|segment| segment.end(index))
+                });
+                let ends: Vec<Option<End>> = ends.map(|end| end.and_then(Result::ok)).collect();
+                let actors = parts.iter().zip(&places).zip(&ends).map(|(((part, ready), place), end)| {
+                    let cx = InstanceContext {
+                        session: self.places.session,
+                        instance: &place.instance,
+                        cgroup: &place.cgroup,
+                        work: &place.work,
+                        run: &place.run,
+                        budget: &self.plan.budget,
+                        network: end.as_ref().map(|end| end as &dyn Attachment),
+                        ledger: self.places.state,
+                        deadline: deadline_in(Duration::ZERO, &self.interrupt),
+                        mark: &mark,
+                    };
+                    let can = ready.capabilities;
+                    Actor::new(part.clone(), ready.environment.as_ref(), cx, (can.segment, can.own_kernel))
+                });
+                run_trial(actors.collect(), &trial_work, &phases, course.clock())
+            }
+        };
+        trial.noise = Some(course.watch().after(before, findings.throttled));
+        let whole = findings.keep(end, phases, &mut trial);
+        if is_first {
+            self.describe(&parts, segment.as_ref(), &mut trial.facts);
         }
-        let (position, first) = (course.position(), course.is_first(slot));
-        let instance = format!("{}-t{position}", self.places.session);
-        let run = self.places.state.new_folder(&format!("t{position}")).map_err(|source| BenchError::Io {
+        drop(segment);
+        for place in &places {
+            remove_folder(&place.work);
+            remove_folder(&place.run);
+        }
+        Ok(Some((trial, whole)))
+    }
+
+    /// The parts of a trial with their environments, or why it cannot run.
+    fn parts(&self, slot: Slot) -> Result<Vec<(Part, &Ready)>, (Outcome, String)> {
+        let parts = match &self.casts[slot.condition] {
+            Ok(parts) => parts,
+            Err(reason) => return Err((Outcome::Unsupported, reason.clone())),
+        };
+        let condition = &self.plan.conditions[slot.condition];
+        let cast = parts.iter().map(|part| {
+            let name = match &part.place {
+                Place::UnderTest => key(&condition.environment),
+                Place::Fixed(environment) => key(environment),
+            };
+            match self.environments.get(&name) {
+                Some(Ok(ready)) => match ready.environment.unattached().filter(|_| part.is_attached) {
+                    Some(why) => Err((Outcome::Unsupported, format!("{name}: {why}"))),
+                    None => Ok((part.clone(), ready)),
+                },
+                Some(Err((outcome, reason))) => Err((*outcome, reason.clone())),
+                None => Err((Outcome::Interrupted, "interrupted before it was ready".to_owned())),
+            }
+        });
+        cast.collect()
+    }
+
+    /// The segment of a trial, if any part is attached to one.
+    fn segment(
+        &self,
+        parts: &[(Part, &Ready)],
+        place: &PartPlace,
+    ) -> Result<Option<Arc<Segment>>, DriverError> {
+        if !parts.iter().any(|(part, _)| part.is_attached) {
+            return Ok(None);
+        }
+        let deadline = deadline_in(Duration::from_secs_f64(self.plan.timeout), &self.interrupt);
+        Segment::make(&place.instance, Shape::default(), self.places.state, &deadline)
+            .map(|segment| Some(Arc::new(segment)))
+    }
+
+    /// Adds the facts of the ledger that the runner knows.
+    fn describe(
+        &self,
+        parts: &[(Part, &Ready)],
+        segment: Option<&Arc<Segment>>,
+        facts: &mut BTreeMap<String, String>,
+    ) {
+        let Some((_, under_test)) = parts.first() else { return };
+        facts.extend(under_test.facts.clone());
+        let unlimited = under_test.facts.get("budget.enforced").and_then(|how| how.strip_prefix("none"));
+        let memory = match unlimited {
+            None => self.plan.budget.memory.to_string(),
+            Some(_) => "not limited".to_owned(),
+        };
+        facts.entry("memory".to_owned()).or_insert(memory);
+        if let Some(why) = unlimited {
+            facts.entry("processes".to_owned()).or_insert_with(|| format!("not limited{why}"));
+        }
+        for (part, ready) in parts.iter().filter(|_| parts.len() > 1) {
+            let name = |what: &str| format!("part.{}.{what}", part.name);
+            facts.insert(name("environment"), ready.name.clone());
+            facts.insert(name("cpus"), format!("{} (all parts share them)", self.plan.budget.cpus));
+        }
+        if segment.is_some() {
+            let how = match under_test.capabilities.segment {
+                Attaching::Host => "the host's end, with an address of its own",
+                Attaching::WhenReady => "a veth pair",
+                Attaching::Created => "attached by its runtime",
+                Attaching::Unsupported => "none",
+            };
+            facts.insert("segment".to_owned(), how.to_owned());
+        }
+    }
+}
+
+/// Names and folders of one part's instance in a trial.
+struct PartPlace {
+    instance: String,
+    cgroup: String,
+    work: PathBuf,
+    run: PathBuf,
+}
+
+impl PartPlace {
+    /// Makes the folders. `part` is for all parts but the first.
+    fn make(places: &Places<'_>, position: usize, part: Option<&str>) -> Result<Self, BenchError> {
+        let name = match part {
+            None => format!("t{position}"),
+            Some(part) => format!("t{position}-{part}"),
+        };
+        let instance = format!("{}-{name}", places.session);
+        let run = places.state.new_folder(&name).map_err(|source| BenchError::Io {
             operation: "make folder of",
             subject: instance.clone(),
             source,
         })?;
-        let work_folder = self.places.work.join(format!("t{position}"));
-        make_folder(&work_folder)?;
-        let phases = Phases::new(course.start());
-        let mark = |name: &'static str| phases.mark(name);
-        let cgroup = format!("isotare/{}/t{position}", self.places.session);
-        let cx = InstanceContext {
-            session: self.places.session,
-            instance: &instance,
-            cgroup: &cgroup,
-            work: &work_folder,
-            run: &run,
-            budget: &self.plan.budget,
-            ledger: self.places.state,
-            deadline: deadline_in(Duration::ZERO, &self.interrupt),
-            mark: &mark,
-        };
-        let mut trial = course.empty_trial(slot);
-        let work = &self.works[slot.condition];
-        let trial_work = TrialWork {
-            workload: work.workload.as_ref(),
-            settings: &work.settings,
-            job: &job,
-            is_observed: work.is_observed,
-            rate: self.plan.sampling.rate,
-            own_kernel: work.driver.0.capabilities().own_kernel,
-            timeout: Duration::from_secs_f64(self.plan.timeout),
-            clock_tolerance: self.plan.clock_tolerance(),
-            wants_facts: first,
-            output_limit: self.plan.output_limit,
-            keep_output_in: self.plan.keep_output.then_some(self.places.work),
-        };
-        let Some(Ok(ready)) = self.environments.get_mut(&name) else { return Ok(None) };
-        let before = course.watch().before();
-        let (findings, end) =
-            run_trial(ready.environment.as_mut(), &trial_work, &cx, &phases, course.start());
-        trial.noise = Some(course.watch().after(before, findings.throttled));
-        let whole = findings.keep(end, phases, &mut trial);
-        if first {
-            let facts = &mut trial.facts;
-            facts.extend(ready.facts.clone());
-            let unlimited = ready.facts.get("budget.enforced").and_then(|how| how.strip_prefix("none"));
-            let memory = if unlimited.is_none() {
-                self.plan.budget.memory.to_string()
-            } else {
-                "not limited".to_owned()
-            };
-            facts.entry("memory".to_owned()).or_insert(memory);
-            if let Some(why) = unlimited {
-                facts.entry("processes".to_owned()).or_insert_with(|| format!("not limited{why}"));
-            }
-        }
-        remove_folder(&work_folder);
-        remove_folder(&run);
-        Ok(Some((trial, whole)))
+        let work = places.work.join(&name);
+        make_folder(&work)?;
+        Ok(Self { cgroup: format!("isotare/{}/{name}", places.session), instance, work, run })
     }
 }
 
 /// Resolves the environment's image, adds the files that the workloads need, and prepares the driver. If the
 /// image is chosen automatically, it is the first candidate that the driver supports here.
-fn ready(
+fn prepared(
     driver: &dyn Driver,
     settings: &Settings,
     works: &[Work],
     (cx, cache, unpacking): (&PrepareContext<'_>, &Cache, &Deadline),
-) -> Result<Ready, DriverError> {
+) -> Result<Prepared, DriverError> {
     let prepared = |reference: Option<&ImageReference>, work: &Path| {
         let mut facts = BTreeMap::new();
         let mut userland = Userland::default();
@@ -285,7 +414,7 @@ fn ready(
         let cx = PrepareContext { deadline, work, ..*cx };
         let environment = driver.prepare(settings, &userland.furnish(files)?, &cx)?;
         facts.extend(environment.facts());
-        Ok(Ready { facts, environment })
+        Ok((environment, facts))
     };
     let Some(text) = settings.text(IMAGE_SETTING.key) else { return prepared(None, cx.work) };
     let reference: ImageReference =
@@ -315,9 +444,22 @@ fn needs_programs(work: &Work) -> bool {
     work.workload.info(&work.settings).depends_on.contains(&Dependence::Programs)
 }
 
+/// The parts of a condition's trials; why it cannot run, if its workload cannot run anywhere.
+fn cast(work: &Work) -> Result<Vec<Part>, String> {
+    let Work { workload, settings, .. } = work;
+    workload.image(settings, &|_| false)?;
+    workload.job(settings)?;
+    let solo = Solo(workload.as_ref());
+    let parts = workload.scenario().unwrap_or(&solo).parts(settings)?;
+    match parts.is_empty() {
+        true => Err(format!("the scenario of {} has no part", workload.name())),
+        false => Ok(parts),
+    }
+}
+
 /// Environments are prepared once for all replicas.
-fn key(condition: &isotare_core::Condition) -> String {
-    isotare_core::EnvironmentSpec { replica: None, ..condition.environment.clone() }.to_string()
+fn key(environment: &EnvironmentSpec) -> String {
+    EnvironmentSpec { replica: None, ..environment.clone() }.to_string()
 }
 
 fn prepare_outcome(error: DriverError) -> (Outcome, String) {

@@ -7,10 +7,26 @@ use crate::queue::{Queue, Turn};
 use crate::watch::Watch;
 use isotare_core::{Failure, Interrupt, Outcome, Plan, SessionEnd, Slot, Timestamp, Trial};
 use isotare_host::now;
+use std::time::Duration;
 
 /// Number of blocks after which the session predicts which differences it will be able to find. It is the
 /// smallest number that gives an interval.
 const PILOT: u32 = 6;
+
+/// Turns readings of the host's clock into times since a session began. The time between its interruption
+/// and its continuation does not count.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SessionClock {
+    start: Timestamp,
+    before: Duration,
+}
+
+impl SessionClock {
+    /// The time since the session began.
+    pub(crate) fn at(self, moment: Timestamp) -> Timestamp {
+        Timestamp(0).plus(self.before + moment.since(self.start))
+    }
+}
 
 /// A running session.
 pub(crate) struct Course<'p> {
@@ -20,18 +36,22 @@ pub(crate) struct Course<'p> {
     queue: Queue<'p>,
     figures: Figures<'p>,
     patience: Patience,
+    /// How long the session ran before it was interrupted.
+    before: Duration,
     /// Trials that have been handled.
     position: usize,
     is_block_disturbed: bool,
 }
 
 impl<'p> Course<'p> {
-    /// Starts a session: measures the canary's reference and starts the clock.
-    pub(crate) fn begin(plan: &'p Plan, interrupt: &Interrupt) -> Self {
+    /// Starts a session, or continues one that has run for `before`: measures the canary's reference and
+    /// starts the clock.
+    pub(crate) fn begin(plan: &'p Plan, before: Duration, interrupt: &Interrupt) -> Self {
         let watch = Watch::new(&plan.budget.cpus, interrupt);
         Self {
             plan,
             start: now(),
+            before,
             watch,
             queue: Queue::new(plan),
             figures: Figures::new(plan),
@@ -41,9 +61,9 @@ impl<'p> Course<'p> {
         }
     }
 
-    /// When it began.
-    pub(crate) fn start(&self) -> Timestamp {
-        self.start
+    /// Times since it began.
+    pub(crate) fn clock(&self) -> SessionClock {
+        SessionClock { start: self.start, before: self.before }
     }
 
     /// The watch for disturbances.
@@ -127,8 +147,7 @@ impl<'p> Course<'p> {
     /// A trial that begins now, with nothing else known yet.
     pub(crate) fn empty_trial(&self, slot: Slot) -> Trial {
         let index = u32::try_from(self.position).unwrap_or(u32::MAX);
-        let at = u64::try_from(now().since(self.start).as_nanos()).unwrap_or(u64::MAX);
-        Trial::new(index, slot, at, Outcome::Completed)
+        Trial::new(index, slot, self.clock().at(now()).0, Outcome::Completed)
     }
 
     /// The record of a trial that did not run.
@@ -138,6 +157,6 @@ impl<'p> Course<'p> {
     }
 
     fn elapsed(&self) -> f64 {
-        now().since(self.start).as_secs_f64()
+        (self.before + now().since(self.start)).as_secs_f64()
     }
 }

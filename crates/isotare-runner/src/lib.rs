@@ -12,12 +12,14 @@ mod clean;
 mod course;
 mod event;
 mod figures;
+mod observe;
 mod patience;
 mod phases;
 mod queue;
+mod stage;
 mod trial;
 mod watch;
 
-pub use bench::{Bench, BenchError, Places, Work};
+pub use bench::{Bench, BenchError, FixedPlace, Places, Work};
 pub use clean::{CleanReport, clean};
 pub use event::{Event, Forecast, Interim, MOST_FORETOLD, Sink, SinkError};

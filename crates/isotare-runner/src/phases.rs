@@ -1,19 +1,20 @@
 //! Times of phases and marks, all measured with one clock.
 
+use crate::course::SessionClock;
 use isotare_core::{Phase, PhaseTime, Timestamp};
 use isotare_host::now;
 use std::cell::{Cell, RefCell};
 
 /// Records the phases of one trial.
 pub(crate) struct Phases {
-    session_start: Timestamp,
+    clock: SessionClock,
     under_way: Cell<Option<(Phase, Timestamp)>>,
     times: RefCell<Vec<PhaseTime>>,
 }
 
 impl Phases {
-    pub(crate) fn new(session_start: Timestamp) -> Self {
-        Self { session_start, under_way: Cell::new(None), times: RefCell::default() }
+    pub(crate) fn new(clock: SessionClock) -> Self {
+        Self { clock, under_way: Cell::new(None), times: RefCell::default() }
     }
 
     /// Runs a phase. A phase that fails is not recorded.
@@ -45,7 +46,7 @@ impl Phases {
         self.times.borrow_mut().push(PhaseTime {
             phase,
             mark,
-            at_ns: nanos(start.since(self.session_start)),
+            at_ns: self.clock.at(start).0,
             took_ns: nanos(took),
         });
     }

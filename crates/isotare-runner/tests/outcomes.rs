@@ -110,6 +110,7 @@ fn execute(
                 driver: (driver, Settings::check("fake", driver.settings(), []).unwrap()),
                 workload: Box::new(FakeWorkload { output_needed: kept.output_needed }),
                 settings: Settings::default(),
+                fixed: Vec::new(),
                 is_observed: !kept.unobserved || condition.environment.driver == "native",
             }
         })
@@ -123,7 +124,7 @@ fn execute(
         Places { state: &state, session: "s", work: &work, agent: Path::new("/bin/true"), cache: &cache };
     let interrupt = kept.stop_after.as_ref().map(|(_, interrupt)| interrupt.clone()).unwrap_or_default();
     let end = Bench::prepare(plan, works, &BTreeMap::new(), places, &interrupt, &mut kept)
-        .and_then(|mut bench| bench.run(&mut kept))
+        .and_then(|mut bench| bench.run(&[], &mut kept))
         .map_err(|error| with_sources(&error));
     let folders = std::fs::read_dir(&work)
         .unwrap()

@@ -115,7 +115,13 @@ impl Injection {
         let pairs = given.iter().map(|(key, value)| (key.as_str(), value.as_str()));
         let settings = Settings::check(&format!("workload {}", spec.name), inner.settings(), pairs)
             .map_err(|error| error.to_string())?;
-        Ok(Work { driver: (driver, driver_settings), workload, settings, is_observed: self.pair.is_observed })
+        Ok(Work {
+            driver: (driver, driver_settings),
+            workload,
+            settings,
+            fixed: Vec::new(),
+            is_observed: self.pair.is_observed,
+        })
     }
 }
 

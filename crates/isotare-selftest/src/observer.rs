@@ -75,6 +75,7 @@ pub fn observer_works(plan: &Plan) -> Result<Vec<Work>, String> {
                 driver: (&Native, Settings::default()),
                 workload: Box::new(workload),
                 settings,
+                fixed: Vec::new(),
                 is_observed: condition.environment.replica.is_none(),
             })
         })

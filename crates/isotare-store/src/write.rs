@@ -3,7 +3,7 @@
 use crate::packed::pack;
 use crate::words::Word;
 use crate::{Store, StoreError};
-use isotare_core::{Captured, MetricDef, Role, Session, SessionEnd, Trial};
+use isotare_core::{Captured, MetricDef, Outcome, Role, Session, SessionEnd, Trial};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior, params};
 use serde::Serialize;
 use std::error::Error;
@@ -156,6 +156,22 @@ impl Store {
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(()),
             done => done.map_err(self.failed(WRITE)),
         }
+    }
+
+    /// Opens a session again that was interrupted: forgets how it ended, and its trials that were cut short,
+    /// which have to run again.
+    pub fn reopen(&mut self, session: &str) -> Result<(), StoreError> {
+        let number = self.session_number(session)?;
+        let write = || {
+            let behavior = TransactionBehavior::Immediate;
+            let transaction = rusqlite::Transaction::new_unchecked(&self.connection, behavior)?;
+            transaction.execute("UPDATE session SET ended = NULL WHERE number = ?1", [number])?;
+            let cut_short = Outcome::Interrupted.word();
+            let sql = "DELETE FROM trial WHERE session = ?1 AND outcome = ?2";
+            transaction.execute(sql, params![number, cut_short])?;
+            transaction.commit()
+        };
+        write().map_err(self.failed(WRITE))
     }
 
     pub(crate) fn session_number(&self, id: &str) -> Result<i64, StoreError> {

@@ -3,15 +3,17 @@
 
 use isotare_cgroup::Hierarchies;
 use isotare_core::{
-    Budget, CONTROL_FOLDER, CpuSet, Driver, DriverError, Environment, Image, Instance, InstanceContext,
-    Interrupt, JobOutput, Member, PrepareContext, Resource, Role, RuntimeInfo, Settings, Unavailable,
-    with_sources,
+    Attaching, Attachment, Budget, CONTROL_FOLDER, CpuSet, Driver, DriverError, Environment, Image, Instance,
+    InstanceContext, Interrupt, JobOutput, Member, PrepareContext, Resource, Role, RuntimeInfo, Settings,
+    Unavailable, with_sources,
 };
 use isotare_host::{AgentClient, AgentError, JobEvent, OutputTap, SessionState, Swept, deadline_in, sweep};
-use isotare_protocol::Job;
+use isotare_protocol::{Job, Service};
+use isotare_segment::{End, Segment, Shape, attach};
 use std::collections::BTreeMap;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Memory of each instance.
@@ -37,6 +39,7 @@ pub struct Bed<'a> {
     _owned: Option<tempfile::TempDir>,
     environment: Option<Box<dyn Environment>>,
     owns_kernel: bool,
+    attaching: Attaching,
     instances: u32,
 }
 
@@ -58,6 +61,7 @@ struct Place {
     work: PathBuf,
     run: PathBuf,
     budget: Budget,
+    network: Option<Arc<End>>,
 }
 
 impl Place {
@@ -81,6 +85,7 @@ impl Place {
             work: &self.work,
             run: &self.run,
             budget: &self.budget,
+            network: self.network.as_deref().map(|end| end as &dyn Attachment),
             ledger,
             deadline: deadline_in(STEP, &Interrupt::default()),
             mark: &|_| {},
@@ -123,6 +128,7 @@ impl<'a> Bed<'a> {
             _owned: None,
             environment: None,
             owns_kernel: false,
+            attaching: Attaching::Unsupported,
             instances: 0,
         })
     }
@@ -134,6 +140,7 @@ impl<'a> Bed<'a> {
             work: &work,
             agent: self.agent,
             budget: &self.budget,
+            is_attached: self.attaching != Attaching::Unsupported,
             ledger: &self.state,
             deadline: deadline_in(3 * STEP, &Interrupt::default()),
         }))
@@ -147,12 +154,41 @@ impl<'a> Bed<'a> {
 
     /// Prepares the environment.
     pub fn prepare(&mut self, driver: &dyn Driver, settings: &Settings, image: &Image) -> Result<(), String> {
+        self.attaching = driver.capabilities().segment;
         let environment = self
             .preparing(|cx| driver.prepare(settings, image, cx))?
             .map_err(|error| with_sources(&error))?;
+        if environment.unattached().is_some() {
+            self.attaching = Attaching::Unsupported;
+        }
         self.environment = Some(environment);
         self.owns_kernel = driver.capabilities().own_kernel;
         Ok(())
+    }
+
+    /// How its instances are attached to a segment.
+    pub fn attaching(&self) -> Attaching {
+        self.attaching
+    }
+
+    /// A segment for its instances.
+    pub fn segment(&self) -> Result<Arc<Segment>, String> {
+        let deadline = deadline_in(STEP, &Interrupt::default());
+        let made = Segment::make(&self.session, Shape::default(), &self.state, &deadline);
+        made.map(Arc::new).map_err(|error| error.to_string())
+    }
+
+    /// An instance whose agent has said hello, with this end of a segment.
+    pub fn begin_attached(&mut self, end: End) -> Result<Life, String> {
+        let deadline = deadline_in(STEP, &Interrupt::default());
+        attach(&end, self.attaching, None, &deadline).map_err(|error| error.to_string())?;
+        let end = Arc::new(end);
+        let mut life = self.create_with(&format!("t{}", self.instances), Some(Arc::clone(&end)))?;
+        let Life { instance, place, .. } = &mut life;
+        place.with_ledger(&self.state, |cx| instance.start(cx))?;
+        life.wait_ready_for(STEP)?;
+        let done = attach(end.as_ref(), self.attaching, Some(life.instance.as_ref()), &deadline);
+        done.map_err(|error| error.to_string()).map(|()| life)
     }
 
     /// Whether its instances have their own kernel.
@@ -174,6 +210,10 @@ impl<'a> Bed<'a> {
 
     /// The same with this name. Its folders are always separate.
     pub fn create_named(&mut self, name: &str) -> Result<Life, String> {
+        self.create_with(name, None)
+    }
+
+    fn create_with(&mut self, name: &str, network: Option<Arc<End>>) -> Result<Life, String> {
         let number = self.instances;
         self.instances += 1;
         let text = |error: std::io::Error| with_sources(&error);
@@ -187,6 +227,7 @@ impl<'a> Bed<'a> {
             work,
             run,
             budget: self.budget.clone(),
+            network,
         };
         let environment = self.environment.as_mut().ok_or("nothing is prepared")?;
         let instance = place.with_ledger(&self.state, |cx| environment.create(cx))?;
@@ -290,6 +331,13 @@ impl Life {
         let ran = run(agent, &job, &mut |_| done = heard());
         done?;
         ran.map_err(|error| with_sources(&error))
+    }
+
+    /// Starts a service and waits until it is ready.
+    pub fn serve(&mut self, service: &Service) -> Result<(), String> {
+        let agent = self.agent.as_mut().ok_or("no agent")?;
+        let deadline = deadline_in(STEP, &Interrupt::default());
+        agent.serve(1, service, &deadline).map_err(|error| with_sources(&error))
     }
 
     /// Runs a job.

@@ -98,7 +98,13 @@ impl Driver for &'static FakeDriver {
         }
     }
     fn capabilities(&self) -> Capabilities {
-        Capabilities { own_kernel: true, host_files: true, rootless: true, pause: false }
+        Capabilities {
+            own_kernel: true,
+            host_files: true,
+            rootless: true,
+            pause: false,
+            ..Capabilities::default()
+        }
     }
 
     fn isolation(&self) -> Isolation {
@@ -206,6 +212,8 @@ fn agent(mut stream: UnixStream, script: Script, turn: u32) -> Option<()> {
                 (ToAgent::Hash { files }, _) => {
                     vec![FromAgent::Hashes(files.into_iter().map(Some).collect())]
                 }
+                (ToAgent::Serve { id, .. }, _) => vec![FromAgent::ServiceReady { id }],
+                (ToAgent::StopService { .. }, _) => vec![],
                 (ToAgent::PowerOff, _) | (ToAgent::Run { .. }, Script::DiesAtWork) => return None,
                 (ToAgent::Run { .. }, Script::HangsAtWork) => vec![FromAgent::Measuring],
                 (ToAgent::Run { observe_ms, .. }, script) => work(script, turn, observe_ms.is_some()),

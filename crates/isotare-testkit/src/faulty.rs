@@ -134,6 +134,7 @@ impl Instance for FaultyInstance {
         let cx = InstanceContext {
             ledger: ledger(self.fault, cx.ledger),
             budget: &budget,
+            network: None,
             ..cx.until(cx.deadline.at)
         };
         match self.fault {

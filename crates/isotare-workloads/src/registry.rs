@@ -1,12 +1,12 @@
 //! Every workload that has a name.
 
-use crate::builtin::{Cpu, Fileio, Memory, Mutex, Network, Threads};
+use crate::builtin::{Cpu, Fileio, Memory, Mutex, Network, TcpEcho, Threads};
 use crate::command::Command;
 use crate::sysbench::Sysbench;
 use isotare_core::{Workload, WorkloadSpec};
 
 static WORKLOADS: &[&dyn Workload] =
-    &[&Cpu, &Memory, &Threads, &Mutex, &Fileio, &Network, &Sysbench, &Command];
+    &[&Cpu, &Memory, &Threads, &Mutex, &Fileio, &Network, &TcpEcho, &Sysbench, &Command];
 
 /// Every workload, in the order shown to users.
 pub fn workloads() -> &'static [&'static dyn Workload] {

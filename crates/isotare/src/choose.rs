@@ -17,7 +17,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Time that one probe may take. A probe boots an instance if that is necessary.
-const PROBE: Duration = Duration::from_secs(20);
+const PROBE: Duration = Duration::from_secs(60);
 /// The same where the processor is emulated.
 const PROBE_EMULATED: Duration = Duration::from_secs(200);
 
@@ -62,6 +62,7 @@ pub fn probe(
         work: &folder,
         agent: &machine.agent,
         budget,
+        is_attached: false,
         ledger: machine.state(),
         deadline,
     };

@@ -188,6 +188,10 @@ pub struct Compare {
 pub struct Run {
     /// The experiment file (TOML).
     pub file: PathBuf,
+    /// Continue the newest session of this file that was interrupted or killed, in its order. Refused if the
+    /// plan, this program or the machine has changed.
+    #[arg(long)]
+    pub resume: bool,
     /// Where and how to show the result.
     #[command(flatten)]
     pub output: Output,

@@ -70,9 +70,25 @@ pub fn execute(
     interrupt: &Interrupt,
     (output, places): (&Output, &Places),
 ) -> Result<Exit, Report> {
-    let works = resolve::works(&plan)?;
     let mut store = Store::open(&store_path(places)?).map_err(|error| store_error(error, ""))?;
+    let works = resolve::works(&plan)?;
     let measured = measure((plan, works), machine, &probed, interrupt, &mut store)?;
+    conclude(measured, output)
+}
+
+/// Continues a session that was interrupted, and shows the report of all of it.
+pub fn resume(
+    earlier: Record,
+    machine: Machine,
+    probed: &[Probed],
+    interrupt: &Interrupt,
+    (output, store): (&Output, &mut Store),
+) -> Result<Exit, Report> {
+    let works = resolve::works(&earlier.session.plan)?;
+    store.reopen(&earlier.session.id).map_err(|error| store_error(error, ""))?;
+    let cut_short = |trial: &Trial| trial.outcome == Outcome::Interrupted;
+    let trials = earlier.trials.into_iter().filter(|trial| !cut_short(trial)).collect();
+    let measured = go_on(earlier.session, trials, works, machine, probed, interrupt, store)?;
     conclude(measured, output)
 }
 
@@ -107,17 +123,31 @@ pub fn measure(
         plan,
     };
     store.begin(&session).map_err(|error| store_error(error, ""))?;
+    go_on(session, Vec::new(), works, machine, probed, interrupt, store)
+}
+
+/// Runs what is left of a session that is in the store, after its `earlier` trials.
+fn go_on(
+    session: Session,
+    earlier: Vec<Trial>,
+    works: Vec<Work>,
+    machine: Machine,
+    probed: &[Probed],
+    interrupt: &Interrupt,
+    store: &mut Store,
+) -> Result<Measured, Report> {
     let unavailable = unavailable(probed, &session.plan);
-    let mut progress = Progress::new(store, &session);
+    let mut progress = Progress::new(store, &session, earlier.clone());
     let bench_places = BenchPlaces {
         state: machine.state(),
-        session: &session.id,
+        // Its names on this machine are new ones, also when it goes on.
+        session: &machine.session,
         work: &machine.work,
         agent: &machine.agent,
         cache: &machine.cache,
     };
     let ended = Bench::prepare(&session.plan, works, &unavailable, bench_places, interrupt, &mut progress)
-        .and_then(|mut bench| bench.run(&mut progress));
+        .and_then(|mut bench| bench.run(&earlier, &mut progress));
     let logged = progress.keep_log();
     let mut trials = progress.finish();
     let different = judge_work(&session, &mut trials);

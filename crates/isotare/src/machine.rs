@@ -4,7 +4,7 @@
 use crate::cli::Places;
 use crate::exit::{fault, refuse};
 use isotare_cgroup::Hierarchies;
-use isotare_core::{Budget, CpuSet, HostFacts, Interrupt, Ledger, Resource, with_sources};
+use isotare_core::{Budget, CpuSet, HostFacts, Interrupt, Ledger, Resource, Sha256, with_sources};
 use isotare_host::{SessionState, Swept, deadline_in, state_root, utc_now};
 use isotare_image::Cache;
 use isotare_runner::{CleanReport, clean};
@@ -114,6 +114,8 @@ impl Machine {
         host.facts.extend(isotare_facts::storage_facts(&self.work));
         host.facts.insert("data-mount".to_owned(), self.mounted.clone());
         host.facts.extend(isotare_samplers::counter_facts());
+        let agent = std::fs::read(&self.agent).map(|bytes| Sha256::of(&bytes));
+        host.facts.insert("agent-sha256".to_owned(), agent.unwrap_or_else(|_| "unknown".to_owned()));
         host
     }
 

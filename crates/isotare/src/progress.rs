@@ -31,7 +31,8 @@ pub struct Progress<'a> {
 
 impl<'a> Progress<'a> {
     /// Shows a bar where stderr is a terminal, else a line for each block.
-    pub fn new(store: &'a mut Store, session: &'a Session) -> Self {
+    /// `earlier` are the trials that are in the store already.
+    pub fn new(store: &'a mut Store, session: &'a Session, earlier: Vec<Trial>) -> Self {
         let is_terminal = std::io::stderr().is_terminal();
         let trials = session.plan.max_blocks as usize * session.plan.conditions.len();
         let bars = MultiProgress::with_draw_target(if is_terminal {
@@ -48,7 +49,7 @@ impl<'a> Progress<'a> {
         Self {
             store,
             session,
-            trials: Vec::new(),
+            trials: earlier,
             bars,
             bar,
             figures,

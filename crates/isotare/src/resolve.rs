@@ -1,8 +1,8 @@
 //! Finds the drivers and workloads that specs name, and checks their settings.
 
 use crate::exit::refuse;
-use isotare_core::{Driver, EnvironmentSpec, Plan, Settings, Workload, WorkloadSpec};
-use isotare_runner::Work;
+use isotare_core::{Driver, EnvironmentSpec, Place, Plan, Settings, Workload, WorkloadSpec};
+use isotare_runner::{FixedPlace, Work};
 use miette::Report;
 
 /// The driver of an environment with its settings.
@@ -35,6 +35,16 @@ pub fn workload(spec: &WorkloadSpec) -> Result<(Box<dyn Workload>, Settings), Re
     Ok((Box::new(workload), settings))
 }
 
+/// The environments in which the workload places parts of its trials, with their drivers.
+fn fixed(workload: &dyn Workload, settings: &Settings) -> Result<Vec<FixedPlace>, Report> {
+    let parts = workload.scenario().and_then(|scenario| scenario.parts(settings).ok()).unwrap_or_default();
+    let places = parts.into_iter().filter_map(|part| match part.place {
+        Place::Fixed(spec) => Some(spec),
+        Place::UnderTest => None,
+    });
+    places.map(|spec| environment(&spec).map(|driver| (spec, driver))).collect()
+}
+
 /// The driver and the workload of each condition of a plan, in its order.
 pub fn works(plan: &Plan) -> Result<Vec<Work>, Report> {
     plan.conditions
@@ -42,7 +52,8 @@ pub fn works(plan: &Plan) -> Result<Vec<Work>, Report> {
         .map(|condition| {
             let (workload, settings) = workload(&condition.workload)?;
             let driver = environment(&condition.environment)?;
-            Ok(Work { driver, workload, settings, is_observed: true })
+            let fixed = fixed(workload.as_ref(), &settings)?;
+            Ok(Work { driver, workload, settings, fixed, is_observed: true })
         })
         .collect()
 }

@@ -26,14 +26,14 @@ const PORTS: &str = "/sys/class/virtio-ports";
 /// The connection. Its halves are one file, but for standard streams.
 pub struct Link {
     reads: File,
-    writer: Writer,
+    writer: Speaker,
 }
 
 /// The connection to the host for writing, one frame at a time.
 #[derive(Clone)]
-struct Writer(Arc<Mutex<File>>);
+pub struct Speaker(Arc<Mutex<File>>);
 
-impl Writer {
+impl Speaker {
     fn of(file: File) -> Self {
         Self(Arc::new(Mutex::new(file)))
     }
@@ -43,7 +43,8 @@ impl Writer {
         file.write_all(frame).map_err(|e| format!("write to the host: {e}"))
     }
 
-    fn send(&self, message: &FromAgent) -> Result<(), String> {
+    /// Sends a message.
+    pub fn send(&self, message: &FromAgent) -> Result<(), String> {
         self.write(&encode(message).map_err(|e| format!("encode a message: {}", with_sources(&e)))?)
     }
 }
@@ -71,12 +72,12 @@ impl Link {
         let copy = |fd: BorrowedFd<'_>| fd.try_clone_to_owned().map(File::from);
         let [reads, writes] = [copy(std::io::stdin().as_fd()), copy(std::io::stdout().as_fd())]
             .map(|copied| copied.map_err(|e| format!("take over the standard streams: {e}")));
-        Ok(Self { reads: reads?, writer: Writer::of(writes?) })
+        Ok(Self { reads: reads?, writer: Speaker::of(writes?) })
     }
 
     fn of(file: File) -> Result<Self, String> {
         let reads = file.try_clone().map_err(|e| format!("duplicate the connection: {e}"))?;
-        Ok(Self { reads, writer: Writer::of(file) })
+        Ok(Self { reads, writer: Speaker::of(file) })
     }
 
     /// Connects to a port of the host. Until the driver has found its device the kernel says `ENODEV`, or
@@ -138,6 +139,11 @@ impl Link {
         self.writer.send(message)
     }
 
+    /// A second end for writing, for other threads.
+    pub fn speaker(&self) -> Speaker {
+        self.writer.clone()
+    }
+
     /// Starts the reader. Signals go to `control` at once, and pings are answered at once; other requests
     /// come out of the returned end, which closes when the connection does. `last_resort` runs when the job
     /// has not ended in good time after that.
@@ -165,7 +171,7 @@ impl Link {
 }
 
 /// Reads until the connection ends, fails or sends an invalid message. After any of these, the host is lost.
-fn read_until_end(mut file: File, control: &Control, writer: &Writer, requests: &Sender<ToAgent>) {
+fn read_until_end(mut file: File, control: &Control, writer: &Speaker, requests: &Sender<ToAgent>) {
     let mut buffer = FrameBuffer::default();
     let mut piece = vec![0; 64 << 10];
     loop {

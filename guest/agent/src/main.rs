@@ -7,6 +7,7 @@
 mod arguments;
 mod clock;
 mod control;
+mod echo;
 mod exec;
 mod facts;
 mod init;
@@ -15,6 +16,7 @@ mod mounts;
 mod network;
 mod observe;
 mod reap;
+mod service;
 mod session;
 mod spawn;
 mod vsock;

@@ -3,7 +3,9 @@
 #![expect(unsafe_code, reason = "wait4(2) fills structures of C")]
 
 use isotare_protocol::{Exit, Usage};
+use std::collections::BTreeMap;
 use std::io;
+use std::sync::{Mutex, PoisonError};
 
 /// How a process ended and what it used; the wall time is the caller's to fill in.
 pub struct Ended {
@@ -11,6 +13,48 @@ pub struct Ended {
     pub exit: Exit,
     /// What it used.
     pub usage: Usage,
+}
+
+/// Children that run beside jobs (services). Whoever waits next reaps them, so how they ended is kept here.
+static STRAYS: Mutex<BTreeMap<i32, Option<Exit>>> = Mutex::new(BTreeMap::new());
+
+/// The children that run beside jobs.
+pub struct Strays;
+
+impl Strays {
+    /// Starts one: from the moment that it exists, its end is kept until [`stray`] takes it.
+    pub fn expect(start: impl FnOnce() -> io::Result<i32>) -> io::Result<i32> {
+        let mut strays = STRAYS.lock().unwrap_or_else(PoisonError::into_inner);
+        let pid = start()?;
+        strays.insert(pid, None);
+        Ok(pid)
+    }
+
+    fn ended(pid: i32, status: i32) {
+        let mut strays = STRAYS.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(exit) = strays.get_mut(&pid) {
+            *exit = Some(exit_of(status));
+        }
+    }
+}
+
+/// How a child of [`Strays::expect`] ended. It has ended already.
+pub fn stray(pid: i32) -> Option<Exit> {
+    let mut status = 0;
+    // SAFETY: the pointer is to a live local.
+    if unsafe { libc::waitpid(pid, &raw mut status, libc::WNOHANG) } == pid {
+        Strays::ended(pid, status);
+    }
+    let known = || STRAYS.lock().unwrap_or_else(PoisonError::into_inner).get(&pid).copied().flatten();
+    // Another thread may have reaped it and not have written that down yet.
+    let exit = (0..100).find_map(|_| {
+        known().or_else(|| {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+            None
+        })
+    });
+    STRAYS.lock().unwrap_or_else(PoisonError::into_inner).remove(&pid);
+    exit
 }
 
 /// Blocks until the child `pid` has ended. Orphans that end meanwhile are reaped too: where the agent is the
@@ -26,7 +70,9 @@ pub fn wait(pid: i32) -> io::Result<Ended> {
             let used = unsafe { used.assume_init() };
             return Ok(Ended { exit: exit_of(status), usage: usage_of(&used) });
         }
-        if ended < 0 {
+        if ended > 0 {
+            Strays::ended(ended, status);
+        } else {
             let error = io::Error::last_os_error();
             if error.kind() != io::ErrorKind::Interrupted {
                 return Err(error);
@@ -37,8 +83,14 @@ pub fn wait(pid: i32) -> io::Result<Ended> {
 
 /// Reaps what has ended already. Only between jobs: it would take a job's own process away from [`wait`].
 pub fn orphans() {
-    // SAFETY: a null status pointer is allowed by waitpid(2).
-    while unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) } > 0 {}
+    loop {
+        let mut status = 0;
+        // SAFETY: the pointer is to a live local.
+        match unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) } {
+            pid @ 1.. => Strays::ended(pid, status),
+            _ => return,
+        }
+    }
 }
 
 /// What this process and its threads have used so far; the wall time is the caller's to fill in.

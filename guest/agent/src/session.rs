@@ -1,8 +1,9 @@
 //! One connection from hello to its end: requests are answered in order, one at a time; the connection's
-//! reader takes pings and signals between them.
+//! reader takes pings and signals between them. Services run beside them.
 
 use crate::control::Control;
 use crate::link::Link;
+use crate::service::Services;
 use crate::{clock, exec, facts, reap, work};
 use isotare_protocol::{FromAgent, Hello, Job, ToAgent, VERSION};
 use std::path::Path;
@@ -27,6 +28,7 @@ pub fn serve(mut link: Link, data: &Path, started_ns: u64) -> Result<(), String>
         Ok(_) => return Err("the host sent a request before its welcome".to_owned()),
         Err(_) => return Err("the host closed the connection without a welcome".to_owned()),
     }
+    let mut services = Services::default();
     while let Ok(request) = requests.recv() {
         match request {
             ToAgent::Facts => link.send(&FromAgent::Facts(facts::gather(data)))?,
@@ -43,6 +45,12 @@ pub fn serve(mut link: Link, data: &Path, started_ns: u64) -> Result<(), String>
                 reap::orphans();
                 link.send(&ended.unwrap_or_else(FromAgent::Refused))?;
             }
+            ToAgent::Serve { id, service } => {
+                if let Err(why) = services.start(id, service, data, link.speaker()) {
+                    link.send(&FromAgent::Refused(why))?;
+                }
+            }
+            ToAgent::StopService { id } => services.stop(id),
             // Pings and signals never come this way, and a second welcome changes nothing.
             ToAgent::Ping | ToAgent::Signal(_) | ToAgent::Welcome(_) => {}
             ToAgent::PowerOff => return Ok(()),

@@ -38,6 +38,7 @@ impl Ours {
             work: &work,
             agent,
             budget: &budget,
+            is_attached: false,
             ledger: &NoLedger,
             deadline,
         };
@@ -94,6 +95,7 @@ impl Ours {
             work: &work,
             run: &run,
             budget: &budget,
+            network: None,
             ledger: &NoLedger,
             deadline: deadline_in(Duration::from_secs(30), &Interrupt::default()),
             mark: &|_| {},

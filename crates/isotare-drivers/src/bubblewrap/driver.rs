@@ -6,8 +6,8 @@ use crate::root::{MountedRoot, Tree};
 use crate::spawned::{Spawned, budget_fact, usable_cgroups};
 use isotare_cgroup::Hierarchies;
 use isotare_core::{
-    Capabilities, Driver, DriverError, Environment, IMAGE_SETTING, Image, Instance, InstanceContext,
-    Isolation, Kind, PrepareContext, RuntimeInfo, SettingDef, Settings, Unavailable,
+    Attaching, Capabilities, Driver, DriverError, Environment, IMAGE_SETTING, Image, Instance,
+    InstanceContext, Isolation, Kind, PrepareContext, RuntimeInfo, SettingDef, Settings, Unavailable,
 };
 use isotare_host::{Spawn, output_of};
 use std::collections::BTreeMap;
@@ -64,7 +64,14 @@ impl Driver for Bubblewrap {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { own_kernel: false, host_files: false, rootless: true, pause: false }
+        Capabilities {
+            own_kernel: false,
+            host_files: false,
+            rootless: true,
+            pause: false,
+            segment: Attaching::WhenReady,
+            ..Capabilities::default()
+        }
     }
 
     fn isolation(&self) -> Isolation {

@@ -5,8 +5,9 @@ use crate::root::{MountedRoot, Tree};
 use crate::spawned::{Spawned, budget_fact, usable_cgroups};
 use isotare_cgroup::Hierarchies;
 use isotare_core::{
-    AGENT_PATH, CONTROL_DIR, Capabilities, DATA_DIR, Driver, DriverError, Environment, IMAGE_SETTING, Image,
-    Instance, InstanceContext, Isolation, PrepareContext, RuntimeInfo, SettingDef, Settings, Unavailable,
+    AGENT_PATH, Attaching, CONTROL_DIR, Capabilities, DATA_DIR, Driver, DriverError, Environment,
+    IMAGE_SETTING, Image, Instance, InstanceContext, Isolation, PrepareContext, RuntimeInfo, SettingDef,
+    Settings, Unavailable,
 };
 use isotare_host::Spawn;
 use std::collections::BTreeMap;
@@ -36,7 +37,14 @@ impl Driver for Chroot {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { own_kernel: false, host_files: false, rootless: false, pause: false }
+        Capabilities {
+            own_kernel: false,
+            host_files: false,
+            rootless: false,
+            pause: false,
+            segment: Attaching::Host,
+            ..Capabilities::default()
+        }
     }
 
     fn isolation(&self) -> Isolation {

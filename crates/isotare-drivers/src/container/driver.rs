@@ -4,8 +4,8 @@ use super::environment::{Choice, ContainerEnvironment, Network};
 use super::wire::RootKind;
 use super::{probe, veth};
 use isotare_core::{
-    Capabilities, Driver, DriverError, Environment, IMAGE_SETTING, Image, Isolation, Kind, PrepareContext,
-    RuntimeInfo, SettingDef, Settings, Unavailable,
+    Attaching, Capabilities, Driver, DriverError, Environment, IMAGE_SETTING, Image, Isolation, Kind,
+    PrepareContext, RuntimeInfo, SettingDef, Settings, Unavailable,
 };
 
 /// Containers without a container engine.
@@ -60,7 +60,14 @@ impl Driver for Container {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { own_kernel: false, host_files: false, rootless: true, pause: true }
+        Capabilities {
+            own_kernel: false,
+            host_files: false,
+            rootless: true,
+            pause: true,
+            segment: Attaching::WhenReady,
+            ..Capabilities::default()
+        }
     }
 
     fn isolation(&self) -> Isolation {

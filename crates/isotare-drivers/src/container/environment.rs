@@ -24,7 +24,8 @@ pub(super) type SharedClient = Arc<Mutex<Client>>;
 
 /// Prepared for trials.
 pub(super) struct ContainerEnvironment {
-    client: SharedClient,
+    /// The broker; another one, if it died.
+    client: Mutex<SharedClient>,
     log: PathBuf,
     terms: Terms,
     _state: StateFolder,
@@ -116,7 +117,7 @@ impl ContainerEnvironment {
         let ip = if let Network::Veth(ip) = choice.network { Some(ip) } else { None };
         let client = Arc::new(Mutex::new(client));
         Ok(Self {
-            client,
+            client: Mutex::new(client),
             log,
             terms,
             _state: StateFolder(state),
@@ -149,8 +150,8 @@ impl ContainerEnvironment {
     }
 
     /// The broker.
-    pub(super) fn client(&self) -> &SharedClient {
-        &self.client
+    pub(super) fn client(&self) -> SharedClient {
+        Arc::clone(&self.client.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The hierarchies if groups with a budget can be created in them, otherwise the reason why not.
@@ -166,20 +167,17 @@ impl ContainerEnvironment {
 
 impl Environment for ContainerEnvironment {
     fn create(&self, cx: &InstanceContext<'_>) -> Result<Box<dyn Instance>, DriverError> {
-        if lock(&self.client).is_dead() {
+        let mut client = self.client();
+        if lock(&client).is_dead() {
             // The trial in which it died has failed; the next trials need not fail.
-            let client = Client::spawn(&self.terms, &self.log, cx.ledger, &cx.deadline)?;
-            self.client = Arc::new(Mutex::new(client));
+            let new = Client::spawn(&self.terms, &self.log, cx.ledger, &cx.deadline)?;
+            client = Arc::new(Mutex::new(new));
+            *self.client.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&client);
             (cx.mark)("broker.restarted");
         }
         let cgroup = self.reused_group().unwrap_or(cx.cgroup);
         let order = self.order(cx.instance, (cgroup, cx.budget), cx.work, &cx.control());
-        Ok(Box::new(ContainerInstance::create(
-            order,
-            (self.hierarchies.as_ref().ok(), cgroup),
-            &self.client,
-            cx,
-        )?))
+        Ok(Box::new(ContainerInstance::create(order, (self.hierarchies.as_ref().ok(), cgroup), &client, cx)?))
     }
 
     fn facts(&self) -> BTreeMap<String, String> {

@@ -40,7 +40,8 @@ fn attempt(environment: &ContainerEnvironment, cx: &PrepareContext<'_>) -> Resul
         hierarchies.create(&cgroup, Some(cx.budget)).map_err(|e| failed(e.into()))?;
     }
     let null = File::options().read(true).write(true).open("/dev/null").map_err(|e| failed(e.into()))?;
-    let mut client = lock(environment.client());
+    let client = environment.client();
+    let mut client = lock(&client);
     let tried = client
         .create(order, [null.as_fd(); 3], &cx.deadline)
         .and_then(|_created| client.delete(&id, &cx.deadline));

@@ -5,8 +5,8 @@ use crate::installed::{program, root_only};
 use crate::oci::{BundleEnvironment, Runtime};
 use crate::trial_life;
 use isotare_core::{
-    Capabilities, Deadline, Driver, DriverError, Environment, IMAGE_SETTING, Image, Isolation, Kind,
-    PrepareContext, Resource, RuntimeInfo, SettingDef, Settings, Unavailable,
+    Attaching, Capabilities, Deadline, Driver, DriverError, Environment, IMAGE_SETTING, Image, Isolation,
+    Kind, PrepareContext, Resource, RuntimeInfo, SettingDef, Settings, Unavailable,
 };
 use std::collections::BTreeMap;
 use std::os::unix::net::UnixStream;
@@ -182,7 +182,14 @@ impl Driver for Containerd {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { own_kernel: self.is_machine, host_files: false, rootless: false, pause: true }
+        Capabilities {
+            own_kernel: self.is_machine,
+            host_files: false,
+            rootless: false,
+            pause: true,
+            segment: if self.is_machine { Attaching::Unsupported } else { Attaching::WhenReady },
+            ..Capabilities::default()
+        }
     }
 
     fn isolation(&self) -> Isolation {
@@ -200,8 +207,8 @@ impl Driver for Containerd {
         }
         let broken = |error: DriverError| error.unavailable(self.remedy);
         let said = ctr.client.ask(&["version"], &cx.deadline).map_err(broken)?;
-        let mut environment = self.ready(settings, &Image::default(), cx).map_err(broken)?;
-        trial_life::live(&mut environment, self.patience, cx)
+        let environment = self.ready(settings, &Image::default(), cx).map_err(broken)?;
+        trial_life::live(&environment, self.patience, cx)
             .map_err(|why| Unavailable::new(why, self.remedy))?;
         let details = [("address", ctr.client.address.display().to_string()), ("shim", ctr.runtime)];
         let details = details.map(|(key, value)| (key.to_owned(), value)).into_iter();

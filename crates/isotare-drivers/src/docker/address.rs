@@ -2,7 +2,7 @@
 
 use crate::http::{Content, Http, HttpError};
 use hyper::Method;
-use isotare_core::{Deadline, DriverError, Settings, Unavailable};
+use isotare_core::{Deadline, DriverError, Settings, Unavailable, with_sources};
 use isotare_host::WaitError;
 use std::io;
 use std::os::unix::net::UnixStream;
@@ -84,7 +84,7 @@ impl Address {
         let told = |error: HttpError| match error {
             HttpError::Unconnected(error) => self.unconnected(&error).into(),
             HttpError::Wait(WaitError::Interrupted) => DriverError::Interrupted,
-            other => broken(&other),
+            other => broken(&with_sources(&other)),
         };
         let http = Http::new().map_err(|error| broken(&error))?;
         let mut connection = http.connect(&self.0, deadline).map_err(told)?;

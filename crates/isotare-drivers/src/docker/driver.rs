@@ -4,8 +4,8 @@ use super::environment::DockerEnvironment;
 use super::reached::{self, Reached};
 use super::{info, removal};
 use isotare_core::{
-    Capabilities, Deadline, Driver, DriverError, Environment, IMAGE_SETTING, Image, Isolation, Kind,
-    PrepareContext, Resource, RuntimeInfo, SettingDef, Settings, Unavailable,
+    Attaching, Capabilities, Deadline, Driver, DriverError, Environment, IMAGE_SETTING, Image, Isolation,
+    Kind, PrepareContext, Resource, RuntimeInfo, SettingDef, Settings, Unavailable,
 };
 
 const SETTINGS: &[SettingDef] = &[
@@ -61,7 +61,14 @@ impl Driver for Docker {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { own_kernel: false, host_files: false, rootless: true, pause: true }
+        Capabilities {
+            own_kernel: false,
+            host_files: false,
+            rootless: true,
+            pause: true,
+            segment: Attaching::WhenReady,
+            ..Capabilities::default()
+        }
     }
 
     fn isolation(&self) -> Isolation {

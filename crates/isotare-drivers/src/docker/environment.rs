@@ -7,6 +7,7 @@ use super::instance::DockerInstance;
 use super::ports::Ports;
 use super::reached::{Private, Reached};
 use super::removal::{INSTANCE_LABEL, SESSION_LABEL, What, resource};
+use crate::oci::gvisor;
 use crate::oci::profile::MASKED;
 use crate::root::closed;
 use crate::spawned::{session_group, usable_cgroups};
@@ -21,7 +22,7 @@ use isotare_core::{
 use isotare_host::listen;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 pub(super) struct DockerEnvironment {
     engine: Arc<Engine>,
@@ -35,7 +36,7 @@ pub(super) struct DockerEnvironment {
     /// Whether a container's cgroup can be put below the session's.
     placed: bool,
     publish: Option<Ports>,
-    warnings: Vec<String>,
+    warnings: Mutex<Vec<String>>,
     // Dropped last.
     _private: Option<Private>,
 }
@@ -62,7 +63,7 @@ impl DockerEnvironment {
             publish: Ports::of(settings)?,
             shown: if image.base == Base::Host { host_folders() } else { Vec::new() },
             masked: if image.base == Base::Host { Some(masked()?) } else { None },
-            warnings: Vec::new(),
+            warnings: Mutex::default(),
             _private: private,
         })
     }
@@ -130,8 +131,12 @@ impl Environment for DockerEnvironment {
             .engine
             .call(&cx.deadline, |docker| docker.create_container(Some(options), body))
             .map_err(|error| error.during("create container", cx.instance))?;
-        self.warnings = created.warnings;
+        *self.warnings.lock().unwrap_or_else(PoisonError::into_inner) = created.warnings;
         Ok(Box::new(DockerInstance::new(Arc::clone(&self.engine), created.id, listener)))
+    }
+
+    fn unattached(&self) -> Option<&'static str> {
+        gvisor::unattached(self.runtime.as_deref())
     }
 
     fn facts(&self) -> BTreeMap<String, String> {
@@ -139,7 +144,10 @@ impl Environment for DockerEnvironment {
         BTreeMap::from([
             ("budget.enforced".to_owned(), "cgroup".to_owned()),
             ("cgroup.parent".to_owned(), placed.to_owned()),
-            ("docker.warnings".to_owned(), self.warnings.join("; ")),
+            (
+                "docker.warnings".to_owned(),
+                self.warnings.lock().unwrap_or_else(PoisonError::into_inner).join("; "),
+            ),
         ])
     }
 }

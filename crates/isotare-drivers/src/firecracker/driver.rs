@@ -57,7 +57,13 @@ impl Driver for Firecracker {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { own_kernel: true, host_files: false, rootless: true, pause: true }
+        Capabilities {
+            own_kernel: true,
+            host_files: false,
+            rootless: true,
+            pause: true,
+            ..Capabilities::default()
+        }
     }
 
     fn isolation(&self) -> Isolation {

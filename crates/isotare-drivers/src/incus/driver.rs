@@ -5,8 +5,8 @@ use super::daemon::Daemon;
 use super::environment::IncusEnvironment;
 use super::removal::{pool, release};
 use isotare_core::{
-    Capabilities, Deadline, Driver, DriverError, Environment, IMAGE_SETTING, Image, Isolation, Kind,
-    PrepareContext, Resource, RuntimeInfo, SettingDef, Settings, Unavailable,
+    Attaching, Capabilities, Deadline, Driver, DriverError, Environment, IMAGE_SETTING, Image, Isolation,
+    Kind, PrepareContext, Resource, RuntimeInfo, SettingDef, Settings, Unavailable,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -106,7 +106,14 @@ impl Driver for Daemon {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { own_kernel: false, host_files: false, rootless: false, pause: true }
+        Capabilities {
+            own_kernel: false,
+            host_files: false,
+            rootless: false,
+            pause: true,
+            segment: Attaching::WhenReady,
+            ..Capabilities::default()
+        }
     }
 
     fn isolation(&self) -> Isolation {

@@ -12,8 +12,9 @@ use crate::root::{SOCKET, Tree};
 use crate::spawned::{Spawned, budget_fact, usable_cgroups};
 use isotare_cgroup::Hierarchies;
 use isotare_core::{
-    Capabilities, Cause, Driver, DriverError, Environment, IMAGE_SETTING, Image, Instance, InstanceContext,
-    Isolation, Kind, PrepareContext, Resource, RuntimeInfo, SettingDef, Settings, Unavailable,
+    Attaching, Capabilities, Cause, Driver, DriverError, Environment, IMAGE_SETTING, Image, Instance,
+    InstanceContext, Isolation, Kind, PrepareContext, Resource, RuntimeInfo, SettingDef, Settings,
+    Unavailable,
 };
 use isotare_host::{Spawn, output_of};
 use std::collections::BTreeMap;
@@ -84,7 +85,14 @@ impl Driver for Ladder {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { own_kernel: false, host_files: false, rootless: false, pause: false }
+        Capabilities {
+            own_kernel: false,
+            host_files: false,
+            rootless: false,
+            pause: false,
+            segment: Attaching::WhenReady,
+            ..Capabilities::default()
+        }
     }
 
     fn isolation(&self) -> Isolation {

@@ -76,7 +76,13 @@ impl Driver for Libvirt {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { own_kernel: true, host_files: false, rootless: true, pause: true }
+        Capabilities {
+            own_kernel: true,
+            host_files: false,
+            rootless: true,
+            pause: true,
+            ..Capabilities::default()
+        }
     }
 
     fn isolation(&self) -> Isolation {
@@ -90,10 +96,10 @@ impl Driver for Libvirt {
 
     fn probe(&self, settings: &Settings, cx: &PrepareContext<'_>) -> Result<RuntimeInfo, Unavailable> {
         let remedy = "see docs/drivers/libvirt.md, and look at the daemon's log";
-        let mut environment = LibvirtEnvironment::prepare(settings, &Image::default(), cx)
+        let environment = LibvirtEnvironment::prepare(settings, &Image::default(), cx)
             .map_err(|error| error.unavailable(remedy))?;
         let limit = environment.boot_limit();
-        trial_life::live(&mut environment, limit, cx).map_err(|reason| Unavailable::new(reason, remedy))?;
+        trial_life::live(&environment, limit, cx).map_err(|reason| Unavailable::new(reason, remedy))?;
         Ok(RuntimeInfo { version: environment.version.clone(), details: environment.details() })
     }
 

@@ -7,8 +7,8 @@ use crate::installed::{program, root_only, version};
 use crate::loop_mount::LoopMount;
 use crate::spawned::usable_cgroups;
 use isotare_core::{
-    Capabilities, Driver, DriverError, Environment, IMAGE_SETTING, Image, Isolation, Kind, PrepareContext,
-    RuntimeInfo, SettingDef, Settings, Unavailable,
+    Attaching, Capabilities, Driver, DriverError, Environment, IMAGE_SETTING, Image, Isolation, Kind,
+    PrepareContext, RuntimeInfo, SettingDef, Settings, Unavailable,
 };
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -94,7 +94,14 @@ impl Driver for Lxc {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { own_kernel: false, host_files: false, rootless: false, pause: true }
+        Capabilities {
+            own_kernel: false,
+            host_files: false,
+            rootless: false,
+            pause: true,
+            segment: Attaching::WhenReady,
+            ..Capabilities::default()
+        }
     }
 
     fn isolation(&self) -> Isolation {

@@ -3,7 +3,7 @@
 use crate::spawned::{Spawned, budget_fact, usable_cgroups};
 use isotare_cgroup::Hierarchies;
 use isotare_core::{
-    Capabilities, Driver, DriverError, Environment, Image, Instance, InstanceContext, Isolation,
+    Attaching, Capabilities, Driver, DriverError, Environment, Image, Instance, InstanceContext, Isolation,
     PrepareContext, RuntimeInfo, SettingDef, Settings, Unavailable,
 };
 use isotare_host::Spawn;
@@ -33,7 +33,14 @@ impl Driver for Native {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { own_kernel: false, host_files: true, rootless: true, pause: false }
+        Capabilities {
+            own_kernel: false,
+            host_files: true,
+            rootless: true,
+            pause: false,
+            segment: Attaching::Host,
+            ..Capabilities::default()
+        }
     }
 
     fn isolation(&self) -> Isolation {

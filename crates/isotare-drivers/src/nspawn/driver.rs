@@ -5,9 +5,9 @@ use crate::root::{MountedRoot, SOCKET, Tree, socket_inside};
 use crate::spawned::{Spawned, budget_fact, usable_cgroups};
 use isotare_cgroup::Hierarchies;
 use isotare_core::{
-    AGENT_PATH, Base, CONTROL_DIR, Capabilities, DATA_DIR, Driver, DriverError, Environment, IMAGE_SETTING,
-    Image, Instance, InstanceContext, Isolation, Kind, PrepareContext, Resource, RuntimeInfo, SettingDef,
-    Settings, Source, Unavailable,
+    AGENT_PATH, Attaching, Base, CONTROL_DIR, Capabilities, DATA_DIR, Driver, DriverError, Environment,
+    IMAGE_SETTING, Image, Instance, InstanceContext, Isolation, Kind, PrepareContext, Resource, RuntimeInfo,
+    SettingDef, Settings, Source, Unavailable,
 };
 use isotare_host::Spawn;
 use std::collections::BTreeMap;
@@ -56,7 +56,14 @@ impl Driver for Nspawn {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { own_kernel: false, host_files: false, rootless: false, pause: false }
+        Capabilities {
+            own_kernel: false,
+            host_files: false,
+            rootless: false,
+            pause: false,
+            segment: Attaching::WhenReady,
+            ..Capabilities::default()
+        }
     }
 
     fn isolation(&self) -> Isolation {

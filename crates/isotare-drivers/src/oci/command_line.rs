@@ -25,8 +25,13 @@ pub(super) struct CommandLine {
 }
 
 impl CommandLine {
-    fn call(&self, bundle: &Bundle) -> Spawn {
+    fn call(&self, bundle: &Bundle, cx: &InstanceContext<'_>) -> Spawn {
         let spawn = Spawn::new(&self.program).arg("--root").arg(&self.state).args(&self.options);
+        // Of a flag that is given twice, the last one counts.
+        let spawn = match self.is_gvisor && cx.network.is_some() {
+            true => spawn.arg("--network=sandbox"),
+            false => spawn,
+        };
         let spawn = spawn.output_to(&bundle.log);
         if self.hides_unified { spawn.without_mount(Path::new(UNIFIED)) } else { spawn }
     }
@@ -51,21 +56,25 @@ pub(crate) fn finish(
 
 impl Runtime for CommandLine {
     fn create(&self, bundle: &Bundle, cx: &InstanceContext<'_>) -> Result<Option<u32>, DriverError> {
-        let call = self.call(bundle).args(["create", "--bundle"]).arg(&bundle.folder);
+        let call = self.call(bundle, cx).args(["create", "--bundle"]).arg(&bundle.folder);
         let call = call.arg("--pid-file").arg(bundle.pid_file()).arg(&bundle.id);
         finish("create container", &call, bundle, cx)?;
         bundle.pid().map(Some)
     }
 
     fn start(&self, bundle: &Bundle, cx: &InstanceContext<'_>) -> Result<Started, DriverError> {
-        finish("start container", &self.call(bundle).args(["start", &bundle.id]), bundle, cx)?;
+        finish("start container", &self.call(bundle, cx).args(["start", &bundle.id]), bundle, cx)?;
         Ok(Started::default())
     }
 
     fn delete(&self, bundle: &Bundle, cx: &InstanceContext<'_>) -> Result<(), DriverError> {
         // With --force one that it does not know (any more) is no error to any of these runtimes.
-        let call = self.call(bundle).args(["delete", "--force", &bundle.id]);
+        let call = self.call(bundle, cx).args(["delete", "--force", &bundle.id]);
         finish("delete container", &call, bundle, cx)
+    }
+
+    fn takes_network(&self) -> bool {
+        self.is_gvisor
     }
 
     fn beside(&self, bundle: &Bundle, _: u32) -> Vec<Member> {

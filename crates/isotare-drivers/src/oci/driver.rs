@@ -5,8 +5,8 @@ use super::environment::BundleEnvironment;
 use crate::installed::{program, version};
 use crate::trial_life;
 use isotare_core::{
-    Capabilities, Driver, DriverError, Environment, Exclusion, IMAGE_SETTING, Image, Isolation, Kind,
-    PrepareContext, RuntimeInfo, SettingDef, Settings, Unavailable,
+    Attaching, Capabilities, Driver, DriverError, Environment, Exclusion, IMAGE_SETTING, Image, Isolation,
+    Kind, PrepareContext, RuntimeInfo, SettingDef, Settings, Unavailable,
 };
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -166,7 +166,14 @@ impl Driver for Oci {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { own_kernel: self.is_gvisor, host_files: false, rootless: false, pause: true }
+        Capabilities {
+            own_kernel: self.is_gvisor,
+            host_files: false,
+            rootless: false,
+            pause: true,
+            segment: if self.is_gvisor { Attaching::Created } else { Attaching::WhenReady },
+            ..Capabilities::default()
+        }
     }
 
     /// There is no daemon, and the kernel that gVisor has is a program.
@@ -181,10 +188,10 @@ impl Driver for Oci {
     fn probe(&self, settings: &Settings, cx: &PrepareContext<'_>) -> Result<RuntimeInfo, Unavailable> {
         let program = self.program(settings)?;
         let version = version(&program, &["--version"], &cx.deadline)?;
-        let mut environment = self
+        let environment = self
             .ready(settings, &Image::default(), cx)
             .map_err(|error| error.unavailable("see docs/drivers/oci.md"))?;
-        trial_life::live(&mut environment, START, cx)
+        trial_life::live(&environment, START, cx)
             .map_err(|why| Unavailable::new(why, self.remedy(settings)))?;
         let mut details = BTreeMap::from([("program".to_owned(), program.display().to_string())]);
         details

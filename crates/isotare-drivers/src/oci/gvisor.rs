@@ -10,6 +10,16 @@ pub(super) const FACTS: &[(&str, &str)] = &[
     ("container.root", "gVisor's own writable layer on an overlay"),
 ];
 
+/// Whether a runtime of an engine is gVisor's, by its name or path, and so why its containers cannot be
+/// attached to a segment.
+pub(crate) fn unattached(runtime: Option<&str>) -> Option<&'static str> {
+    let name = runtime?.rsplit('/').next()?;
+    name.starts_with("runsc").then_some(
+        "gVisor takes over only the links that its network namespace has when it starts, and the engine \
+         makes that namespace",
+    )
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct State {
@@ -28,6 +38,12 @@ pub(super) fn gofer(state: &Path, id: &str) -> Option<Member> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn gvisor_in_an_engine_is_known_by_its_name() {
+        assert!(["runsc", "/opt/bin/runsc", "runsc-kvm"].iter().all(|name| unattached(Some(name)).is_some()));
+        assert!([None, Some("runc"), Some("/opt/runsc/crun")].iter().all(|name| unattached(*name).is_none()));
+    }
 
     #[test]
     fn the_gofer_is_found_while_it_runs() {

@@ -91,6 +91,11 @@ impl BundleInstance {
             .create(cx.cgroup, Some(cx.budget))
             .map_err(|e| failed("create cgroup of", e.into()))?;
         let group = Group::new(&environment.hierarchies, cx.cgroup, cx.budget);
+        // gVisor has a network stack of its own, which takes over what the namespace has when it starts.
+        let network = match (cx.network, self.runtime.takes_network()) {
+            (Some(end), true) => Some(end.namespace(&cx.deadline)?),
+            _ => None,
+        };
         let specified = Container {
             id: cx.instance,
             rootfs: root.path(),
@@ -99,6 +104,7 @@ impl BundleInstance {
             group: Some(&group),
             privilege: Privilege::Root,
             own_network: environment.own_network,
+            network: network.as_deref(),
             filtered: true,
         };
         let spec = spec::build(&specified).map_err(|e| failed("specify", e.into()))?;

@@ -8,7 +8,7 @@ mod command_line;
 mod driver;
 mod environment;
 mod filter;
-mod gvisor;
+pub(crate) mod gvisor;
 mod instance;
 pub(crate) mod profile;
 mod runtime;

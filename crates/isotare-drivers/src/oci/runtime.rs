@@ -37,6 +37,10 @@ pub(crate) trait Runtime: Send + Sync {
     fn delete(&self, bundle: &Bundle, cx: &InstanceContext<'_>) -> Result<(), DriverError>;
     /// Processes in addition to the container's own. `pid` is its first one.
     fn beside(&self, bundle: &Bundle, pid: u32) -> Vec<Member>;
+    /// Whether its containers are attached by a network namespace that exists before they do.
+    fn takes_network(&self) -> bool {
+        false
+    }
     /// Facts about its containers that differ from their specification, as names and values.
     fn facts(&self) -> &'static [(&'static str, &'static str)] {
         &[]

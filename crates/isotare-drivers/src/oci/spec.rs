@@ -36,6 +36,8 @@ pub(crate) struct Container<'a> {
     pub privilege: Privilege,
     /// Whether the runtime makes a network namespace for it.
     pub own_network: bool,
+    /// A network namespace that it uses instead.
+    pub network: Option<&'a Path>,
     /// Whether the runtime loads the system call filter; if not, its caller does.
     pub filtered: bool,
 }
@@ -121,12 +123,15 @@ fn process(container: &Container<'_>) -> Built<Process> {
 
 fn linux(container: &Container<'_>) -> Built<Linux> {
     use LinuxNamespaceType as Type;
-    let network = container.own_network.then_some(Type::Network);
-    let namespaces = [Type::Pid, Type::Mount, Type::Uts, Type::Ipc, Type::Cgroup]
+    let new = [Type::Pid, Type::Mount, Type::Uts, Type::Ipc, Type::Cgroup];
+    let new = new
         .into_iter()
-        .chain(network)
-        .map(|kind| LinuxNamespaceBuilder::default().typ(kind).build())
-        .collect::<Built<Vec<LinuxNamespace>>>()?;
+        .chain((container.own_network && container.network.is_none()).then_some(Type::Network));
+    let new = new.map(|kind| LinuxNamespaceBuilder::default().typ(kind).build());
+    let given = container
+        .network
+        .map(|path| LinuxNamespaceBuilder::default().typ(Type::Network).path(path.to_owned()).build());
+    let namespaces = new.chain(given).collect::<Built<Vec<LinuxNamespace>>>()?;
     let mut readonly: Vec<String> = READONLY.map(String::from).to_vec();
     let (path, resources) = match container.group {
         Some(group) => {
@@ -241,6 +246,7 @@ mod tests {
             group: None,
             privilege,
             own_network: filtered,
+            network: None,
             filtered,
         };
         serde_json::to_string(&build(&container).expect("builds")).expect("encodes")

@@ -5,7 +5,7 @@ use super::info;
 use super::options::SETTINGS;
 use super::store::Store;
 use isotare_core::{
-    Capabilities, Driver, DriverError, Environment, Image, Isolation, PrepareContext, RuntimeInfo,
+    Attaching, Capabilities, Driver, DriverError, Environment, Image, Isolation, PrepareContext, RuntimeInfo,
     SettingDef, Settings, Unavailable,
 };
 
@@ -27,7 +27,14 @@ impl Driver for Podman {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { own_kernel: false, host_files: false, rootless: true, pause: true }
+        Capabilities {
+            own_kernel: false,
+            host_files: false,
+            rootless: true,
+            pause: true,
+            segment: Attaching::WhenReady,
+            ..Capabilities::default()
+        }
     }
 
     fn isolation(&self) -> Isolation {

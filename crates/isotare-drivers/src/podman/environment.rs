@@ -2,6 +2,7 @@
 
 use super::instance::{Parts, PodmanInstance};
 use super::store::Store;
+use crate::oci::gvisor;
 use crate::root::archive;
 use crate::spawned::{session_group, usable_cgroups};
 use isotare_cgroup::Hierarchies;
@@ -99,6 +100,10 @@ impl Environment for PodmanEnvironment {
                 Err(error)
             }
         }
+    }
+
+    fn unattached(&self) -> Option<&'static str> {
+        gvisor::unattached(self.store.options.runtime.as_deref())
     }
 
     fn facts(&self) -> BTreeMap<String, String> {

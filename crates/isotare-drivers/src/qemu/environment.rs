@@ -4,6 +4,7 @@ use super::facts;
 use super::host::{find_qemu, open_kvm};
 use super::instance::QemuInstance;
 use super::memory::meminfo;
+use super::network::{Backend, Network};
 use super::share::{self, Export};
 use super::spec::{Accelerator, DATA_NAME, ROOT_NAME, Root, Spec};
 use crate::guest::{DiskPlan, Kernel, Template, initramfs, monitor_limits, size_for, tsc};
@@ -42,12 +43,19 @@ pub(super) struct QemuEnvironment {
 
 impl QemuEnvironment {
     /// Makes it in the context's work folder.
-    pub(super) fn prepare(spec: Spec, image: &Image, cx: &PrepareContext<'_>) -> Result<Self, DriverError> {
+    pub(super) fn prepare(
+        mut spec: Spec,
+        image: &Image,
+        cx: &PrepareContext<'_>,
+    ) -> Result<Self, DriverError> {
         let (program, version) = find_qemu(spec.confinement.filter, cx)?;
         if spec.accelerator == Accelerator::Kvm {
             open_kvm()?;
         }
         spec.memory.check(&meminfo())?;
+        if cx.is_attached {
+            spec.network.get_or_insert(Network::SEGMENT);
+        }
         let virtiofsd = share::usable(spec.root)?;
         let ip = spec.network.map_or(Ok(None), |network| network.usable())?;
         let modules = spec.modules();
@@ -89,6 +97,12 @@ impl QemuEnvironment {
             tsc_khz: emulated.then(tsc::measure_khz).flatten(),
             folder,
         })
+    }
+
+    /// The spec of an instance: without a link to a segment if it has none.
+    pub(super) fn spec_of(&self, cx: &InstanceContext<'_>) -> Spec {
+        let network = self.spec.network.filter(|it| it.backend != Backend::Segment || cx.network.is_some());
+        Spec { network, ..self.spec.clone() }
     }
 
     /// The limits of QEMU's cgroup: the budget's CPUs, and memory and threads for the guest and for QEMU.

@@ -3,7 +3,7 @@
 use super::command::{Places, arguments, kernel_parameters};
 use super::confinement::User;
 use super::environment::QemuEnvironment;
-use super::network::USER_ADDRESS;
+use super::network::{Network, USER_ADDRESS};
 use super::parts::{Parts, remove_file};
 use super::qmp::{Monitor, MonitorError};
 use super::share::Share;
@@ -48,18 +48,30 @@ impl QemuInstance {
         let logs =
             Logs { monitor: "QEMU", output: cx.work.join("qemu.log"), console: cx.work.join("console.log") };
         let parts = Parts::make(environment, cx)?;
-        let spec = &environment.spec;
+        let spec = &environment.spec_of(cx);
+        // A network of its own goes before the segment.
+        let end = cx.network.filter(|_| spec.network == Some(Network::SEGMENT));
+        let tap = end.map(|end| end.tap(&cx.deadline)).transpose()?;
         let places = Places {
             kernel: &environment.kernel,
             initramfs: &environment.initramfs,
             disks: &parts.disks,
             share: parts.share.as_ref().map_or(cx.run, Share::place),
-            tap: parts.tap.as_ref().map_or("", |tap| &tap.name),
+            tap: parts
+                .tap
+                .as_ref()
+                .map(|own| &own.name)
+                .or(tap.as_ref().map(|(name, _)| name))
+                .map_or("", |name| name),
             control: &control,
             monitor: &monitor,
             console: &logs.console,
         };
-        let own_address = parts.tap.as_ref().map(Tap::address);
+        let own_address = parts
+            .tap
+            .as_ref()
+            .map(Tap::address)
+            .or_else(|| end.map(|end| format!("{}/{},{}", end.address(), end.prefix(), end.host())));
         let address = own_address.as_deref().or(spec.network.map(|_| USER_ADDRESS));
         let parameters = kernel_parameters(spec, environment.tsc_khz, address);
         let mut spawn = Spawn::new(&environment.program)
@@ -67,6 +79,9 @@ impl QemuInstance {
             .args(spec.confinement.options(cx.instance, &environment.version))
             .in_cgroups(parts.procs_files())
             .output_to(&logs.output);
+        if let Some((_, namespace)) = &tap {
+            spawn = spawn.in_network(namespace);
+        }
         if spec.confinement.user == User::Own {
             spawn = spawn.changes_user();
         }

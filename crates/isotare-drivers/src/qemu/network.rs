@@ -20,6 +20,8 @@ pub(super) enum Backend {
         /// Whether the host's kernel moves the packets, rather than QEMU.
         vhost: bool,
     },
+    /// A tap on the trial's segment.
+    Segment,
 }
 
 /// The guest's device.
@@ -82,11 +84,15 @@ impl Network {
         Ok(backend.map(|backend| Self { backend, nic }))
     }
 
+    /// What machines have that are attached to a segment and have no other network.
+    pub(super) const SEGMENT: Self = Self { backend: Backend::Segment, nic: Nic::VirtioNet };
+
     /// The words for the facts: what the link is.
     pub(super) fn word(self) -> &'static str {
         match self.backend {
             Backend::User => "user",
             Backend::Tap { .. } => "tap on a bridge",
+            Backend::Segment => "tap on the trial's segment",
         }
     }
 
@@ -113,6 +119,7 @@ impl Network {
                 let vhost = if vhost { "on" } else { "off" };
                 format!("tap,id=net,ifname={tap},script=no,downscript=no,vhost={vhost}")
             }
+            Backend::Segment => format!("tap,id=net,ifname={tap},script=no,downscript=no,vhost=off"),
         }
     }
 

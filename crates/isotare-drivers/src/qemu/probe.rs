@@ -14,10 +14,10 @@ const KVM_BOOT: Duration = Duration::from_secs(8);
 /// Prepares and boots a machine as a trial would, with an empty image.
 pub(super) fn probe(spec: Spec, cx: &PrepareContext<'_>) -> Result<RuntimeInfo, Unavailable> {
     let accelerator = spec.accelerator;
-    let mut environment = QemuEnvironment::prepare(spec, &Image::default(), cx)
+    let environment = QemuEnvironment::prepare(spec, &Image::default(), cx)
         .map_err(|error| error.unavailable(remedy(accelerator)))?;
     let patience = if accelerator == Accelerator::Kvm { KVM_BOOT } else { Duration::MAX };
-    trial_life::live(&mut environment, patience, cx)
+    trial_life::live(&environment, patience, cx)
         .map_err(|reason| Unavailable::new(reason, remedy(accelerator)))?;
     let spec = &environment.spec;
     let mut details = BTreeMap::from([

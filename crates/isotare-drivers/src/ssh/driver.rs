@@ -65,7 +65,13 @@ impl Driver for Ssh {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { own_kernel: true, host_files: false, rootless: true, pause: false }
+        Capabilities {
+            own_kernel: true,
+            host_files: false,
+            rootless: true,
+            pause: false,
+            ..Capabilities::default()
+        }
     }
 
     fn isolation(&self) -> Isolation {

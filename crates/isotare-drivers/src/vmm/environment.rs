@@ -83,9 +83,9 @@ impl VmmEnvironment {
         cx: &PrepareContext<'_>,
     ) -> Result<RuntimeInfo, Unavailable> {
         let remedy = "use a host (or nested virtualisation) whose KVM boots a standard kernel";
-        let mut environment = Self::prepare(dialect, settings, &Image::default(), cx)
+        let environment = Self::prepare(dialect, settings, &Image::default(), cx)
             .map_err(|error| error.unavailable(remedy))?;
-        trial_life::live(&mut environment, BOOT, cx).map_err(|reason| Unavailable::new(reason, remedy))?;
+        trial_life::live(&environment, BOOT, cx).map_err(|reason| Unavailable::new(reason, remedy))?;
         let boot = &environment.boot;
         let mut details = BTreeMap::from([
             ("program".to_owned(), environment.program.display().to_string()),

@@ -50,7 +50,13 @@ impl Driver for Xen {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { own_kernel: true, host_files: false, rootless: false, pause: true }
+        Capabilities {
+            own_kernel: true,
+            host_files: false,
+            rootless: false,
+            pause: true,
+            ..Capabilities::default()
+        }
     }
 
     fn isolation(&self) -> Isolation {
@@ -64,9 +70,9 @@ impl Driver for Xen {
 
     fn probe(&self, settings: &Settings, cx: &PrepareContext<'_>) -> Result<RuntimeInfo, Unavailable> {
         let remedy = "see docs/drivers/xen.md, and look at /var/log/xen";
-        let mut environment = XenEnvironment::prepare(settings, &Image::default(), cx)
+        let environment = XenEnvironment::prepare(settings, &Image::default(), cx)
             .map_err(|error| error.unavailable(remedy))?;
-        trial_life::live(&mut environment, BOOT, cx).map_err(|reason| Unavailable::new(reason, remedy))?;
+        trial_life::live(&environment, BOOT, cx).map_err(|reason| Unavailable::new(reason, remedy))?;
         let boot = &environment.boot;
         let details = BTreeMap::from([
             ("type".to_owned(), environment.kind.word().to_owned()),

@@ -37,10 +37,10 @@ fn broker_of(environment: &dyn Environment, cx: &InstanceContext<'_>) -> u32 {
 #[test]
 fn a_killed_broker_is_an_error_and_the_next_trial_has_a_new_one() {
     let Some(field) = field() else { return };
-    let mut environment = field.prepare(&[]);
+    let environment = field.prepare(&[]);
     let trial = field.trial("a");
     let cx = trial.context(&field.state, &field.session);
-    let (mut instance, agent) = bring_up(&mut *environment, &cx);
+    let (mut instance, agent) = bring_up(&*environment, &cx);
     signal(instance.footprint().members[1].pid, Signal::KILL);
     let error = instance.stop(Duration::from_secs(5), &cx).expect_err("the broker is gone");
     let error = with_sources(&error);
@@ -50,7 +50,7 @@ fn a_killed_broker_is_an_error_and_the_next_trial_has_a_new_one() {
     assert_eq!(settled(&field), Vec::<String>::new());
     let trial = field.trial("b");
     let cx = trial.context(&field.state, &field.session);
-    let (instance, agent) = bring_up(&mut *environment, &cx);
+    let (instance, agent) = bring_up(&*environment, &cx);
     take_down(instance, agent, &cx);
     drop(environment);
     assert_eq!(field.sweep(), 0);
@@ -59,10 +59,10 @@ fn a_killed_broker_is_an_error_and_the_next_trial_has_a_new_one() {
 #[test]
 fn resources_of_a_killed_broker_are_removed() {
     let Some(field) = field() else { return };
-    let mut environment = field.prepare(&[]);
+    let environment = field.prepare(&[]);
     let trial = field.trial("a");
     let cx = trial.context(&field.state, &field.session);
-    let (instance, _agent) = bring_up(&mut *environment, &cx);
+    let (instance, _agent) = bring_up(&*environment, &cx);
     signal(instance.footprint().members[1].pid, Signal::KILL);
     std::mem::forget((instance, environment));
     assert!(field.sweep() > 0);
@@ -73,10 +73,10 @@ fn resources_of_a_killed_broker_are_removed() {
 #[test]
 fn waiting_for_a_broker_that_hangs_ends_at_the_deadline_and_at_an_interrupt() {
     let Some(field) = field() else { return };
-    let mut environment = field.prepare(&[]);
+    let environment = field.prepare(&[]);
     let trial = field.trial("a");
     let cx = trial.context(&field.state, &field.session);
-    let broker = broker_of(&mut *environment, &cx);
+    let broker = broker_of(&*environment, &cx);
     signal(broker, Signal::STOP);
     let begin = now();
     let late = cx.until(begin.plus(Duration::from_millis(200)));
@@ -93,7 +93,7 @@ fn waiting_for_a_broker_that_hangs_ends_at_the_deadline_and_at_an_interrupt() {
     let trial = field.trial("b");
     let mut cx = trial.context(&field.state, &field.session);
     cx.deadline = deadline_in(Duration::from_secs(20), &isotare_core::Interrupt::default());
-    let (instance, agent) = bring_up(&mut *environment, &cx);
+    let (instance, agent) = bring_up(&*environment, &cx);
     take_down(instance, agent, &cx);
     drop(environment);
     assert_eq!(settled(&field), Vec::<String>::new());
@@ -102,10 +102,10 @@ fn waiting_for_a_broker_that_hangs_ends_at_the_deadline_and_at_an_interrupt() {
 #[test]
 fn a_broker_that_hangs_at_delete_is_killed() {
     let Some(field) = field() else { return };
-    let mut environment = field.prepare(&[]);
+    let environment = field.prepare(&[]);
     let trial = field.trial("a");
     let cx = trial.context(&field.state, &field.session);
-    let (mut instance, _agent) = bring_up(&mut *environment, &cx);
+    let (mut instance, _agent) = bring_up(&*environment, &cx);
     signal(instance.footprint().members[1].pid, Signal::STOP);
     let error = instance.delete(&cx.until(now().plus(Duration::from_millis(200)))).expect_err("hangs");
     assert!(matches!(error, DriverError::TimedOut { .. }), "{error}");
@@ -119,7 +119,7 @@ fn a_program_that_ends_at_once_is_reported_before_the_deadline() {
     // The image has no C library, so a dynamically linked program cannot start. `true` would also end at
     // once.
     field.agent = "/bin/true".into();
-    let mut environment = field.prepare(&[]);
+    let environment = field.prepare(&[]);
     let trial = field.trial("a");
     let cx = trial.context(&field.state, &field.session);
     let begin = now();
@@ -135,10 +135,10 @@ fn a_program_that_ends_at_once_is_reported_before_the_deadline() {
 #[test]
 fn a_workload_that_ignores_the_signal_is_killed_after_the_grace_period() {
     let Some(field) = field() else { return };
-    let mut environment = field.prepare(&[]);
+    let environment = field.prepare(&[]);
     let trial = field.trial("a");
     let cx = trial.context(&field.state, &field.session);
-    let (mut instance, agent) = bring_up(&mut *environment, &cx);
+    let (mut instance, agent) = bring_up(&*environment, &cx);
     let error = instance.stop(Duration::from_millis(100), &cx).expect_err("it was not told to end");
     assert!(matches!(error, DriverError::TimedOut { .. }), "{error}");
     drop(agent);
@@ -194,10 +194,10 @@ fn own_groups(session: &str) -> Vec<String> {
 fn victim() {
     let Some(ready) = std::env::var_os("VICTIM_READY") else { return };
     let field = Field::new().expect("a field");
-    let mut environment = field.prepare(&[]);
+    let environment = field.prepare(&[]);
     let trial = field.trial("a");
     let cx = trial.context(&field.state, &field.session);
-    let _life = bring_up(&mut *environment, &cx);
+    let _life = bring_up(&*environment, &cx);
     std::fs::write(std::path::Path::new(&ready).with_extension("tmp"), &field.session).expect("written");
     std::fs::rename(std::path::Path::new(&ready).with_extension("tmp"), ready).expect("renamed");
     std::thread::sleep(Duration::from_secs(60));

@@ -85,6 +85,7 @@ impl Field {
             work,
             agent: &self.agent,
             budget: &self.budget,
+            is_attached: false,
             ledger: &self.state,
             deadline: self.deadline(),
         }
@@ -161,6 +162,7 @@ impl Trial {
             work: &self.work,
             run: &self.run,
             budget: &self.budget,
+            network: None,
             ledger,
             deadline: deadline_in(Duration::from_secs(20), &self.interrupt),
             mark: &|_| {},

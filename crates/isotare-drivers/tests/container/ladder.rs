@@ -29,11 +29,10 @@ fn seen(field: &Field, spec: (&str, &str)) -> BTreeSet<&'static str> {
     let settings = Settings::check("ladder", driver.settings(), [spec]).expect("valid");
     let work = field.folder.path().join(spec.0).join(spec.1);
     fs::create_dir_all(&work).expect("a folder");
-    let mut environment =
-        driver.prepare(&settings, &Image::default(), &field.context(&work)).expect("prepared");
+    let environment = driver.prepare(&settings, &Image::default(), &field.context(&work)).expect("prepared");
     let trial = field.trial(&format!("{}-{}", spec.0, spec.1));
     let cx = trial.context(&field.state, &field.session);
-    let (instance, agent) = bring_up(&mut *environment, &cx);
+    let (instance, agent) = bring_up(&*environment, &cx);
     let pid = instance.footprint().members[0].pid;
     let read = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).expect("readable");
     let status = read("status");

@@ -24,10 +24,10 @@ fn run(agent: &mut AgentClient, argv: &[&str], deadline: &isotare_core::Deadline
 #[test]
 fn a_container_has_the_isolation_of_docker() {
     let Some(field) = field() else { return };
-    let mut environment = field.prepare(&[]);
+    let environment = field.prepare(&[]);
     let trial = field.trial("a");
     let cx = trial.context(&field.state, &field.session);
-    let (instance, mut agent) = bring_up(&mut *environment, &cx);
+    let (instance, mut agent) = bring_up(&*environment, &cx);
     assert_eq!(agent.hello().pid, 1);
     let facts = agent.facts(&cx.deadline).expect("facts");
     let fact = |name: &str| facts.get(name).map(String::as_str);
@@ -66,10 +66,10 @@ fn a_container_has_the_isolation_of_docker() {
 #[test]
 fn programs_inside_are_limited_by_the_filter_and_read_only_files() {
     let Some(field) = field() else { return };
-    let mut environment = field.prepare(&[]);
+    let environment = field.prepare(&[]);
     let trial = field.trial("a");
     let cx = trial.context(&field.state, &field.session);
-    let (instance, mut agent) = bring_up(&mut *environment, &cx);
+    let (instance, mut agent) = bring_up(&*environment, &cx);
     let (sh, _) = isotare_workloads::closure("sh").expect("a shell");
     let sh = sh.to_str().expect("UTF-8");
     let mut shell = |line: &str| run(&mut agent, &[sh, "-c", line], &cx.deadline);
@@ -98,10 +98,10 @@ fn programs_inside_are_limited_by_the_filter_and_read_only_files() {
 #[test]
 fn the_budget_is_in_its_cgroup() {
     let Some(field) = field() else { return };
-    let mut environment = field.prepare(&[]);
+    let environment = field.prepare(&[]);
     let trial = field.trial("a");
     let cx = trial.context(&field.state, &field.session);
-    let (instance, agent) = bring_up(&mut *environment, &cx);
+    let (instance, agent) = bring_up(&*environment, &cx);
     let read = |names: [&str; 2]| {
         let texts = names.map(|name| fs::read_to_string(name.replace('@', &trial.cgroup)));
         texts.into_iter().find_map(Result::ok).expect("one of the interfaces").trim().to_owned()
@@ -132,12 +132,12 @@ fn the_budget_is_in_its_cgroup() {
 #[test]
 fn twenty_instances_leave_nothing_behind() {
     let Some(field) = field() else { return };
-    let mut environment = field.prepare(&[]);
+    let environment = field.prepare(&[]);
     let mut broker_fds = Vec::new();
     for number in 0..20 {
         let trial = field.trial(&number.to_string());
         let cx = trial.context(&field.state, &field.session);
-        let (instance, agent) = bring_up(&mut *environment, &cx);
+        let (instance, agent) = bring_up(&*environment, &cx);
         let broker = instance.footprint().members[1].pid;
         take_down(instance, agent, &cx);
         broker_fds.push(fs::read_dir(format!("/proc/{broker}/fd")).map(Iterator::count).unwrap_or(0));
@@ -152,10 +152,10 @@ fn twenty_instances_leave_nothing_behind() {
 #[test]
 fn two_containers_at_the_same_time_have_separate_links() {
     let Some(field) = field() else { return };
-    let mut environment = field.prepare(&[("network", "veth")]);
+    let environment = field.prepare(&[("network", "veth")]);
     let (one, two) = (field.trial("a"), field.trial("b"));
     let contexts = [&one, &two].map(|trial| trial.context(&field.state, &field.session));
-    let lives = contexts.each_ref().map(|cx| bring_up(&mut *environment, cx));
+    let lives = contexts.each_ref().map(|cx| bring_up(&*environment, cx));
     let pids = lives.each_ref().map(|(instance, _)| instance.footprint().members[0].pid);
     assert_ne!(pids[0], pids[1]);
     for pid in pids {

@@ -56,11 +56,11 @@ fn as_nobody() {
             return;
         }
     }
-    let mut environment = field.prepare(&[]);
+    let environment = field.prepare(&[]);
     for name in ["a", "b", "c"] {
         let trial = field.trial(name);
         let cx = trial.context(&field.state, &field.session);
-        let (instance, mut agent) = bring_up(&mut *environment, &cx);
+        let (instance, mut agent) = bring_up(&*environment, &cx);
         let facts = agent.facts(&cx.deadline).expect("facts");
         assert_eq!(agent.hello().pid, 1);
         assert_eq!((facts["uid"].as_str(), facts["seccomp"].as_str()), ("0", "2"));
@@ -69,7 +69,7 @@ fn as_nobody() {
     }
     let trial = field.trial("d");
     let cx = trial.context(&field.state, &field.session);
-    let (mut instance, _agent) = bring_up(&mut *environment, &cx);
+    let (mut instance, _agent) = bring_up(&*environment, &cx);
     let broker = i32::try_from(instance.footprint().members[1].pid).expect("a process id");
     let broker = rustix::process::Pid::from_raw(broker).expect("a process id");
     rustix::process::kill_process(broker, rustix::process::Signal::KILL).expect("there");

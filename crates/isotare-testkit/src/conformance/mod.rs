@@ -9,6 +9,7 @@ mod contained;
 mod crash;
 mod exec;
 mod life;
+mod network;
 
 use crate::bed::Bed;
 use crate::tally;
@@ -45,6 +46,7 @@ const RULES: &[Rule] = &[
     ("delete works at every stage, twice, and without stop", life::deletes),
     ("two instances live side by side", life::two_at_once),
     ("an instance that has a name is not harmed by another of that name", life::taken_name),
+    ("instances on a segment reach each other and the host", network::segment),
     ("an instance that dies is noticed", life::death),
 ];
 

@@ -1,7 +1,8 @@
 //! The workloads compiled into the agent. The names and settings are shortened forms of sysbench's, except
-//! for `network`.
+//! for `network` and `tcp-echo`.
 
 mod cpu;
+mod echo;
 mod fileio;
 mod memory;
 mod mutex;
@@ -11,6 +12,7 @@ mod schedule;
 mod threads;
 
 pub use cpu::Cpu;
+pub use echo::TcpEcho;
 pub use fileio::Fileio;
 pub use memory::Memory;
 pub use mutex::Mutex;

@@ -45,9 +45,14 @@ pub const INTERVAL: SettingDef = SettingDef {
 
 /// The job of this kind with the shared settings.
 pub fn job(kind: Kind, settings: &Settings) -> Result<Job, String> {
+    job_of(kind, narrow(settings, "threads")?, settings)
+}
+
+/// [`job`] of a workload whose number of threads has another name.
+pub fn job_of(kind: Kind, threads: u32, settings: &Settings) -> Result<Job, String> {
     Ok(Job::Builtin(Builtin {
         kind,
-        threads: narrow(settings, "threads")?,
+        threads,
         limit: limit(settings)?,
         warmup_ms: milliseconds(settings, "warmup")?.unwrap_or(0),
         interval_ms: milliseconds(settings, "interval")?.unwrap_or(0),

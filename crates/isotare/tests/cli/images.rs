@@ -8,6 +8,8 @@ use std::process::Command;
 /// The report of a session that measured a command with this image in all environments.
 fn measured(place: &Place, image: &str, environments: &[&str], command: &[&str]) -> Value {
     let mut arguments = vec!["compare", "--format", "json", "--blocks", "6", "--no-null", "--image", image];
+    // A machine under emulation takes long to boot beside other work.
+    arguments.extend(["--timeout", "600"]);
     environments.iter().for_each(|environment| arguments.extend(["--env", environment]));
     arguments.push("--");
     arguments.extend(command);

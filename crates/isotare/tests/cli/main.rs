@@ -13,5 +13,7 @@ mod neighbours;
 mod others;
 mod output;
 mod place;
+mod resume;
 mod same_work;
+mod scenarios;
 mod selftest;

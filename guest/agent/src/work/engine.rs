@@ -4,9 +4,13 @@
 //! events in a closed loop: read the clock, do the event, read the clock, count. As in sysbench, an event
 //! under way when time is up is finished and counted, and the elapsed time lasts until the last one has
 //! ended.
+//!
+//! With a rate, the loop is open: each event has a moment at which it is intended to begin, and its latency
+//! counts from then. If all threads are late, the wait is part of the latency (Tene's "coordinated omission"
+//! is what happens otherwise).
 
 use super::random::Random;
-use crate::clock::now_ns;
+use crate::clock::{now_ns, sleep_until};
 use crate::control::Control;
 use crate::observe::Observer;
 use crate::reap::own_usage;
@@ -58,6 +62,8 @@ pub struct Schedule {
     duration_ns: Option<u64>,
     events: Option<u64>,
     interval_ns: u64,
+    /// Time from one intended beginning to the next, ns; `None`: a closed loop.
+    spacing_ns: Option<f64>,
 }
 
 impl Schedule {
@@ -76,7 +82,27 @@ impl Schedule {
             duration_ns: job.limit.duration_ms.map(ns),
             events: job.limit.events,
             interval_ns: if job.interval_ms == 0 { u64::MAX } else { ns(job.interval_ms) },
+            spacing_ns: None,
         })
+    }
+
+    /// Begins this many events per second, all threads together, whether or not earlier ones have ended.
+    pub fn pace(&mut self, rate: Option<f64>) -> Result<(), String> {
+        if let Some(rate) = rate.filter(|rate| !(0.1..=1e9).contains(rate)) {
+            return Err(format!("a rate has to be from 0.1 to 1000000000 events per second, not {rate}"));
+        }
+        self.spacing_ns = rate.map(|rate| 1e9 / rate);
+        Ok(())
+    }
+
+    /// When the event of this number is intended to begin, ns since measuring began.
+    fn intended(&self, event: u64) -> Option<u64> {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it is not negative, and the largest number would be after the end of any measurement"
+        )]
+        self.spacing_ns.map(|spacing| (event as f64 * spacing) as u64)
     }
 
     /// Lowers the limit by events.
@@ -249,12 +275,20 @@ fn measure<W: Work>(shared: &Shared<'_, W>, worker: &mut W::Worker, mut part: Pa
     part.end_ns = start;
     let mut begun = now_ns();
     while begun < end && !shared.must_stop() {
-        // A ticket for each event makes a limit exact with any number of threads; without a limit none is
-        // drawn.
-        if let Some(limit) = shared.schedule.events
-            && shared.tickets.fetch_add(1, Ordering::Relaxed) >= limit
-        {
-            break;
+        // A ticket for each event makes a limit exact with any number of threads, and an open loop evenly
+        // spaced; otherwise none is drawn.
+        if shared.schedule.events.is_some() || shared.schedule.spacing_ns.is_some() {
+            let ticket = shared.tickets.fetch_add(1, Ordering::Relaxed);
+            if shared.schedule.events.is_some_and(|limit| ticket >= limit) {
+                break;
+            }
+            if let Some(intended) = shared.schedule.intended(ticket) {
+                begun = start.saturating_add(intended);
+                if begun >= end {
+                    break;
+                }
+                sleep_until(begun);
+            }
         }
         let event = shared.work.event(worker)?;
         let ended = now_ns();

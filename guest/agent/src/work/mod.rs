@@ -46,6 +46,10 @@ pub fn run(
             done?
         }
         Kind::Network { size } => engine.run(&network::Network::prepare(*size)?, &schedule)?,
+        Kind::Echo(echo) => {
+            schedule.pace(echo.rate)?;
+            engine.run(&network::Echo::prepare(echo)?, &schedule)?
+        }
     };
     Ok(FromAgent::Finished {
         result: isotare_protocol::JobResult::Work(report),

@@ -2,5 +2,6 @@
 
 mod agreement;
 mod host;
+mod service;
 mod socket;
 mod suite;

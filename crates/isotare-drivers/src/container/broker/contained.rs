@@ -49,6 +49,7 @@ impl Contained {
             // It inherits the one that the broker prepared for it, see `network`. `Filtered` loads the
             // filter.
             own_network: false,
+            network: None,
             filtered: false,
         };
         oci::build(&specified)
