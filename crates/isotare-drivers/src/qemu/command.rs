@@ -22,6 +22,8 @@ pub(super) struct Places<'a> {
     pub(super) share: &'a Path,
     /// The host's end of a tap.
     pub(super) tap: &'a str,
+    /// Address of the guest's network device; `None`: QEMU's own, which is the same for every machine.
+    pub(super) mac: Option<&'a str>,
     /// The agent's socket, on which we listen.
     pub(super) control: &'a Path,
     /// The monitor's socket, on which we listen.
@@ -131,7 +133,8 @@ pub(super) fn arguments(spec: &Spec, parameters: &str, places: &Places<'_>) -> V
     }
     if let Some(network) = spec.network {
         option("-netdev", network.netdev(places.tap).into());
-        option("-device", network.device(spec.machine).into());
+        let mac = places.mac.map(|mac| format!(",mac={mac}")).unwrap_or_default();
+        option("-device", (network.device(spec.machine) + &mac).into());
     }
     list
 }

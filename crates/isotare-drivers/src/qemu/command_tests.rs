@@ -19,6 +19,7 @@ fn line(pairs: &[(&str, &str)]) -> String {
         disks: &["/d,1".into(), "/d2".into()],
         share: path("/f"),
         tap: "ist1",
+        mac: None,
         control: path("/c"),
         monitor: path("/m"),
         console: path("/s"),

@@ -142,6 +142,11 @@ impl Environment for QemuEnvironment {
         Ok(Box::new(QemuInstance::create(self, cx)?))
     }
 
+    fn unattached(&self) -> Option<&'static str> {
+        let own = self.spec.network.filter(|it| it.backend != Backend::Segment);
+        own.map(|_| "it has another network (its setting network)")
+    }
+
     fn facts(&self) -> BTreeMap<String, String> {
         facts::facts(self)
     }

@@ -13,10 +13,18 @@ use crate::guest::{Logs, first_byte, qemu_process};
 use isotare_core::{Cause, Deadline, DriverError, Footprint, Instance, InstanceContext, Resource};
 use isotare_host::{Child, Spawn, WaitError, accept, deadline_in, identify, now, readable};
 use std::io;
+use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::time::Duration;
+
+/// An address for the network device of a machine on a segment, where each machine needs another: the last
+/// three bytes are those of its IP address.
+fn mac_of(address: Ipv4Addr) -> String {
+    let [_, net, subnet, index] = address.octets();
+    format!("52:54:00:{net:02x}:{subnet:02x}:{index:02x}")
+}
 
 /// How long QEMU's process may outlive its sockets.
 const DEATH: Duration = Duration::from_secs(2);
@@ -52,7 +60,9 @@ impl QemuInstance {
         // A network of its own goes before the segment.
         let end = cx.network.filter(|_| spec.network == Some(Network::SEGMENT));
         let tap = end.map(|end| end.tap(&cx.deadline)).transpose()?;
+        let mac = end.map(|end| mac_of(end.address()));
         let places = Places {
+            mac: mac.as_deref(),
             kernel: &environment.kernel,
             initramfs: &environment.initramfs,
             disks: &parts.disks,
